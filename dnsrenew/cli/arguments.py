@@ -169,7 +169,7 @@ class _Reader:
             found = getattr(options, option.name) + 1 if option.kind == "count" else True
         else:
             value = _next_value(option, left) if value is None else value
-            if (value is None and option.value_if_bare is None) or (value == "" and option.kind == _FILE):
+            if (value is None and option.value_if_bare is None) or (value == "" and option.kind == "file"):
                 raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
             found = (
                 option.value_if_bare if value is None else self._value(option.flag, option.kind, option.words, value)
@@ -255,7 +255,6 @@ def _version(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else None
 
 
-_FILE: Final = "file"
 _DURATIONS: Final = frozenset({"duration", "interval"})
 _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "duration": seconds_of,

@@ -43,8 +43,6 @@ Candidate = tuple[str, str]
 """A word, and its description."""
 
 _FILES: Final = ":files"
-_EMPTY: Final = '""'
-"""What PowerShell gives for an empty word; it drops a really empty one."""
 
 
 class _Typed(Frozen):
@@ -79,7 +77,8 @@ def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
     """
     whole: list[str] = []
     kept = ""
-    for word in ["" if word == _EMPTY else word for word in words] or [""]:
+    # PowerShell gives this for an empty word; it drops a really empty one.
+    for word in ["" if word == '""' else word for word in words] or [""]:
         if word == "=" and whole and whole[-1].startswith("--"):
             whole[-1] += "="
             kept = whole[-1]

@@ -54,8 +54,7 @@ class DeployProgress:
         elif event.kind in {"lock-waiting", "deploy-waiting"}:
             self._progress(event)
         elif event.kind == "deploy-started":
-            fields = {"name": event.certificate, "to": event.data.get("to"), "target": event.data.get("target")}
-            self._terminal.write_info(dim(texts.DEPLOYING.format_map(fields)))
+            self._terminal.write_info(dim(texts.DEPLOYING.format(name=event.certificate, **event.data)))
 
 
 def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bool = False) -> None:
@@ -66,31 +65,20 @@ def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bo
     terminal = invocation.terminal
     only_failures = terminal.json or terminal.quiet
     columns, _ = (terminal.err if only_failures else terminal.out).size()
-    lines: list[str] = []
-    for outcome in outcomes:
-        lines += _problem_lines(outcome, columns) if only_failures else _lines(outcome, columns, headless=headless)
-    if lines:
+    shown = partial(_lines, columns=columns, headless=headless, only_failures=only_failures)
+    if lines := [line for outcome in outcomes for line in shown(outcome)]:
         (terminal.write_message if only_failures else terminal.write_result)("\n".join(lines))
 
 
-def _lines(outcome: Outcome, columns: int | None, *, headless: bool) -> list[str]:
+def _lines(outcome: Outcome, columns: int | None, *, headless: bool, only_failures: bool) -> list[str]:
     if outcome.error is not None:
-        return _error_lines(outcome, columns)
+        mark = red("✗") if outcome.status == "failed" else yellow("!")
+        return error_text.lines(outcome.error, columns, formatting.headed(mark, outcome.name))
+    if only_failures:
+        failed = [result for result in outcome.deployed if not result.ok]
+        return [line for result in failed for line in deployment_lines(result, columns, name=outcome.name)]
     found = [line for result in outcome.deployed for line in _result_lines(result, columns)]
-    return [*([] if headless else [bold(outcome.name)]), *found] if found else []
-
-
-def _problem_lines(outcome: Outcome, columns: int | None) -> list[str]:
-    failed = [result for result in outcome.deployed if not result.ok]
-    lines = [line for result in failed for line in deployment_lines(result, columns, name=outcome.name)]
-    return lines if outcome.error is None else _error_lines(outcome, columns)
-
-
-def _error_lines(outcome: Outcome, columns: int | None) -> list[str]:
-    if outcome.error is None:
-        return []
-    mark = red("✗") if outcome.status == "failed" else yellow("!")
-    return error_text.lines(outcome.error, columns, formatting.headed(mark, outcome.name))
+    return [bold(outcome.name), *found] if found and not headless else found
 
 
 def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
@@ -140,14 +128,14 @@ def _rollback_lines(outcome: Outcome, now: datetime, columns: int | None) -> lis
     template, mark = texts.ROLLED_BACK, green("✓")
     if outcome.status == "not-due":
         template, mark = texts.ROLLED_BACK_BEFORE, dim("·")
-    lines = formatting.wrap(template.format(name=outcome.name), columns, f"{mark} ", "  ")
+    lines = formatting.marked(mark, template.format(name=outcome.name), columns)
     if outcome.not_after is None or outcome.next_renewal is None:
         return lines
     rows = [(LABELS["serial"], outcome.serial or ""), (LABELS["expires"], formatting.when(outcome.not_after, now))]
     if outcome.path is not None:
         rows.append((LABELS["files"], str(outcome.path)))
     stays = texts.STAYS_UNTIL_EDIT.format(renewal=formatting.date(outcome.next_renewal, now))
-    return [*lines, *formatting.fields(rows, columns), *formatting.wrap(stays, columns, f"{yellow('→')} ", "  ")]
+    return [*lines, *formatting.fields(rows, columns), *formatting.marked(yellow("→"), stays, columns)]
 
 
 # ── install ────────────────────────────────────────────────────────────────────────────
@@ -155,8 +143,6 @@ def _rollback_lines(outcome: Outcome, now: datetime, columns: int | None) -> lis
 # ``dnsrenew install``: stores a certificate of another issuer, and deploys it.
 
 _COMMAND: Final = "dnsrenew install"
-_PATIENCE: Final = 5.0
-"""Seconds for a pipe."""
 
 
 def install(invocation: Invocation) -> int:
@@ -174,13 +160,8 @@ def install(invocation: Invocation) -> int:
     renewer = invocation.renewer(config, DeployProgress(terminal))
     outcome = _install(invocation, renewer, certificate, key)
     terminal.write_document({"outcomes": [outcome.to_dict()]})
-    lines = (
-        []
-        if terminal.json or terminal.quiet
-        else _install_lines(outcome, invocation.clock.now(), terminal.out.size()[0])
-    )
-    if lines:
-        terminal.write_result("\n".join(lines))
+    if not (terminal.json or terminal.quiet):
+        terminal.write_result("\n".join(_install_lines(outcome, invocation.clock.now(), terminal.out.size()[0])))
     results(invocation, [outcome], headless=True)
     return exit_status([outcome], invocation.clock.now(), invocation.signals.status)
 
@@ -201,7 +182,8 @@ def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: 
 
 def _read(option: str, path: str) -> bytes:
     try:
-        return files.read_or_drain(path, _PATIENCE)
+        # Of a pipe, at most five seconds.
+        return files.read_or_drain(path, 5.0)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise usage(texts.FILE_UNREADABLE, _COMMAND, option=option, path=path, reason=reason) from None
@@ -220,7 +202,7 @@ def _install_lines(outcome: Outcome, now: datetime, columns: int | None) -> list
         rows.append((LABELS["valid-until"], texts.EXPIRY_DUE.format(expiry=expiry, renewal=renewal)))
     if outcome.path is not None:
         rows.append((LABELS["files"], str(outcome.path)))
-    return [*formatting.wrap(head, columns, f"{mark} ", "  "), *formatting.fields(rows, columns)]
+    return [*formatting.marked(mark, head, columns), *formatting.fields(rows, columns)]
 
 
 # ── csr ────────────────────────────────────────────────────────────────────────────────
@@ -240,6 +222,5 @@ def csr(invocation: Invocation) -> int:
     terminal.write_document({"name": options.name, "csr": pem})
     terminal.write_result(pem.rstrip("\n"))
     following = texts.CSR_NEXT.format(name=options.name)
-    lines = formatting.wrap(following, terminal.err.size()[0], f"{yellow('→')} ", "  ")
-    terminal.write_info("\n".join(lines))
+    terminal.write_info("\n".join(formatting.marked(yellow("→"), following, terminal.err.size()[0])))
     return 0

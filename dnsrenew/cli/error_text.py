@@ -24,14 +24,12 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
         shown = say(error.message).splitlines() if columns is None else _mistakes(mistakes, columns)
         for line in shown:
             terminal.write_message(line)
-        terminal.write_message("\n".join(formatting.wrap(say(error.fix).strip(), columns, f"{yellow('→')} ", "  ")))
+        terminal.write_marked(yellow("→"), say(error.fix).strip())
     elif isinstance(error, Cancelled):
-        text = sentences(error.message, error.fix)
-        terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+        terminal.write_marked(yellow("!"), sentences(error.message, error.fix))
     else:
-        head = (
-            texts.HEADED.format(head=red(texts.LABELS["error"]), text="") if error.code == "usage" else f"{red('✗')} "
-        )
+        usage = texts.HEADED.format(head=red(texts.LABELS["error"]), text="")
+        head = usage if error.code == "usage" else f"{red('✗')} "
         terminal.write_message("\n".join(lines(error, columns, head, indent="")))
     if terminal.verbose:
         terminal.write_message(dim(details(error)))
@@ -68,10 +66,8 @@ def details(error: DnsRenewError) -> str:
 
 def rows(error: DnsRenewError) -> list[tuple[str, str]]:
     """Return a row for the message and one for the fix."""
-    return [
-        (texts.LABELS["error"], say(error.message).strip()),
-        (bold(texts.LABELS["fix"]), bold(say(error.fix).strip())),
-    ]
+    message, fix = say(error.message).strip(), bold(say(error.fix).strip())
+    return [(texts.LABELS["error"], message), (bold(texts.LABELS["fix"]), fix)]
 
 
 def unexpected(error: BaseException, terminal: Terminal) -> DnsRenewError:
@@ -96,12 +92,10 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record."""
-        line = f"{record.name}: {record.getMessage()}"
-        if record.exc_info and self._terminal.verbose > 1:
-            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        elif record.exc_text and self._terminal.verbose > 1:  # a library's traceback, without secrets
-            line += "\n" + record.exc_text
-        line = self._terminal.redact(line)
+        line, trace = f"{record.name}: {record.getMessage()}", record.exc_text  # of a library, without secrets
+        if record.exc_info:
+            trace = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        line = self._terminal.redact(f"{line}\n{trace}" if trace and self._terminal.verbose > 1 else line)
         if record.levelno < logging.WARNING:
             self._terminal.write_message(dim(line), INFO_LINE)
         else:

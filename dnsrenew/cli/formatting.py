@@ -32,9 +32,7 @@ _CHINESE_WORD: Final = (
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
 
-_SHORT_LIFE: Final = timedelta(days=10)
 _CLOSE: Final = timedelta(days=2)
-_LONGEST_ZONE: Final = 5
 
 
 def count(number: int, one: str) -> str:
@@ -93,7 +91,7 @@ def short_distance(time: datetime, now: datetime) -> str:
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
     """Return the local date; with the time if it is within two days or the certificate is short-lived."""
-    exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
+    exact = abs(time - now) < _CLOSE or (life is not None and life < timedelta(days=10))
     return moment(time) if exact else _local(time).date().isoformat()
 
 
@@ -119,7 +117,7 @@ def _local(time: datetime) -> datetime:
 def _zone(local: datetime) -> str:
     """Return the name of the zone; its offset where the system only has a long name or a number."""
     name = local.tzname() or ""
-    if name.isalpha() and len(name) <= _LONGEST_ZONE:
+    if name.isalpha() and len(name) <= 5:
         return name
     offset = f"{local:%z}"
     return f"UTC{offset[:3]}:{offset[3:5]}"
@@ -230,6 +228,11 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
         for number, row in enumerate(_rows(paragraph, columns, start, rest)):
             lines.append((rest if number else start) + _joined(row))
     return [line.replace(GLUE, " ") for line in lines]
+
+
+def marked(mark: str, text: str, columns: int | None) -> list[str]:
+    """Return a text in lines, behind a mark."""
+    return wrap(text, columns, f"{mark} ", "  ")
 
 
 def _rows(paragraph: str, columns: int | None, first: str, rest: str) -> list[list[tuple[str, str]]]:

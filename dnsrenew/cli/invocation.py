@@ -76,10 +76,9 @@ class Invocation(Frozen):
         self.terminal.write_info(dim(texts.USING.format(path=path)))
         config = (read or Config.find)(self.options.config, insist=self.options.insist)
         if needs_certificates and not config.certificates and config.fleet is None:
-            raise _no_certificates(config)
+            raise config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
         for notice in config.warnings:
-            lines = formatting.wrap(sentences(notice.message, notice.fix), columns, f"{yellow('!')} ", "  ")
-            self.terminal.write_message("\n".join(lines))
+            self.terminal.write_marked(yellow("!"), sentences(notice.message, notice.fix))
         self.signals.check()
         return config
 
@@ -118,10 +117,6 @@ class Invocation(Frozen):
         return renewer
 
 
-def _no_certificates(config: Config) -> ConfigError:
-    return config_error([Mistake(str(config.path), None, "certificate", MISSING, texts.EXPECTED_CERTIFICATE)])
-
-
 def make_invocation(options: Options, terminal: Terminal, signals: SignalHandler) -> Invocation:
     """Return an invocation in real time."""
     return Invocation(options, terminal, signals, SystemClock())
@@ -130,8 +125,6 @@ def make_invocation(options: Options, terminal: Terminal, signals: SignalHandler
 # ── confirm ────────────────────────────────────────────────────────────────────────────
 
 # Asks before what cannot be undone.
-
-_LONGEST: Final = 1000
 
 
 def confirm(invocation: Invocation, question: str, command: str) -> None:
@@ -146,7 +139,7 @@ def confirm(invocation: Invocation, question: str, command: str) -> None:
         return
     if not terminal.is_attended:
         raise usage(texts.UNCONFIRMED, command)
-    lines = formatting.wrap(f"{question} {texts.YES_OR_NO}", terminal.err.size()[0], f"{yellow('?')} ", "  ")
+    lines = formatting.marked(yellow("?"), f"{question} {texts.YES_OR_NO}", terminal.err.size()[0])
     terminal.err.write(terminal.err.render(terminal.err.encodable("\n".join(lines))) + " ")
     terminal.drain()
     answer = ""
@@ -161,7 +154,7 @@ def confirm(invocation: Invocation, question: str, command: str) -> None:
 
 def _answer() -> str:
     """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
-    return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "replace")
+    return os.read(sys.stdin.fileno(), 1000).decode("utf-8", "replace")
 
 
 # ── typed ──────────────────────────────────────────────────────────────────────────────
@@ -177,13 +170,10 @@ _COMMAND: Final = re.compile(
     r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew "
     rf"(?P<words>{_NAMES})(?![\w-])"
 )
-_WITHOUT_CONFIG: Final = frozenset({"completion", "init", "import", "restore", "help"})
-"""Commands that make a configuration, or read none."""
 _REST: Final = re.compile(r"(?:(?!dnsrenew )[^`，。；（\n])*")
 """What follows a command: its arguments, or words of the sentence."""
 _END: Final = re.compile(r"[,.;:]? *$|[,.;] | \(")
 """The end of a command after a colon or in quotes; elsewhere words of the sentence may follow it."""
-_DOCTOR: Final = "doctor"
 
 
 def config_option(path: str) -> str:
@@ -220,7 +210,8 @@ def type_commands(config: str | None) -> None:
 
 def _typed(match: re.Match[str], rest: str, program: str, option: str, path: str | None) -> str:
     sudo, words = match["sudo"] or "", match["words"]
-    if words in _WITHOUT_CONFIG:
+    # These make a configuration, or read none.
+    if words in {"completion", "init", "import", "restore", "help"}:
         option = ""
     if sudo:
         program, option = _full(), _for_root(words, path)
@@ -253,7 +244,7 @@ def _for_root(words: str, path: str | None) -> str:
 
     Another command would leave files of root's in the store of this user.
     """
-    if words != _DOCTOR:
+    if words != "doctor":
         return ""
     try:
         found = path or sources.search(None, os.environ, sources.here())[0]

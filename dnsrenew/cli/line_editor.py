@@ -29,8 +29,6 @@ _SEQUENCES: Final = {
     "1~": _HOME, "7~": _HOME, "4~": _END, "8~": _END, "3~": _DELETE,
 }  # fmt: skip
 _CTRL_D: Final = "\x04"
-_ESCAPE: Final = "\x1b"
-_LONGEST: Final = 4096
 
 
 def can_edit() -> bool:
@@ -77,11 +75,11 @@ class LineEditor:
                 return f"{self._text}\n"
             if not key or (key == _CTRL_D and not self._text):
                 return ""
-            if key == _ESCAPE:
+            if key == "\x1b":
                 self._do(_SEQUENCES.get(self._sequence(), ""))
             elif key in _CONTROLS or key == _CTRL_D:
                 self._do(_CONTROLS.get(key, _DELETE))
-            elif key.isprintable() and len(self._text) < _LONGEST:
+            elif key.isprintable() and len(self._text) < 4096:
                 self._replace(self._cursor, self._cursor, key)
 
     def _key(self) -> str:

@@ -13,10 +13,7 @@ from dnsrenew.cli.formatting import say
 from dnsrenew.cli.progress import EventLine, EventText, PlainProgress, Progress, describe_server, summary
 from dnsrenew.cli.terminal import SHOW_CURSOR, Terminal, bold, dim, green, red, yellow
 
-_HIDE_CURSOR: Final = "\x1b[?25l"
-_CLEAR_BELOW: Final = "\x1b[J"
 _CLEAR_LINE: Final = "\x1b[K"
-_MOST_SERVERS: Final = 8
 _FRAME: Final = 0.1
 _DURATIONS_AT: Final = 58
 """The column of the durations, if the terminal is wide enough."""
@@ -110,7 +107,7 @@ class LiveProgress(Progress):
         lines = [formatting.fit(line, columns, self._out.encodable("…")) for line in block]
         head = self._erased() + above
         if lines and not self._open:
-            head += _HIDE_CURSOR
+            head += "\x1b[?25l"
             self._open = True
         self._out.write(head + "".join(f"{self._out.render(line)}{_CLEAR_LINE}\n" for line in lines))
         self._drawn = [formatting.width(line) for line in lines]
@@ -123,7 +120,8 @@ class LiveProgress(Progress):
         columns = self._out.size()[0] or 80
         height = sum(max(1, -(-width // columns)) for width in self._drawn)
         self._drawn = []
-        return f"\x1b[{height}A\r{_CLEAR_BELOW}"
+        # Clears what is below.
+        return f"\x1b[{height}A\r\x1b[J"
 
     def _block(self, rows: int) -> list[str]:
         count = self._count()
@@ -162,7 +160,7 @@ class LiveProgress(Progress):
     def _servers(self, servers: Sequence[Mapping[str, Any]]) -> list[str]:
         if not servers:
             return []
-        if self.several or len(servers) > _MOST_SERVERS:
+        if self.several or len(servers) > 8:
             return [f"      {summary(servers)}"]
         names = [describe_server(server) for server in servers]
         longest = max(formatting.width(name) for name in names)

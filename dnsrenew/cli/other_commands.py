@@ -61,9 +61,8 @@ def _lines(revocation: Revocation, columns: int | None, following: str) -> list[
         by_account = revocation.signed_by == "account"
         template, mark = texts.REVOKED_BY_ACCOUNT if by_account else texts.REVOKED_BY_KEY, green("✓")
     head = template.format(name=revocation.name, ca=revocation.ca, reason=revocation.reason)
-    lines = formatting.wrap(head, columns, f"{mark} ", "  ")
-    lines += formatting.fields([(LABELS["serial"], revocation.serial)], columns)
-    return lines + formatting.wrap(following, columns, f"{yellow('→')} ", "  ")
+    serial = formatting.fields([(LABELS["serial"], revocation.serial)], columns)
+    return formatting.marked(mark, head, columns) + serial + formatting.marked(yellow("→"), following, columns)
 
 
 def described(found: StoredCertificate) -> str:
@@ -90,17 +89,15 @@ def remove(invocation: Invocation) -> int:
     store = invocation.store(config)
     found = stored.find(options.name, config, store, invocation.clock.now())
     stored.check_removable(found, config)
-    columns, _ = terminal.err.size()
     for line in _warnings(found, invocation.clock.now()):
-        terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+        terminal.write_marked(yellow("!"), line)
     question = texts.REMOVE_QUESTION.format(certificate=described(found))
     confirm(invocation, question, "dnsrenew remove")
     context = invocation.context().for_certificate(found.name)
     invocation.signals.run(partial(stored.remove, found, store, context, wait=options.wait), cleans_up=True)
     terminal.write_document({"removed": found.to_dict()})
     if not terminal.quiet:
-        line = texts.CERTIFICATE_REMOVED.format(name=found.name)
-        terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
+        terminal.write_marked_result(green("✓"), texts.CERTIFICATE_REMOVED.format(name=found.name))
     return 0
 
 
@@ -109,12 +106,8 @@ def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
     lines = []
     if found.other_config:
         lines.append(texts.OTHER_CONFIG.format(name=found.name, path=found.other_config))
-    if found.last_used is not None:
-        ago = formatting.distance(found.last_used, now)
-        lines.append(texts.RECENTLY_USED.format(name=found.name, ago=ago))
-    if found.last_read is not None:
-        ago = formatting.distance(found.last_read, now)
-        lines.append(texts.RECENTLY_READ.format(name=found.name, ago=ago))
+    for time, template in ((found.last_used, texts.RECENTLY_USED), (found.last_read, texts.RECENTLY_READ)):
+        lines += [template.format(name=found.name, ago=formatting.distance(time, now))] if time is not None else []
     if found.targets and found.not_after is not None:
         until = formatting.date(found.not_after, now)
         lines.append(texts.STILL_DEPLOYED.format(not_after=until, targets=formatting.listed(found.targets)))
@@ -219,7 +212,7 @@ def _removed(result: CleanupResult, columns: int | None) -> list[str]:
     lines = _values(result.removed, texts.VALUES_REMOVED, green("✓"), columns)
     if result.late:
         values = formatting.count(len(result.late), texts.TXT_VALUE)
-        lines += formatting.wrap(texts.VALUES_LATE.format(values=values), columns, f"{yellow('!')} ", "  ")
+        lines += formatting.marked(yellow("!"), texts.VALUES_LATE.format(values=values), columns)
     return lines
 
 
@@ -240,8 +233,7 @@ def _values(values: Iterable[WrittenValue], template: str, mark: str, columns: i
     lines: list[str] = []
     for name, found in _by_name(values).items():
         head = template.format(name=name, values=formatting.count(len(found), texts.TXT_VALUE))
-        lines += formatting.wrap(head, columns, f"{mark} ", "  ")
-        lines += [f"    {value}" for value in found]
+        lines += [*formatting.marked(mark, head, columns), *(f"    {value}" for value in found)]
     return lines
 
 
@@ -252,7 +244,7 @@ def _unreadable(result: CleanupResult, columns: int | None) -> list[str]:
         newer = path.endswith(".json")
         problem = (texts.JOURNAL_NEWER if newer else texts.JOURNAL_DAMAGED).format(path=path)
         fix = texts.JOURNAL_NEWER_FIX if newer else texts.JOURNAL_DAMAGED_FIX
-        lines += formatting.wrap(problem, columns, f"{red('✗')} ", "  ")
+        lines += formatting.marked(red("✗"), problem, columns)
         lines += formatting.wrap(fix, columns, f"  {yellow('→')} ", "    ")
     return lines
 
@@ -268,16 +260,9 @@ def _by_name(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
     return by_name
 
 
-RUNNERS: Final[Mapping[str, Runner]] = {
-    "account": account,
-    "cleanup": cleanup,
-    "completion": completion,
-    "csr": csr,
-    "deploy": deploy,
-    "install": install,
-    "remove": remove,
-    "revoke": revoke,
-    "rollback": rollback,
-    "schedule": schedule,
-}
+_RUNNERS: Final[Sequence[Runner]] = (
+    *(account, cleanup, completion, csr, deploy, install, remove, revoke, rollback),
+    schedule,
+)
+RUNNERS: Final[Mapping[str, Runner]] = {runner.__name__: runner for runner in _RUNNERS}
 """By the first word of the command."""

@@ -18,8 +18,6 @@ from dnsrenew.errors import DnsRenewError
 from dnsrenew.renewal.batch import asked_by_ca
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
-_MOST_FOUND: Final = 3
-"""Causes that are shown of a failure; dnsrenew doctor shows all."""
 _SAME: Final = {
     "ca-caa": "caa",
     "ca-eab-required": "ca-terms",
@@ -37,7 +35,6 @@ _SAME: Final = {
     **dict.fromkeys(("store-not-private", "store-not-writable", "store-read-only"), "store"),
 }
 """The check that says the same as an error."""
-_MOST_DOMAINS: Final = 6
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
 """Errors that rule a route out for as long as this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
@@ -58,9 +55,10 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
         and check["summary"] not in error.message
         and "follows_from" not in check.get("evidence", {})
     ]
+    # dnsrenew doctor shows all.
     return [
         (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))
-        for check in bad[:_MOST_FOUND]
+        for check in bad[:3]
     ]
 
 
@@ -165,7 +163,7 @@ class OutcomeText(Frozen):
 
     def _title(self, outcome: Outcome) -> list[str]:
         """Return the headline with the domains, unless these are just the name."""
-        domains = formatting.listed(outcome.domains, _MOST_DOMAINS)
+        domains = formatting.listed(outcome.domains, 6)
         head = self.head(outcome)
         return self._wrap(head if domains == outcome.name else texts.HEADED.format(head=head, text=domains))
 

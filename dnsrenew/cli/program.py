@@ -20,8 +20,6 @@ from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Output, Terminal, red
 from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
 
-_LOGS: Final = frozenset({"run", "serve", "worker"})
-"""Commands whose standard error is a log, with ``--json`` in lines of JSON."""
 _SUSPEND_TIMEOUT: Final = 0.5
 """Seconds that Ctrl-Z waits for the terminal to show the cursor again."""
 
@@ -64,7 +62,8 @@ def _parse(argv: Sequence[str]) -> arguments.Request:
         formatting.choose(arguments.wanted_language(argv), json="--json" in argv)
         raise
     options = request.options
-    has_json_lines = request.command in _LOGS or getattr(options, "events", False)
+    # Their standard error is a log, with ``--json`` in lines of JSON.
+    has_json_lines = request.command in {"run", "serve", "worker"} or getattr(options, "events", False)
     only_json = options.json and (options.help or has_json_lines)
     formatting.choose(options.lang, json=options.json, only_json=only_json)
     return request

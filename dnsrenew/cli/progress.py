@@ -371,8 +371,6 @@ class EventText:
 
 # The values of events as texts, for the templates of :data:`dnsrenew.cli.texts.EVENTS`.
 
-_MOST_RECORDS: Final = 20
-
 
 def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields that are made of the data of an event alone."""
@@ -388,7 +386,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
         "zones": list_zones(records),
         "accounts": list_accounts(records),
         "records": formatting.listed(
-            (f"{relative(str(record.get('name')))} = {record.get('value')}" for record in records), _MOST_RECORDS
+            (f"{relative(str(record.get('name')))} = {record.get('value')}" for record in records), 20
         ),
         "responses": formatting.count(len(responses), texts.RESPONSE),
         "places": _places(responses),

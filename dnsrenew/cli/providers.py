@@ -35,9 +35,6 @@ from dnsrenew.errors import ConfigError
 
 _WIDEST: Final = 100
 _GAP: Final = "  "
-_MOST_LIKE: Final = 3
-_NARROWEST: Final = 16
-"""The least width of the column with the titles, which are wrapped."""
 
 
 class AccountTools(Protocol):
@@ -128,7 +125,7 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_sea
     if other is not None:
         text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
         return ConfigError.of(text, name=name, title=other.title, script=other.script)
-    called = [] if is_search else [host.name for host in providers_called(name, folders)[:_MOST_LIKE]]
+    called = [] if is_search else [host.name for host in providers_called(name, folders)[:3]]
     similar = called or nearest(name, known)
     if is_search:
         text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
@@ -141,14 +138,11 @@ def _folders(invocation: Invocation) -> list[Path]:
     """Return the user's own provider folders. No configuration is needed."""
     user = user_folder(os.environ)
     try:
-        beside: str | None = str(invocation.config_path().parent)
+        return list(provider_folders(str(invocation.config_path().parent), user))
     except ConfigError:
         if invocation.options.config:
             raise
-        beside = None
-    if beside is None:
-        return list(provider_folders(user, None)) if user else []
-    return list(provider_folders(beside, user))
+    return list(provider_folders(user, None)) if user else []
 
 
 def _table(
@@ -157,7 +151,8 @@ def _table(
     rows = [head, *found]
     names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
     if columns is not None:
-        titles = min(titles, max(columns - names - needs - 2 * len(_GAP), _NARROWEST))
+        # The titles are wrapped, in a column of 16 at least.
+        titles = min(titles, max(columns - names - needs - 2 * len(_GAP), 16))
     lines = []
     for row in rows:
         wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
@@ -183,10 +178,7 @@ def _needs(provider: Provider) -> str:
 def _one(provider: Provider, columns: int) -> list[str]:
     pages = [(LABELS["website"], provider.website), (LABELS["documentation"], provider.docs)]
     lines = [bold(say(provider.title)), *formatting.fields([(label, say(page)) for label, page in pages if page], None)]
-    rows = [
-        (option if spec.required else texts.OPTIONAL.format(option=option), say(spec.help))
-        for option, spec in provider.options.items()
-    ]
+    rows = [(_shown(key, option.required), say(option.help)) for key, option in provider.options.items()]
     if provider.any_options:
         rows = [(LABELS["options"], texts.PLUGIN_OPTIONS)]
     lines += ["", bold(texts.PROVIDER_NEEDS), *formatting.fields(rows or [texts.NO_OPTIONS], columns)]
@@ -223,32 +215,30 @@ def _scripts(columns: int) -> list[str]:
         lines.append(f"  {script.name}  {script.title}")
         for number, group in enumerate(script.groups):
             lines += [f"    {texts.OR}"] if number else []
-            rows = [
-                (each.name if each.is_required else texts.OPTIONAL.format(option=each.name), each.help)
-                for each in group
-            ]
+            rows = [(_shown(each.name, each.is_required), each.help) for each in group]
             lines += [f"  {line}" for line in formatting.fields(rows, columns - 2)]
     return lines if len(lines) > 2 else [*lines, f"  {texts.NO_SCRIPTS}"]
+
+
+def _shown(option: str, is_required: bool) -> str:  # noqa: FBT001  # its name says all
+    return option if is_required else texts.OPTIONAL.format(option=option)
 
 
 def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
     waits = texts.WAITS_LONGER if behaviour.settle else texts.WAITS
     timeout, settle = formatting.seconds(behaviour.propagation_timeout), formatting.seconds(behaviour.settle)
-    rows = [waits.format(timeout=timeout, settle=settle)]
-    if behaviour.values == "one":
-        rows.append(texts.ONE_VALUE_A_ZONE if behaviour.scope == "zone" else texts.ONE_VALUE_A_NAME)
-    if behaviour.values == "two":
-        rows.append(texts.TWO_VALUES)
-    if behaviour.delegated:
-        rows.append(texts.DELEGATED)
-    if behaviour.by_hand:
-        rows.append(texts.BY_HAND)
-    if behaviour.exclusive:
-        rows.append(texts.EXCLUSIVE)
-    if not behaviour.removes:
-        rows.append(texts.REMOVES_NOTHING)
-    rows.append(say(behaviour.note))
-    return [line for row in rows if row for line in formatting.wrap(row, columns, "  ", "  ")]
+    one_value = texts.ONE_VALUE_A_ZONE if behaviour.scope == "zone" else texts.ONE_VALUE_A_NAME
+    holds = {
+        waits.format(timeout=timeout, settle=settle): True,
+        one_value: behaviour.values == "one",
+        texts.TWO_VALUES: behaviour.values == "two",
+        texts.DELEGATED: behaviour.delegated,
+        texts.BY_HAND: behaviour.by_hand,
+        texts.EXCLUSIVE: behaviour.exclusive,
+        texts.REMOVES_NOTHING: not behaviour.removes,
+        say(behaviour.note): bool(behaviour.note),
+    }
+    return [line for row, is_so in holds.items() if is_so for line in formatting.wrap(row, columns, "  ", "  ")]
 
 
 # ── check ──────────────────────────────────────────────────────────────────────────────
@@ -262,9 +252,8 @@ def check(invocation: Invocation) -> int:
     :raises ConfigError: with all mistakes.
     """
 
-    def read(explicit: str | None, *, insist: bool) -> Config:
-        checked = partial(check_config, explicit, insist=insist, clock=invocation.clock)
-        return invocation.signals.run(checked)  # a secret's command can take long
+    def read(explicit: str | None, **how: bool) -> Config:  # a secret's command can take long
+        return invocation.signals.run(partial(check_config, explicit, **how, clock=invocation.clock))
 
     config = invocation.config(needs_certificates=True, read=read)
     document = {
@@ -275,13 +264,10 @@ def check(invocation: Invocation) -> int:
     }
     invocation.terminal.write_document(document)
     if not invocation.terminal.quiet:
-        columns, _ = invocation.terminal.out.size()
-        path = str(config.path)
-        fields = {
-            "path": path if columns is None else formatting.relative_path(path, here()),
-            "certificates": formatting.count(len(config.certificates), texts.CERTIFICATE),
-            "accounts": formatting.count(len(config.accounts), texts.DNS_ACCOUNT),
-        }
-        lines = formatting.wrap(texts.CONFIG_VALID.format_map(fields), columns, f"{green('✓')} ", "  ")
-        invocation.terminal.write_result("\n".join(lines))
+        path, columns = str(config.path), invocation.terminal.out.size()[0]
+        path = path if columns is None else formatting.relative_path(path, here())
+        certificates = formatting.count(len(config.certificates), texts.CERTIFICATE)
+        accounts = formatting.count(len(config.accounts), texts.DNS_ACCOUNT)
+        line = texts.CONFIG_VALID.format(path=path, certificates=certificates, accounts=accounts)
+        invocation.terminal.write_marked_result(green("✓"), line)
     return 0

@@ -34,7 +34,6 @@ _IN_PROGRESS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("certificate-stored", "deployed", "deploy-failed", "certificate-finished"), "nothing"),
 }
 """What is in progress for a certificate, by its last event of these kinds."""
-_FINE: Final = ("renewed", "rehearsed", "not-due")
 _ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
@@ -250,9 +249,8 @@ def _result(
     if not outcomes and config.fleet is not None:
         return [] if invocation.ask_shared(config, lambda shared: shared.count()) else [texts.FLEET_EMPTY]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
-    by_hand = (
-        [] if idle or options.scheduled else schedule_note.needs_person(config, {outcome.name for outcome in outcomes})
-    )
+    names = set() if idle or options.scheduled else {outcome.name for outcome in outcomes}
+    by_hand = schedule_note.needs_person(config, names)
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything
     manual = not idle and not options.scheduled and (alone or schedule.result().installed is False)
     text = _outcome_text(invocation, columns, manual=manual or idle)
@@ -270,34 +268,26 @@ def _result(
         lines += formatting.wrap(summary, columns, "", "  ")
     if fine and not options.dry_run:
         halted = "" if idle or alone or options.scheduled else schedule_note.halt_text(schedule.result())
-        notes = [
-            *([halted] if halted else []),
-            *([schedule_note.nothing_renews()] if manual and not alone else []),
-            *([schedule_note.renewed_by_hand(by_hand)] if by_hand else []),
-        ]
-        lines += [line for note in notes for line in formatting.wrap(note, columns, f"{yellow('!')} ", "  ")]
+        nothing = schedule_note.nothing_renews() if manual and not alone else ""
+        notes = filter(None, (halted, nothing, schedule_note.renewed_by_hand(by_hand) if by_hand else ""))
+        lines += [line for note in notes for line in formatting.marked(yellow("!"), note, columns)]
     return lines
 
 
 def _is_fine(outcome: Outcome) -> bool:
-    return outcome.status in _FINE and all(result.ok for result in outcome.deployed)
+    return outcome.status in ("renewed", "rehearsed", "not-due") and all(result.ok for result in outcome.deployed)
 
 
 def _outcome_text(invocation: Invocation, columns: int | None, *, manual: bool) -> OutcomeText:
-    verbose, dry_run = invocation.terminal.verbose > 0, invocation.options.dry_run
-    attended = invocation.terminal.is_attended and not invocation.options.scheduled
-    return OutcomeText(
-        invocation.clock.now(), columns, verbose=verbose, dry_run=dry_run, manual=manual, attended=attended
-    )
+    terminal, options = invocation.terminal, invocation.options
+    attended, more = terminal.is_attended and not options.scheduled, {"dry_run": options.dry_run, "manual": manual}
+    return OutcomeText(invocation.clock.now(), columns, terminal.verbose > 0, **more, attended=attended)
 
 
 def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str:
     counts = Counter("obtained" if is_first(outcome) else outcome.status for outcome in outcomes)
-    parts = [
-        texts.COUNT.format(count=f"{counts[status]:,}", what=texts.STATUSES[status])
-        for status in _ORDER
-        if counts[status]
-    ]
+    present = [(counts[status], texts.STATUSES[status]) for status in _ORDER if counts[status]]
+    parts = [texts.COUNT.format(count=f"{count:,}", what=what) for count, what in present]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
     fields = {
         "certificates": formatting.count(len(outcomes), texts.CERTIFICATE),

@@ -49,15 +49,17 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for other in found:
         if other.plan.kind != plan.kind:
             raise ConfigError.of(texts.SCHEDULE_INSTALLED, kind=other.plan.kind, title=other.plan.title)
-    ours = {name for path in schedule_note.paths(plan) for name in (path, os.path.basename(path))} if found else set()
+    paths = [file.path for file in plan.files] if found else []
+    ours = {*paths, *map(os.path.basename, paths)}
     running = schedule_note.active_schedule(config, beside=True).running
     for line in schedule_note.stop_others(each for each in running if each.name not in ours):
         _warn(invocation, line)
     _warn_of_environment(invocation, config)
-    before = installer.installed_state(plan, installer.read_installed(plan, installer.run_program))
-    ran = before == "same" and not installer.why_inactive(plan, installer.run_program)
-    failed = installer.install(plan, installer.run_program)
-    contents = installer.read_installed(plan, installer.run_program)
+    run = installer.run_program
+    before = installer.installed_state(plan, installer.read_installed(plan, run))
+    ran = before == "same" and not installer.why_inactive(plan, run)
+    failed = installer.install(plan, run)
+    contents = installer.read_installed(plan, run)
     inactive = plan.halt.reason if plan.halt is not None else ""  # the other kinds have started it
     runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None and not ran:
@@ -82,8 +84,9 @@ def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, he
     columns, _ = invocation.terminal.out.size()
     times, undo = (LABELS["when"], schedule_note.times(job)), (LABELS["undo"], texts.SCHEDULE_REMOVE)
     rows = [times, *schedule_note.facts(plan), undo]
-    lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ") if head else []
-    return [*lines, *formatting.fields(rows, columns), "", *schedule_note.files(plan, schedule_note.planned(plan))]
+    lines = formatting.marked(green("✓"), head, columns) if head else []
+    planned = [file.text for file in plan.files]
+    return [*lines, *formatting.fields(rows, columns), "", *schedule_note.files(plan, planned)]
 
 
 def _halted(plan: SchedulePlan, inactive: str, columns: int | None) -> list[str]:
@@ -91,8 +94,11 @@ def _halted(plan: SchedulePlan, inactive: str, columns: int | None) -> list[str]
     template = texts.SCHEDULE_INACTIVE if plan.halt is None else texts.SCHEDULE_HALTED
     head = template.format(title=say(plan.title), reason=say(inactive))
     advice = texts.SCHEDULE_INSTALL if plan.halt is None else say(plan.halt.fix)
-    lines = formatting.wrap(head, columns, f"{yellow('!')} ", "  ")
-    return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
+    return _warned(head, advice, columns)
+
+
+def _warned(text: str, advice: str, columns: int | None) -> list[str]:
+    return [*formatting.marked(yellow("!"), text, columns), *formatting.marked(yellow("→"), advice, columns)]
 
 
 def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
@@ -113,9 +119,9 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
             lines = _halted(each.plan, inactive, columns)
         else:
             head = texts.SCHEDULE_STATES[each.state].format(title=say(each.plan.title))
-            lines = formatting.wrap(head, columns, f"{green('✓') if good else yellow('!')} ", "  ")
+            lines = formatting.marked(green("✓") if good else yellow("!"), head, columns)
         if each.state == "older" and not inactive:
-            lines += formatting.wrap(texts.SCHEDULE_INSTALL, columns, f"{yellow('→')} ", "  ")
+            lines += formatting.marked(yellow("→"), texts.SCHEDULE_INSTALL, columns)
         rows = [(LABELS["when"], schedule_note.times(job))] if good else []
         if inactive and each.plan.halt is None:
             rows = [(LABELS["off"], say(inactive))]
@@ -158,9 +164,8 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
     if not terminal.quiet:
         for plan in removed:
             template = texts.SCHEDULE_REMOVED_FOR if path else texts.SCHEDULE_REMOVED
-            paths = texts.SEPARATOR.join(schedule_note.paths(plan))
-            line = template.format(title=say(plan.title), paths=paths, config=path)
-            terminal.write_result("\n".join(formatting.wrap(line, terminal.out.size()[0], f"{green('✓')} ", "  ")))
+            paths = texts.SEPARATOR.join(file.path for file in plan.files)
+            terminal.write_marked_result(green("✓"), template.format(title=say(plan.title), paths=paths, config=path))
             if plan.left:
                 _warn(invocation, say(plan.left))
         if not removed:
@@ -198,7 +203,7 @@ def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: Sc
         if each.config:
             config = shlex.quote(formatting.relative_path(each.config, sources.here()))
             text = texts.SCHEDULE_ELSEWHERE.format(title=say(each.plan.title), config=config)
-            terminal.write_message("\n".join(formatting.wrap(text, terminal.err.size()[0], f"{dim('·')} ", "  ")))
+            terminal.write_marked(dim("·"), text)
 
 
 def _entry_to_install(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
@@ -230,10 +235,8 @@ def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -
 
 
 def _write_document(invocation: Invocation, found: ScheduleEntry, *, active: bool) -> None:
-    files = [
-        {"path": path, "text": content}
-        for path, content in zip(schedule_note.paths(found.plan), found.contents, strict=True)
-    ]
+    pairs = zip(found.plan.files, found.contents, strict=True)
+    files = [{"path": file.path, "text": content} for file, content in pairs]
     about = {"kind": found.plan.kind, "installed": active, "running": active and found.plan.halt is None}
     invocation.terminal.write_document({**about, "state": found.state, "files": files})
 
@@ -249,8 +252,7 @@ def _warn_of_environment(invocation: Invocation, config: Config) -> None:
 
 
 def _warn(invocation: Invocation, text: str) -> None:
-    columns, _ = invocation.terminal.err.size()
-    invocation.terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+    invocation.terminal.write_marked(yellow("!"), text)
 
 
 # ── schedule preview ───────────────────────────────────────────────────────────────────
@@ -269,22 +271,22 @@ def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: Sch
     terminal = invocation.terminal
     available = scheduling.kinds(host)
     selected = kind or next(iter(available), None)
-    if selected is None:
-        _schedule_preview_write_document(invocation, None, [])
-        terminal.write_result("\n".join(_missing(invocation, host, job, available)))
-        return
-    lines = [*_missing(invocation, host, job, available), ""] if kind is None else []
+    lines, plan = _missing(invocation, host, job, available) if kind is None else [], None
     job = job if job.config else scheduling.this_job(host, _EXAMPLE, JobNeeds(store=SYSTEM_STORE))
-    plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
-    contents = schedule_note.planned(plan)
-    planned = [{"path": path, "text": text} for path, text in zip(schedule_note.paths(plan), contents, strict=True)]
-    _schedule_preview_write_document(invocation, selected, planned)
-    if kind is not None and is_plain(invocation):
-        terminal.write_info("\n".join(_described(plan, job, available, terminal.err.size()[0])))
-        terminal.write_result(schedule_note.plain(plan, contents))
-        return
-    columns = terminal.out.size()[0]
-    lines += [*_described(plan, job, available, columns), "", *schedule_note.files(plan, contents)]
+    if selected is not None:
+        plan = scheduling.make_plan(selected, job, scheduling.simulate(selected, host))
+    planned = [{"path": file.path, "text": file.text} for file in plan.files] if plan is not None else []
+    files = [{**file, "text": None} for file in planned]
+    about = {"kind": selected, "installed": False, "state": "none"}
+    terminal.write_document({**about, "files": files, "would_write": planned})
+    if plan is not None:
+        contents = [file.text for file in plan.files]
+        if kind is not None and is_plain(invocation):
+            terminal.write_info("\n".join(_described(plan, job, available, terminal.err.size()[0])))
+            terminal.write_result(schedule_note.plain(plan, contents))
+            return
+        lines += [""] if lines else []
+        lines += [*_described(plan, job, available, terminal.out.size()[0]), "", *schedule_note.files(plan, contents)]
     terminal.write_result("\n".join(lines))
 
 
@@ -300,27 +302,22 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
     names = [spec.name for spec in config.certificates] if config is not None else []
     active = detect(job.config, names=names) if job.config else UNKNOWN
     if active.halt is not None:
-        return formatting.wrap(schedule_note.halt_text(active), columns, f"{yellow('!')} ", "  ")
+        return formatting.marked(yellow("!"), schedule_note.halt_text(active), columns)
     if active.kind is not None:
         text = texts.SCHEDULE_BY_HAND.format(renewed_by=texts.RENEWED_BY[active.kind])
-        return formatting.wrap(text, columns, f"{green('✓')} ", "  ")
+        return formatting.marked(green("✓"), text, columns)
     if config is not None and config.fleet is not None:
-        lines = formatting.wrap(texts.SCHEDULE_FLEET, columns, f"{yellow('!')} ", "  ")
-        return [*lines, *formatting.wrap(texts.SCHEDULE_WORKER, columns, f"{yellow('→')} ", "  ")]
+        return _warned(texts.SCHEDULE_FLEET, texts.SCHEDULE_WORKER, columns)
     error = scheduling.no_kind(host)
     advice = texts.SCHEDULE_INSTALL if available else sentences(error.message, error.fix)
-    lines = formatting.wrap(texts.SCHEDULE_MISSING, columns, f"{yellow('!')} ", "  ")
-    return [*lines, *formatting.wrap(advice, columns, f"{yellow('→')} ", "  ")]
+    return _warned(texts.SCHEDULE_MISSING, advice, columns)
 
 
 def _readable(path: str) -> Config | None:
     """Return the configuration if there is one that can be read."""
-    if not path:
-        return None
-    try:
-        return Config.load(path, insist=True)
-    except ConfigError:
-        return None
+    with contextlib.suppress(ConfigError):
+        return Config.load(path, insist=True) if path else None
+    return None
 
 
 def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKind], columns: int | None) -> list[str]:
@@ -330,12 +327,3 @@ def _described(plan: SchedulePlan, job: ScheduledJob, available: list[ScheduleKi
     if plan.kind not in available:
         rows.append((LABELS["note"], texts.SCHEDULE_OTHER_MACHINE.format(kind=texts.SCHEDULERS[plan.kind])))
     return [*formatting.wrap(preview, columns), *formatting.fields(rows, columns)]
-
-
-def _schedule_preview_write_document(
-    invocation: Invocation, kind: ScheduleKind | None, planned: list[dict[str, str]]
-) -> None:
-    files = [{"path": file["path"], "text": None} for file in planned]
-    invocation.terminal.write_document(
-        {"kind": kind, "installed": False, "state": "none", "files": files, "would_write": planned}
-    )

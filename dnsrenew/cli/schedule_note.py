@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
     from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 
-_MANUAL: Final = "manual"
-"""The provider with which a person writes the TXT records."""
-
 
 def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
     """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere.
@@ -138,9 +135,10 @@ def needs_person(config: Config, names: Collection[str]) -> list[str]:
 
 def _is_by_hand(config: Config, spec: CertificateSpec) -> bool:
     accounts = config.accounts
+    # With this provider a person writes the TXT records.
     return bool(spec.routes) and all(
         CHALLENGES[route.challenge].writes_dns
-        and {accounts[name].provider for name in route.dns or accounts} == {_MANUAL}
+        and {accounts[name].provider for name in route.dns or accounts} == {"manual"}
         for route in spec.routes
     )
 
@@ -180,22 +178,12 @@ def steps(plan: SchedulePlan) -> list[tuple[str, str]]:
     return [*commands, *((LABELS["note"], say(command.fix)) for command in plan.enable if command.fix)]
 
 
-def paths(plan: SchedulePlan) -> list[str]:
-    """Return where the texts of a plan go."""
-    return [file.path for file in plan.files] or ["crontab"]
-
-
-def planned(plan: SchedulePlan) -> list[str]:
-    """Return the texts of a plan."""
-    return [file.text for file in plan.files] or [plan.block]
-
-
 def files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
     """Return each file with its lines. These are not wrapped, to be compared and copied."""
     lines: list[str] = []
-    for path, content in zip(paths(plan), contents, strict=True):
+    for file, content in zip(plan.files, contents, strict=True):
         if content is not None:
-            lines += [f"{path}:", *(dim(f"  {line}".rstrip()) for line in content.splitlines()), ""]
+            lines += [f"{file.path}:", *(dim(f"  {line}".rstrip()) for line in content.splitlines()), ""]
     return lines[:-1]
 
 
@@ -205,7 +193,8 @@ def plain(plan: SchedulePlan, contents: Sequence[str | None]) -> str:
     XML declares the encoding in which it is shown: only the installed file of a task of Windows is UTF-16.
     """
     contents = [content and content.replace(_UTF_16, _UTF_8, 1) for content in contents]
-    found = [(path, content) for path, content in zip(paths(plan), contents, strict=True) if content is not None]
+    pairs = zip(plan.files, contents, strict=True)
+    found = [(file.path, content) for file, content in pairs if content is not None]
     if len(found) == 1:
         return found[0][1].rstrip("\n")
     return "\n\n".join(f"# {path}\n{content.rstrip()}" for path, content in found)

@@ -23,9 +23,6 @@ from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import is_held
 
-_STATES: Final = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
-"""The order in which the states are counted."""
-
 
 def status(invocation: Invocation) -> int:
     """Show the certificates of the configuration; return the exit status."""
@@ -36,13 +33,8 @@ def status(invocation: Invocation) -> int:
     found = invocation.signals.run(partial(renewer.status, invocation.options.names or None, versions=versions))
     schedule = schedule_note.schedule_note(invocation, config)
     if terminal.json:
-        terminal.write_document(
-            {
-                "certificates": [certificate.to_dict() for certificate in _chosen(invocation, found, now)],
-                "schedule": schedule.to_dict(),
-                "counts": _counts(found),
-            }
-        )
+        chosen = [certificate.to_dict() for certificate in _chosen(invocation, found, now)]
+        terminal.write_document({"certificates": chosen, "schedule": schedule.to_dict(), "counts": _counts(found)})
     else:
         _show(invocation, config, found, schedule)
     is_bad = schedule.is_broken or any(needs_attention(certificate, now) for certificate in found)
@@ -67,7 +59,12 @@ def _expires_within(certificate: CertificateStatus, now: datetime, seconds: floa
 
 def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     counts = Counter(certificate.state for certificate in found)
-    return {state: counts[state] for state in _STATES if counts[state]}
+    # In this order the states are counted.
+    return {
+        state: counts[state]
+        for state in ("valid", "due", "missing", "expired", "revoked", "unconfigured")
+        if counts[state]
+    }
 
 
 def _show(
@@ -75,7 +72,7 @@ def _show(
 ) -> None:
     terminal, now = invocation.terminal, invocation.clock.now()
     chosen, columns = _chosen(invocation, found, now), terminal.out.size()[0]
-    broken = formatting.wrap(schedule.warning(now), columns, f"{yellow('!')} ", "  ") if schedule.is_broken else []
+    broken = formatting.marked(yellow("!"), schedule.warning(now), columns) if schedule.is_broken else []
     if not found:
         terminal.write_result(dim(texts.NO_CERTIFICATES if config.fleet is None else texts.FLEET_EMPTY))
         return
@@ -148,15 +145,12 @@ class ProblemText(Frozen):
                 lines += self._failure(failed.pop(_cause(certificate), []))
             for result in certificate.deployed:
                 lines += [] if result.ok else deployment_lines(result, self.columns, name=certificate.name)
-            if certificate.csr_since is not None:
-                lines += self._pending_csr(certificate.name, certificate.csr_since)
+            if (since := certificate.csr_since) is not None:
+                line = texts.CSR_PENDING.format(name=certificate.name, ago=formatting.distance(since, self.now))
+                lines += formatting.marked(yellow("→"), line, self.columns)
         for line in self._commands(found):
-            lines += formatting.wrap(line, self.columns, f"{yellow('→')} ", "  ")
+            lines += formatting.marked(yellow("→"), line, self.columns)
         return lines
-
-    def _pending_csr(self, name: str, since: datetime) -> list[str]:
-        line = texts.CSR_PENDING.format(name=name, ago=formatting.distance(since, self.now))
-        return formatting.wrap(line, self.columns, f"{yellow('→')} ", "  ")
 
     def _failure(self, same: Sequence[CertificateStatus]) -> list[str]:
         """Return the last failure, or why a certificate cannot be read, and the fix; once for all with this cause."""
@@ -165,7 +159,7 @@ class ProblemText(Frozen):
         failure = same[0].last_failure or {}
         last = failure.get("route")
         head = self._failure_line(same, failure)
-        lines = formatting.wrap(head, self.columns, f"{red('✗')} ", "  ")
+        lines = formatting.marked(red("✗"), head, self.columns)
         for attempt in failure.get("attempts") or ():
             route = attempt.get("route")
             if isinstance(route, Mapping) and route != last:
@@ -263,10 +257,6 @@ def _names(same: Sequence[CertificateStatus]) -> str:
 
 # Certificates as text: a line that counts, and a table that fits the terminal, or a card for each.
 
-_NARROW: Final = 80
-_MOST_DOMAINS: Final = 3
-_USUAL_REASONS: Final = frozenset({None, "renew-before"})
-
 
 class StatusText(Frozen):
     """Formats certificates.
@@ -294,18 +284,16 @@ class StatusText(Frozen):
         """
         failing = sum(needs_attention(certificate, self.now) for certificate in found)
         template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
-        line = template.format(
-            certificates=formatting.count(len(found), texts.CERTIFICATE),
-            counts=texts.SEPARATOR.join(
-                texts.COUNT.format(count=f"{count:,}", what=texts.STATE_WORDS[state]) for state, count in counts.items()
-            ),
-            failing=f"{failing:,}",
-        )
-        return self._wrap(bold(line))
+        total = formatting.count(len(found), texts.CERTIFICATE)
+        parts = [
+            texts.COUNT.format(count=f"{number:,}", what=texts.STATE_WORDS[each]) for each, number in counts.items()
+        ]
+        counted = texts.SEPARATOR.join(parts)
+        return self._wrap(bold(template.format(certificates=total, counts=counted, failing=f"{failing:,}")))
 
     def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
-        if self.verbose or (self.columns is not None and self.columns < _NARROW):
+        if self.verbose or (self.columns is not None and self.columns < 80):
             return self._cards(found)
         heads = texts.STATUS_COLUMNS_MANUAL if self.is_manual else texts.STATUS_COLUMNS
         lines = table(heads, [self._row(certificate) for certificate in found], self.columns)
@@ -318,18 +306,16 @@ class StatusText(Frozen):
 
         :param broken: why a schedule that is there renews nothing.
         """
-        lines: list[str] = []
-        if self.by_hand:
-            lines += formatting.wrap(schedule_note.renewed_by_hand(self.by_hand), self.columns, f"{yellow('!')} ", "  ")
+        warnings = [schedule_note.renewed_by_hand(self.by_hand)] if self.by_hand else []
         if self.is_manual and any(certificate.name not in self.by_hand for certificate in found):
-            lines += formatting.wrap(schedule_note.nothing_renews(), self.columns, f"{yellow('!')} ", "  ")
-        lines += broken
+            warnings.append(schedule_note.nothing_renews())
+        lines = [line for each in warnings for line in formatting.marked(yellow("!"), each, self.columns)] + [*broken]
         if self.active.kind and not broken:
             renewed_by = texts.RENEWED_BY[self.active.kind]
             named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self.active.name)
             lines += self._wrap(dim(named if self.active.name else renewed_by))
         for line in schedule_note.stop_others(self.active.others()):
-            lines += formatting.wrap(line, self.columns, f"{yellow('!')} ", "  ")
+            lines += formatting.marked(yellow("!"), line, self.columns)
         return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────
@@ -390,7 +376,7 @@ class StatusText(Frozen):
             time = None if self.is_manual else certificate.next_attempt
             return texts.RENEWAL_NOW if time is None else formatting.date(time, self.now)
         date = formatting.date(certificate.next_renewal, self.now)
-        if certificate.reason in _USUAL_REASONS:
+        if certificate.reason in {None, "renew-before"}:
             return date
         return reasons.get(certificate.reason or "", texts.RENEWAL_REASON).format(date=date, reason=certificate.reason)
 
@@ -422,7 +408,7 @@ def _domains(certificate: CertificateStatus) -> str:
     """Return the domains; "" if the only one is the name of the certificate."""
     if certificate.domains == (certificate.name,):
         return ""
-    return formatting.listed(certificate.domains, _MOST_DOMAINS)
+    return formatting.listed(certificate.domains, 3)
 
 
 def _route(certificate: CertificateStatus) -> str:
@@ -519,8 +505,6 @@ def _padded(cells: Sequence[str]) -> list[str]:
 
 BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
 """The states of a certificate that no server can use."""
-_OBSTACLES: Final = ("store-", "secret-")
-"""How the codes begin of what would stop the next renewal."""
 _GRACE: Final = timedelta(days=1)
 """A renewal is overdue this long after its time, so that a daily run has had its chance."""
 
@@ -533,7 +517,7 @@ def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
 
 def has_obstacle(certificate: CertificateStatus) -> bool:
     """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
-    return any(notice.code.startswith(_OBSTACLES) for notice in certificate.warnings)
+    return any(notice.code.startswith(("store-", "secret-")) for notice in certificate.warnings)
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

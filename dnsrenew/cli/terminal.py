@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO
 
 from dnsrenew.base.values import Frozen
-from dnsrenew.cli.formatting import document
+from dnsrenew.cli.formatting import document, marked
 
 if TYPE_CHECKING:
     from dnsrenew.base.model import Outcome
@@ -291,6 +291,14 @@ class Terminal:
             self.err.write_line(text)
         else:
             self.display.write_line(text)
+
+    def write_marked(self, mark: str, text: str) -> None:
+        """Write an error or a warning behind a mark, in lines that fit."""
+        self.write_message("\n".join(marked(mark, text, self.err.size()[0])))
+
+    def write_marked_result(self, mark: str, text: str) -> None:
+        """Write a result for people behind a mark, in lines that fit."""
+        self.write_result("\n".join(marked(mark, text, self.out.size()[0])))
 
     def write_info(self, text: str, fields: LineFields = INFO_LINE) -> None:
         """Write to standard error, but not with ``-q``."""

@@ -34,7 +34,6 @@ BUILT_IN: Final = {
     )
 }
 
-_WITHOUT_STAGING: Final = frozenset({"zerossl", "sslcom", "actalis"})
 
 _CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+^-----END "  # RFC 7468
 
@@ -98,7 +97,6 @@ _CA: Final = Table(
         "name": Key(plain_name),  # of a CA made in Python; in TOML it follows the dot in [ca.NAME]
     },
 )
-_TOML_KEYS: Final = tuple(key for key in _CA.keys if key != "name")
 
 
 class CaTables:
@@ -135,7 +133,7 @@ class CaTables:
             raise FieldError(texts.CA_TABLE, found=kind(value))
         scope = replace(scope, literal=isinstance(value, CA))
         if "name" in table and not scope.python:
-            scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(_TOML_KEYS))
+            scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(tuple(key for key in _CA.keys if key != "name")))
         values = _CA.read(table, scope, path)
         values["name"] = name
         if values.get("eab") == _BY_EMAIL:
@@ -184,7 +182,7 @@ def is_built_in(ca: CA) -> bool:
 
 def uses_stand_in(ca: CA) -> bool:
     """Return whether a dry run uses Let's Encrypt's staging CA because this CA has none and the user chose none."""
-    return ca.name in _WITHOUT_STAGING and ca.staging == _LE_STAGING
+    return ca.name in {"zerossl", "sslcom", "actalis"} and ca.staging == _LE_STAGING
 
 
 def host_name(directory: str) -> str:

@@ -26,8 +26,6 @@ _KEY_MODE: Final = 0o600
 """The bits that the mode of a key may have."""
 _FOR_GROUP: Final = 0o040
 """One more, where the group is named."""
-_OTHERS_WRITE: Final = 0o002
-_CREDENTIALS: Final = frozenset(("user", "password"))
 _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
 """Options that name a file with a content of its own."""
 
@@ -89,7 +87,7 @@ def _check_modes(values: Mapping[str, Any], table: Mapping[str, Any], scope: Fie
     for_key = _KEY_MODE | (_FOR_GROUP if "group" in table else 0)
     if int(values.get("key_mode") or "0600", 8) & ~for_key:
         scope.mistake((*path, "key_mode"), describe_found(values["key_mode"]), texts.KEY_MODE)
-    if int(values.get("mode") or "0644", 8) & _OTHERS_WRITE:
+    if int(values.get("mode") or "0644", 8) & 0o002:
         scope.mistake((*path, "mode"), describe_found(values["mode"]), texts.OPEN_MODE)
 
 
@@ -108,7 +106,7 @@ def _check_access(
     """Refuse an address to which no secret would be sent, a login without an address, and an API without a login."""
     url = kind.options.get("url")
     can_be_found = url is not None and not url.required and url.default is None
-    if can_be_found and "url" not in table and not table.keys().isdisjoint(_CREDENTIALS):
+    if can_be_found and "url" not in table and not table.keys().isdisjoint(frozenset(("user", "password"))):
         scope.mistake((*path, "url"), MISSING, texts.URL_FOR_LOGIN)
     if "url" in values and (kind.needs_https or "user" in table):
         _check_url(values["url"], scope, (*path, "url"))

@@ -83,7 +83,6 @@ _BY_KIND: Final[Mapping[str, ReadField]] = {
 }
 """How an option is read that is not a text."""
 _SCRIPT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_DRIVER_OBJECT: Final = "driver"  # the option that holds the caller's own driver, in an account without a provider
 
 
 class DnsAccountTables:
@@ -178,7 +177,7 @@ class DnsAccountTables:
 
     def _provider(self, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Provider | None:
         key_path = (*path, "provider")
-        if scope.python and _DRIVER_OBJECT in table and not table.get("provider"):
+        if scope.python and "driver" in table and not table.get("provider"):
             return self._find("", scope, key_path)
         if "provider" not in table:
             if misspelt := nearest("provider", [str(key) for key in table if key not in _COMMON]):

@@ -18,7 +18,6 @@ TAGS: Final = "tags"
 """The key of a document with its tags; the tables of a configuration do not have it."""
 _LONGEST: Final = 100
 """Characters of a tag."""
-_LITERAL: Final = "literal"
 _WRITTEN: Final = [name for name, its in CHALLENGES.items() if its.writes_dns]
 """The challenges that need an account."""
 
@@ -73,7 +72,7 @@ class CertificateDocuments:
         tags = _read_tags(table.pop(TAGS), scope) if TAGS in table else ()
         spec = self._tables.empty().read_document(table, scope, defaults)
         for use in report.secrets:
-            if use.secret.reference == _LITERAL:
+            if use.secret.reference == "literal":
                 scope.mistake(use.path, texts.SECRET_IN_DATABASE, texts.SECRET_REFERENCE)
         mistakes = _mistakes(report)
         return ReadDocument(None if mistakes else spec, tags, mistakes, report.refused)

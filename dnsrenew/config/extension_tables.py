@@ -26,8 +26,6 @@ from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
 """Certificates that a worker works on at once, by default."""
-_MOST: Final = 1000
-"""Each is a thread."""
 
 
 class FleetSettings(Frozen, kw_only=True, hidden=("documents",), uncompared=("documents",)):
@@ -87,11 +85,12 @@ def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     return (secret(value, scope, path),)
 
 
+# Each is a thread.
 _FLEET: Final = Table(
     "fleet",
     {
         "seal": Key(_seals, secret=True),
-        "concurrency": Key(integer(1, _MOST)),
+        "concurrency": Key(integer(1, 1000)),
         "documents": Key(choice("any", "plain")),
         "defaults": Key(unread),
     },
@@ -128,7 +127,6 @@ def fleet_settings(
 
 SEAL: Final = ("fleet", "seal")
 """The key of the seal, or of the list of them."""
-_BYTES: Final = 32
 
 
 def read_seals(secrets: Iterable[SecretUse]) -> tuple[bytes, ...]:
@@ -161,7 +159,7 @@ def _key(text: str) -> bytes | None:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         return None
-    return key if len(key) == _BYTES else None
+    return key if len(key) == 32 else None
 
 
 def _line(use: SecretUse) -> int | None:

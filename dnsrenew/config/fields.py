@@ -26,21 +26,14 @@ from dnsrenew.config.schema import FieldScope, ReadField
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
-_WINDOWS: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 # Rarely needed, so compiled on first use.
-_HOST: Final = r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*"
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
 _DAY: Final = 86400
-_UNITS: Final = ("minute", "hour", "day", "week")
-"""The units that a mistake proposes; the letters are read too."""
-_SHORTEST: Final = 300
 _TEN_YEARS: Final = 3653 * _DAY
 _SEVERAL: Final = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
 _SHOWN: Final = 4
 """Names that a mistake quotes."""
-_MODE: Final = r"0?[0-7]{3}"
-_MAIL: Final = r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)"
 
 
 def unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
@@ -152,7 +145,7 @@ def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read the name of a certificate; it becomes a folder name on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
         raise FieldError(texts.CERTIFICATE_NAME)
-    if value[0] in "cpanl" and _WINDOWS.fullmatch(value):
+    if value[0] in "cpanl" and re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?").fullmatch(value):
         raise FieldError(texts.WINDOWS_NAME)
     return value
 
@@ -202,21 +195,31 @@ def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
     except ValueError:
         raise FieldError(expected) from None
     is_bare = ":" in name and not value.startswith("[")
-    if is_bare or (host and not name) or (port and not number) or not re.fullmatch(_HOST, name):
+    if (
+        is_bare
+        or (host and not name)
+        or (port and not number)
+        or not re.fullmatch(r"[0-9A-Fa-f:.]+(?:%[\w.-]+)?|[A-Za-z0-9._-]*", name)
+    ):
         raise FieldError(expected)
     return value
 
 
 def contact(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
-    if isinstance(value, str) and re.fullmatch(_MAIL, value) and value.isascii() and value.isprintable():
+    if (
+        isinstance(value, str)
+        and re.fullmatch(r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)", value)
+        and value.isascii()
+        and value.isprintable()
+    ):
         return value
     raise FieldError(texts.MAIL)
 
 
 def file_mode(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read an octal file mode."""
-    if isinstance(value, str) and re.fullmatch(_MODE, value):
+    if isinstance(value, str) and re.fullmatch(r"0?[0-7]{3}", value):
         return value
     raise FieldError(texts.FILE_MODE)
 
@@ -239,7 +242,8 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
     if time := re.fullmatch(_DURATION, value):
         unit = unit_seconds(time[2].lower())
         if unit is None:
-            units = [f"{name}s" for name in _UNITS]
+            # The letters are read too.
+            units = [f"{name}s" for name in ("minute", "hour", "day", "week")]
             raise FieldError(texts.TIME_UNIT.format(units=one_of(units)), nearest=nearest(time[2], units))
         if float(time[1]) > 0:
             return RenewBefore(seconds=float(time[1]) * unit)
@@ -250,7 +254,7 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
 def lifetime(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
     """Read the time for which a certificate is to be valid, in seconds; a number is in seconds too."""
     found = seconds_of(value) if isinstance(value, str) else value
-    if isinstance(found, (int, float)) and not isinstance(found, bool) and _SHORTEST <= found <= _TEN_YEARS:
+    if isinstance(found, (int, float)) and not isinstance(found, bool) and 300 <= found <= _TEN_YEARS:
         return float(found)
     raise FieldError(texts.LIFETIME)
 
@@ -374,8 +378,6 @@ _RUNS_ANOTHER: Final = re.compile(
 )
 """The names of shells, interpreters and others whose arguments say which program or script is run."""
 _BETWEEN_WORDS: Final = re.compile(r"[\s;|&<>()`'\"]+")
-_LONGEST_NAME: Final = 64
-"""Characters of a word that is looked for in ``PATH``."""
 
 
 def command(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
@@ -440,7 +442,7 @@ def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
     for word in dict.fromkeys(word for each in arguments for word in _words(each)):
         if has_folder(word):
             yield os.path.abspath(word)
-        elif len(word) <= _LONGEST_NAME and (found := scope.checks.program(word)):
+        elif len(word) <= 64 and (found := scope.checks.program(word)):
             yield found
 
 

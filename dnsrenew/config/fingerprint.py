@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any
 
 from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Route
 from dnsrenew.base.names import base_domain, is_at_or_below
@@ -13,11 +13,6 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.drivers.provider import Provider
-
-_IRRELEVANT: Final = {"name", "deploy", "renew_before", "notify"}
-"""Fields of a certificate that have no influence on its order."""
-_BYTES: Final = 6
-"""Of the hash: a number that every JSON parser reads exactly."""
 
 
 def fingerprint(
@@ -41,14 +36,16 @@ def fingerprint(
     """
     names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
     relevant = dict.fromkeys([*_accounts(spec, accounts, providers), *(name for name in used if name in accounts)])
+    # These have no influence on its order.
     parts = (
-        {name: value for name, value in vars(spec).items() if name not in _IRRELEVANT},
+        {name: value for name, value in vars(spec).items() if name not in {"name", "deploy", "renew_before", "notify"}},
         {name: cas.get(name) for name in names},
         {name: (accounts[name], providers.get(accounts[name].provider)) for name in relevant},
         shared,
     )
     mac = hmac.digest(key, _canonical(parts).encode("utf-8", "surrogatepass"), "sha256")
-    return int.from_bytes(mac[:_BYTES]) or 1
+    # A number that every JSON parser reads exactly.
+    return int.from_bytes(mac[:6]) or 1
 
 
 def _accounts(

@@ -97,9 +97,6 @@ def _check_script(draft: Draft, account: DnsAccount, context: Context) -> None:
 
 # The programs and folders that a renewal needs on this machine, and that are not there.
 
-_LOCAL_PROGRAM: Final = "words"
-"""The kind of an option with a program of this machine."""
-
 
 def missing_things(draft: Draft) -> list[Notice]:
     """Return a warning for each program and webroot that is missing; the file may be meant for another machine."""
@@ -131,7 +128,7 @@ def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
     if kind is None:
         return
     for key, option in all_options(kind).items():
-        if option.kind == _LOCAL_PROGRAM and (command := entry.options.get(key)) and not _can_be_run(command[0]):
+        if option.kind == "words" and (command := entry.options.get(key)) and not _can_be_run(command[0]):
             yield texts.PROGRAM_MISSING, command[0], key
     for folder in map(os.path.dirname, catalogue.entry(entry).files):
         if not os.path.isdir(folder):
@@ -236,9 +233,6 @@ def _shown_file(use: SecretUse, path: str) -> str:
 
 # The domains whose records no DNS account can write, unless a CNAME leads into one of its zones.
 
-_SIMILAR: Final = 0.8
-"""The least similarity of a zone to the end of a domain, to be meant."""
-
 
 def domains_outside_zones(draft: Draft) -> list[Notice]:
     """Return one warning for all domains with the same zones."""
@@ -275,6 +269,6 @@ def _nearest(domain: str, zones: tuple[str, ...]) -> str | None:
         meant = zone.removeprefix("*.")
         length = meant.count(".") + 1
         end = ".".join(labels[-length:])
-        if end != meant and difflib.SequenceMatcher(None, end, meant).ratio() >= _SIMILAR:
+        if end != meant and difflib.SequenceMatcher(None, end, meant).ratio() >= 0.8:
             return ".".join([*labels[:-length], meant])
     return None

@@ -71,7 +71,6 @@ _MAIN: Final = Table(
         **_SHARED,
     },
 )
-_INCLUDED: Final = Table("included", _SHARED)
 
 
 class Draft(Frozen):
@@ -163,7 +162,7 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
     main = main_source.scope
     values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
     for source in every[1:]:
-        _INCLUDED.read(source.table, source.scope, ())
+        Table("included", _SHARED).read(source.table, source.scope, ())
     cas = CaTables(has_contact=bool(main_source.table.get("contact")))
     _read_each("ca", every, cas.read)
     cas.check_staging()
@@ -224,8 +223,6 @@ _LOCAL: Final = frozenset(
     {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}
 )
 """Top-level domains that are reserved, or in use in local networks (RFC 6761, RFC 6762 appendix G)."""
-_HOME: Final = "home.arpa"
-"""RFC 8375."""
 _IP_PROFILES: Final = {"letsencrypt": "shortlived", "letsencrypt-staging": "shortlived"}
 """The profiles with which CAs issue for IP addresses; one that is not listed decides itself."""
 _SHORT: Final = "shortlived"
@@ -234,7 +231,6 @@ _SMALL: Final = frozenset({_SHORT, "tlsserver"})
 _FEW: Final = 25
 _MANY: Final = 100
 """The names in an order that Let's Encrypt takes with these profiles, and that public CAs take else."""
-_ACME_LABEL: Final = "_acme-challenge."
 
 
 def check_public_cas(draft: Draft) -> list[Notice]:
@@ -330,14 +326,15 @@ def refusal(name: str) -> str | None:
     """Return what is expected instead of a name for which no public CA issues; None for a public name."""
     if is_ip(name):
         return None if is_public_address(name) else texts.NOT_PUBLIC_IP
-    if name.startswith(_ACME_LABEL):
+    if name.startswith("_acme-challenge."):
         return texts.NO_ACME_LABEL
     if "_" in name:
         return texts.NO_UNDERSCORE
     if "." not in name:
         return texts.NOT_ONE_LABEL
     top = name.rpartition(".")[2]
-    if top in _LOCAL or f".{name}".endswith(f".{_HOME}"):
+    # RFC 8375.
+    if top in _LOCAL or f".{name}".endswith(".home.arpa"):
         return texts.NOT_LOCAL
     return texts.NOT_A_SUFFIX if is_public_suffix(name) else None
 
@@ -347,7 +344,6 @@ def refusal(name: str) -> str | None:
 # One certificate from the arguments of ``dnsrenew.obtain``, with the checks and the error of a file.
 
 _CERTIFICATE: Final = ("certificate", 0)
-_OF_THE_WHOLE: Final = ("store", "agree_terms", "resolver")
 
 
 def from_arguments(
@@ -367,7 +363,7 @@ def from_arguments(
     :raises ConfigError: ``config-invalid``.
     """
     given = {key: value for key, value in settings.items() if value is not None}
-    document: dict[str, Any] = {key: given.pop(key) for key in _OF_THE_WHOLE if key in given}
+    document: dict[str, Any] = {key: given.pop(key) for key in ("store", "agree_terms", "resolver") if key in given}
     document |= {"contact": _listed(contact), "dns": _by_name(dns, settings.get("routes"))}
     is_one = isinstance(deploy, (Deployment, Mapping)) or callable(deploy)
     deployments = [deploy] if is_one else _listed(deploy or None)

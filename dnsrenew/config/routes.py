@@ -55,8 +55,6 @@ _CHALLENGES_OF: Final = {
     "webroot": ("http-01",),
     "app": ("http-01",),
 }
-_DEFAULTS: Final = {"follow_cname": True, "app": False}
-"""Values without a meaning of their own; a ``Route`` in Python always has them."""
 
 
 def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
@@ -67,7 +65,7 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
         return None
     for key in values:
         challenges = _CHALLENGES_OF.get(key, (challenge,))
-        if challenge not in challenges and values[key] != _DEFAULTS.get(key):
+        if challenge not in challenges and values[key] != {"follow_cname": True, "app": False}.get(key):
             expected = texts.ONLY_WITH.format(challenge=one_of(challenges))
             scope.mistake((*path, key), texts.NO_EFFECT, expected)
     answers = [key for key in ("listen", "webroot", "app") if values.get(key)]

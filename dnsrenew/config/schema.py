@@ -36,9 +36,6 @@ from dnsrenew.errors import Phrase
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
 """Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
 
-_IN_A_ROUTE: Final = {"dns": "home", "challenge": "dns-01"}
-"""Examples of the values of keys that are looked for in a route."""
-
 
 class SecretUse(Frozen):
     """A secret and its key, so that ``dnsrenew check`` can report one that cannot be read."""
@@ -276,7 +273,8 @@ class Table:
             scope.misplaced((*path, str(key)))
             return None
         if isinstance(key, str) and key in self.elsewhere:
-            value = given if isinstance(given, str) and given.isprintable() else _IN_A_ROUTE.get(key, "")
+            example = {"dns": "home", "challenge": "dns-01"}.get(key, "")  # of keys that are looked for in a route
+            value = given if isinstance(given, str) and given.isprintable() else example
             scope.mistake((*path, key), UNKNOWN_KEY, self.elsewhere[key].format(value=quoted(value)))
             return None
         keys = self._offered

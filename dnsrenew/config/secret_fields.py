@@ -16,9 +16,6 @@ from dnsrenew.config.schema import FieldScope, SecretUse
 
 _SCHEMES: Final = ("env", "file", "keyring", "literal")
 _COMMAND_KEYS: Final = ("command", "env")
-_ENV: Final = re.compile(r"[^=\0]+")
-_LONGEST_PATH: Final = 1024
-_WIDE_COLON: Final = "\uff1a"
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
@@ -72,7 +69,7 @@ def _referenced(value: Any, scope: FieldScope, path: KeyPath) -> Secret | None:
 def _reference(value: str, scope: FieldScope) -> Secret | None:
     scheme, colon, rest = value.partition(":")
     if not colon or scheme not in _SCHEMES:
-        scheme, colon, rest = value.partition(_WIDE_COLON)
+        scheme, colon, rest = value.partition("\uff1a")
         if colon and half_width(scheme) in _SCHEMES:
             scheme = half_width(scheme)
             meant = quoted(f"{scheme}:{'…' if scheme == 'literal' else half_width(rest)}")
@@ -106,7 +103,7 @@ def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) 
     exists is no secret.
     """
     report = scope.report
-    if len(value) < _LONGEST_PATH and value.isprintable() and os.path.isfile(scope.path_of(value)):
+    if len(value) < 1024 and value.isprintable() and os.path.isfile(scope.path_of(value)):
         report.file_names[key] = value
         return
     scheme, colon, rest = value.partition(":")
@@ -129,7 +126,7 @@ def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secr
         raise FieldError(texts.COMMAND_LIST, found=kind(arguments))
     names = value.get("env", [])
     if not isinstance(names, (list, tuple)) or not all(
-        isinstance(name, str) and _ENV.fullmatch(name) for name in names
+        isinstance(name, str) and re.compile(r"[^=\0]+").fullmatch(name) for name in names
     ):
         raise FieldError(texts.ENV_NAMES, found=kind(names))
     for key in value:

@@ -129,7 +129,7 @@ def _names(given: str, folder: str | None, environ: Mapping[str, str] | None, co
     home = None if environ is None else environ.get("HOME")
     if given.startswith("~/") and home:
         path = os.path.join(home, given[2:])
-    if not _is_absolute(path):
+    if not path.startswith(("/", "~")) and path[1:2] != ":":  # it depends on the process
         if folder is None or path.startswith(_EXPANDED):
             return None
         path = os.path.join(folder, path)
@@ -143,11 +143,6 @@ def _finds(folder: str, environ: Mapping[str, str], config: str) -> bool | None:
     except ConfigError:
         return None
     return os.path.realpath(path) == config
-
-
-def _is_absolute(path: str) -> bool:
-    """Return whether a path is the same for each process, on any system."""
-    return path.startswith(("/", "~")) or path[1:2] == ":"
 
 
 def _words(text: str) -> list[str]:

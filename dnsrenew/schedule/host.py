@@ -7,6 +7,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
+from itertools import compress
 
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
@@ -54,14 +55,9 @@ def kinds(host: plan.Host) -> list[plan.ScheduleKind]:
     """Return the kinds that this machine supports, the preferred one first."""
     if host.platform == "win32":
         return ["windows"]
-    found: list[plan.ScheduleKind] = []
-    if host.platform == "darwin":
-        found.append("launchd")
-    if host.systemd:
-        found.append("systemd")
-    if host.crontab:  # /etc/cron.d proves nothing: packages put files there on machines without cron
-        found.append("cron")
-    return found
+    # /etc/cron.d proves nothing: packages put files there on machines without cron.
+    is_mac, found = host.platform == "darwin", ("launchd", "systemd", "cron")
+    return list(compress(found, (is_mac, host.systemd, host.crontab)))
 
 
 def default_kind(host: plan.Host) -> plan.ScheduleKind:
@@ -197,14 +193,11 @@ def _task(job: plan.ScheduledJob, host: plan.Host) -> str:
     # S4U runs without a logged-in user and without a stored password; only an administrator can register it.
     logon = "S4U" if host.admin else "InteractiveToken"
     program, *arguments = job.command_line(jitter=False)
-    triggers = "\n".join(_trigger(hour, job.minute_past_hour) for hour in job.hours)
+    at = {"minute": job.minute_past_hour, "jitter": plan.JITTER}
+    triggers = "\n".join(plan.fill("trigger.xml", hour=hour, **at).rstrip() for hour in job.hours)
     user, program, words = _escaped(host.user), _escaped(program), _escaped(" ".join(map(quoted, arguments)))
     more = {"user": user, "logon": logon, "program": program, "arguments": words}
     return plan.fill("task.xml", marker=plan.MARKER, triggers=triggers, **more)
-
-
-def _trigger(hour: int, minute: int) -> str:
-    return plan.fill("trigger.xml", hour=hour, minute=minute, jitter=plan.JITTER).rstrip()
 
 
 def quoted(argument: str) -> str:

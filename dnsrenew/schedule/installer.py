@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Final, Literal
 
 from dnsrenew.base import host_port, subprocesses
@@ -25,7 +26,7 @@ from dnsrenew.drivers.loading import built_in
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule import systemd, texts
-from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, ScheduledJob, SchedulePlan
+from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
 
@@ -66,20 +67,18 @@ def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | 
 
     :raises DnsRenewError: ``schedule-unreadable``.
     """
-    if plan.block:
+    if plan.is_block:
         return [systemd.block_in(_crontab(run), plan.name)]
-    installed: list[str | None] = []
-    for file in plan.files:
+    return [_read(file) for file in plan.files]
+
+
+def _read(file: PlannedFile) -> str | None:
+    with _as_error(texts.SCHEDULE_UNREADABLE, file.path), contextlib.suppress(FileNotFoundError):
         try:
-            with open(file.path, encoding=file.encoding, newline="") as stream:
-                installed.append(stream.read().replace("\r\n", "\n"))
-        except FileNotFoundError:
-            installed.append(None)
+            return Path(file.path).read_bytes().decode(file.encoding).replace("\r\n", "\n")
         except UnicodeError:
-            installed.append("")  # not written by dnsrenew
-        except OSError as error:
-            raise _os_error(texts.SCHEDULE_UNREADABLE, file.path, error) from None
-    return installed
+            return ""  # not written by dnsrenew
+    return None
 
 
 def names(plan: SchedulePlan, named: str, run: Runner = run_program) -> list[str]:
@@ -88,21 +87,13 @@ def names(plan: SchedulePlan, named: str, run: Runner = run_program) -> list[str
     :param named: the pattern of a name.
     :raises DnsRenewError: they cannot be listed.
     """
-    if plan.block:
+    if plan.is_block:
         return re.findall(rf"^{systemd.BEGIN}({named})$", _crontab(run), re.MULTILINE)
-    path = plan.files[0].path.replace("\\", "/")
-    _, suffix = os.path.splitext(path)
-    found = [re.fullmatch(rf"({named}){re.escape(suffix)}", entry) for entry in _listed(os.path.dirname(path))]
-    return sorted(match[1] for match in found if match)
-
-
-def _listed(folder: str) -> list[str]:
-    try:
-        return os.listdir(folder)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _os_error(texts.SCHEDULE_UNREADABLE, folder, error) from None
+    folder, name = os.path.split(plan.files[0].path.replace("\\", "/"))
+    pattern = re.compile(rf"({named}){re.escape(os.path.splitext(name)[1])}")
+    with _as_error(texts.SCHEDULE_UNREADABLE, folder), contextlib.suppress(FileNotFoundError):
+        return sorted(match[1] for match in map(pattern.fullmatch, os.listdir(folder)) if match)
+    return []
 
 
 def installed_state(plan: SchedulePlan, installed: Sequence[str | None]) -> InstalledState:
@@ -111,16 +102,14 @@ def installed_state(plan: SchedulePlan, installed: Sequence[str | None]) -> Inst
     :returns: ``older``: written by another version; ``other``: for another configuration; ``foreign``: not written by
         dnsrenew.
     """
-    planned = [plan.block] if plan.block else [file.text for file in plan.files]
-    config_texts = [plan.config_text] if plan.block else [file.config_text for file in plan.files]
-    found = [(text, config) for text, config in zip(installed, config_texts, strict=True) if text is not None]
+    found = [(text, file) for text, file in zip(installed, plan.files, strict=True) if text is not None]
     if not found:
         return "none"
     if any(MARKER not in text for text, _ in found):
         return "foreign"
-    if any(config not in text for text, config in found):
+    if any(file.config_text not in text for text, file in found):
         return "other"
-    return "same" if list(installed) == planned else "older"
+    return "same" if list(installed) == [file.text for file in plan.files] else "older"
 
 
 def why_inactive(plan: SchedulePlan, run: Runner = run_program) -> str:
@@ -146,17 +135,16 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
     state = installed_state(plan, installed)
     if state in ("foreign", "other"):
         raise _occupied(plan, installed, foreign=state == "foreign")
-    if plan.block:
-        before = _crontab(run)
-        after = systemd.with_block(before, plan.block, plan.name)
-        if after != before:
-            _run_required(run, PlannedCommand(("crontab", "-")), after)
     for folder in plan.folders:
         _make_private(folder)
     try:
-        for file, text in zip(plan.files, installed, strict=False):
-            if text != file.text:
-                _write(file.path, file.text.encode(file.encoding))
+        for file, text in zip(plan.files, installed, strict=True):
+            if text != file.text and plan.is_block:
+                _run_required(run, ("crontab", "-"), systemd.with_block(_crontab(run), file.text, plan.name))
+            elif text != file.text:
+                with _as_error(texts.SCHEDULE_UNWRITABLE, file.path):
+                    _make_folders(os.path.dirname(file.path))
+                    replace_file(file.path, file.text.encode(file.encoding))
         return [command for command in plan.enable if not _run(run, command)]
     except DnsRenewError:
         if state == "none":
@@ -173,16 +161,14 @@ def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
     is_ours = [text is not None and MARKER in text for text in read_installed(plan, run)]
     if not any(is_ours):
         return False
-    if plan.block:
-        _run_required(run, PlannedCommand(("crontab", "-")), systemd.without_block(_crontab(run), plan.name))
     for command in plan.disable:
         _run(run, command)
-    for file, is_removed in zip(plan.files, is_ours, strict=False):
-        if is_removed:
-            try:
+    for file, is_removed in zip(plan.files, is_ours, strict=True):
+        if plan.is_block:
+            _run_required(run, ("crontab", "-"), systemd.with_block(_crontab(run), "", plan.name))
+        elif is_removed:
+            with _as_error(texts.SCHEDULE_NOT_REMOVABLE, file.path):
                 os.unlink(file.path)
-            except OSError as error:
-                raise _os_error(texts.SCHEDULE_NOT_REMOVABLE, file.path, error) from None
     for command in plan.after_removal:
         _run(run, command)
     return True
@@ -199,24 +185,15 @@ def _crontab(run: Runner) -> str:
 def _run(run: Runner, command: PlannedCommand) -> bool:
     """Run a command; return whether it succeeded."""
     if command.required:
-        _run_required(run, command, None)
+        _run_required(run, command.arguments, None)
         return True
     return run(command.arguments, None).status == 0
 
 
-def _run_required(run: Runner, command: PlannedCommand, text: str | None) -> None:
-    result = run(command.arguments, text)
+def _run_required(run: Runner, arguments: Sequence[str], text: str | None) -> None:
+    result = run(arguments, text)
     if result.status:
-        raise _failed(command.arguments, result)
-
-
-def _write(path: str, content: bytes) -> None:
-    """Replace the file atomically."""
-    try:
-        _make_folders(os.path.dirname(path))
-        replace_file(path, content)
-    except OSError as error:
-        raise _os_error(texts.SCHEDULE_UNWRITABLE, path, error) from None
+        raise _failed(arguments, result)
 
 
 def _make_folders(path: str) -> None:
@@ -235,15 +212,13 @@ def _make_private(path: str) -> None:
     """Make the store, unless others could interfere: then every run says so."""
     if os.path.isdir(path) or Ground().weakness(path) is not None:
         return
-    try:
+    with _as_error(texts.SCHEDULE_UNWRITABLE, path):
         _make_folders(os.path.dirname(path))
         os.mkdir(path, 0o700)
-    except OSError as error:
-        raise _os_error(texts.SCHEDULE_UNWRITABLE, path, error) from None
 
 
 def _occupied(plan: SchedulePlan, installed: Sequence[str | None], *, foreign: bool) -> ConfigError:
-    paths = [file.path for file in plan.files] or ["crontab"]
+    paths = [file.path for file in plan.files]
     if not foreign:
         return ConfigError.of(texts.SCHEDULE_OTHER, path=paths[0])
     pairs = zip(paths, installed, strict=True)
@@ -251,9 +226,14 @@ def _occupied(plan: SchedulePlan, installed: Sequence[str | None], *, foreign: b
     return ConfigError.of(texts.SCHEDULE_FOREIGN, path=path)
 
 
-def _os_error(text: Text, path: str, error: OSError) -> DnsRenewError:
-    cause = type(error).__name__
-    return DnsRenewError.of(text, path=path, reason=error.strerror or cause, cause=cause)
+@contextlib.contextmanager
+def _as_error(text: Text, path: str) -> Iterator[None]:
+    """Turn what the system answers into an error."""
+    try:
+        yield
+    except OSError as error:
+        cause = type(error).__name__
+        raise DnsRenewError.of(text, path=path, reason=error.strerror or cause, cause=cause) from None
 
 
 def _last_line(result: ProgramResult) -> str:
@@ -334,16 +314,12 @@ def _imports(interpreter: str) -> list[str]:
 # What the runs of a configuration need of the machine.
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
-_FILE: Final = "file:"
 _OWN_TARGETS: Final = (
     *("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook"),  # without a program, if there is no `reload`
     *("docker", "kubernetes", "proxmox", "synology", "truenas"),
 )
-_RUN: Final = "run"
 _RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
 _NO_MATTER: Final = frozenset({"--quiet", "-q", "--no-block", "--no-ask-password", "--user"})
-_HFS: Final = "hfs"  # without `folder`, HFS is found among the processes, and names the folder itself
-_FOLDER: Final = "folder"
 _FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
 """Keys of a deployment that name a file to write."""
 _READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
@@ -373,8 +349,8 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
         # The files of ssh are on another machine.
         if entry.to != "ssh":
             yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
-        if entry.to == _HFS and _FOLDER in entry.options:
-            yield entry.options[_FOLDER]
+        if entry.to == "hfs" and "folder" in entry.options:
+            yield entry.options["folder"]
 
 
 def _deployments(spec: CertificateSpec) -> list[Deployment]:
@@ -387,8 +363,9 @@ def _files(config: Config) -> Iterator[str]:
         if ca.trust is not None:
             yield os.fspath(ca.trust)
     for use in config.secrets:
-        if use.secret.reference.startswith(_FILE):
-            yield use.secret.reference.removeprefix(_FILE)
+        scheme, _, path = use.secret.reference.partition(":")
+        if scheme == "file":
+            yield path
     for spec in config.certificates:
         if spec.csr is not None and spec.csr.path is not None:
             yield spec.csr.path
@@ -412,17 +389,21 @@ def _programs(config: Config) -> Iterator[str]:
         yield from (shlex.join(command) for command in (spec.before, spec.after) if command)
         for position, entry in enumerate(_deployments(spec)):
             if _is_unknown(entry):
-                command = entry.options.get(_RUN if entry.to == _RUN else "reload")
+                command = _command(entry)
                 # Hundreds of certificates may have the same program: it is named, and once.
                 yield shlex.join(command) if command else shown_key(("certificate", number, "deploy", position))
 
 
 def _is_unknown(entry: Deployment) -> bool:
     """Return whether the needs of a deployment are unknown: it runs a program, or looks for its server."""
-    if entry.to == _HFS:
-        return _FOLDER not in entry.options
-    command = entry.options.get(_RUN if entry.to == _RUN else "reload")
-    return entry.to not in (*_OWN_TARGETS, _RUN) or (command is not None and not _asks_systemd(command))
+    if entry.to == "hfs":  # without a folder, it is found among the processes, and names the folder itself
+        return "folder" not in entry.options
+    command = _command(entry)
+    return entry.to not in (*_OWN_TARGETS, "run") or (command is not None and not _asks_systemd(command))
+
+
+def _command(entry: Deployment) -> Sequence[str] | None:
+    return entry.options.get("run" if entry.to == "run" else "reload")
 
 
 def _asks_systemd(command: Sequence[str]) -> bool:

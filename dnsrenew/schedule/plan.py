@@ -130,7 +130,7 @@ def minute_of(host_name: str, config: str) -> int:
 
 
 class PlannedFile(Frozen):
-    """A file that dnsrenew writes as a whole.
+    """A file that dnsrenew writes as a whole, or the block of a crontab.
 
     :ivar config_text: the configuration as its text names it; "" if it does not.
     """
@@ -163,8 +163,7 @@ class SchedulePlan(Frozen, kw_only=True):
     :ivar name: of the entry at the scheduler.
     :ivar folders: private folders to make first, if they are missing; never removed.
     :ivar files: written first; removed after ``disable`` and before ``after_removal``.
-    :ivar block: lines of the user's crontab, in place of files; "" for other kinds.
-    :ivar config_text: the configuration as the block names it.
+    :ivar is_block: whether its one file is a block of the user's crontab.
     :ivar enable: commands to run after the files are written.
     :ivar status: commands that succeed while the schedule is active; none for cron.
     :ivar halt: why it would not run here; None if it would, if that is not known, or if ``status`` tells it.
@@ -178,8 +177,7 @@ class SchedulePlan(Frozen, kw_only=True):
     name: str = NAME
     folders: tuple[str, ...] = ()
     files: tuple[PlannedFile, ...] = ()
-    block: str = ""
-    config_text: str = ""
+    is_block: bool = False
     enable: tuple[PlannedCommand, ...] = ()
     status: tuple[tuple[str, ...], ...] = ()
     disable: tuple[PlannedCommand, ...] = ()

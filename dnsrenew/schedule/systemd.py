@@ -37,7 +37,8 @@ def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
         name=job.name,
-        folders=private_folders(job, system=host.admin),
+        # They must exist before the first run: a sandbox does not let it make them.
+        folders=(job.needs.store,) if host.admin and _is_predictable(job) else (),
         files=(
             PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
             PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
@@ -76,10 +77,12 @@ def _timer(job: ScheduledJob) -> str:
     return fill("dnsrenew.timer", marker=MARKER, hours=hours, minute=job.minute_past_hour, jitter=JITTER)
 
 
+_ESCAPED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%"})
+
+
 def quoted(argument: str) -> str:
     """Return an argument escaped for ``ExecStart=``: without specifiers, variables or separators."""
-    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%"), ("$", "$$")):
-        argument = argument.replace(special, escaped)
+    argument = argument.translate(_ESCAPED | {ord("$"): "$$"})
     plain = argument.replace("$", "").replace("%", "")
     return argument if plain and not set(plain) & set(" \\\"';") else f'"{argument}"'
 
@@ -123,11 +126,6 @@ _SANDBOX_SYSTEM: Final = (
 _SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, never written
 
 
-def private_folders(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
-    """Return the folders that must exist before the first run: a sandbox does not let it make them."""
-    return (job.needs.store,) if system and _is_predictable(job) else ()
-
-
 def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
     """Return the lines of ``[Service]``.
 
@@ -166,8 +164,7 @@ def _files(job: ScheduledJob) -> tuple[str, ...]:
 
 def _quoted(path: str) -> str:
     """Return a path escaped for a list of paths: without specifiers or separators."""
-    for special, escaped in (("\\", "\\\\"), ('"', '\\"'), ("%", "%%")):
-        path = path.replace(special, escaped)
+    path = path.translate(_ESCAPED)
     return f'"{path}"' if set(path) & set(" \t'\"\\") else path
 
 
@@ -175,28 +172,25 @@ def _quoted(path: str) -> str:
 
 # Cron: a file in /etc/cron.d for root, a block in the crontab of other users.
 
-_FOLDER: Final = "/etc/cron.d"
 BEGIN: Final = "# BEGIN "
 END: Final = "# END "
 
 
 def cron_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     """Return the plan: a file, or a block of the crontab."""
-    config_text = f"--config {_cron_quoted(job.config)}\n"
-    if host.admin and host.cron_folder:
-        file = PlannedFile(f"{_FOLDER}/{job.name}", f"# {MARKER}\n{_lines(job, 'root ')}\n", config_text)
-        title, note = texts.CRON_SYSTEM, texts.CRON_NOTE
-        return SchedulePlan(kind="cron", title=title, name=job.name, files=(file,), halt=host.cron_halt, note=note)
-    block = f"{BEGIN}{job.name}\n# {MARKER}\n{_lines(job)}\n{END}{job.name}\n"
+    is_block = not (host.admin and host.cron_folder)
+    text = f"# {MARKER}\n{_lines(job, '' if is_block else 'root ')}\n"
+    block = f"{BEGIN}{job.name}\n{text}{END}{job.name}\n"
+    path = "crontab" if is_block else f"/etc/cron.d/{job.name}"
     return SchedulePlan(
         kind="cron",
-        title=texts.CRON_USER.format(user=host.user),
+        title=texts.CRON_USER.format(user=host.user) if is_block else texts.CRON_SYSTEM,
         name=job.name,
-        block=block,
-        config_text=config_text,
+        files=(PlannedFile(path, block if is_block else text, f"--config {_cron_quoted(job.config)}\n"),),
+        is_block=is_block,
         halt=host.cron_halt,
         note=texts.CRON_NOTE,
-        inspect=("crontab -l",),
+        inspect=("crontab -l",) if is_block else (),
     )
 
 
@@ -220,17 +214,8 @@ def block_in(crontab: str, name: str = NAME) -> str | None:
     return "\n".join(lines[first : lines.index(end, first) + 1]) + "\n"
 
 
-def without_block(crontab: str, name: str = NAME) -> str:
-    """Return the crontab without the block of this name; all other lines stay as they are."""
-    block = block_in(crontab, name)
-    if block is None:
-        return crontab
-    complete = crontab if crontab.endswith("\n") else f"{crontab}\n"
-    return complete.replace(block, "", 1)
-
-
 def with_block(crontab: str, block: str, name: str = NAME) -> str:
-    """Return the crontab with this block: it replaces an older block, or is added at the end."""
+    """Return the crontab with this block, which may be empty: it replaces an older block, or is added at the end."""
     old = block_in(crontab, name)
     complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
     return complete.replace(old, block, 1) if old is not None else complete + block

@@ -78,8 +78,9 @@ def test_what_we_install_is_found(
     for command in plan.enable:
         if "enable" in command.arguments:
             enable(machine, next(file.path for file in plan.files if file.path.endswith(".timer")))
-    if plan.block:
-        machine = replace(machine, output=lambda *words: plan.block if words == ("crontab", "-l") else "")
+    if plan.is_block:
+        block = plan.files[0].text
+        machine = replace(machine, output=lambda *words: block if words == ("crontab", "-l") else "")
     found = detect(job.config if ours else "/elsewhere/dnsrenew.toml", machine)
     assert found == (ActiveSchedule(True, kind) if ours else UNKNOWN if kind == "windows" else NONE)
 

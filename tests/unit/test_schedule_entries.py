@@ -62,7 +62,7 @@ def test_names_at_the_scheduler_differ(tmp_path: Path) -> None:
     for kind, host in KINDS:
         plan = make_plan(kind, replace(SECOND, name="dnsrenew-12345678"), in_folder(host, tmp_path))
         commands = [" ".join(command.arguments) for command in (*plan.enable, *plan.disable) if kind != "cron"]
-        text = plan.block + "".join(file.text for file in plan.files)
+        text = "".join(file.text for file in plan.files)
         assert "dnsrenew-12345678" in text + "".join(file.path for file in plan.files)
         assert all(
             "dnsrenew-12345678" in command

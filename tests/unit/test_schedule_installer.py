@@ -92,14 +92,14 @@ def test_the_crontab_keeps_its_other_lines(before: str | None) -> None:
     plan, run = make_plan("cron", JOB_OF_JOE, DEBIAN_USER), Programs(crontab=before)
     installer.install(plan, run)
     installer.install(plan, run)
-    assert run.crontab == (FOREIGN if before else "") + plan.block
+    assert run.crontab == (FOREIGN if before else "") + plan.files[0].text
     assert state_of(plan, run) == "same"
     assert run.ran.count("crontab -") == 1
     assert state_of(make_plan("cron", OTHER_JOB, DEBIAN_USER), run) == "other"
     run.crontab += "6 6 * * * more\n"
     newer = make_plan("cron", replace(JOB_OF_JOE, minute=1), DEBIAN_USER)
     installer.install(newer, run)
-    assert run.crontab == (FOREIGN if before else "") + newer.block + "6 6 * * * more\n"
+    assert run.crontab == (FOREIGN if before else "") + newer.files[0].text + "6 6 * * * more\n"
     assert installer.remove(plan, run)
     assert run.crontab == (FOREIGN if before else "") + "6 6 * * * more\n"
 

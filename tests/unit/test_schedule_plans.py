@@ -43,7 +43,7 @@ CASES: dict[str, tuple[ScheduleKind, ScheduledJob, Host]] = {
 
 def written(plan: SchedulePlan) -> str:
     """Return a plan as one text."""
-    parts = [f"== {file.path}\n{file.text}" for file in plan.files] or [f"== crontab\n{plan.block}"]
+    parts = [f"== {file.path}\n{file.text}" for file in plan.files]
     for title, commands in (("install", plan.enable), ("remove", (*plan.disable, *plan.after_removal))):
         lines = [f"{' '.join(command.arguments)}{'' if command.required else '  (optional)'}\n" for command in commands]
         parts.append(f"== {title}\n{''.join(lines)}")
@@ -67,10 +67,10 @@ def test_word_for_word(name: str) -> None:
 def test_installed_texts_are_recognized(name: str) -> None:
     """Every text has the marker, and names its configuration."""
     plan = make_plan(*CASES[name])
-    for text, config in [(file.text, file.config_text) for file in plan.files] or [(plan.block, plan.config_text)]:
+    for text, config in [(file.text, file.config_text) for file in plan.files]:
         assert MARKER in text
         assert config in text
-    assert any(file.config_text for file in plan.files) or plan.config_text
+    assert any(file.config_text for file in plan.files)
 
 
 @pytest.mark.parametrize("name", ["launchd-daemon", "launchd-agent"])

@@ -298,11 +298,7 @@ class HfsApi:
     def _is_forbidden(self, port: object) -> bool:
         """Return whether a port of this host is one that HFS may not open: it is low, and nothing listens there."""
         host = urlsplit(self.url).hostname or ""
-        if (
-            not isinstance(port, int)
-            or not 0 < port < _FIRST_FREE
-            or host not in frozenset({"127.0.0.1", "::1", "localhost"})
-        ):
+        if not isinstance(port, int) or not 0 < port < _FIRST_FREE or host not in {"127.0.0.1", "::1", "localhost"}:
             return False
         with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=_PAUSE):
             return False
