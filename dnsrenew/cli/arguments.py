@@ -13,7 +13,7 @@ from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands, texts
-from dnsrenew.cli.command_types import Argument, Option
+from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Phrase, Text
 from dnsrenew.locale import LANGUAGES
@@ -182,9 +182,8 @@ class _Reader:
         reader = _READERS.get(kind)
         found = value if reader is None else reader(value)
         if found is None or (words and found not in words):
-            expected = (
-                words or Phrase(texts.EXPECTED_VALUES[kind]).format()
-            )  # shown in a language that is not known yet
+            # Shown in a language that is not known yet.
+            expected = words or Phrase(texts.EXPECTED_VALUES[kind]).format()
             raise usage(texts.WRONG_VALUE, self._command, option=shown, value=value, expected=expected)
         return found
 
@@ -197,20 +196,20 @@ class _Reader:
             elif left:
                 setattr(options, argument.name, self._value(argument.shown, "", argument.words, left.popleft()))
             elif argument.required:
-                raise self._missing(argument)
+                shown, line = argument.shown, argument.usage
+                raise usage(texts.ARGUMENT_MISSING, self._command, argument=shown, usage=line)
             else:
                 setattr(options, argument.name, None)
         if left:
             raise self._unexpected(left[0])
 
-    def _missing(self, argument: Argument) -> ConfigError:
-        return usage(texts.ARGUMENT_MISSING, self._command, argument=argument.shown, usage=argument.usage)
-
     def _unexpected(self, argument: str) -> ConfigError:
         """Return the error for an argument that the command does not have."""
         if ".toml" in argument and not argument.startswith("-"):
             return usage(texts.UNEXPECTED_FILE, self._command, argument=argument)
-        similar = _similar_flag(argument, [option.flag for option in self._options])
+        # All flags have dashes, so they are not compared.
+        flags = [option.flag.strip("-") for option in self._options] if argument.startswith("-") else []
+        similar = nearest(argument.partition("=")[0].strip("-"), flags)
         if similar is None:
             return usage(texts.UNEXPECTED_ARGUMENT, self._command, argument=argument)
         return usage(texts.MISSPELT_ARGUMENT, self._command, argument=argument, nearest=similar)
@@ -233,18 +232,9 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
     return value
 
 
-def _similar_flag(argument: str, flags: Sequence[str]) -> str | None:
-    """Return the flag that was probably meant, without its dashes: all flags have those, so they are not compared."""
-    if not argument.startswith("-"):
-        return None
-    return nearest(argument.partition("=")[0].strip("-"), [flag.strip("-") for flag in flags])
-
-
 def _interval(value: str) -> float | None:
-    seconds = seconds_of(value)
-    return (
-        seconds if seconds is not None and 60 <= seconds <= _DAY else None
-    )  # at least daily: the contract promises it
+    seconds = seconds_of(value)  # at least daily: the contract promises it
+    return seconds if seconds is not None and 60 <= seconds <= _DAY else None
 
 
 def _workers(value: str) -> int | None:

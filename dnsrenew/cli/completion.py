@@ -161,10 +161,6 @@ def _members(group: str) -> Iterable[Candidate]:
     return [(member, COMMANDS[f"{group} {member}"].summary) for member in commands.members(group)]
 
 
-def _topics(typed: _Typed) -> Iterable[Candidate]:
-    return _members(typed.arguments[0]) if typed.arguments else _commands()
-
-
 def _certificates(typed: _Typed) -> Iterable[Candidate]:
     return [(spec.name, ", ".join(spec.domains[:3])) for spec in _config(typed.words).certificates]
 
@@ -175,18 +171,6 @@ def _orphans(typed: _Typed) -> Iterable[Candidate]:
         return []
     configured = {spec.name for spec in config.certificates}
     return [(name, "") for name in open_store(config.store).names() if name not in configured]
-
-
-def _cas(typed: _Typed) -> Iterable[Candidate]:
-    return [(name, ca.directory) for name, ca in _config(typed.words).cas.items()]
-
-
-def _files(_typed: _Typed) -> Iterable[Candidate]:
-    return [(_FILES, "")]
-
-
-def _providers(_typed: _Typed) -> Iterable[Candidate]:
-    return [(name, "") for name in provider_names()]
 
 
 def _config(words: Sequence[str]) -> Config:
@@ -203,9 +187,9 @@ def _config(words: Sequence[str]) -> Config:
 _NAMES: Final[Mapping[str, Callable[[_Typed], Iterable[Candidate]]]] = {
     "certificates": _certificates,
     "orphans": _orphans,
-    "cas": _cas,
-    "providers": _providers,
-    "commands": _topics,
-    "files": _files,
+    "cas": lambda typed: [(name, ca.directory) for name, ca in _config(typed.words).cas.items()],
+    "providers": lambda _: [(name, "") for name in provider_names()],
+    "commands": lambda typed: _members(typed.arguments[0]) if typed.arguments else _commands(),
+    "files": lambda _: [(_FILES, "")],
 }
 """The names that an argument can be, by its kind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -130,13 +131,10 @@ def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:
 
 def as_time(value: object) -> datetime | None:
     """Return a datetime from a datetime or an RFC 3339 string, else None."""
-    if isinstance(value, datetime):
-        return value
-    if isinstance(value, str):
-        try:
-            return datetime.fromisoformat(value)
-        except ValueError:
-            return None
+    with contextlib.suppress(ValueError):
+        return (
+            datetime.fromisoformat(value) if isinstance(value, str) else value if isinstance(value, datetime) else None
+        )
     return None
 
 
@@ -286,9 +284,7 @@ _SPECIAL: Final = re.compile(r"([\\`*_\[\]<>#|~&$])|^(\s*(?:[-+]|\d+(?=[.)])))|(
 
 def visible(text: str) -> str:
     """Return a text as one line, with an escape for each character that could change how others are shown."""
-    if text.isprintable():
-        return text
-    return "".join(map(_visible, text))
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(character: str) -> str:

@@ -1,22 +1,17 @@
-"""The commands that are loaded together: ``revoke``, ``remove``, ``account``, ``cleanup``, and those of other files."""
+"""The commands ``revoke``, ``remove``, ``account`` and ``cleanup``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
 from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.command_types import Runner
-from dnsrenew.cli.completion import completion
-from dnsrenew.cli.deploy import csr, deploy, install, rollback
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import DnsRenewError
@@ -258,11 +253,3 @@ def _by_name(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
             name = texts.RECORD_NAME.format(name=name, account=account)
         by_name.setdefault(name, []).append(record.value)
     return by_name
-
-
-_RUNNERS: Final[Sequence[Runner]] = (
-    *(account, cleanup, completion, csr, deploy, install, remove, revoke, rollback),
-    schedule,
-)
-RUNNERS: Final[Mapping[str, Runner]] = {runner.__name__: runner for runner in _RUNNERS}
-"""By the first word of the command."""

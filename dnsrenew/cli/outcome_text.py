@@ -99,9 +99,8 @@ class OutcomeText(Frozen):
         if outcome.status == "not-due":
             lines = self._wrap(texts.HEADED.format(head=self.head(outcome), text=self._valid(outcome)))
         elif outcome.status in ("locked", "interrupted") and outcome.error is not None:
-            lines = self._wrap(
-                texts.HEADED.format(head=self.head(outcome), text=sentences(outcome.error.message, outcome.error.fix))
-            )
+            text = sentences(outcome.error.message, outcome.error.fix)
+            lines = self._wrap(texts.HEADED.format(head=self.head(outcome), text=text))
         else:
             lines = [*self._title(outcome), *self._body(outcome)]
         return lines + [line for result in outcome.deployed for line in deployment_lines(result, self.columns)]
@@ -150,14 +149,10 @@ class OutcomeText(Frozen):
         ]
         if not failures:
             return []
-        fields = {
-            "name": outcome.name,
-            "status": texts.STATUSES[outcome.status],
-            "route": formatting.describe_route(outcome.route.to_dict()),
-            "count": formatting.count(len(failures), texts.OTHER_ROUTE),
-            "failures": texts.CLAUSES.join(failures),
-        }
-        return [f"{yellow('!')} {texts.LOST_ROUTES.format_map(fields)}"]
+        route = formatting.describe_route(outcome.route.to_dict())
+        fields = {"name": outcome.name, "status": texts.STATUSES[outcome.status], "route": route}
+        count, clauses = formatting.count(len(failures), texts.OTHER_ROUTE), texts.CLAUSES.join(failures)
+        return [f"{yellow('!')} {texts.LOST_ROUTES.format(**fields, count=count, failures=clauses)}"]
 
     # ── parts of an outcome ─────────────────────────────────────────────────────────────
 
@@ -176,7 +171,7 @@ class OutcomeText(Frozen):
             return [*formatting.fields(self._routes(outcome), self.columns), *self._indented(saved)]
         if outcome.error is None:
             return []
-        rows = self._failed(outcome, outcome.error) if outcome.status == "failed" else self._deferred(outcome)
+        rows = (self._failed if outcome.status == "failed" else self._deferred)(outcome, outcome.error)
         details = [dim(error_text.details(outcome.error))] if self.verbose else []
         return [*formatting.fields(rows, self.columns), *details, *self._indented(self._current(outcome))]
 
@@ -201,10 +196,7 @@ class OutcomeText(Frozen):
             rows.append((LABELS["next"], texts.RETRY_OR_WAIT.format_map(fields)))
         return rows
 
-    def _deferred(self, outcome: Outcome) -> list[tuple[str, str]]:
-        error = outcome.error
-        if error is None:
-            return []
+    def _deferred(self, outcome: Outcome, error: DnsRenewError) -> list[tuple[str, str]]:
         time = formatting.as_time(error.evidence.get("time"))
         if time is None:
             rows = [(LABELS["reason"], say(error.message).strip())]
@@ -237,19 +229,15 @@ class OutcomeText(Frozen):
         wide = formatting.width(LABELS["valid-until"])  # the label above
         labels = [label + " " * (wide - formatting.width(label)) for label in (LABELS["certificate"], LABELS["key"])]
         files = [file for file in _FILES if not _lacks(folder, file)]
-        lines = formatting.fields(
-            [(label, os.path.join(shown, file)) for label, file in zip(labels, files, strict=False)], None
-        )
+        rows = [(label, os.path.join(shown, file)) for label, file in zip(labels, files, strict=False)]
+        lines = formatting.fields(rows, None)
         if max(map(formatting.width, lines)) <= columns:
             return lines
         names = texts.SEPARATOR.join(files)
         width = max(map(formatting.width, labels))
         if formatting.width(shown) + width + 4 <= columns:
-            row = (
-                LABELS["files"] + " " * (width - formatting.width(LABELS["files"])),
-                texts.FILES.format(folder=shown, names=names),
-            )
-            return formatting.fields([row], columns)
+            label = LABELS["files"] + " " * (width - formatting.width(LABELS["files"]))
+            return formatting.fields([(label, texts.FILES.format(folder=shown, names=names))], columns)
         indent = " " * min(max(columns - formatting.width(shown), 0), 2)
         return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]
 
@@ -303,11 +291,8 @@ class OutcomeText(Frozen):
         if outcome.not_after is None:
             return {"expiry": texts.UNKNOWN, "renewal": texts.UNKNOWN}
         life = outcome.not_after - outcome.not_before if outcome.not_before else None
-        renewal = outcome.next_renewal
-        return {
-            "expiry": formatting.when(outcome.not_after, self.now, life),
-            "renewal": "" if renewal is None else formatting.date(renewal, self.now, life),
-        }
+        renewal = "" if outcome.next_renewal is None else formatting.date(outcome.next_renewal, self.now, life)
+        return {"expiry": formatting.when(outcome.not_after, self.now, life), "renewal": renewal}
 
     def _when(self, time: datetime) -> str:
         return formatting.when(time, self.now)

@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from importlib import import_module
 from typing import Final
 
 from dnsrenew import __version__
@@ -36,7 +37,8 @@ def run(argv: Sequence[str]) -> int:
         except DnsRenewError as error:
             status = _failed(error, terminal, signals)
         except BaseException as error:  # noqa: BLE001  # users must not see a traceback
-            status = _unexpected(error, terminal, signals)
+            is_stop = isinstance(error, KeyboardInterrupt)
+            status = _failed(stopped() if is_stop else error_text.unexpected(error, terminal), terminal, signals)
         return _finish(status, terminal, signals)
 
 
@@ -44,11 +46,8 @@ def run(argv: Sequence[str]) -> int:
 def _options_as_typed() -> Iterator[None]:
     """Let messages name options as the command line has them, not as Python does."""
     before = dict(OPTIONS)
-    OPTIONS.update(
-        insist_option="--insist",
-        now_option="`dnsrenew renew --now`",
-        dry_run_option="`dnsrenew renew --dry-run`",
-    )
+    renew = "`dnsrenew renew {}`"
+    OPTIONS.update(insist_option="--insist", now_option=renew.format("--now"), dry_run_option=renew.format("--dry-run"))
     try:
         yield
     finally:
@@ -106,26 +105,22 @@ def _help_text(topic: str | None, stream: Output) -> str:
     return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()
 
 
+_MODULES: Final = {
+    "check": "providers",
+    **dict.fromkeys(("csr", "install", "rollback"), "deploy"),
+    **dict.fromkeys(("account", "cleanup", "remove", "revoke"), "other_commands"),
+}
+"""Where a command of the core is, if not in a module of its name."""
+
+
 def _runner(name: str) -> Runner:
     """Return the function that runs a command. Loading those of the others would take time."""
     table = plugged_table(name)
     if table is not None:
         return table.runner(name)
-    if name == "renew":
-        from dnsrenew.cli.renew import renew as run
-    elif name == "status":
-        from dnsrenew.cli.status import status as run
-    elif name == "run":
-        from dnsrenew.cli.run import run
-    elif name in {"check", "providers"}:  # without the renewer
-        from dnsrenew.cli import providers
-
-        return providers.check if name == "check" else providers.providers
-    else:
-        from dnsrenew.cli.other_commands import RUNNERS
-
-        return RUNNERS[name.partition(" ")[0]]
-    return run
+    name = name.partition(" ")[0]
+    runner: Runner = getattr(import_module(f"dnsrenew.cli.{_MODULES.get(name, name)}"), name)
+    return runner
 
 
 def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:
@@ -135,12 +130,6 @@ def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) ->
     if isinstance(error, LockedError):
         return 3
     return 2 if isinstance(error, ConfigError) else 1
-
-
-def _unexpected(error: BaseException, terminal: Terminal, signals: SignalHandler) -> int:
-    if isinstance(error, KeyboardInterrupt):
-        return _failed(stopped(), terminal, signals)
-    return _failed(error_text.unexpected(error, terminal), terminal, signals)
 
 
 def _finish(status: int, terminal: Terminal, signals: SignalHandler) -> int:

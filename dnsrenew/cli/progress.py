@@ -64,7 +64,8 @@ class Progress:
         """Write a warning, with ``-q`` too."""
         prefix = formatting.headed(yellow("!"), event.certificate) if event.certificate else f"{yellow('!')} "
         columns, _ = self.terminal.err.size()
-        lines = formatting.wrap(warning_text(event.data), columns, prefix, "  ")
+        text = sentences(event.data.get("message", ""), event.data.get("fix", ""))
+        lines = formatting.wrap(text, columns, prefix, "  ")
         self.terminal.write_message("\n".join(lines), LineFields(WARNING, event.certificate, event.data.get("code")))
 
     def tick(self) -> None:
@@ -297,11 +298,8 @@ class EventText:
         return self._sentence(event, "accounts" if has_account else "")
 
     def _txt_by_hand(self, event: Event) -> list[EventLine]:
-        fields = [
-            {"name": str(record.get("name", "")).rstrip("."), "value": str(record.get("value", ""))}
-            for record in event.data.get("records", ())
-        ]
-        return [line for each in fields for line in self._sentence(event, **each)]
+        records = [(str(each.get("name", "")), str(each.get("value", ""))) for each in event.data.get("records", ())]
+        return [line for name, value in records for line in self._sentence(event, name=name.rstrip("."), value=value)]
 
     def _dns_waiting(self, event: Event) -> list[EventLine]:
         if not self.servers:
@@ -384,7 +382,8 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
         "route": formatting.describe_route(data),
         "values": count_values(records),
         "zones": list_zones(records),
-        "accounts": list_accounts(records),
+        # None for drivers that a program passed as objects.
+        "accounts": formatting.listed(dict.fromkeys(str(record["dns"]) for record in records if record.get("dns"))),
         "records": formatting.listed(
             (f"{relative(str(record.get('name')))} = {record.get('value')}" for record in records), 20
         ),
@@ -396,11 +395,6 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
 def describe_server(server: Mapping[str, Any]) -> str:
     """Return the name and address of a name server."""
     return f"{relative(str(server.get('server', '?')))} {server.get('address') or ''}".strip()
-
-
-def warning_text(data: Mapping[str, Any]) -> str:
-    """Return message and fix of a warning as one paragraph."""
-    return sentences(data.get("message", ""), data.get("fix", ""))
 
 
 def error_message(data: Mapping[str, Any]) -> str:
@@ -426,11 +420,6 @@ def count_values(records: Sequence[Mapping[str, Any]]) -> str:
 def list_zones(records: Sequence[Mapping[str, Any]]) -> str:
     """Return the zones of the records."""
     return formatting.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records))
-
-
-def list_accounts(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the DNS accounts of the records; "" for drivers that a program passed as objects."""
-    return formatting.listed(dict.fromkeys(str(record["dns"]) for record in records if record.get("dns")))
 
 
 def _places(responses: Sequence[Mapping[str, Any]]) -> str:

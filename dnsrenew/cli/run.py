@@ -109,13 +109,9 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
 
 def _write_next_check(invocation: Invocation, following: NextRun) -> str:
     """Write when the next round is, and return that line."""
-    fields = {
-        "time": formatting.moment(following.time),
-        "distance": formatting.distance(following.time, invocation.clock.now()),
-        "name": following.name,
-    }
+    time, distance = formatting.moment(following.time), formatting.distance(following.time, invocation.clock.now())
     template = texts.NEXT_CHECK_FOR if following.name else texts.NEXT_CHECK
-    line = template.format_map(fields)
+    line = template.format(time=time, distance=distance, name=following.name)
     invocation.terminal.write_info(line)
     return line
 

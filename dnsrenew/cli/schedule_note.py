@@ -77,12 +77,8 @@ def halt_text(active: ActiveSchedule) -> str:
 
 def stop_others(others: Iterable[RunningSchedule]) -> list[str]:
     """Return a sentence for each schedule that runs beside another one, with the command that stops it."""
-    found = []
-    for each in others:
-        other = texts.OTHER_SCHEDULES[each.program].format(name=each.name)
-        template = texts.OTHER_STOP if each.stop else texts.OTHER_LINE
-        found.append(template.format(other=other, command=each.stop))
-    return found
+    named = [(texts.OTHER_SCHEDULES[each.program].format(name=each.name), each.stop) for each in others]
+    return [(texts.OTHER_STOP if stop else texts.OTHER_LINE).format(other=other, command=stop) for other, stop in named]
 
 
 def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
@@ -95,9 +91,7 @@ def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
 
 def scheduled_runs(invocation: Invocation, config: Config) -> ScheduledRuns | None:
     """Return where the runs of the schedule are remembered; None in a fleet, whose workers are alive or not."""
-    if config.fleet is not None:
-        return None
-    return invocation.store(config).scheduled
+    return None if config.fleet is not None else invocation.store(config).scheduled
 
 
 class ScheduleSearch:

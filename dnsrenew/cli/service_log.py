@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import Outcome, rfc3339
 from dnsrenew.base.values import Frozen
@@ -126,14 +126,10 @@ class EventLines(Progress):
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
-        if self.closed or event.kind in self._hidden or (self._quiet and not _is_problem(event.data, event.kind)):
-            return
-        self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
-
-
-def _is_problem(data: Any, kind: str) -> bool:  # JSON values
-    """Return whether ``-q`` shows the event: a warning, or a certificate that ended with an error."""
-    return kind == "warning" or (kind == "certificate-finished" and data.get("error") is not None)
+        has_failed = event.kind == "certificate-finished" and event.data.get("error") is not None
+        is_shown = not self._quiet or has_failed or event.kind == "warning"
+        if is_shown and not self.closed and event.kind not in self._hidden:
+            self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
 
 
 # ── journal lines ──────────────────────────────────────────────────────────────────────

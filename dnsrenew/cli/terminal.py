@@ -134,8 +134,8 @@ class Output:
         self.failure: str | None = None
         self.writer: WriterThread | None = None
         self.is_terminal = stream is not None and _is_terminal(stream)
-        self.colour = colour and self.is_terminal and not dumb and _takes_escapes(stream)
         self.can_move_cursor = self.is_terminal and not dumb and _takes_escapes(stream)
+        self.colour = colour and self.can_move_cursor
         self._ascii = not _encodes(stream)
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -47,12 +47,6 @@ _PROPAGATION: Final = Table(
         "check": Key(fields.choice("authoritative", "doh", "none")),
     },
 )
-
-
-def _propagation(value: Any, scope: FieldScope, path: KeyPath) -> Propagation:
-    return Propagation(**_PROPAGATION.read(value, scope, path))
-
-
 _MOST_DOMAINS: Final = 1000
 """Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
 
@@ -64,9 +58,8 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
     if not isinstance(value, (list, tuple)) or not value:
         raise FieldError(texts.DOMAINS, found=describe_found(value) if value or value is None else EMPTY_LIST)
     if len(value) > _MOST_DOMAINS:
-        raise FieldError(
-            texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=texts.DOMAINS_FOUND.format(count=len(value))
-        )
+        found = texts.DOMAINS_FOUND.format(count=len(value))
+        raise FieldError(texts.MANY_DOMAINS.format(most=_MOST_DOMAINS), found=found)
     domains: list[tuple[str, str] | None] = []
     first: dict[str, str] = {}
     for index, item in enumerate(value):
@@ -112,12 +105,10 @@ def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, Re
     shown = texts.REQUEST_INLINE if file is None else quoted(os.fspath(value))
     try:
         content = x509.read_given_request(value.encode() if file is None else scope.checks.read(file))
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
+    except (OSError, ValueError) as error:
+        is_here = isinstance(error, OSError)
+        reason = (error.strerror or type(error).__name__).lower() if is_here else error.args[0]
         raise FieldError(texts.REQUEST, found=texts.REQUEST_BECAUSE.format(file=shown, reason=reason)) from None
-    except ValueError as error:
-        found = texts.REQUEST_BECAUSE.format(file=shown, reason=error.args[0])
-        raise FieldError(texts.REQUEST, found=found) from None
     return GivenRequest(content.der, file), content
 
 
@@ -130,7 +121,7 @@ _SETTINGS: Final = {
     "preferred_chain": Key(fields.text),
     "renew_before": Key(fields.renew_before),
     "routes": Key(fields.list_of(route, texts.ROUTES, least=1)),
-    "propagation": Key(_propagation),
+    "propagation": Key(_PROPAGATION.into(Propagation)),
     "before": Key(fields.command),
     "after": Key(fields.command),
     "deploy": Key(_deploy),
@@ -262,7 +253,9 @@ class CertificateTables:
         if "routes" not in values:
             values["routes"] = DEFAULT_ROUTES
             if "routes" not in table:
-                self._check_default_routes(identifiers, scope, path)
+                check_fitting(DEFAULT_ROUTES, identifiers, scope, path)
+                if not identifiers or not all(map(is_ip, identifiers.values())):  # an account would not help
+                    check_accounts_exist(self._accounts, scope, path)
         routes, profile = values["routes"], values.get("profile")
         self.drafts.append(CertificateDraft(scope, path, domains, identifiers, ca, routes, profile))
         if read and len(domains) == len(read) and name is not None:
@@ -280,17 +273,12 @@ class CertificateTables:
                 self._checked_cas.add(ca)
         elif ca is None and "ca" not in table:
             self.default_ca_used = True
-        if "propagation" in values:
-            self._check_doh(values["propagation"], scope, path)
+        if "propagation" in values and values["propagation"].check == "doh" and not self._doh:
+            scope.mistake((*path, "propagation", "check"), quoted("doh"), texts.DOH_NEEDED)
         if "routes" in values:
             needs = RouteNeeds(values["routes"], identifiers, ca or self.default_ca)
             values["routes"] = check_routes(needs, scope, path, self._accounts, self._cas)
         return ca
-
-    def _check_default_routes(self, identifiers: Mapping[int, str], scope: FieldScope, path: KeyPath) -> None:
-        check_fitting(DEFAULT_ROUTES, identifiers, scope, path)
-        if not identifiers or not all(map(is_ip, identifiers.values())):  # an account would not help
-            check_accounts_exist(self._accounts, scope, path)
 
     def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
         first, there = self.places.setdefault(name, (scope, path))
@@ -298,10 +286,6 @@ class CertificateTables:
             where = texts.CERTIFICATE_HERE if first is scope else texts.CERTIFICATE_THERE
             expected = texts.ANOTHER_NAME.format(where=where.format(number=int(there[1]) + 1, file=first.file))
             scope.mistake((*path, "name"), texts.NAME_AGAIN.format(name=quoted(name)), expected)
-
-    def _check_doh(self, propagation: Propagation, scope: FieldScope, path: KeyPath) -> None:
-        if propagation.check == "doh" and not self._doh:
-            scope.mistake((*path, "propagation", "check"), quoted(propagation.check), texts.DOH_NEEDED)
 
 
 def _with_request(

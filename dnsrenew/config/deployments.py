@@ -39,7 +39,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     scope.check_plain()
     if scope.python and callable(value):
         return value  # type: ignore[no-any-return]  # any object that can be called
-    table = _table(value)
+    table = {"to": value.to, **value.options} if isinstance(value, Deployment) else as_table(value)
     if table is None or ("to" not in table and _RUN not in table):
         if table is None:
             raise FieldError(texts.DEPLOYMENT.format())
@@ -64,10 +64,6 @@ def needs_key(one: Deployment) -> bool:
     """Return whether an entry takes the private key out of the store. False for deployers of other packages."""
     kind = entry.target(one.to)
     return kind is not None and not kind.any_options and kind.needs_key(one.options)
-
-
-def _table(value: Any) -> Mapping[str, Any] | None:
-    return {"to": value.to, **value.options} if isinstance(value, Deployment) else as_table(value)
 
 
 def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
@@ -108,16 +104,11 @@ def _check_access(
     can_be_found = url is not None and not url.required and url.default is None
     if can_be_found and "url" not in table and not table.keys().isdisjoint(frozenset(("user", "password"))):
         scope.mistake((*path, "url"), MISSING, texts.URL_FOR_LOGIN)
-    if "url" in values and (kind.needs_https or "user" in table):
-        _check_url(values["url"], scope, (*path, "url"))
+    if "url" in values and (kind.needs_https or "user" in table) and not is_safe(values["url"]):
+        parts = urlsplit(values["url"])  # its path and query, which can be secret, are not shown
+        scope.mistake((*path, "url"), describe_found(f"{parts.scheme}://{parts.netloc}"), texts.SAFE_URL)
     if kind.needs_login and "token" not in table and not {"user", "password"} <= table.keys():
         scope.mistake(path, texts.NO_LOGIN, texts.LOGIN)
-
-
-def _check_url(url: str, scope: FieldScope, path: KeyPath) -> None:
-    if not is_safe(url):  # its path and query, which can be secret, are not shown
-        parts = urlsplit(url)
-        scope.mistake(path, describe_found(f"{parts.scheme}://{parts.netloc}"), texts.SAFE_URL)
 
 
 def _reader(option: TargetOption) -> ReadField:
@@ -132,38 +123,25 @@ def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a socket, or an address to which a key can be sent that is not encrypted."""
     where = fields.text(value, scope, path)
-    if not where.startswith("/") and not host_port.is_here(
-        host_port.split(fields.target_address(where, scope, path))[0]
-    ):
+    host = "" if where.startswith("/") else host_port.split(fields.target_address(where, scope, path))[0]
+    if host and not host_port.is_here(host):
         raise FieldError(texts.SOCKET)
     return where
 
 
-def _known(find: Callable[[str], int | None], expected: str, value: Any, scope: FieldScope, path: KeyPath) -> str:
-    name = fields.text(value, scope, path)
-    if find(name) is None:
-        raise FieldError(expected)
-    return name
+def _known(find: Callable[[str], int | None], expected: str) -> ReadField:
+    def read(value: Any, scope: FieldScope, path: KeyPath) -> str:
+        name = fields.text(value, scope, path)
+        if find(name) is None:
+            raise FieldError(expected)
+        return name
 
-
-def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    return _known(user_id, texts.USER, value, scope, path)
-
-
-def _group(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    return _known(group_id, texts.GROUP, value, scope, path)
-
-
-def _used_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of a file that decides where certificates go; others must not change it."""
-    file = fields.file_path(value, scope, path)
-    scope.checks.judge(file)
-    return file
+    return read
 
 
 def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
     """Read the path of a file with a secret; others should not read it either."""
-    file = _used_file(value, scope, path)
+    file = fields.judged_file(value, scope, path)
     scope.report.secret_files[file] = None
     return file
 
@@ -171,7 +149,7 @@ def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
 _READERS: Final[Mapping[str, ReadField]] = {
     "text": fields.text,
     "path": fields.file_path,
-    "file": _used_file,
+    "file": fields.judged_file,
     "private": _private_file,
     "trust": trust_file,
     "flag": fields.flag,
@@ -187,6 +165,6 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "address": fields.target_address,
     "addresses": _addresses,
     "socket": _socket,
-    "owner": _owner,
-    "group": _group,
+    "owner": _known(user_id, texts.USER),
+    "group": _known(group_id, texts.GROUP),
 }

@@ -15,7 +15,7 @@ from dnsrenew.base.validation import FieldError, KeyPath, Mistake, describe_foun
 from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
-from dnsrenew.config.fields import dns_hook, each_key, file_path, integer, list_of, plain_name, text, zone
+from dnsrenew.config.fields import dns_hook, each_key, file_path, integer, judged_file, list_of, plain_name, text, zone
 from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
@@ -29,13 +29,6 @@ _COMMON: Final[Mapping[str, ReadField]] = {
     "zones": list_of(zone, texts.ZONES, least=1, one=True),
     "ttl": integer(1, 604800),
 }
-
-
-def _trusted_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of a file that holds a secret, or will."""
-    file = file_path(value, scope, path)
-    scope.checks.judge(file)
-    return file
 
 
 def _script(value: Any, scope: FieldScope, path: KeyPath) -> str:
@@ -79,7 +72,7 @@ _BY_KIND: Final[Mapping[str, ReadField]] = {
     "variables": _variables,
     "list": list_of(text, texts.TEXTS, least=1),
     "program": dns_hook,
-    "file": _trusted_file,
+    "file": judged_file,
 }
 """How an option is read that is not a text."""
 _SCRIPT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
@@ -254,7 +247,7 @@ class DnsAccountTables:
                 reported.add(key)
         for key, spec in provider.options.items():
             if spec.default and key not in options and not scope.python:
-                values[key] = _trusted_file(spec.default.format(account=path[-1]), scope, (*path, key))
+                values[key] = judged_file(spec.default.format(account=path[-1]), scope, (*path, key))
         if provider.runs_script and isinstance(values.get("script"), str):
             values |= _judged_script(values, scope)
         mistakes = check_options(provider, values)

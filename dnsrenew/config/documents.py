@@ -164,6 +164,5 @@ def read_tags(value: object) -> tuple[str, ...]:
 
 def _mistakes(report: MistakeReport) -> list[Mistake]:
     return [
-        replace(mistake, key=texts.THE_DOCUMENT) if mistake.key == texts.ARGUMENTS else mistake
-        for mistake in report.mistakes()
+        replace(each, key=texts.THE_DOCUMENT) if each.key == texts.ARGUMENTS else each for each in report.mistakes()
     ]

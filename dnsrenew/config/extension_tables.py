@@ -80,8 +80,7 @@ def store_place(value: Any, scope: FieldScope, path: KeyPath) -> str | StoreAddr
 def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     """Read one secret, or a list of them."""
     if isinstance(value, (list, tuple)):
-        seals: tuple[Secret, ...] = list_of(secret, texts.SEALS, least=1)(value, scope, path)
-        return seals
+        return tuple(list_of(secret, texts.SEALS, least=1)(value, scope, path))
     return (secret(value, scope, path),)
 
 
@@ -233,11 +232,7 @@ class MetricsSettings(Frozen, kw_only=True):
 
 
 _METRICS: Final = Table("metrics", {"textfile": Key(file_path), "listen": Key(listen_address)})
-
-
-def metrics_settings(value: Any, scope: FieldScope, path: KeyPath) -> MetricsSettings:
-    """Read the table."""
-    return MetricsSettings(**_METRICS.read(value, scope, path))
+metrics_settings: Final = _METRICS.into(MetricsSettings)
 
 
 def metrics_warnings(settings: MetricsSettings | None) -> list[Notice]:

@@ -134,6 +134,13 @@ def file_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
     return scope.path_of(text(os.fspath(value) if isinstance(value, os.PathLike) else value, scope, path))
 
 
+def judged_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the path of a file that others must not change, such as one with a secret."""
+    file = file_path(value, scope, path)
+    scope.checks.judge(file)
+    return file
+
+
 def plain_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read the name of an account, a CA or a provider; it can become part of a path."""
     if isinstance(value, str) and _PLAIN_NAME.fullmatch(value):
@@ -150,24 +157,20 @@ def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     return value
 
 
-def https_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read an https URL."""
-    url = text(value, scope, path)
-    if is_web_address(url, ("https",)):
-        return url
-    if "@" in url:  # not shown: a password can precede the @
-        raise FieldError(texts.HTTPS_URL_NO_USER, found=texts.URL_WITH_USER)
-    raise FieldError(texts.HTTPS_URL)
+def _url(schemes: tuple[str, ...], expected: str, without_user: str) -> ReadField:
+    def read(value: Any, scope: FieldScope, path: KeyPath) -> str:
+        url = text(value, scope, path)
+        if is_web_address(url, schemes):
+            return url
+        if "@" in url:  # not shown: a password can precede the @
+            raise FieldError(without_user, found=texts.URL_WITH_USER)
+        raise FieldError(expected)
+
+    return read
 
 
-def web_url(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read an http or https URL."""
-    url = text(value, scope, path)
-    if is_web_address(url):
-        return url
-    if "@" in url:
-        raise FieldError(texts.WEB_URL_NO_USER, found=texts.URL_WITH_USER)
-    raise FieldError(texts.WEB_URL)
+https_url: Final = _url(("https",), texts.HTTPS_URL, texts.HTTPS_URL_NO_USER)
+web_url: Final = _url(("http", "https"), texts.WEB_URL, texts.WEB_URL_NO_USER)
 
 
 def address(value: Any, _scope: FieldScope, _path: KeyPath) -> str:

@@ -20,18 +20,13 @@ from dnsrenew.base.users import user_name
 from dnsrenew.config import texts
 from dnsrenew.errors import ConfigError, Text
 
-_FILE_TEXTS: Final[dict[Fault, Text]] = {
-    "owner": texts.UNTRUSTED_FILE_OWNER,
-    "group": texts.UNTRUSTED_FILE_GROUP,
-    "list": texts.UNTRUSTED_FILE_LIST,
-    "everybody": texts.UNTRUSTED_FILE_EVERYBODY,
+_TEXTS: Final[dict[Fault, tuple[Text, Text]]] = {
+    "owner": (texts.UNTRUSTED_FILE_OWNER, texts.UNTRUSTED_FOLDER_OWNER),
+    "group": (texts.UNTRUSTED_FILE_GROUP, texts.UNTRUSTED_FOLDER_GROUP),
+    "list": (texts.UNTRUSTED_FILE_LIST, texts.UNTRUSTED_FOLDER_LIST),
+    "everybody": (texts.UNTRUSTED_FILE_EVERYBODY, texts.UNTRUSTED_FOLDER_EVERYBODY),
 }
-_FOLDER_TEXTS: Final[dict[Fault, Text]] = {
-    "owner": texts.UNTRUSTED_FOLDER_OWNER,
-    "group": texts.UNTRUSTED_FOLDER_GROUP,
-    "list": texts.UNTRUSTED_FOLDER_LIST,
-    "everybody": texts.UNTRUSTED_FOLDER_EVERYBODY,
-}
+"""Of a file, and of a folder."""
 
 
 class FileChecks:
@@ -122,7 +117,7 @@ class FileChecks:
         mode = _mode(weakness.path)
         if stat.S_ISCHR(mode):  # /dev/stdin without input is /dev/null; no device is ever read
             return
-        text = _text(weakness.fault, mode)
+        text = texts.UNTRUSTED_LINK if stat.S_ISLNK(mode) else _TEXTS[weakness.fault][stat.S_ISDIR(mode)]
         evidence = {**vars(weakness), "file": path}
         if self._refuse:
             raise ConfigError.of(text, **evidence)
@@ -132,10 +127,9 @@ class FileChecks:
 def close_command(paths: list[str]) -> str:
     """Return the command after which only the running user can read these files."""
     names = shlex.join(paths)
-    command = f"chmod 600 {names}"
-    if not all(map(_is_own, paths)):  # the mode alone would lock this user out
-        return f"chown {user_name(os.geteuid())} {names} && {command}"
-    return command
+    # The mode alone would lock this user out.
+    chown = "" if all(map(_is_own, paths)) else f"chown {user_name(os.geteuid())} {names} && "
+    return f"{chown}chmod 600 {names}"
 
 
 def _mode(path: str) -> int:
@@ -143,12 +137,6 @@ def _mode(path: str) -> int:
         return os.lstat(path).st_mode
     except OSError:  # gone in the meantime
         return stat.S_IFREG
-
-
-def _text(fault: Fault, mode: int) -> Text:
-    if stat.S_ISLNK(mode):
-        return texts.UNTRUSTED_LINK
-    return (_FOLDER_TEXTS if stat.S_ISDIR(mode) else _FILE_TEXTS)[fault]
 
 
 def _nearest_folder(path: str) -> str:

@@ -59,10 +59,7 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
 
     :returns: the warnings of the drivers.
     """
-    accounts = draft.accounts
-    if not accounts.accounts:
-        return []
-    context = Context(clock=clock)
+    accounts, context = draft.accounts, Context(clock=clock)
     for account in accounts.accounts.values():
         if draft.report.has_mistake(("dns", account.name)):
             continue
@@ -73,10 +70,8 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
         except Cancelled:
             raise
         except DnsRenewError as error:
-            path = ("dns", account.name, str(error.evidence.get("key", "provider")))
-            found = error.message
-            file = accounts.files[account.name]
-            draft.report.add(Unlocated(file, path, found, texts.WORKING_ACCOUNT, fix=error.fix))
+            path, file = ("dns", account.name, str(error.evidence.get("key", "provider"))), accounts.files[account.name]
+            draft.report.add(Unlocated(file, path, error.message, texts.WORKING_ACCOUNT, fix=error.fix))
     return context.notices
 
 
@@ -112,7 +107,7 @@ def missing_things(draft: Draft) -> list[Notice]:
 
 def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
     for key, command in (("before", spec.before), ("after", spec.after)):
-        if command and not _can_be_run(command[0]):
+        if command and shutil.which(command[0]) is None:
             yield texts.PROGRAM_MISSING, command[0], key
     for entry in spec.deploy:
         if isinstance(entry, Deployment):
@@ -128,15 +123,11 @@ def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
     if kind is None:
         return
     for key, option in all_options(kind).items():
-        if option.kind == "words" and (command := entry.options.get(key)) and not _can_be_run(command[0]):
+        if option.kind == "words" and (command := entry.options.get(key)) and shutil.which(command[0]) is None:
             yield texts.PROGRAM_MISSING, command[0], key
     for folder in map(os.path.dirname, catalogue.entry(entry).files):
         if not os.path.isdir(folder):
             yield texts.DEPLOY_FOLDER_MISSING, folder, "deploy"
-
-
-def _can_be_run(program: str) -> bool:
-    return shutil.which(program) is not None
 
 
 # ── secret check ───────────────────────────────────────────────────────────────────────
@@ -159,34 +150,27 @@ def check_secrets(draft: Draft) -> None:
         except SecretError as error:
             _add_unreadable(draft, use, error)
             continue
-        found: str | None
-        expected: str
-        fix: str | None = None
-        if use.path[-2:] == ("eab", "hmac"):
-            found, expected = mac_key_fault(value), texts.HMAC
-        elif use.path[:2] == SEAL:
-            found, expected = seal_fault(value), texts.SEAL
-        else:
-            found, expected, fix = _form_fault(draft, use, value)
+        found, expected, fix = _form_fault(draft, use, value)
         if found is not None:
             draft.report.add(Unlocated(use.file, use.path, found, expected, fix=fix))
 
 
 def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
     scheme, _, path = use.secret.reference.partition(":")
-    found: str
-    fix: str
+    found, fix = error.message, error.fix
     if scheme == "file" and not os.path.lexists(path) and "found" not in error.evidence:
         found = texts.FILE_MISSING.format(name=_shown_file(use, path))
         fix = texts.FILE_MISSING_FIX.format(key=use.path[-1])
-    else:
-        found, fix = error.message, error.fix
     draft.report.add(Unlocated(use.file, use.path, found, texts.READABLE, fix=fix))
 
 
 def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, str, str | None]:
     """Return what is wrong with the form of a secret, what is expected and the fix; they show nothing of the secret."""
     found: str | None
+    if use.path[-2:] == ("eab", "hmac"):
+        return mac_key_fault(value), texts.HMAC, None
+    if use.path[:2] == SEAL:
+        return seal_fault(value), texts.SEAL, None
     scheme, _, rest = use.secret.reference.partition(":")
     secret = texts.THE_FILE.format(name=_shown_file(use, rest)) if scheme == "file" else texts.THE_VALUE
     account = draft.accounts.accounts.get(str(use.path[1])) if use.path[0] == "dns" and len(use.path) == 3 else None
@@ -255,11 +239,9 @@ def _can_fit(draft: Draft, route: Route, domain: str) -> bool:
 
 
 def _notice(domains: list[str], zones: tuple[str, ...]) -> Notice:
-    evidence = {"domains": first_few(domains), "zones": first_few(zones)}
     meant = _nearest(domains[0], zones) if len(domains) == 1 else None
-    if meant is None:
-        return Notice(*texts.OUTSIDE_ALL_ZONES.fill(**evidence))
-    return Notice(*texts.OUTSIDE_ALL_ZONES_NEAREST.fill(**evidence, nearest=meant))
+    text = texts.OUTSIDE_ALL_ZONES if meant is None else texts.OUTSIDE_ALL_ZONES_NEAREST
+    return Notice(*text.fill(domains=first_few(domains), zones=first_few(zones), nearest=meant))
 
 
 def _nearest(domain: str, zones: tuple[str, ...]) -> str | None:

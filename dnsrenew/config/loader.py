@@ -17,7 +17,7 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import sources, texts
-from dnsrenew.config.cas import BUILT_IN, CaTables, host_name
+from dnsrenew.config.cas import CaTables, host_name, is_built_in
 from dnsrenew.config.certificates import CertificateDraft, CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.extension_tables import FleetSettings, fleet_settings, metrics_settings, notify, store_place
@@ -40,20 +40,7 @@ _RESOLVER: Final = Table(
         "doh": Key(list_of(https_url, texts.URLS)),
     },
 )
-
-
-def _resolver(value: Any, scope: FieldScope, path: KeyPath) -> Resolver:
-    return Resolver(**_RESOLVER.read(value, scope, path))
-
-
 _DOCTOR: Final = Table("doctor", {"probe_url": Key(web_url)})
-
-
-def _doctor(value: Any, scope: FieldScope, path: KeyPath) -> str | None:
-    url: str | None = _DOCTOR.read(value, scope, path).get("probe_url")
-    return url
-
-
 _SHARED: Final = {"ca": Key(unread), "dns": Key(unread), "certificate": Key(unread)}
 _MAIN: Final = Table(
     "main",
@@ -63,8 +50,8 @@ _MAIN: Final = Table(
         "contact": Key(list_of(contact, texts.CONTACTS, one=True)),
         "agree_terms": Key(flag),
         "default_ca": Key(plain_name),
-        "resolver": Key(_resolver),
-        "doctor": Key(_doctor),
+        "resolver": Key(_RESOLVER.into(Resolver)),
+        "doctor": Key(_DOCTOR.into(dict)),
         "metrics": Key(metrics_settings),
         "notify": Key(notify),
         "fleet": Key(unread),
@@ -113,7 +100,7 @@ class Draft(Frozen):
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
             "resolver": self.values.get("resolver", Resolver()),
-            "probe_url": self.values.get("doctor"),
+            "probe_url": self.values.get("doctor", {}).get("probe_url"),
             "metrics": self.values.get("metrics"),
             "notify": self.values.get("notify"),
             "fleet": self.fleet,
@@ -255,7 +242,7 @@ def check_public_cas(draft: Draft) -> list[Notice]:
 def is_public(draft: Draft, ca: str) -> bool:
     """Return whether this is a built-in CA, and not another one under its name."""
     known = draft.cas.cas.get(ca)
-    return ca in BUILT_IN and known is not None and known.directory == BUILT_IN[ca].directory
+    return known is not None and is_built_in(known)
 
 
 def _cas_of(one: CertificateDraft) -> list[str]:
@@ -368,13 +355,11 @@ def from_arguments(
     is_one = isinstance(deploy, (Deployment, Mapping)) or callable(deploy)
     deployments = [deploy] if is_one else _listed(deploy or None)
     certificate = {**given, "domains": _listed(domains), **({} if deployments is None else {"deploy": deployments})}
+    name = ca
     if isinstance(ca, CA):
-        ca_name = ca.name or host_name(ca.directory)
-        document["ca"] = {ca_name: ca}
-        certificate["ca"] = ca_name
-    else:
-        certificate["ca"] = ca
-    document["certificate"] = [certificate]
+        name = ca.name or host_name(ca.directory)
+        document["ca"] = {name: ca}
+    document["certificate"] = [{**certificate, "ca": name}]
     return from_mapping(document, None, prefix=_CERTIFICATE)
 
 

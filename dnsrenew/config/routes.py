@@ -120,16 +120,8 @@ def check_routes(
 def _identity(route: Route, ca: str) -> tuple[Any, ...]:
     """Return a value that is equal for two routes that do the same, with defaults filled in."""
     listen = None if route.webroot or route.app else route.listen or CHALLENGES[route.challenge].listen
-    return (
-        route.challenge,
-        route.ca or ca,
-        frozenset(route.dns),
-        route.alias,
-        route.alias is None and route.follow_cname,
-        listen,
-        route.webroot,
-        route.app,
-    )
+    follows, names = route.alias is None and route.follow_cname, frozenset(route.dns)
+    return (route.challenge, route.ca or ca, names, route.alias, follows, listen, route.webroot, route.app)
 
 
 def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:

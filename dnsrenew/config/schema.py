@@ -267,6 +267,10 @@ class Table:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
+    def into(self, make: Callable[..., Any]) -> ReadField:
+        """Return a reader that makes something of the valid values."""
+        return lambda value, scope, path: make(**self.read(value, scope, path))
+
     def _unknown(self, key: object, given: object, scope: FieldScope, path: KeyPath) -> str | None:
         """Add the mistake of an unknown key; return the key that was probably meant."""
         if path and key in TOP_LEVEL and not scope.python:
