@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
+from typing import Any
 
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
@@ -20,20 +22,16 @@ def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
     left = {name: say(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
-    lines = [
-        say(commands.USAGE).format(command="dnsrenew COMMAND [options]"),
-        "",
-        *_wrap(say(commands.SUMMARY), columns),
-    ]
+    usage = say(commands.USAGE).format(command="dnsrenew COMMAND [options]")
+    lines = [usage, "", *_wrap(say(commands.SUMMARY), columns)]
     width = max(map(len, left)) + 4
     *topics, last = commands.TOPICS
     for topic in topics:
         rows = [(name, left.pop(name)) for name in commands.TOPICS[topic] if name in left]
         lines += _section(say(topic), rows, columns, say, width)
     lines += _section(say(last), [*left.items()], columns, say, width)
-    lines += _section(
-        say(commands.HEADINGS["global"]), _options((*commands.GLOBAL, commands.VERSION), say), columns, say
-    )
+    always = _options((*commands.GLOBAL, commands.VERSION), say)
+    lines += _section(say(commands.HEADINGS["global"]), always, columns, say)
     return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
 
@@ -41,7 +39,8 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), commands.COMMANDS[name]
     lines = [*_wrap(say(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
-    lines += _wrap(_sentence(command.summary, say), columns)
+    summary = say(command.summary)
+    lines += _wrap(say(commands.SENTENCE).format(summary=f"{summary[:1].upper()}{summary[1:]}"), columns)
     lines += _examples(command.examples, columns, say)
     if name in commands.GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
@@ -65,11 +64,6 @@ def usage(name: str) -> str:
 def _member(group: str, member: str, say: Say) -> tuple[str, str]:
     command = commands.COMMANDS[f"{group} {member}"]
     return " ".join([member, *(argument.usage for argument in command.arguments)]), say(command.summary)
-
-
-def _sentence(summary: str, say: Say) -> str:
-    text = say(summary)
-    return say(commands.SENTENCE).format(summary=f"{text[:1].upper()}{text[1:]}")
 
 
 def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
@@ -125,14 +119,9 @@ def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]
         from dnsrenew.cli.formatting import wrap
 
         return wrap(text, columns, first, rest)
+    whole: dict[str, Any] = {"subsequent_indent": rest, "break_long_words": False, "break_on_hyphens": False}
     lines: list[str] = []
     for paragraph in text.split("\n"):
-        start = first if not lines else rest
-        line = start
-        for word in paragraph.split(" "):
-            if line != start and len(line) + 1 + len(word) > columns:
-                lines.append(line)
-                line = start = rest
-            line += word if line == start else f" {word}"
-        lines.append(line)
+        start = rest if lines else first
+        lines += textwrap.wrap(paragraph, columns, initial_indent=start, **whole) or [start]
     return lines

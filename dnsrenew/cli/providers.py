@@ -20,17 +20,10 @@ from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config, check_config
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import here, user_folder
+from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.provider import Behaviour, Provider
-from dnsrenew.drivers.scripts import (
-    OtherHost,
-    find_other,
-    found_scripts,
-    is_named,
-    providers_called,
-    way_of,
-    without_driver,
-)
+from dnsrenew.drivers.scripts import OtherHost, found_scripts, is_named, way_of
 from dnsrenew.errors import ConfigError
 
 _WIDEST: Final = 100
@@ -84,7 +77,7 @@ def _show(invocation: Invocation) -> int:
     others: list[OtherHost] = []
     if options.search and not options.names:
         found = [provider for provider in found if is_named(options.search, provider)]
-        others = [host for host in without_driver() if is_named(options.search, host)]
+        others = [host for host in scripts.without_driver() if is_named(options.search, host)]
     if word and not found and not others:
         raise _unknown(word, known, folders, is_search=not options.names)
     terminal = invocation.terminal
@@ -121,11 +114,11 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_sea
     left_out = left_out_hosts().get(name.lower())
     if left_out is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
-    other = find_other(name)
+    other = scripts.find_other(name)
     if other is not None:
         text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
         return ConfigError.of(text, name=name, title=other.title, script=other.script)
-    called = [] if is_search else [host.name for host in providers_called(name, folders)[:3]]
+    called = [] if is_search else [host.name for host in scripts.providers_called(name, folders)[:3]]
     similar = called or nearest(name, known)
     if is_search:
         text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
@@ -191,20 +184,14 @@ def _one(provider: Provider, columns: int) -> list[str]:
 def _document(provider: Provider) -> dict[str, Any]:
     """Return the JSON form; that of acme.sh has the scripts on this machine too."""
     document = {**provider.to_dict(), "way": way_of(provider)}
-    if provider.runs_script:
-        document["scripts"] = [
-            {
-                "name": script.name,
-                "path": script.path,
-                "title": script.title,
-                "variables": [
-                    {"name": each.name, "help": each.help, "required": each.is_required, "group": number}
-                    for number, group in enumerate(script.groups)
-                    for each in group
-                ],
-            }
-            for script in found_scripts()
+    for script in found_scripts() if provider.runs_script else ():
+        variables = [
+            {"name": each.name, "help": each.help, "required": each.is_required, "group": number}
+            for number, group in enumerate(script.groups)
+            for each in group
         ]
+        about = {"name": script.name, "path": script.path, "title": script.title, "variables": variables}
+        document.setdefault("scripts", []).append(about)
     return document
 
 
@@ -256,13 +243,9 @@ def check(invocation: Invocation) -> int:
         return invocation.signals.run(partial(check_config, explicit, **how, clock=invocation.clock))
 
     config = invocation.config(needs_certificates=True, read=read)
-    document = {
-        "ok": True,
-        "certificates": len(config.certificates),
-        "accounts": len(config.accounts),
-        "warnings": [notice.to_dict() for notice in config.warnings],
-    }
-    invocation.terminal.write_document(document)
+    document = {"ok": True, "certificates": len(config.certificates), "accounts": len(config.accounts)}
+    warnings = [notice.to_dict() for notice in config.warnings]
+    invocation.terminal.write_document({**document, "warnings": warnings})
     if not invocation.terminal.quiet:
         path, columns = str(config.path), invocation.terminal.out.size()[0]
         path = path if columns is None else formatting.relative_path(path, here())

@@ -136,20 +136,11 @@ def _run(
             terminal.write_message(f"{yellow('!')} {line}")
         progress.tick()
 
-    work = partial(
-        renewer.renew,
-        options.names or None,
-        force=options.force,
-        now=options.now,
-        attended=not options.scheduled and terminal.is_attended,
-        dry_run=options.dry_run,
-        deploy=not options.no_deploy,
-        workers=options.workers,
-        wait=options.wait,
-        cancel=signals.cancel,
-    )
+    given = {name: getattr(options, name) for name in ("force", "now", "dry_run", "workers", "wait")}
+    attended, deploy = not options.scheduled and terminal.is_attended, not options.no_deploy
+    renew = partial(renewer.renew, options.names or None, **given, attended=attended, deploy=deploy)
     try:
-        return signals.run(work, cleans_up=True, tick=tick)
+        return signals.run(partial(renew, cancel=signals.cancel), cleans_up=True, tick=tick)
     except Cancelled as error:  # the run did not end in time: its events are all that is known
         _write_stopped(invocation, config, error, finished)
         raise
@@ -289,10 +280,9 @@ def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str
     present = [(counts[status], texts.STATUSES[status]) for status in _ORDER if counts[status]]
     parts = [texts.COUNT.format(count=f"{count:,}", what=what) for count, what in present]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
-    fields = {
-        "certificates": formatting.count(len(outcomes), texts.CERTIFICATE),
-        "counts": texts.SEPARATOR.join(parts),
-        "renewal": formatting.date(min(times), now) if times else "",
-    }
-    following = texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT
-    return dim((following if times else texts.SUMMARY).format_map(fields))
+    template = texts.SUMMARY if not times else texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT
+    total, renewal = (
+        formatting.count(len(outcomes), texts.CERTIFICATE),
+        formatting.date(min(times), now) if times else "",
+    )
+    return dim(template.format(certificates=total, counts=texts.SEPARATOR.join(parts), renewal=renewal))

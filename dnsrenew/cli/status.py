@@ -60,11 +60,8 @@ def _expires_within(certificate: CertificateStatus, now: datetime, seconds: floa
 def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     counts = Counter(certificate.state for certificate in found)
     # In this order the states are counted.
-    return {
-        state: counts[state]
-        for state in ("valid", "due", "missing", "expired", "revoked", "unconfigured")
-        if counts[state]
-    }
+    states = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
+    return {state: counts[state] for state in states if counts[state]}
 
 
 def _show(
@@ -321,15 +318,9 @@ class StatusText(Frozen):
     # ── a certificate ───────────────────────────────────────────────────────────────────
 
     def _row(self, certificate: CertificateStatus) -> tuple[str, ...]:
-        return (
-            certificate.name,
-            _domains(certificate),
-            certificate.ca,
-            _route(certificate),
-            self._expiry(certificate, short=True),
-            self._renewal(certificate, texts.RENEWAL_REASONS),
-            self._state(certificate),
-        )
+        name, ca, state = certificate.name, certificate.ca, self._state(certificate)
+        expiry, renewal = self._expiry(certificate, short=True), self._renewal(certificate, texts.RENEWAL_REASONS)
+        return (name, _domains(certificate), ca, _route(certificate), expiry, renewal, state)
 
     def _cards(self, found: Sequence[CertificateStatus]) -> list[str]:
         lines = []

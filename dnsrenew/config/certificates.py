@@ -10,7 +10,7 @@ from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profi
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
@@ -146,7 +146,7 @@ def _fitting(table: Any, usual: Table) -> Table:
     """Return the keys of a certificate: one with a request needs no domains."""
     if not isinstance(table, Mapping) or "csr" not in table:
         return usual
-    return Table(usual.name, {**usual.keys, "domains": Key(_domains)}, elsewhere=usual.elsewhere)
+    return replace(usual, keys={**usual.keys, "domains": Key(_domains)}, offered=())
 
 
 class CertificateDraft(Frozen):

@@ -7,28 +7,16 @@ all mistakes are reported together.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from dnsrenew.base import validation
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import (
-    FieldError,
-    KeyPath,
-    Mistake,
-    config_error,
-    describe_found,
-    half_width,
-    kind,
-    nearest,
-    one_of,
-    quoted,
-    shown_key,
-    shown_place,
-)
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, describe_found, kind, one_of, shown_key
 from dnsrenew.base.validation.texts import MISSING, TABLE, UNKNOWN_KEY
 from dnsrenew.base.validation.toml_positions import key_lines, line_of
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import texts
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Phrase
@@ -103,7 +91,7 @@ class MistakeReport:
     def shown(self, file: str, path: KeyPath) -> str:
         """Return the key as it is shown: as people read it for a file, as Python writes it for a program."""
         if file:
-            return shown_place(path, self.tables.get(file, {}))
+            return validation.shown_place(path, self.tables.get(file, {}))
         hidden = len(self._prefix)
         return shown_key(path[hidden:] if hidden and path[:hidden] == self._prefix else path) or texts.ARGUMENTS
 
@@ -129,7 +117,7 @@ class MistakeReport:
         :raises ConfigError: ``config-invalid``.
         """
         if self._mistakes or self._located:
-            raise config_error(self.mistakes())
+            raise validation.config_error(self.mistakes())
 
 
 class FieldScope(Frozen):
@@ -159,7 +147,7 @@ class FieldScope(Frozen):
 
     def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
         """Return whether a refused text is right but for characters of full width; then this is its mistake."""
-        narrow = half_width(value) if isinstance(value, str) else value
+        narrow = validation.half_width(value) if isinstance(value, str) else value
         if narrow == value:
             return False
         try:
@@ -220,26 +208,17 @@ def as_table(value: object) -> Mapping[str, Any] | None:
     return {key: field for key, field in fields.items() if field not in (None, (), "")} | options
 
 
-class Table:
+class Table(Frozen):
     """The keys of one kind of table.
 
-    :param offered: the keys that the mistake of an unknown one names, if they are not these.
-    :param elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
+    :ivar offered: the keys that the mistake of an unknown one names, if they are not these.
+    :ivar elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
     """
 
-    def __init__(
-        self,
-        name: str,
-        keys: Mapping[str, Key],
-        *,
-        offered: Sequence[str] | None = None,
-        elsewhere: Mapping[str, Phrase] | None = None,
-    ) -> None:
-        self.keys = keys
-        self.elsewhere = elsewhere or {}
-        self._offered = tuple(keys if offered is None else offered)
-        self.name = name
-        self._required = tuple(key for key, spec in keys.items() if spec.required)
+    name: str
+    keys: Mapping[str, Key]
+    offered: tuple[str, ...] = ()
+    elsewhere: Mapping[str, Phrase] = field(default_factory=dict)
 
     def read(self, value: object, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the valid values by key; each invalid value becomes a mistake.
@@ -262,8 +241,8 @@ class Table:
                 if spec.secret or not scope.is_wide(given, spec.read, (*path, key)):
                     found = error.found or (kind(given) if spec.secret else describe_found(given))
                     scope.mistake((*path, key), found, error.expected, error.nearest)
-        for key in self._required:
-            if key not in table and key not in meant:
+        for key, spec in self.keys.items():
+            if spec.required and key not in table and key not in meant:
                 scope.mistake((*path, key), MISSING, texts.A_VALUE_FOR.format(key=key))
         return values
 
@@ -279,9 +258,9 @@ class Table:
         if isinstance(key, str) and key in self.elsewhere:
             example = {"dns": "home", "challenge": "dns-01"}.get(key, "")  # of keys that are looked for in a route
             value = given if isinstance(given, str) and given.isprintable() else example
-            scope.mistake((*path, key), UNKNOWN_KEY, self.elsewhere[key].format(value=quoted(value)))
+            scope.mistake((*path, key), UNKNOWN_KEY, self.elsewhere[key].format(value=validation.quoted(value)))
             return None
-        keys = self._offered
-        meant = nearest(key, keys)
+        keys = self.offered or tuple(self.keys)
+        meant = validation.nearest(key, keys)
         scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), meant)
         return meant

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Literal
 
 from dnsrenew.base.model import Certificate
+from dnsrenew.base.subprocesses import environment
 from dnsrenew.base.users import group_id, user_id
 from dnsrenew.deploy import programs, staged_file, texts
 from dnsrenew.deploy.protocol import FOLDERS, PROGRAM_TIMEOUT, DeployerContext, SavedFiles, TargetDeployer
@@ -268,7 +269,7 @@ class ReloadedFiles(FileDeployer):
         if command:
             seconds, env = self._options.get("timeout", PROGRAM_TIMEOUT), self._options.get("env", ())
             run = self._context.run
-            call = partial(programs.run, run, command, seconds=seconds, env=env)
+            call = partial(programs.run, run, command, seconds=seconds, env=environment(env))
             if run.together is None:
                 call()
             else:  # once, when the files of all certificates are there

@@ -22,24 +22,16 @@ _SHOWN: Final = 400
 """Characters of the end of the output in an error."""
 
 
-def run(
-    context: Context,
-    arguments: Sequence[str],
-    *,
-    seconds: float,
-    env: Sequence[str] = (),
-    variables: Mapping[str, str] | None = None,
-) -> None:
+def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None) -> None:
     """Run a program without a shell; its standard input is empty.
 
     :param seconds: the time limit; then it is killed with its children.
-    :param env: names of environment variables that it gets, besides those that every program needs.
-    :param variables: more variables, with their values.
+    :param env: its environment; None: what every program needs.
     :raises DeployError: ``deploy-refused``: it cannot be run, or its status is not 0; ``deploy-timeout``.
     :raises Cancelled: the run was cancelled; the program and its children are killed.
     """
     program, certificate, begin = arguments[0], context.certificate or "", context.clock.now()
-    environment = {**subprocesses.environment(env), **(variables or {})}
+    environment = subprocesses.environment() if env is None else env
     try:
         done = subprocesses.run(
             arguments, env=environment, seconds=seconds, limit=_OUTPUT, cancel=context.cancel, only_end=True

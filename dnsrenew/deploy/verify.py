@@ -58,14 +58,9 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
     """Return what the ports must serve for a certificate and the options of its entry."""
     names = [one for one in certificate.domains if not one.startswith("*.") and not host_port.is_ip(one)]
     name = options.get("verify_name") or next(iter(names), certificate.domains[0].replace("*", "www", 1))
-    return Wanted(
-        addresses,
-        None if host_port.is_ip(name) else name,
-        options.get("starttls"),
-        x509.to_der(certificate.fullchain_pem),
-        x509.has_ecdsa_key(certificate.fullchain_pem),
-        bool(options.get("reload")),
-    )
+    name, pem = None if host_port.is_ip(name) else name, certificate.fullchain_pem
+    leaf, is_ecdsa = x509.to_der(pem), x509.has_ecdsa_key(pem)
+    return Wanted(addresses, name, options.get("starttls"), leaf, is_ecdsa, bool(options.get("reload")))
 
 
 def is_served(context: Context, wanted: Wanted) -> bool:
@@ -171,10 +166,8 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         facts, is_ecdsa = x509.read_certificate(pem), x509.has_ecdsa_key(pem)
     except ValueError:
         return DeployError.of(texts.NOT_SERVED, **evidence, subject="unreadable", not_after="unknown")
-    evidence |= {
-        "subject": ", ".join(facts.names[:3]) or x509.subject_of(pem) or texts.NO_NAME,
-        "not_after": facts.not_after.strftime("%Y-%m-%d"),
-    }
+    subject = ", ".join(facts.names[:3]) or x509.subject_of(pem) or texts.NO_NAME
+    evidence |= {"subject": subject, "not_after": facts.not_after.strftime("%Y-%m-%d")}
     if is_ecdsa == wanted.is_ecdsa:
         return DeployError.of(texts.NOT_SERVED if wanted.has_reload else texts.NOT_LOADED, **evidence)
     found, expected = ("ECDSA", "RSA") if is_ecdsa else ("RSA", "ECDSA")

@@ -36,13 +36,8 @@ class AccountStatus(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "ca": self.ca,
-            "url": self.url,
-            "contact": list(self.contact),
-            "status": self.status,
-            "error": None if self.error is None else self.error.to_dict(),
-        }
+        error = None if self.error is None else self.error.to_dict()
+        return {**vars(self), "contact": list(self.contact), "error": error}
 
 
 class CaWork(Frozen):

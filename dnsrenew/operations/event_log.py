@@ -7,19 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from dnsrenew.base import model
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.events import Event
-from dnsrenew.base.model import (
-    Certificate,
-    CertificateSpec,
-    Diagnosis,
-    Outcome,
-    RenewalFailed,
-    describe_route,
-    first_sentence,
-    is_skip,
-    rfc3339,
-)
+from dnsrenew.base.model import Outcome, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
@@ -142,7 +133,7 @@ class FinishedRun(Frozen, kw_only=True):
     config: Config
     store: Store
     context: Context
-    specs: Sequence[CertificateSpec]
+    specs: Sequence[model.CertificateSpec]
     outcomes: list[Outcome]
     whole: bool
     language: str | None = None
@@ -201,9 +192,9 @@ class DiagnosisMaker(Protocol):
     """Finds out whether certificates can be renewed, and if not, why."""
 
     def diagnose(
-        self, context: Context, config: Config, store: Store, specs: Sequence[CertificateSpec], *, probe: bool,
+        self, context: Context, config: Config, store: Store, specs: Sequence[model.CertificateSpec], *, probe: bool,
         record: bool,
-    ) -> list[Diagnosis]:  # fmt: skip
+    ) -> list[model.Diagnosis]:  # fmt: skip
         """Return a diagnosis for each certificate; as :meth:`dnsrenew.Renewer.diagnose_all`."""
 
     def explain(
@@ -224,7 +215,7 @@ A server may start several workers at once, and each of them asks for the certif
 """
 
 
-def usable_or_raise(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> Certificate:
+def usable_or_raise(outcome: Outcome, stored: model.Certificate | None, emit: Callable[..., None]) -> model.Certificate:
     """Return the stored certificate although its renewal did not succeed; otherwise raise what stopped the renewal.
 
     :param stored: the current certificate if it can be used: valid, not revoked, for all names; None: there is none.
@@ -243,7 +234,7 @@ def usable_or_raise(outcome: Outcome, stored: Certificate | None, emit: Callable
     return stored
 
 
-def log_kept(outcome: Outcome, stored: Certificate | None, emit: Callable[..., None]) -> None:
+def log_kept(outcome: Outcome, stored: model.Certificate | None, emit: Callable[..., None]) -> None:
     """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
     error, again = _error(outcome), rfc3339(outcome.next_attempt)
     next_try = f"; it is tried again at {again}" if again else ""
@@ -255,7 +246,7 @@ def log_kept(outcome: Outcome, stored: Certificate | None, emit: Callable[..., N
     emit("kept", outcome.name, error=error.to_dict(), not_after=until, next_attempt=again)
 
 
-def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
+def not_obtained(outcome: Outcome, cause: DnsRenewError) -> model.RenewalFailed:
     """Return the error of a failed renewal: every attempt, the cause and its fix.
 
     Its code is ``renewal-failed``; ``http-no-app`` if nothing but the app of a server was missing.
@@ -265,11 +256,11 @@ def not_obtained(outcome: Outcome, cause: DnsRenewError) -> RenewalFailed:
     if {cause.code, *(attempt.error.code for attempt in outcome.attempts if attempt.error)} == {_NO_APP}:
         code = _NO_APP
     evidence = {"cause": cause.to_dict(), "attempts": [attempt.to_dict() for attempt in outcome.attempts]}
-    return RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
+    return model.RenewalFailed(code, message, fix=fix, evidence=evidence, attempts=outcome.attempts)
 
 
 def _error(outcome: Outcome) -> DnsRenewError:
-    return outcome.error or RenewalFailed.of(texts.NO_CAUSE)
+    return outcome.error or model.RenewalFailed.of(texts.NO_CAUSE)
 
 
 def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
@@ -279,10 +270,10 @@ def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
         error = attempt.error
         if error is None:
             continue
-        same, other = (texts.SKIPPED_SAME, texts.SKIPPED) if is_skip(attempt) else (texts.TRIED_SAME, texts.TRIED)
+        same, other = (texts.SKIPPED_SAME, texts.SKIPPED) if model.is_skip(attempt) else (texts.TRIED_SAME, texts.TRIED)
         text = same if error in shown else other
-        reason = error.message if error is cause else first_sentence(error.message)
-        yield text.format(route=describe_route(attempt.route.to_dict()), reason=reason.strip())
+        reason = error.message if error is cause else model.first_sentence(error.message)
+        yield text.format(route=model.describe_route(attempt.route.to_dict()), reason=reason.strip())
         shown.append(error)
     if outcome.status == "deferred" and outcome.next_attempt is not None:
         text = texts.DEFERRED if shown else texts.DEFERRED_AFTER_FAILURE

@@ -216,14 +216,8 @@ class StoredCertificate(Frozen, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "name": self.name,
-            "domains": list(self.domains),
-            "serial": self.serial or None,
-            "not_after": rfc3339(self.not_after),
-            "last_used": rfc3339(self.last_used),
-            "last_read": rfc3339(self.last_read),
-        }
+        times = {name: rfc3339(getattr(self, name)) for name in ("not_after", "last_used", "last_read")}
+        return {"name": self.name, "domains": list(self.domains), "serial": self.serial or None, **times}
 
 
 def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertificate:

@@ -11,17 +11,8 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
-from dnsrenew.base.model import (
-    CertificateSpec,
-    CertificateState,
-    CertificateStatus,
-    DeploymentResult,
-    Notice,
-    RenewalReason,
-    RouteTaken,
-    StoredVersion,
-    rfc3339,
-)
+from dnsrenew.base import model
+from dnsrenew.base.model import CertificateSpec, CertificateStatus, Notice, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
@@ -35,7 +26,7 @@ from dnsrenew.store import State, Store
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.records import Debt
 
-_STATES: Final[Mapping[str | None, CertificateState]]
+_STATES: Final[Mapping[str | None, model.CertificateState]]
 _STATES = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
 """The states by the reason of a renewal; for any other reason it is due."""
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
@@ -125,14 +116,14 @@ def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
     return lambda name: [debt for debt in owed if debt.certificate == name or debt.certificate not in names]
 
 
-def _versions(name: str, state: State, store: Store) -> tuple[StoredVersion, ...]:
+def _versions(name: str, state: State, store: Store) -> tuple[model.StoredVersion, ...]:
     """Return the versions that are kept; what is not readable is not among them."""
     try:
         kept = store.versions(name)
     except StoreError:
         return ()
     return tuple(
-        StoredVersion(
+        model.StoredVersion(
             version=number,
             serial=meta.serial,
             not_after=meta.not_after,
@@ -143,7 +134,7 @@ def _versions(name: str, state: State, store: Store) -> tuple[StoredVersion, ...
     )
 
 
-def _due_at(at: datetime | None, reason: RenewalReason | None, now: datetime) -> datetime | None:
+def _due_at(at: datetime | None, reason: model.RenewalReason | None, now: datetime) -> datetime | None:
     """Return when the certificate is due: one that was revoked or changed is due now, whatever is left of its life."""
     return at if at is None or reason is None else min(at, now.replace(microsecond=0))
 
@@ -162,7 +153,7 @@ def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
 
 def _deployments(
     spec: CertificateSpec, state: State, store: Store, context: Context
-) -> tuple[tuple[DeploymentResult, ...], bool]:
+) -> tuple[tuple[model.DeploymentResult, ...], bool]:
     from dnsrenew.renewal import deploying  # few certificates are deployed
 
     try:
@@ -248,7 +239,7 @@ def _failure(cause: DnsRenewError | Notice, now: datetime) -> dict[str, Any]:
     return {"time": rfc3339(now), "code": cause.code, "message": cause.message, "fix": cause.fix}
 
 
-def _stored_state(state: State, now: datetime) -> CertificateState:
+def _stored_state(state: State, now: datetime) -> model.CertificateState:
     """Return the state of a certificate of which only the store is known."""
     if state.version is None or state.not_after is None:
         return "missing"
@@ -260,14 +251,10 @@ def _stored_state(state: State, now: datetime) -> CertificateState:
 def unconfigured_status(name: str, state: State, store: Store, *, with_versions: bool = False) -> CertificateStatus:
     """Return the status of a certificate that is only in the store."""
     route = route_from_keys(state.worked)
+    fields = ("domains", "ca", "issuer", "serial", "not_before", "not_after")
     return CertificateStatus(
         name=name,
-        domains=state.domains,
-        ca=state.ca,
-        issuer=state.issuer,
-        serial=state.serial,
-        not_before=state.not_before,
-        not_after=state.not_after,
+        **{each: getattr(state, each) for each in fields},
         state="unconfigured",
         next_renewal=None,
         reason=None,
@@ -280,7 +267,7 @@ def unconfigured_status(name: str, state: State, store: Store, *, with_versions:
 
 
 @lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes
-def route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
+def route_from_keys(keys: tuple[str, ...]) -> model.RouteTaken | None:
     """Return the routes that some keys (:func:`dnsrenew.renewal.planner.route_key`) describe; None: unreadable.
 
     The keys do not say which name took which route, so the result has no ``names``.
@@ -292,7 +279,7 @@ def route_from_keys(keys: tuple[str, ...]) -> RouteTaken | None:
     writers = [part.removeprefix("dns=") for _, _, *rest in routes for part in rest[:1] if part.startswith("dns=")]
     accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
     challenge = challenges.pop() if len(challenges) == 1 else "mixed"
-    return RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
+    return model.RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
 
 
 def _read(text: str) -> str:

@@ -94,13 +94,8 @@ def this_job(
     :param insist: whether its runs read the configuration although other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
-    job = plan.ScheduledJob(
-        program=_program(host.platform),
-        config=config,
-        minute=plan.minute_of(host.name, config),
-        insist=insist,
-        needs=needs,
-    )
+    program, minute = _program(host.platform), plan.minute_of(host.name, config)
+    job = plan.ScheduledJob(program=program, config=config, minute=minute, insist=insist, needs=needs)
     for argument in (*job.command_line(jitter=False), needs.store, *needs.writes):
         if any(ord(character) < 32 or ord(character) == 127 for character in argument):
             code, message, fix = texts.SCHEDULE_PATH.fill(path=repr(argument))
@@ -125,7 +120,7 @@ def _program(platform: str) -> tuple[str, ...]:
 
 def make_plan(kind: plan.ScheduleKind, job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan of a kind."""
-    plans = {"systemd": systemd.plan, "cron": systemd.cron_plan, "launchd": launchd_plan, "windows": windows_plan}
+    plans = {"systemd": systemd.timer_plan, "cron": systemd.cron_plan, "launchd": launchd_plan, "windows": windows_plan}
     return plans[kind](job, host)
 
 

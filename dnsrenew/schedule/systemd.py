@@ -5,59 +5,48 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from dnsrenew.schedule import texts
-from dnsrenew.schedule.plan import (
-    JITTER,
-    MARKER,
-    NAME,
-    Host,
-    PlannedCommand,
-    PlannedFile,
-    ScheduledJob,
-    SchedulePlan,
-    fill,
-)
+from dnsrenew.schedule import plan, texts
 
 _SYSTEM: Final = "/etc/systemd/system"
 
 
-def plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+def timer_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan: a service, and the timer that starts it."""
     folder = _SYSTEM if host.admin else f"{host.config_home}/systemd/user"
     control = ("systemctl",) if host.admin else ("systemctl", "--user")
     log = "journalctl" if host.admin else "journalctl --user"
     config_text = f"--config {quoted(job.config)}\n"
-    linger = PlannedCommand(
+    linger = plan.PlannedCommand(
         ("loginctl", "enable-linger", host.user),
         required=False,
         fix=texts.LINGER_FIX.format(user=host.user),
         done=texts.LINGER_ON.format(user=host.user),
     )
-    return SchedulePlan(
+    return plan.SchedulePlan(
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
         name=job.name,
         # They must exist before the first run: a sandbox does not let it make them.
         folders=(job.needs.store,) if host.admin and _is_predictable(job) else (),
         files=(
-            PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
-            PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
+            plan.PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
+            plan.PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
         ),
         enable=(
             *(() if host.admin or host.lingers else (linger,)),
-            PlannedCommand((*control, "daemon-reload")),
-            PlannedCommand((*control, "enable", "--now", f"{job.name}.timer")),
+            plan.PlannedCommand((*control, "daemon-reload")),
+            plan.PlannedCommand((*control, "enable", "--now", f"{job.name}.timer")),
         ),
         status=((*control, "is-enabled", f"{job.name}.timer"), (*control, "is-active", f"{job.name}.timer")),
-        disable=(PlannedCommand((*control, "disable", "--now", f"{job.name}.timer"), required=False),),
-        after_removal=(PlannedCommand((*control, "daemon-reload"), required=False),),
+        disable=(plan.PlannedCommand((*control, "disable", "--now", f"{job.name}.timer"), required=False),),
+        after_removal=(plan.PlannedCommand((*control, "daemon-reload"), required=False),),
         note=note(job, system=host.admin),
         left=texts.LINGER_LEFT.format(user=host.user) if host.lingers and not host.admin else "",
         inspect=(f"{' '.join(control)} list-timers {job.name}.timer", f"{log} -u {job.name}.service"),
     )
 
 
-def _service(job: ScheduledJob, host: Host) -> str:
+def _service(job: plan.ScheduledJob, host: plan.Host) -> str:
     wait = "Wants=network-online.target\nAfter=network-online.target\n" if host.admin else ""  # not in user sessions
     arguments = job.command_line(jitter=False)
     # Characters that systemd accepts in arguments, but not in the path of the program.
@@ -67,14 +56,14 @@ def _service(job: ScheduledJob, host: Host) -> str:
     restrictions = "\n".join(directives(job, system=host.admin))
     # After 3 another run holds a lock, and after 143 it was ended by SIGTERM, as from ``systemctl stop``.
     statuses = f"{3} {143}"
-    return fill(
-        "dnsrenew.service", marker=MARKER, wait=wait, command=command, statuses=statuses, restrictions=restrictions
+    return plan.fill(
+        "dnsrenew.service", marker=plan.MARKER, wait=wait, command=command, statuses=statuses, restrictions=restrictions
     )
 
 
-def _timer(job: ScheduledJob) -> str:
+def _timer(job: plan.ScheduledJob) -> str:
     hours = ",".join(f"{hour:02d}" for hour in job.hours)
-    return fill("dnsrenew.timer", marker=MARKER, hours=hours, minute=job.minute_past_hour, jitter=JITTER)
+    return plan.fill("dnsrenew.timer", marker=plan.MARKER, hours=hours, minute=job.minute_past_hour, jitter=plan.JITTER)
 
 
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%"})
@@ -126,7 +115,7 @@ _SANDBOX_SYSTEM: Final = (
 _SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, never written
 
 
-def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
+def directives(job: plan.ScheduledJob, *, system: bool) -> tuple[str, ...]:
     """Return the lines of ``[Service]``.
 
     :param system: whether the system's manager runs it, as root.
@@ -139,7 +128,7 @@ def directives(job: ScheduledJob, *, system: bool) -> tuple[str, ...]:
     return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *_NO_PRIVILEGE)
 
 
-def note(job: ScheduledJob, *, system: bool) -> str:
+def note(job: plan.ScheduledJob, *, system: bool) -> str:
     """Return what is left out, and why; "" if nothing is."""
     if job.needs.programs:
         return texts.UNRESTRICTED_PROGRAMS.format(settings=job.needs.programs)
@@ -148,12 +137,12 @@ def note(job: ScheduledJob, *, system: bool) -> str:
     return ""
 
 
-def _is_predictable(job: ScheduledJob) -> bool:
+def _is_predictable(job: plan.ScheduledJob) -> bool:
     """Return whether all is known that a run writes and does."""
     return bool(job.needs.store) and not job.needs.programs
 
 
-def _files(job: ScheduledJob) -> tuple[str, ...]:
+def _files(job: plan.ScheduledJob) -> tuple[str, ...]:
     folders = (job.needs.store, *job.needs.writes)
     paths = " ".join(_quoted(f"-{folder}") for folder in folders)  # with a minus, a missing one does not stop the run
     used = (*folders, *job.needs.reads, job.config, job.program[0])
@@ -176,17 +165,17 @@ BEGIN: Final = "# BEGIN "
 END: Final = "# END "
 
 
-def cron_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
+def cron_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     """Return the plan: a file, or a block of the crontab."""
     is_block = not (host.admin and host.cron_folder)
-    text = f"# {MARKER}\n{_lines(job, '' if is_block else 'root ')}\n"
+    text = f"# {plan.MARKER}\n{_lines(job, '' if is_block else 'root ')}\n"
     block = f"{BEGIN}{job.name}\n{text}{END}{job.name}\n"
     path = "crontab" if is_block else f"/etc/cron.d/{job.name}"
-    return SchedulePlan(
+    return plan.SchedulePlan(
         kind="cron",
         title=texts.CRON_USER.format(user=host.user) if is_block else texts.CRON_SYSTEM,
         name=job.name,
-        files=(PlannedFile(path, block if is_block else text, f"--config {_cron_quoted(job.config)}\n"),),
+        files=(plan.PlannedFile(path, block if is_block else text, f"--config {_cron_quoted(job.config)}\n"),),
         is_block=is_block,
         halt=host.cron_halt,
         note=texts.CRON_NOTE,
@@ -194,7 +183,7 @@ def cron_plan(job: ScheduledJob, host: Host) -> SchedulePlan:
     )
 
 
-def _lines(job: ScheduledJob, user: str = "") -> str:
+def _lines(job: plan.ScheduledJob, user: str = "") -> str:
     """Return the line for every day, and one for the start of the machine: cron does not catch up on missed runs."""
     hours = ",".join(map(str, job.hours))
     command = " ".join(map(_cron_quoted, job.command_line(jitter=True)))
@@ -205,7 +194,7 @@ def _cron_quoted(argument: str) -> str:
     return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, also in quotes
 
 
-def block_in(crontab: str, name: str = NAME) -> str | None:
+def block_in(crontab: str, name: str = plan.NAME) -> str | None:
     """Return the block of this name in a crontab, or None."""
     lines, begin, end = crontab.splitlines(), BEGIN + name, END + name
     if begin not in lines or end not in lines[lines.index(begin) :]:
@@ -214,7 +203,7 @@ def block_in(crontab: str, name: str = NAME) -> str | None:
     return "\n".join(lines[first : lines.index(end, first) + 1]) + "\n"
 
 
-def with_block(crontab: str, block: str, name: str = NAME) -> str:
+def with_block(crontab: str, block: str, name: str = plan.NAME) -> str:
     """Return the crontab with this block, which may be empty: it replaces an older block, or is added at the end."""
     old = block_in(crontab, name)
     complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"

@@ -11,6 +11,7 @@ from pathlib import Path
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
+from dnsrenew.base.subprocesses import environment
 from dnsrenew.deploy import programs
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetDeployer, TargetKind, TargetOption
 
@@ -20,15 +21,10 @@ class RunDeployer(TargetDeployer):
 
     def deploy(self, certificate: Certificate) -> None:
         """Run the program."""
-        options = self._options
+        options, seconds = self._options, self._options.get("timeout", PROGRAM_TIMEOUT)
         with _folder(certificate) as folder:
-            programs.run(
-                self._context.run,
-                options["run"],
-                seconds=options.get("timeout", PROGRAM_TIMEOUT),
-                env=options.get("env", ()),
-                variables=_variables(certificate, folder),
-            )
+            env = {**environment(options.get("env", ())), **_variables(certificate, folder)}
+            programs.run(self._context.run, options["run"], seconds=seconds, env=env)
 
 
 @contextlib.contextmanager

@@ -95,11 +95,8 @@ TARGET = TargetKind(
     to="haproxy",
     title="HAProxy over its runtime socket, without a reload.",
     options={
-        "socket": TargetOption(
-            "socket",
-            "The runtime socket (stats socket … level admin): a path, or HOST:PORT of this machine.",
-            required=True,
-        ),
+        "socket": TargetOption("socket", "The runtime socket (stats socket … level admin): a path, or HOST:PORT of "
+                               "this machine.", required=True),
         "certificate": TargetOption("path", "The file that HAProxy's `crt` names: key and certificate.", required=True),
         "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
         "owner": TargetOption("owner", "The owner of the file."),
@@ -109,9 +106,6 @@ TARGET = TargetKind(
     writes=("certificate",),
     describe=lambda options: str(options["certificate"]),
     make=HaproxyDeployer,
-    example={
-        "socket": "/run/haproxy/admin.sock",
-        "certificate": "/etc/haproxy/tls/site.pem",
-        "verify": "localhost:443",
-    },
-)
+    example={"socket": "/run/haproxy/admin.sock", "certificate": "/etc/haproxy/tls/site.pem",
+             "verify": "localhost:443"},
+)  # fmt: skip
