@@ -47,14 +47,9 @@ def _route(attempt: Attempt) -> str:
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     """Return what the doctor found wrong, most urgent first; what the error says already is left out."""
     said = {error.code, _SAME.get(error.code)}
-    bad = [
-        check
-        for check in error.evidence.get("checks", ())
-        if check["result"] == "bad"
-        and check["code"] not in said
-        and check["summary"] not in error.message
-        and "follows_from" not in check.get("evidence", {})
-    ]
+    checks = (check for check in error.evidence.get("checks", ()) if check["result"] == "bad")
+    new = [check for check in checks if check["code"] not in said and check["summary"] not in error.message]
+    bad = [check for check in new if "follows_from" not in check.get("evidence", {})]
     # dnsrenew doctor shows all.
     return [
         (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))

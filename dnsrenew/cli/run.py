@@ -73,11 +73,10 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
     try:
         new = invocation.config(needs_certificates=True, read=config_to_renew)
         watch.use(new)
-    except ConfigError as error:
-        status = service_log.write_reload_error(terminal, error)
-    else:
         config = new
         terminal.write_info(status)
+    except ConfigError as error:
+        status = service_log.write_reload_error(terminal, error)
     watch.ready(status)
     return config
 
@@ -95,11 +94,9 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
         outcomes = signals.run(work, cleans_up=True)
     except (Cancelled, ConfigError):
         raise
-    except DnsRenewError as error:
-        service_log.write_service_error(terminal, error)
-        return None
     except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals
-        service_log.write_service_error(terminal, error_text.unexpected(error, terminal))
+        is_known = isinstance(error, DnsRenewError)
+        service_log.write_service_error(terminal, error if is_known else error_text.unexpected(error, terminal))
         return None
     finally:
         progress.close()

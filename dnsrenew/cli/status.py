@@ -191,50 +191,43 @@ class ProblemText(Frozen):
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Yield a line with a command for each kind of problem."""
-        failing: list[str] = []
-        held: list[str] = []
-        limited: list[str] = []
-        pending, undeployed, forgotten = [], [], []
-        running = [one.name for one in found if one.state != "valid" and self._is_running(one.name)]
-        for one in (one for one in found if one.name not in running):
-            if one.state == "unconfigured":
-                forgotten.append(one.name)
-            elif one.last_failure is not None:
-                if not is_unreadable(one) and one.state != "valid":
-                    is_limited = one.last_failure.get("code") == "ca-ledger" or "held_until" in one.last_failure
-                    limit = limited if is_limited else failing
-                    (held if _is_held_by_ca(one) else limit).append(one.name)
-            elif one.state != "valid" or is_overdue(one, self.now):
-                pending.append(one.name)
-            elif one.deployment_pending:
-                undeployed.append(one.name)
-        if running:
-            yield texts.RUNNING_NOW.format(names=formatting.listed(running))
-        by_hand = [name for name in pending if self.tables is None or name in self.tables]
-        if len(by_hand) < len(pending) and not self.workers:
-            waiting = [name for name in pending if name not in by_hand]
-            yield texts.START_WORKER.format(names=formatting.listed(waiting))
-        for names, command, flags, template in (
-            (failing, "dnsrenew renew", ([] if self.attended else ["--now"]), texts.RETRY_NOW),
-            (limited, "dnsrenew renew", ["--now"], texts.RETRY_NOW),
-            (held, "dnsrenew renew", ["--now"], texts.RETRY_HELD),
-            (by_hand, "dnsrenew renew", [], texts.RENEW_NOW),
-            (undeployed, "dnsrenew deploy", [], texts.DEPLOY_NOW),
+        by_problem: dict[str, list[str]] = {}
+        for one in found:
+            by_problem.setdefault(self._problem(one), []).append(one.name)
+        for problem, template in (("running", texts.RUNNING_NOW), ("no-worker", texts.START_WORKER)):
+            if problem in by_problem:
+                yield template.format(names=formatting.listed(by_problem[problem]))
+        for problem, command, flags, template in (
+            ("failing", "dnsrenew renew", ([] if self.attended else ["--now"]), texts.RETRY_NOW),
+            ("limited", "dnsrenew renew", ["--now"], texts.RETRY_NOW),
+            ("held", "dnsrenew renew", ["--now"], texts.RETRY_HELD),
+            ("pending", "dnsrenew renew", [], texts.RENEW_NOW),
+            ("undeployed", "dnsrenew deploy", [], texts.DEPLOY_NOW),
         ):
-            if names:
+            if names := by_problem.get(problem):
                 selection = names if len(names) == 1 and len(found) > 1 else []
                 yield template.format(names=formatting.listed(names), command=" ".join([command, *selection, *flags]))
-        if forgotten:
+        if forgotten := by_problem.get("unconfigured"):
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
             yield template.format(names=formatting.listed(forgotten), path=self.path)
 
-    def _is_running(self, name: str) -> bool:
-        return self.locks is not None and is_held(self.locks.lock(f"certificate-{name}"))
-
-
-def _is_held_by_ca(certificate: CertificateStatus) -> bool:
-    """Return whether a CA asked to wait, and the time is not over."""
-    return certificate.next_attempt is not None and bool((certificate.last_failure or {}).get("asked_to_wait"))
+    def _problem(self, one: CertificateStatus) -> str:
+        """Return the problem of a certificate for which a command helps; "" if there is none."""
+        failure = one.last_failure
+        if one.state != "valid" and self.locks is not None and is_held(self.locks.lock(f"certificate-{one.name}")):
+            return "running"
+        if one.state == "unconfigured":
+            return "unconfigured"
+        if failure is not None:
+            if is_unreadable(one) or one.state == "valid":
+                return ""
+            is_held_by_ca = one.next_attempt is not None and failure.get("asked_to_wait")
+            is_limited = failure.get("code") == "ca-ledger" or "held_until" in failure
+            return "held" if is_held_by_ca else "limited" if is_limited else "failing"
+        if one.state != "valid" or is_overdue(one, self.now):
+            is_by_hand = self.tables is None or one.name in self.tables
+            return "pending" if is_by_hand else "" if self.workers else "no-worker"
+        return "undeployed" if one.deployment_pending else ""
 
 
 def _cause(certificate: CertificateStatus) -> str:

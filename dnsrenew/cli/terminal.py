@@ -112,12 +112,10 @@ def bold(text: str) -> str:
 
 def abandon(stream: TextIO) -> None:
     """Redirect a stream without a reader to the null device, so that the interpreter's final flush cannot fail."""
-    try:
+    with contextlib.suppress(OSError, ValueError):
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())
         os.close(null)
-    except (OSError, ValueError):
-        pass
 
 
 class Output:
@@ -317,10 +315,9 @@ class Terminal:
 
 
 def _is_terminal(stream: TextIO) -> bool:
-    try:
+    with contextlib.suppress(ValueError):  # closed
         return stream.isatty()
-    except ValueError:  # closed
-        return False
+    return False
 
 
 def _encodes(stream: TextIO | None) -> bool:

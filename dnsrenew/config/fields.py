@@ -312,11 +312,9 @@ def each_key(table: Mapping[Any, Any], scope: FieldScope, path: KeyPath, read: C
         try:
             read(plain_name(key, scope, path), value)
         except FieldError as error:
-            key_path = (*path, str(key))
-            if isinstance(key, str) and _PLAIN_NAME.fullmatch(key):
-                scope.mistake(key_path, error.found or kind(value), error.expected, error.nearest)
-            else:
-                scope.mistake(key_path, texts.NAME, error.expected)
+            is_name = isinstance(key, str) and _PLAIN_NAME.fullmatch(key)
+            found = error.found or kind(value) if is_name else texts.NAME
+            scope.mistake((*path, str(key)), found, error.expected, error.nearest)
 
 
 # ── ip addresses ───────────────────────────────────────────────────────────────────────
@@ -348,7 +346,9 @@ def read_address(text: str) -> str | None:
         raise FieldError(texts.IP_NO_BRACKETS.format(address=bare))
     if "%" in bare:
         raise FieldError(texts.IP_NO_ZONE)
-    _check_mapped(bare)
+    # IPv4 in the form of IPv6 (RFC 4291 section 2.5.5.2): clients connect to it by IPv4.
+    if (mapped := getattr(ipaddress.ip_address(bare), "ipv4_mapped", None)) is not None:
+        raise FieldError(texts.IP_MAPPED.format(address=mapped))
     return bare
 
 
@@ -359,13 +359,6 @@ def _without_port(host: str) -> tuple[str | None, int]:
         return canonical_ip(address), port
     except (InvalidName, ValueError):
         return None, 0
-
-
-def _check_mapped(address: str) -> None:
-    """Refuse an IPv4 address in the form of IPv6 (RFC 4291 section 2.5.5.2): clients connect to it by IPv4."""
-    mapped = getattr(ipaddress.ip_address(address), "ipv4_mapped", None)
-    if mapped is not None:
-        raise FieldError(texts.IP_MAPPED.format(address=mapped))
 
 
 # ── programs ───────────────────────────────────────────────────────────────────────────

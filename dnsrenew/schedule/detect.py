@@ -212,11 +212,7 @@ UNKNOWN: Final = ActiveSchedule(None)
 
 
 def detect(
-    config: str | os.PathLike[str],
-    machine: host.Machine | None = None,
-    *,
-    names: Collection[str] = (),
-    beside: Collection[str] = (),
+    config: str | Path, on: host.Machine | None = None, *, names: Collection[str] = (), beside: Collection[str] = ()
 ) -> ActiveSchedule:
     """Return what runs ``dnsrenew renew`` for a configuration by itself, or keeps ``dnsrenew run`` running.
 
@@ -224,14 +220,16 @@ def detect(
     configuration is not known counts if it is in a timer or a crontab; a running process makes the answer unknown then,
     as any number of them may run.
 
+    :param on: the machine; None: this one.
+    :param on: the machine; None: this one.
     :param names: of the certificates of the configuration; empty: not known.
     :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
     """
-    machine, path = machine or host.this_machine(), os.path.realpath(config)
+    machine, path = on or host.this_machine(), os.path.realpath(config)
     is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
     found: list[ActiveSchedule] = []
     running: list[RunningSchedule] = []
-    for kind, commands in sources(machine.platform):
+    for kind, commands in _SOURCES.get(machine.platform, _UNIX):
         try:
             for command in commands(machine):
                 answer = command.renews(path, names)
@@ -263,11 +261,8 @@ def _is_certbots(command: FoundCommand, machine: host.Machine, names: Collection
     # As in Debian's entry of certbot at cron, which does nothing where systemd runs.
     if "-d /run/systemd/system" in command.line and host.runs_systemd(machine):
         return False
-    lineages = {
-        _COPY.sub("", each.stem)
-        for each in host.entries(machine.root / "etc/letsencrypt/renewal")
-        if each.suffix == ".conf"
-    }
+    files = host.entries(machine.root / "etc/letsencrypt/renewal")
+    lineages = {_COPY.sub("", each.stem) for each in files if each.suffix == ".conf"}
     return bool(lineages & set(names)) and command.halt() is None
 
 
@@ -517,9 +512,4 @@ _SOURCES: Final[Mapping[str, Sequence[tuple[str, Source]]]] = {
     "darwin": (("launchd", _launchd), ("cron", _cron), (RUN, _listed_processes)),
     "win32": (("windows", _windows),),
 }
-"""Where to look, by platform."""
-
-
-def sources(platform: str) -> Sequence[tuple[str, Source]]:
-    """Return the kinds of schedule of a platform, each with the function that gives its commands."""
-    return _SOURCES.get(platform, _UNIX)
+"""The kinds of schedule of a platform, each with the function that gives its commands."""

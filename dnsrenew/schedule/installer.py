@@ -133,12 +133,16 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
     """
     installed = read_installed(plan, run)
     state = installed_state(plan, installed)
-    if state in ("foreign", "other"):
-        raise _occupied(plan, installed, foreign=state == "foreign")
+    pairs = list(zip(plan.files, installed, strict=True))
+    if state == "other":
+        raise ConfigError.of(texts.SCHEDULE_OTHER, path=plan.files[0].path)
+    if state == "foreign":
+        path = next(file.path for file, text in pairs if text is not None and MARKER not in text)
+        raise ConfigError.of(texts.SCHEDULE_FOREIGN, path=path)
     for folder in plan.folders:
         _make_private(folder)
     try:
-        for file, text in zip(plan.files, installed, strict=True):
+        for file, text in pairs:
             if text != file.text and plan.is_block:
                 _run_required(run, ("crontab", "-"), systemd.with_block(_crontab(run), file.text, plan.name))
             elif text != file.text:
@@ -215,15 +219,6 @@ def _make_private(path: str) -> None:
     with _as_error(texts.SCHEDULE_UNWRITABLE, path):
         _make_folders(os.path.dirname(path))
         os.mkdir(path, 0o700)
-
-
-def _occupied(plan: SchedulePlan, installed: Sequence[str | None], *, foreign: bool) -> ConfigError:
-    paths = [file.path for file in plan.files]
-    if not foreign:
-        return ConfigError.of(texts.SCHEDULE_OTHER, path=paths[0])
-    pairs = zip(paths, installed, strict=True)
-    path = next((path for path, text in pairs if text is not None and MARKER not in text), paths[0])
-    return ConfigError.of(texts.SCHEDULE_FOREIGN, path=path)
 
 
 @contextlib.contextmanager

@@ -177,9 +177,8 @@ def _owner_of(folder: str) -> tuple[str | None, str | None]:
         info = os.stat(folder)
     except OSError:  # an error where the files are written
         return None, None
-    if not hasattr(os, "geteuid") or info.st_uid == os.geteuid():
-        return None, None
-    return str(info.st_uid), str(info.st_gid)
+    is_ours = not hasattr(os, "geteuid") or info.st_uid == os.geteuid()
+    return (None, None) if is_ours else (str(info.st_uid), str(info.st_gid))
 
 
 def is_hfs(program: RunningProgram) -> bool:
@@ -211,16 +210,10 @@ TARGET = TargetKind(
     to="hfs",
     title="HFS, rejetto's HTTP File Server, version 3: served without a restart.",
     options={
-        "url": TargetOption(
-            "url",
-            "The address of HFS; default: that of an HFS of root or the running user on this machine. "
-            "Required with `user`.",
-        ),
-        "folder": TargetOption(
-            "path",
-            "The folder of HFS, if it is not the one that HFS names (a container's volume). Where its API is closed, "
-            "its settings are changed in `config.yaml` there.",
-        ),
+        "url": TargetOption("url", "The address of HFS; default: that of an HFS of root or the running user on this "
+                            "machine. Required with `user`."),
+        "folder": TargetOption("path", "The folder of HFS, if it is not the one that HFS names (a container's volume). "
+                               "Where its API is closed, its settings are changed in `config.yaml` there."),
         "user": TargetOption("text", "An admin account of HFS, if its admin is not open to this machine."),
         "password": TargetOption("secret", "The password of that account."),
         "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
@@ -230,7 +223,7 @@ TARGET = TargetKind(
     make=HfsDeployer,
     needs_https=False,
     example={"url": "http://127.0.0.1:8080"},
-)
+)  # fmt: skip
 
 
 # ── hfs api ────────────────────────────────────────────────────────────────────────────
@@ -254,11 +247,10 @@ class HfsApi:
 
     def is_there(self) -> bool:
         """Return whether an HFS answers at this address."""
-        try:
+        with contextlib.suppress(DeployError):
             self.call("get_status")
-        except DeployError:
-            return False
-        return True
+            return True
+        return False
 
     def folder(self) -> str:
         """Return its working directory.

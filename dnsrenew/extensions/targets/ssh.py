@@ -192,10 +192,7 @@ class OpenSsh:
 
     def _arguments(self) -> list[str]:
         options, found = self._options, list(_OPTIONS)
-        if "user" in options:
-            found.append(f"User={options['user']}")
-        if "port" in options:
-            found.append(f"Port={options['port']}")
+        found += [f"{name.capitalize()}={options[name]}" for name in ("user", "port") if name in options]
         if "identity" in options:
             found += [f"IdentityFile={_escaped(options['identity'])}", "IdentitiesOnly=yes"]
         if "known_hosts" in options:
@@ -300,13 +297,14 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
     :param is_back: these are the old files, which come back even if their owner cannot be set.
     :raises DeployError: nothing is replaced, unless the host refused one of several renames.
     """
-    temps = {_temp(file.path): file for file in files}
+    # Random names, which no other user can have created.
+    temps = {f"{_prefix(file.path)}{secrets.token_hex(8)}{_SUFFIX}": file for file in files}
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         stale, writes, finish = [], [], []
         for number, (temp, file) in enumerate(temps.items()):
             here = os.path.join(folder, f"{number}")  # readable by the user only, and so is the file on the host
             OpenFolder(folder, None).write(f"{number}", file.content, PRIVATE_FILE)
-            stale.append(f"-rm {_stale(ssh, file.path)}")
+            stale.append(f"-rm {ssh.quoted(_prefix(file.path))}*{ssh.quoted(_SUFFIX)}")  # of killed runs
             writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
             finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
         finish += [f"rename {ssh.quoted(temp)} {ssh.quoted(file.path)}" for temp, file in temps.items()]
@@ -340,16 +338,6 @@ def _read(path: str, listed: re.Match[str] | None) -> RemoteFile:
     os.chmod(path, 0o600)
     owner, group = (None, None) if listed is None else (listed["owner"], listed["group"])
     return RemoteFile(Path(path).read_bytes(), mode, owner, group)
-
-
-def _temp(path: str) -> str:
-    """Return a random name, which no other user can have created."""
-    return f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}"
-
-
-def _stale(ssh: OpenSsh, path: str) -> str:
-    """Return the pattern of what killed runs wrote aside for a file."""
-    return f"{ssh.quoted(_prefix(path))}*{ssh.quoted(_SUFFIX)}"
 
 
 def _prefix(path: str) -> str:

@@ -47,11 +47,9 @@ class SynologyDeployer(TargetDeployer):
         """Log in, import the certificate, and log out."""
         with self._session():
             found = self._place()
-            fields = {
-                "id": str(found.get("id") or ""),
-                "desc": str(found.get("desc") or self._context.options.get("description") or ""),
-                **({"as_default": "true"} if found.get("is_default") else {}),
-            }
+            description = str(found.get("desc") or self._options.get("description") or "")
+            fields = {"id": str(found.get("id") or ""), "desc": description}
+            fields |= {"as_default": "true"} if found.get("is_default") else {}
             query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1"})
             self.has_changed = True
             answer = self._api.ask("POST", f"/entry.cgi?{query}", _multipart(fields, certificate))

@@ -54,7 +54,9 @@ class TruenasDeployer(TargetDeployer):
             new = self._find(name)
             self.has_changed = True
             if new is None:
-                self._import(name, certificate)
+                job = self._api.create(name, certificate)
+                if isinstance(job, int):  # otherwise it is the certificate, of older versions
+                    self._wait(job)
                 new = self._find(name)
             if new is None:
                 raise self._http.error(texts.TRUENAS_JOB, reason=texts.NOT_LISTED)
@@ -106,11 +108,6 @@ class TruenasDeployer(TargetDeployer):
 
     def _find(self, name: str) -> int | None:
         return next((int(one["id"]) for one in self._all() if one.get("name") == name), None)
-
-    def _import(self, name: str, certificate: Certificate) -> None:
-        job = self._api.create(name, certificate)
-        if isinstance(job, int):  # otherwise it is the certificate, of older versions
-            self._wait(job)
 
     def _wait(self, job: int) -> None:
         run, seconds = self._context.run, self._context.options.get("timeout", ANSWER_SECONDS)
