@@ -114,16 +114,13 @@ class SignalHandler:
             self.cancel.set()
             self.wake.set()
             return
-        if self._is_repeated(number, now):
+        if self._first is not None and self._first[0] == number and now - self._first[1] < _REPEAT:
             return
         self._deadline = min(self._deadline, now + _SECOND_TIMEOUT)
         if self.on_exit is not None:
             self.on_exit()
         RUNNING.end_all()  # os._exit runs no exit handlers
         os._exit(self.status or 130)
-
-    def _is_repeated(self, number: int, now: float) -> bool:
-        return self._first is not None and self._first[0] == number and now - self._first[1] < _REPEAT
 
     def _suspend(self, number: int, _frame: FrameType | None) -> None:
         resume = self.on_suspend() if self.on_suspend is not None else None

@@ -85,29 +85,14 @@ _ASCII: Final = str.maketrans(
 _NEEDED: Final = "✓✗·…—→•“”’×"
 
 
-def green(text: str) -> str:
-    """Colour a text that reports success."""
-    return f"{GREEN}{text}{END}"
+def _coloured(mark: str, text: str) -> str:
+    return f"{mark}{text}{END}"
 
 
-def red(text: str) -> str:
-    """Colour a text that reports a failure."""
-    return f"{RED}{text}{END}"
-
-
-def yellow(text: str) -> str:
-    """Colour a text that needs attention."""
-    return f"{YELLOW}{text}{END}"
-
-
-def dim(text: str) -> str:
-    """Dim a text that is less important."""
-    return f"{DIM}{text}{END}"
-
-
-def bold(text: str) -> str:
-    """Make a heading bold."""
-    return f"{BOLD}{text}{END}"
+green, red, yellow = (partial(_coloured, mark) for mark in (GREEN, RED, YELLOW))
+"""Colour a text that reports success, that reports a failure, that needs attention."""
+dim, bold = (partial(_coloured, mark) for mark in (DIM, BOLD))
+"""For a text that is less important, and for a heading."""
 
 
 def abandon(stream: TextIO) -> None:

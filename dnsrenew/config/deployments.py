@@ -129,14 +129,12 @@ def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
     return where
 
 
-def _known(find: Callable[[str], int | None], expected: str) -> ReadField:
-    def read(value: Any, scope: FieldScope, path: KeyPath) -> str:
-        name = fields.text(value, scope, path)
-        if find(name) is None:
-            raise FieldError(expected)
-        return name
-
-    return read
+def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
+    """Read the name of a user, or of a group, as the key says; it must exist on this machine."""
+    name = fields.text(value, scope, path)
+    if (user_id(name) if path[-1] == "owner" else group_id(name)) is None:
+        raise FieldError(texts.USER if path[-1] == "owner" else texts.GROUP)
+    return name
 
 
 def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
@@ -165,6 +163,6 @@ _READERS: Final[Mapping[str, ReadField]] = {
     "address": fields.target_address,
     "addresses": _addresses,
     "socket": _socket,
-    "owner": _known(user_id, texts.USER),
-    "group": _known(group_id, texts.GROUP),
+    "owner": _owner,
+    "group": _owner,
 }

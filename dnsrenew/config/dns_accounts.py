@@ -186,6 +186,10 @@ class DnsAccountTables:
         return self._find(name, scope, key_path)
 
     def _find(self, name: str, scope: FieldScope, path: KeyPath) -> Provider | None:
+        """Return a provider; None after a mistake.
+
+        :raises ConfigError: ``extension-missing``: dnsrenew is here without the drivers of DNS hosts.
+        """
         for known in (name, name.lower()):
             if known in self.providers:
                 return self.providers[known]
@@ -208,8 +212,11 @@ class DnsAccountTables:
         if provider is None:
             self._report_unknown(name, scope, path)
             return None
-        if template := _driver_problem(provider):
-            found = template.format(provider=quoted(name), driver=quoted(provider.driver))
+        # A provider without a file was found by its driver.
+        if not (is_built_in(provider.driver) or provider.any_options or provider.driver in plug_in_names()):
+            if (error := driver_missing(provider.driver)).code == "extension-missing":
+                raise error
+            found = texts.NO_DRIVER.format(provider=quoted(name), driver=quoted(provider.driver))
             scope.mistake(path, found, texts.SUPPORTED_HOST)
             return None
         self.providers[provider.name] = provider
@@ -298,20 +305,6 @@ def _reader(provider: Provider, option: str) -> ReadField | None:
         return secret
     spec = provider.options.get(option)
     return None if spec is None else _BY_KIND.get(spec.kind)
-
-
-def _driver_problem(provider: Provider) -> Phrase | None:
-    """Return the phrase for a driver that is missing; None if it is built in or installed.
-
-    :raises ConfigError: ``extension-missing``: it is the driver of a DNS host, and dnsrenew is here without them.
-    """
-    if is_built_in(provider.driver) or provider.any_options:  # a provider without a file was found by its driver
-        return None
-    if provider.driver in plug_in_names():
-        return None
-    if (error := driver_missing(provider.driver)).code == "extension-missing":
-        raise error
-    return texts.NO_DRIVER
 
 
 def provider_folders(folder: str, user_folder: str | None) -> tuple[Path, ...]:

@@ -212,7 +212,9 @@ class TargetKind(Frozen, kw_only=True):
     one_of: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     has_reload: bool = False
-    describe: Callable[[Mapping[str, Any]], str]
+    describe: Callable[[Mapping[str, Any]], str] = lambda options: str(
+        next(options[name] for name in ("certificate", "path", "url") if name in options)
+    )
     make: Callable[[DeployerContext], Deployer]
     can_inspect: bool = True
     needs_login: bool = False

@@ -121,6 +121,9 @@ def _text(error: Mapping[str, Any] | None) -> str:
 # What listens to a run, and what finds out why it failed: the interfaces that extensions implement.
 
 
+Specs = Sequence[model.CertificateSpec]
+
+
 class FinishedRun(Frozen, kw_only=True):
     """A run that has ended, with its outcomes on disk.
 
@@ -133,7 +136,7 @@ class FinishedRun(Frozen, kw_only=True):
     config: Config
     store: Store
     context: Context
-    specs: Sequence[model.CertificateSpec]
+    specs: Specs
     outcomes: list[Outcome]
     whole: bool
     language: str | None = None
@@ -192,9 +195,8 @@ class DiagnosisMaker(Protocol):
     """Finds out whether certificates can be renewed, and if not, why."""
 
     def diagnose(
-        self, context: Context, config: Config, store: Store, specs: Sequence[model.CertificateSpec], *, probe: bool,
-        record: bool,
-    ) -> list[model.Diagnosis]:  # fmt: skip
+        self, context: Context, config: Config, store: Store, specs: Specs, *, probe: bool, record: bool
+    ) -> list[model.Diagnosis]:
         """Return a diagnosis for each certificate; as :meth:`dnsrenew.Renewer.diagnose_all`."""
 
     def explain(

@@ -53,7 +53,7 @@ def _service(job: plan.ScheduledJob, host: plan.Host) -> str:
     if set(arguments[0]) & frozenset("$\"'\\"):
         arguments = ["/usr/bin/env", *arguments]
     command = " ".join(map(quoted, arguments))
-    restrictions = "\n".join(directives(job, system=host.admin))
+    restrictions = directives(job, system=host.admin)
     # After 3 another run holds a lock, and after 143 it was ended by SIGTERM, as from ``systemctl stop``.
     statuses = f"{3} {143}"
     return plan.fill(
@@ -80,52 +80,32 @@ def quoted(argument: str) -> str:
 
 # The restrictions of a systemd service: all that a run can do without.
 #
+# They are in ``templates``: what no program needs, what needs no privilege, what only root can set.
+#
 # A setting that may stop a program is left out where the configuration runs one: its needs are unknown. A user's
 # manager cannot restrict the file system everywhere (it needs user namespaces, which some systems forbid), so a
 # user's service has only what needs no privilege. Without a known store nothing is restricted that the store could
 # need.
 
-_ALWAYS: Final = (
-    "LimitCORE=0",  # a core dump would hold private keys
-)
-_NO_PROGRAM_NEEDS: Final = ("LockPersonality=yes", "RestrictRealtime=yes")
-_NO_PRIVILEGE: Final = (
-    "UMask=0077",
-    "NoNewPrivileges=yes",
-    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",  # the last two: names of the system
-    "RestrictNamespaces=yes",
-    "RestrictSUIDSGID=yes",
-    "SystemCallArchitectures=native",
-    "SystemCallErrorNumber=EPERM",
-    "SystemCallFilter=@system-service",
-)
-_SANDBOX_SYSTEM: Final = (
-    # Others may own the webroot and the folders of deployed files.
-    "CapabilityBoundingSet=CAP_CHOWN CAP_DAC_OVERRIDE CAP_DAC_READ_SEARCH CAP_FOWNER CAP_NET_BIND_SERVICE",
-    "PrivateDevices=yes",
-    "ProtectClock=yes",
-    "ProtectControlGroups=yes",
-    "ProtectHome=read-only",  # secrets, and Python itself, may lie there
-    "ProtectHostname=yes",
-    "ProtectKernelLogs=yes",
-    "ProtectKernelModules=yes",
-    "ProtectKernelTunables=yes",
-    "ProtectSystem=strict",
-)
 _SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, never written
 
 
-def directives(job: plan.ScheduledJob, *, system: bool) -> tuple[str, ...]:
+def directives(job: plan.ScheduledJob, *, system: bool) -> str:
     """Return the lines of ``[Service]``.
 
     :param system: whether the system's manager runs it, as root.
     """
+    needs = job.needs
     if system:
-        rest = (*_NO_PRIVILEGE, *_SANDBOX_SYSTEM, *_files(job)) if _is_predictable(job) else ()
-        return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *rest)
-    if job.needs.programs or job.needs.low_port:
-        return _ALWAYS
-    return (*_ALWAYS, *_NO_PROGRAM_NEEDS, *_NO_PRIVILEGE)
+        # Others may own the webroot and the folders of deployed files, so the capabilities for these stay. Secrets, and
+        # Python itself, may lie below /home.
+        parts = ("small", "user", "system") if _is_predictable(job) else ("small",)
+    else:
+        # AF_UNIX and AF_NETLINK are for the names of the system.
+        parts = () if needs.programs or needs.low_port else ("small", "user")
+    sandbox = "".join(plan.fill(f"sandbox_{part}.conf") for part in parts)
+    files = "\n".join(_files(job)) if "system" in parts else ""
+    return f"LimitCORE=0\n{sandbox}{files}".rstrip()  # a core dump would hold private keys
 
 
 def note(job: plan.ScheduledJob, *, system: bool) -> str:

@@ -66,7 +66,6 @@ TARGET = TargetKind(
         "timeout": waits(_SECONDS),
     },
     writes=("certificate", "key"),
-    describe=lambda options: str(options["certificate"]),
     make=CaddyDeployer,
     example={"certificate": "/etc/caddy/tls/cert.pem", "key": "/etc/caddy/tls/key.pem", "group": "caddy",
              "key_mode": "0640", "verify": "localhost:443"},

@@ -104,7 +104,6 @@ TARGET = TargetKind(
         "timeout": waits(_SECONDS),
     },
     writes=("certificate",),
-    describe=lambda options: str(options["certificate"]),
     make=HaproxyDeployer,
     example={"socket": "/run/haproxy/admin.sock", "certificate": "/etc/haproxy/tls/site.pem",
              "verify": "localhost:443"},

@@ -45,7 +45,6 @@ TARGET = TargetKind(
     },
     has_reload=True,
     writes=("path",),
-    describe=lambda options: str(options["path"]),
     make=Pkcs12Deployer,
     example={"path": "/var/lib/jellyfin/tls.pfx", "password": "file:pkcs12-password.txt",
              "reload": ["systemctl", "restart", "jellyfin"]},

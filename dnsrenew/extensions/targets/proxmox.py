@@ -26,7 +26,6 @@ class ProxmoxDeployer(TargetDeployer):
         self._api = HttpApi.of(context, "Proxmox VE", "/api2/json")
         node = options.get("node") or (urlsplit(options["url"]).hostname or "").partition(".")[0]
         self._path = f"/nodes/{quote(node, safe='')}/certificates"
-        self._is_logged_in = False
         self._leaf: bytes | None = None
 
     def check(self, certificate: Certificate) -> bool:
@@ -68,7 +67,7 @@ class ProxmoxDeployer(TargetDeployer):
         return str(entries[0].get("pem") or "") if entries else None
 
     def _ask(self, method: str, path: str, payload: Payload | None = None) -> Any:
-        if not self._is_logged_in:
+        if not self._api.headers:
             self._log_in()
         answer = self._api.ask(method, path, payload)
         if not isinstance(answer, dict) or "data" not in answer:
@@ -90,7 +89,6 @@ class ProxmoxDeployer(TargetDeployer):
             self._api.headers["CSRFPreventionToken"] = add(str(data.get("CSRFPreventionToken", "")))
         else:
             raise self._api.error(texts.API_NO_LOGIN)
-        self._is_logged_in = True
 
 
 TARGET = TargetKind(
@@ -107,7 +105,6 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=lambda options: str(options["url"]),
     make=ProxmoxDeployer,
     needs_login=True,
     note=(

@@ -162,7 +162,6 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=lambda options: str(options["url"]),
     make=SynologyDeployer,
     can_inspect=False,
     note=(

@@ -300,7 +300,6 @@ TARGET = TargetKind(
         "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
         "timeout": waits(ANSWER_SECONDS),
     },
-    describe=lambda options: str(options["url"]),
     make=TruenasDeployer,
     needs_login=True,
     note=(
