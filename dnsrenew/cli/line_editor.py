@@ -19,14 +19,14 @@ try:
 except ImportError:  # Windows, whose console edits lines itself
     termios = None  # type: ignore[assignment]
 
-_LEFT, _RIGHT, _HOME, _END, _UP, _DOWN, _DELETE = "left", "right", "home", "end", "up", "down", "delete"
+
 _CONTROLS: Final = {
-    "\x01": _HOME, "\x02": _LEFT, "\x05": _END, "\x06": _RIGHT, "\x0e": _DOWN, "\x10": _UP,
+    "\x01": "home", "\x02": "left", "\x05": "end", "\x06": "right", "\x0e": "down", "\x10": "up",
     "\x08": "back", "\x7f": "back", "\x0b": "cut-after", "\x15": "cut-before", "\x17": "cut-word",
 }  # fmt: skip
 _SEQUENCES: Final = {
-    "A": _UP, "B": _DOWN, "C": _RIGHT, "D": _LEFT, "H": _HOME, "F": _END,
-    "1~": _HOME, "7~": _HOME, "4~": _END, "8~": _END, "3~": _DELETE,
+    "A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end",
+    "1~": "home", "7~": "home", "4~": "end", "8~": "end", "3~": "delete",
 }  # fmt: skip
 _CTRL_D: Final = "\x04"
 
@@ -78,7 +78,7 @@ class LineEditor:
             if key == "\x1b":
                 self._do(_SEQUENCES.get(self._sequence(), ""))
             elif key in _CONTROLS or key == _CTRL_D:
-                self._do(_CONTROLS.get(key, _DELETE))
+                self._do(_CONTROLS.get(key, "delete"))
             elif key.isprintable() and len(self._text) < 4096:
                 self._replace(self._cursor, self._cursor, key)
 
@@ -103,7 +103,7 @@ class LineEditor:
         here, end = self._cursor, len(self._text)
         match command:
             case "left" | "right" | "home" | "end":
-                self._go({_LEFT: max(here - 1, 0), _RIGHT: min(here + 1, end), _HOME: 0, _END: end}[command])
+                self._go({"left": max(here - 1, 0), "right": min(here + 1, end), "home": 0, "end": end}[command])
             case "back" if here:
                 self._replace(here - 1, here)
             case "delete" if here < end:
@@ -116,7 +116,7 @@ class LineEditor:
                 before = self._text[:here].rstrip()
                 self._replace(before.rfind(" ") + 1, here)
             case "up" | "down":
-                self._bring(self._at + (1 if command == _DOWN else -1))
+                self._bring(self._at + (1 if command == "down" else -1))
 
     def _bring(self, number: int) -> None:
         """Show another line in place of this one, which stays as it was edited."""

@@ -225,8 +225,14 @@ def _kept(result: CleanupResult, columns: int | None, *, verbose: bool) -> list[
 
 
 def _values(values: Iterable[WrittenValue], template: str, mark: str, columns: int | None) -> list[str]:
+    """Return the values by record name and account."""
+    by_name: dict[str, list[str]] = {}
+    for record, account in values:
+        name = relative(record.name)
+        name = texts.RECORD_NAME.format(name=name, account=account) if account else name
+        by_name.setdefault(name, []).append(record.value)
     lines: list[str] = []
-    for name, found in _by_name(values).items():
+    for name, found in by_name.items():
         head = template.format(name=name, values=formatting.count(len(found), texts.TXT_VALUE))
         lines += [*formatting.marked(mark, head, columns), *(f"    {value}" for value in found)]
     return lines
@@ -242,14 +248,3 @@ def _unreadable(result: CleanupResult, columns: int | None) -> list[str]:
         lines += formatting.marked(red("✗"), problem, columns)
         lines += formatting.wrap(fix, columns, f"  {yellow('→')} ", "    ")
     return lines
-
-
-def _by_name(values: Iterable[WrittenValue]) -> dict[str, list[str]]:
-    """Return the values by record name and account."""
-    by_name: dict[str, list[str]] = {}
-    for record, account in values:
-        name = relative(record.name)
-        if account:
-            name = texts.RECORD_NAME.format(name=name, account=account)
-        by_name.setdefault(name, []).append(record.value)
-    return by_name

@@ -360,9 +360,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields that are made of the data of an event alone."""
     records, responses = data.get("records", ()), data.get("answers", ())
     return {
-        "url": str(data.get("url", "")),
-        "to": str(data.get("to", "")),
-        "target": str(data.get("target", "")),
+        **{name: str(data.get(name, "")) for name in ("url", "to", "target")},
         "what": say(data.get("what", "")),
         "holder": _holder(data),
         "route": formatting.describe_route(data),

@@ -95,8 +95,8 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
     except (Cancelled, ConfigError):
         raise
     except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals
-        is_known = isinstance(error, DnsRenewError)
-        service_log.write_service_error(terminal, error if is_known else error_text.unexpected(error, terminal))
+        shown = error if isinstance(error, DnsRenewError) else error_text.unexpected(error, terminal)
+        service_log.write_service_error(terminal, shown)
         return None
     finally:
         progress.close()

@@ -135,11 +135,9 @@ def _job(invocation: Invocation, host: Host) -> ScheduledJob:
 
     What is installed is shown without a configuration too, and looking at it needs no trust in the configuration.
     """
-    insist, path, needs = invocation.options.insist, "", JobNeeds()
-    with contextlib.suppress(ConfigError):
-        path = str(invocation.config_path())
-        needs = needs_of(Config.load(path, insist=True))
-    return scheduling.this_job(host, path, needs, insist=insist)
+    path = _config_path(invocation)
+    needs = JobNeeds() if (config := _readable(path)) is None else needs_of(config)
+    return scheduling.this_job(host, path, needs, insist=invocation.options.insist)
 
 
 def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
@@ -186,12 +184,14 @@ def _forget(invocation: Invocation) -> None:
 def _removed_config(invocation: Invocation) -> str:
     """Return the configuration whose schedule is to be removed (it may be gone), or ""."""
     named: str | None = invocation.options.config
-    if named is not None:
-        return os.path.abspath(os.path.expanduser(named))
-    try:
+    return _config_path(invocation) if named is None else os.path.abspath(os.path.expanduser(named))
+
+
+def _config_path(invocation: Invocation) -> str:
+    """Return the configuration; "" if there is none."""
+    with contextlib.suppress(ConfigError):
         return str(invocation.config_path())
-    except ConfigError:
-        return ""
+    return ""
 
 
 def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> None:

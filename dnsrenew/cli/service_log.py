@@ -155,10 +155,8 @@ class JournalLines(Frozen):
         """Send a text; one of several lines stays one entry."""
         message = self.err.render(text)
         entry = {"MESSAGE": message, "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
-        if fields.certificate is not None:
-            entry["DNSRENEW_CERTIFICATE"] = fields.certificate
-        if fields.code is not None:
-            entry["DNSRENEW_CODE"] = fields.code
+        more = {"DNSRENEW_CERTIFICATE": fields.certificate, "DNSRENEW_CODE": fields.code}
+        entry |= {name: value for name, value in more.items() if value is not None}
         self.err.put(partial(self._send, entry))
 
     def _send(self, entry: Mapping[str, str]) -> None:

@@ -23,6 +23,9 @@ from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.store.paths import Paths
 from dnsrenew.store.zone_locks import is_held
 
+_STATES: Final = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
+"""The order in which the states are counted."""
+
 
 def status(invocation: Invocation) -> int:
     """Show the certificates of the configuration; return the exit status."""
@@ -59,9 +62,7 @@ def _expires_within(certificate: CertificateStatus, now: datetime, seconds: floa
 
 def _counts(found: Sequence[CertificateStatus]) -> dict[str, int]:
     counts = Counter(certificate.state for certificate in found)
-    # In this order the states are counted.
-    states = ("valid", "due", "missing", "expired", "revoked", "unconfigured")
-    return {state: counts[state] for state in states if counts[state]}
+    return {state: counts[state] for state in _STATES if counts[state]}
 
 
 def _show(

@@ -106,8 +106,7 @@ def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, Re
     try:
         content = x509.read_given_request(value.encode() if file is None else scope.checks.read(file))
     except (OSError, ValueError) as error:
-        is_here = isinstance(error, OSError)
-        reason = (error.strerror or type(error).__name__).lower() if is_here else error.args[0]
+        reason = (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else error.args[0]
         raise FieldError(texts.REQUEST, found=texts.REQUEST_BECAUSE.format(file=shown, reason=reason)) from None
     return GivenRequest(content.der, file), content
 

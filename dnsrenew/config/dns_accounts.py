@@ -214,8 +214,8 @@ class DnsAccountTables:
             return None
         # A provider without a file was found by its driver.
         if not (is_built_in(provider.driver) or provider.any_options or provider.driver in plug_in_names()):
-            if (error := driver_missing(provider.driver)).code == "extension-missing":
-                raise error
+            if (missing := driver_missing(provider.driver)).code == "extension-missing":
+                raise missing
             found = texts.NO_DRIVER.format(provider=quoted(name), driver=quoted(provider.driver))
             scope.mistake(path, found, texts.SUPPORTED_HOST)
             return None

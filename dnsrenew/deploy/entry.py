@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections import ChainMap, Counter
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from importlib import import_module
@@ -141,7 +141,8 @@ _ORDER: Final = (
 
 @cache
 def _built_in() -> Mapping[str, str]:
-    return {**ChainMap(_CORE, *extensions.plugged(lambda extension: extension.targets))}
+    every = (_CORE, *extensions.plugged(lambda extension: extension.targets))
+    return {name: module for targets in every for name, module in targets.items()}
 
 
 def built_in() -> list[str]:

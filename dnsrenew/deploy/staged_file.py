@@ -239,9 +239,8 @@ def remove_stale(path: str) -> None:
 
 def is_aside(path: str, target: str) -> bool:
     """Return whether :func:`write_aside` gives this path to the new content of a target."""
-    return (
-        os.path.dirname(path) == os.path.dirname(target) and path.startswith(_prefix(target)) and path.endswith(_SUFFIX)
-    )
+    is_beside = os.path.dirname(path) == os.path.dirname(target)
+    return is_beside and path.startswith(_prefix(target)) and path.endswith(_SUFFIX)
 
 
 def _prefix(path: str) -> str:

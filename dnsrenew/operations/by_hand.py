@@ -78,7 +78,7 @@ class ByHand(Frozen):
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             request = store.signing_requests.load(context, spec.name)
-            checked = self._check(certificate, self._key(certificate, key, request, state), state)
+            checked = self._check(certificate, self._key_of(certificate, key, request, state), state)
             if self._is_in_force(checked, state):
                 done = outcome(spec, store, state, "not-due", context)
             else:
@@ -107,7 +107,7 @@ class ByHand(Frozen):
             raise CAError.of(texts.KEY_COMPROMISED, name=self.spec.name, wrong="key")
         return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
 
-    def _key(self, certificate: bytes, key: bytes | None, request: SigningRequest | None, state: State) -> KeyHolder:
+    def _key_of(self, certificate: bytes, key: bytes | None, request: SigningRequest | None, state: State) -> KeyHolder:
         """Return the key that is given, the request of the configuration, the key beside the certificate or of the CSR.
 
         For an installation that is repeated, it is the one in force.

@@ -237,6 +237,7 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         raise ConfigError.of(texts.NOT_STORED_NEAREST if similar else texts.NOT_STORED, name=name, nearest=similar)
     state, read = _stored_read(name, store)
     used = state.asked_at
+    deployed = [each for each in state.deployments.values() if each["ok"] and each.get("serial") == state.serial]
     return StoredCertificate(
         name=name,
         configured=name in configured,
@@ -246,11 +247,7 @@ def find(name: str, config: Config, store: Store, now: datetime) -> StoredCertif
         last_used=used if used is not None and now - used < _RECENT else None,
         last_read=read if read is not None and now - read < _RECENT else None,
         other_config=_other(state.asked_by, config),
-        targets=tuple(
-            " ".join(map(str, (each.get("to") or "", each.get("target") or ""))).strip()
-            for each in state.deployments.values()
-            if each["ok"] and each.get("serial") == state.serial
-        ),
+        targets=tuple(f"{each.get('to') or ''} {each.get('target') or ''}".strip() for each in deployed),
     )
 
 

@@ -26,8 +26,12 @@ from dnsrenew.store import State, Store
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.records import Debt
 
-_STATES: Final[Mapping[str | None, model.CertificateState]]
-_STATES = {None: "valid", "missing": "missing", "expired": "expired", "revoked": "revoked"}
+_STATES: Final[Mapping[str | None, model.CertificateState]] = {
+    None: "valid",
+    "missing": "missing",
+    "expired": "expired",
+    "revoked": "revoked",
+}
 """The states by the reason of a renewal; for any other reason it is due."""
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
     ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")

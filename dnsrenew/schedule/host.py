@@ -56,8 +56,8 @@ def kinds(host: plan.Host) -> list[plan.ScheduleKind]:
     if host.platform == "win32":
         return ["windows"]
     # /etc/cron.d proves nothing: packages put files there on machines without cron.
-    is_mac, found = host.platform == "darwin", ("launchd", "systemd", "cron")
-    return list(compress(found, (is_mac, host.systemd, host.crontab)))
+    found: tuple[plan.ScheduleKind, ...] = ("launchd", "systemd", "cron")
+    return list(compress(found, (host.platform == "darwin", host.systemd, host.crontab)))
 
 
 def default_kind(host: plan.Host) -> plan.ScheduleKind:

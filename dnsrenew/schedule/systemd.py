@@ -95,14 +95,13 @@ def directives(job: plan.ScheduledJob, *, system: bool) -> str:
 
     :param system: whether the system's manager runs it, as root.
     """
-    needs = job.needs
+    needs, parts = job.needs, tuple[str, ...]()
     if system:
         # Others may own the webroot and the folders of deployed files, so the capabilities for these stay. Secrets, and
         # Python itself, may lie below /home.
         parts = ("small", "user", "system") if _is_predictable(job) else ("small",)
-    else:
-        # AF_UNIX and AF_NETLINK are for the names of the system.
-        parts = () if needs.programs or needs.low_port else ("small", "user")
+    elif not needs.programs and not needs.low_port:
+        parts = ("small", "user")  # AF_UNIX and AF_NETLINK are for the names of the system
     sandbox = "".join(plan.fill(f"sandbox_{part}.conf") for part in parts)
     files = "\n".join(_files(job)) if "system" in parts else ""
     return f"LimitCORE=0\n{sandbox}{files}".rstrip()  # a core dump would hold private keys
