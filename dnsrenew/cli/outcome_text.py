@@ -51,10 +51,8 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
     new = [check for check in checks if check["code"] not in said and check["summary"] not in error.message]
     bad = [check for check in new if "follows_from" not in check.get("evidence", {})]
     # dnsrenew doctor shows all.
-    return [
-        (LABELS["found"], sentences(check["summary"], "" if check["fix"] == error.fix else check["fix"]))
-        for check in bad[:3]
-    ]
+    found = [(check["summary"], "" if check["fix"] == error.fix else check["fix"]) for check in bad[:3]]
+    return [(LABELS["found"], sentences(summary, fix)) for summary, fix in found]
 
 
 def _lacks(folder: str, file: str) -> bool:

@@ -102,7 +102,7 @@ def _check_access(
     """Refuse an address to which no secret would be sent, a login without an address, and an API without a login."""
     url = kind.options.get("url")
     can_be_found = url is not None and not url.required and url.default is None
-    if can_be_found and "url" not in table and not table.keys().isdisjoint(frozenset(("user", "password"))):
+    if can_be_found and "url" not in table and not table.keys().isdisjoint(("user", "password")):
         scope.mistake((*path, "url"), MISSING, texts.URL_FOR_LOGIN)
     if "url" in values and (kind.needs_https or "user" in table) and not is_safe(values["url"]):
         parts = urlsplit(values["url"])  # its path and query, which can be secret, are not shown

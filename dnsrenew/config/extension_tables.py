@@ -84,12 +84,11 @@ def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     return (secret(value, scope, path),)
 
 
-# Each is a thread.
 _FLEET: Final = Table(
     "fleet",
     {
         "seal": Key(_seals, secret=True),
-        "concurrency": Key(integer(1, 1000)),
+        "concurrency": Key(integer(1, 1000)),  # each is a thread
         "documents": Key(choice("any", "plain")),
         "defaults": Key(unread),
     },

@@ -152,7 +152,7 @@ def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read the name of a certificate; it becomes a folder name on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
         raise FieldError(texts.CERTIFICATE_NAME)
-    if value[0] in "cpanl" and re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?").fullmatch(value):
+    if value[0] in "cpanl" and re.fullmatch(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", value):
         raise FieldError(texts.WINDOWS_NAME)
     return value
 

@@ -117,17 +117,18 @@ def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) 
     report.odd_secrets.append(key)
 
 
-def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secret:
-    arguments = value["command"]
-    is_valid = isinstance(arguments, (list, tuple)) and all(
-        isinstance(item, str) and "\0" not in item for item in arguments
+def _are_texts(value: object, pattern: str) -> bool:
+    """Return whether this is a list of texts of a form."""
+    return isinstance(value, (list, tuple)) and all(
+        isinstance(each, str) and re.fullmatch(pattern, each) for each in value
     )
-    if not is_valid or not arguments or not arguments[0]:
+
+
+def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secret:
+    arguments, names = value["command"], value.get("env", [])
+    if not _are_texts(arguments, r"[^\0]*") or not arguments or not arguments[0]:
         raise FieldError(texts.COMMAND_LIST, found=kind(arguments))
-    names = value.get("env", [])
-    if not isinstance(names, (list, tuple)) or not all(
-        isinstance(name, str) and re.compile(r"[^=\0]+").fullmatch(name) for name in names
-    ):
+    if not _are_texts(names, r"[^=\0]+"):
         raise FieldError(texts.ENV_NAMES, found=kind(names))
     for key in value:
         if key not in _COMMAND_KEYS:

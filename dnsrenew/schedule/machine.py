@@ -163,9 +163,8 @@ def cron_runs(machine: Machine) -> bool | None:
     if machine.platform in {"darwin", "win32"} or not read(proc / "1/status"):
         return None  # launchd starts cron when there is a crontab; hidepid hides the processes of others
     # There, systemd-cron puts a timer for each line of a crontab; it has no daemon.
-    if runs_systemd(machine) and any(
-        unit.name.startswith("cron-") for unit in entries(machine.root / "run/systemd/generator")
-    ):
+    generated = entries(machine.root / "run/systemd/generator") if runs_systemd(machine) else []
+    if any(unit.name.startswith("cron-") for unit in generated):
         return True
     return any(_is_cron(read(process / "status")) for process in entries(proc) if process.name.isdecimal())
 

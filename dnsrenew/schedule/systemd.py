@@ -50,15 +50,12 @@ def _service(job: plan.ScheduledJob, host: plan.Host) -> str:
     wait = "Wants=network-online.target\nAfter=network-online.target\n" if host.admin else ""  # not in user sessions
     arguments = job.command_line(jitter=False)
     # Characters that systemd accepts in arguments, but not in the path of the program.
-    if set(arguments[0]) & frozenset("$\"'\\"):
+    if set(arguments[0]) & set("$\"'\\"):
         arguments = ["/usr/bin/env", *arguments]
-    command = " ".join(map(quoted, arguments))
-    restrictions = directives(job, system=host.admin)
-    # After 3 another run holds a lock, and after 143 it was ended by SIGTERM, as from ``systemctl stop``.
-    statuses = f"{3} {143}"
-    return plan.fill(
-        "dnsrenew.service", marker=plan.MARKER, wait=wait, command=command, statuses=statuses, restrictions=restrictions
-    )
+    command, restrictions = " ".join(map(quoted, arguments)), directives(job, system=host.admin)
+    # With status 3 another run holds a lock; with 143 SIGTERM has ended it, as from ``systemctl stop``.
+    fields = {"wait": wait, "command": command, "statuses": "3 143", "restrictions": restrictions}
+    return plan.fill("dnsrenew.service", marker=plan.MARKER, **fields)
 
 
 def _timer(job: plan.ScheduledJob) -> str:

@@ -258,7 +258,7 @@ def _outcome(answer: Any) -> str:
     """Return the word for what became of a login; no other text of the answer."""
     if isinstance(answer, dict):
         word = str(answer.get("response_type"))
-        return word if re.compile(r"[A-Z_]{1,40}").fullmatch(word) else _WRONG
+        return word if re.fullmatch(r"[A-Z_]{1,40}", word) else _WRONG
     return _SUCCESS if answer is True else _WRONG
 
 
