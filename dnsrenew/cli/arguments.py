@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final
@@ -171,9 +172,8 @@ class _Reader:
             value = _next_value(option, left) if value is None else value
             if (value is None and option.value_if_bare is None) or (value == "" and option.kind == "file"):
                 raise usage(texts.VALUE_MISSING, self._command, option=option.flag, value=option.shown)
-            found = (
-                option.value_if_bare if value is None else self._value(option.flag, option.kind, option.words, value)
-            )
+            read = partial(self._value, option.flag, option.kind, option.words)
+            found = option.value_if_bare if value is None else read(value)
         if option.kind == "list":
             found = [*(getattr(options, option.name) or ()), found]
         setattr(options, option.name, found)

@@ -131,11 +131,10 @@ def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:
 
 def as_time(value: object) -> datetime | None:
     """Return a datetime from a datetime or an RFC 3339 string, else None."""
-    with contextlib.suppress(ValueError):
-        return (
-            datetime.fromisoformat(value) if isinstance(value, str) else value if isinstance(value, datetime) else None
-        )
-    return None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return datetime.fromisoformat(value)
+    return value if isinstance(value, datetime) else None
 
 
 def listed(items: Iterable[str], most: int = 4) -> str:

@@ -281,8 +281,6 @@ def _summary(outcomes: Sequence[Outcome], now: datetime, *, manual: bool) -> str
     parts = [texts.COUNT.format(count=f"{count:,}", what=what) for count, what in present]
     times = [outcome.next_renewal for outcome in outcomes if outcome.next_renewal is not None]
     template = texts.SUMMARY if not times else texts.SUMMARY_DUE if manual else texts.SUMMARY_NEXT
-    total, renewal = (
-        formatting.count(len(outcomes), texts.CERTIFICATE),
-        formatting.date(min(times), now) if times else "",
-    )
+    total = formatting.count(len(outcomes), texts.CERTIFICATE)
+    renewal = formatting.date(min(times), now) if times else ""
     return dim(template.format(certificates=total, counts=texts.SEPARATOR.join(parts), renewal=renewal))

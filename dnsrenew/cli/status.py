@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import zip_longest
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, StoredVersion
@@ -169,19 +170,13 @@ class ProblemText(Frozen):
         return lines
 
     def _failure_line(self, same: Sequence[CertificateStatus], failure: Mapping[str, Any]) -> str:
-        time, route = formatting.as_time(failure.get("time")), failure.get("route")
-        fields = {
-            "name": _names(same),
-            "message": say(failure.get("message") or ""),
-            "ago": formatting.distance(time, self.now) if time else "",
-            "route": formatting.describe_route(route) if isinstance(route, Mapping) else "",
-        }
-        if is_unreadable(same[0]):
-            template = texts.UNREADABLE_CERTIFICATE
-        else:
-            template = texts.FAILURES[bool(fields["ago"]), bool(fields["route"])]
-        following = self._next_attempt(same)
-        return texts.SPACE.join(filter(None, (template.format_map(fields), following)))
+        time, taken = formatting.as_time(failure.get("time")), failure.get("route")
+        ago = formatting.distance(time, self.now) if time else ""
+        route = formatting.describe_route(taken) if isinstance(taken, Mapping) else ""
+        template = texts.UNREADABLE_CERTIFICATE if is_unreadable(same[0]) else texts.FAILURES[bool(ago), bool(route)]
+        message = say(failure.get("message") or "")
+        line = template.format(name=_names(same), message=message, ago=ago, route=route)
+        return texts.SPACE.join(filter(None, (line, self._next_attempt(same))))
 
     def _next_attempt(self, same: Sequence[CertificateStatus]) -> str:
         one = same[0]
@@ -276,10 +271,8 @@ class StatusText(Frozen):
         failing = sum(needs_attention(certificate, self.now) for certificate in found)
         template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
         total = formatting.count(len(found), texts.CERTIFICATE)
-        parts = [
-            texts.COUNT.format(count=f"{number:,}", what=texts.STATE_WORDS[each]) for each, number in counts.items()
-        ]
-        counted = texts.SEPARATOR.join(parts)
+        words = [(f"{number:,}", texts.STATE_WORDS[state]) for state, number in counts.items()]
+        counted = texts.SEPARATOR.join(texts.COUNT.format(count=count, what=word) for count, word in words)
         return self._wrap(bold(template.format(certificates=total, counts=counted, failing=f"{failing:,}")))
 
     def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
@@ -450,12 +443,8 @@ def _narrowed(rows: Sequence[Row], columns: int) -> list[str] | None:
 
 def _wrapped(row: Row, width: int) -> list[Row]:
     """Return a row as several, with its domains wrapped."""
-    first, *others = formatting.wrap(row[_DOMAINS], width)
-    empty = [""] * len(row)
-    return [
-        (*row[:_DOMAINS], first, *row[_DOMAINS + 1 :]),
-        *((*empty[:_DOMAINS], domains, *empty[_DOMAINS + 1 :]) for domains in others),
-    ]
+    cells = ([cell] if column != _DOMAINS else formatting.wrap(cell, width) for column, cell in enumerate(row))
+    return list(zip_longest(*cells, fillvalue=""))
 
 
 def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:

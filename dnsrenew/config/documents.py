@@ -163,6 +163,4 @@ def read_tags(value: object) -> tuple[str, ...]:
 
 
 def _mistakes(report: MistakeReport) -> list[Mistake]:
-    return [
-        replace(each, key=texts.THE_DOCUMENT) if each.key == texts.ARGUMENTS else each for each in report.mistakes()
-    ]
+    return [replace(one, key=texts.THE_DOCUMENT) if one.key == texts.ARGUMENTS else one for one in report.mistakes()]

@@ -99,10 +99,8 @@ def missing_things(draft: Draft) -> list[Notice]:
     for spec in draft.certificates.specs:
         for thing in _missing(spec):
             found.setdefault(thing, {})[spec.name] = None
-    return [
-        Notice(*text.fill(path=path, key=key, names=first_few(list(names))))
-        for (text, path, key), names in found.items()
-    ]
+    listed = {thing: first_few(list(names)) for thing, names in found.items()}
+    return [Notice(*text.fill(path=path, key=key, names=names)) for (text, path, key), names in listed.items()]
 
 
 def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:

@@ -334,21 +334,16 @@ _CERTIFICATE: Final = ("certificate", 0)
 
 
 def from_arguments(
-    domains: object,
-    *,
-    dns: Sequence[DnsAccount],
-    ca: str | CA = "letsencrypt",
-    contact: object = (),
-    deploy: object = (),
-    **settings: Any,
+    domains: object, *, dns: Sequence[DnsAccount], ca: str | CA = "letsencrypt", **settings: Any
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.
 
-    :param domains: one or several, checked here; the same for ``contact`` and ``deploy``.
+    :param domains: one or several, checked here; the same for ``contact`` and ``deploy`` of the settings.
     :param dns: the accounts; the caller's own driver is the option ``driver`` of one without a provider.
     :param settings: other keys of the certificate, or of the whole configuration; None is the default.
     :raises ConfigError: ``config-invalid``.
     """
+    contact, deploy = settings.pop("contact", ()), settings.pop("deploy", ())
     given = {key: value for key, value in settings.items() if value is not None}
     document: dict[str, Any] = {key: given.pop(key) for key in ("store", "agree_terms", "resolver") if key in given}
     document |= {"contact": _listed(contact), "dns": _by_name(dns, settings.get("routes"))}

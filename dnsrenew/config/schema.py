@@ -101,9 +101,8 @@ class MistakeReport:
         lines = {file: key_lines(text) for file, text in self.sources.items() if file in files}
         mistakes = [self._locate(each, line_of(each.path, lines.get(each.file, {}))) for each in self._mistakes]
         order = {file: number for number, file in enumerate(self.sources)}
-        return sorted(
-            [*mistakes, *self._located], key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0)
-        )
+        every = [*mistakes, *self._located]
+        return sorted(every, key=lambda mistake: (order.get(mistake.file, len(order)), mistake.line or 0))
 
     def _locate(self, mistake: Unlocated, line: int | None) -> Mistake:
         file, path = mistake.file, mistake.path

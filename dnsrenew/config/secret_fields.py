@@ -117,11 +117,10 @@ def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) 
     report.odd_secrets.append(key)
 
 
-def _are_texts(value: object, pattern: str) -> bool:
+def _are_texts(value: Any, pattern: str) -> bool:
     """Return whether this is a list of texts of a form."""
-    return isinstance(value, (list, tuple)) and all(
-        isinstance(each, str) and re.fullmatch(pattern, each) for each in value
-    )
+    items = value if isinstance(value, (list, tuple)) else [None]
+    return all(isinstance(item, str) and re.fullmatch(pattern, item) for item in items)
 
 
 def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secret:

@@ -30,6 +30,8 @@ from dnsrenew.store.zone_locks import ZoneLocks
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    Working = Callable[[Context], AbstractContextManager[Services]]
+
 
 class _Checked(Frozen, hidden=("key_pem",)):
     """A certificate that was checked: with its chain, its key, and what it says.
@@ -154,10 +156,7 @@ class ByHand(Frozen):
         """
         spec, store, facts, pem = self.spec, self.store, checked.facts, checked.fullchain_pem
         meta = Meta(
-            issuer=facts.issuer,
-            serial=facts.serial,
-            not_before=facts.not_before,
-            not_after=facts.not_after,
+            **{name: getattr(facts, name) for name in ("issuer", "serial", "not_before", "not_after")},
             domains=spec.domains,
             identifiers=spec.identifiers,
             key=spec.key if checked.kind == spec.key else "",
@@ -298,13 +297,7 @@ def _deploy(
 
 
 def clean_up(
-    config: Config,
-    store: Store,
-    context: Context,
-    responses: AppResponses,
-    working: Callable[[Context], AbstractContextManager[Services]],
-    *,
-    wait: float,
+    config: Config, store: Store, context: Context, responses: AppResponses, working: Working, *, wait: float
 ) -> leftovers.CleanupResult:
     """See :meth:`dnsrenew.Renewer.cleanup`."""
     owed = pay_debts(store.debts, context, insist=config.insist)
