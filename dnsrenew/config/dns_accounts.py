@@ -25,10 +25,7 @@ from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.drivers.scripts import find_other, providers_called
 from dnsrenew.errors import ConfigError, Phrase, as_clause
 
-_COMMON: Final[Mapping[str, ReadField]] = {
-    "zones": list_of(zone, texts.ZONES, least=1, one=True),
-    "ttl": integer(1, 604800),
-}
+_COMMON: Final = {"zones": list_of(zone, texts.ZONES, least=1, one=True), "ttl": integer(1, 604800)}
 
 
 def _script(value: Any, scope: FieldScope, path: KeyPath) -> str:

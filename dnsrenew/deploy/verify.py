@@ -243,13 +243,7 @@ def _postgresql(connection: socket.socket) -> None:
         raise Refused(0, "it has TLS switched off")
 
 
-_PROTOCOLS: Final[dict[str, Callable[[socket.socket], None]]] = {
-    "smtp": _smtp,
-    "imap": _imap,
-    "pop3": _pop3,
-    "ldap": _ldap,
-    "postgresql": _postgresql,
-}
+_PROTOCOLS: Final = {"smtp": _smtp, "imap": _imap, "pop3": _pop3, "ldap": _ldap, "postgresql": _postgresql}
 
 
 def _expect(connection: socket.socket, beginning: str) -> None:

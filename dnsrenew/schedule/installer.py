@@ -277,11 +277,9 @@ def _interpreter(job: ScheduledJob) -> str:
     program, *arguments = job.program
     if arguments:
         return os.path.abspath(program)
-    try:
-        with open(program, "rb") as script:
-            first = script.readline(1024)
-    except OSError:
-        first = b""
+    first = b""
+    with contextlib.suppress(OSError), open(program, "rb") as script:
+        first = script.readline(1024)
     named = os.fsdecode(first[2:]).strip() if first.startswith(b"#!") else ""
     return named if os.path.basename(named).startswith("python") else os.path.abspath(sys.executable)
 

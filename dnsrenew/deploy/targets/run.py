@@ -13,7 +13,7 @@ from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.subprocesses import environment
 from dnsrenew.deploy import programs
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, TargetDeployer, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, RELOAD, TargetDeployer, TargetKind, TargetOption
 
 
 class RunDeployer(TargetDeployer):
@@ -66,10 +66,8 @@ TARGET = TargetKind(
     title="A program of your own, such as a hook of certbot.",
     options={
         "run": TargetOption("words", "The program and its arguments as a list; no shell.", required=True),
-        "timeout": TargetOption("limit", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
-        "env": TargetOption(
-            "names", "Names of environment variables that it gets, besides those that every program needs."
-        ),
+        "timeout": RELOAD["timeout"],
+        "env": RELOAD["env"],
     },
     describe=lambda options: shlex.join(options.get("run", ("run",))),
     make=RunDeployer,
