@@ -17,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.base.http.connections import failure, tls_context
-from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import DeployerContext
@@ -47,6 +46,9 @@ def as_form(fields: Mapping[str, str]) -> Payload:
     return Payload("application/x-www-form-urlencoded", urlencode(fields).encode("ascii"))
 
 
+Roots = Sequence[str | None]
+
+
 class HttpApi:
     """One HTTP API.
 
@@ -56,40 +58,30 @@ class HttpApi:
     :ivar url: its address, without a final slash.
     :ivar headers: headers of every request; their secrets are known to the redactor.
     :param name: what it is, for errors.
-    :param trust: a PEM file with more roots.
-    :param only: whether the roots of ``trust`` are the only ones.
+    :param context: of an entry, whose ``timeout`` is that of an answer; by default it is long, because an API may
+        restart its web server first.
+    :param roots: PEM files with roots, tried one after the other; None: those of the operating system.
     :param pair: files with a client certificate and its key.
-    :param seconds: that an answer may take: an API may restart its web server first.
-    :raises DeployError: the address is not encrypted, or ``trust`` has no roots.
+    :raises DeployError: the address is not encrypted, or a file has no roots.
     """
 
     def __init__(
-        self,
-        run: Context,
-        name: str,
-        url: str,
-        *,
-        trust: str | None = None,
-        only: bool = False,
-        pair: tuple[str, str] | None = None,
-        seconds: float = ANSWER_SECONDS,
+        self, context: DeployerContext, name: str, url: str, roots: Roots, pair: tuple[str, str] | None = None
     ) -> None:
         if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
         self.url = url.rstrip("/")
         self.headers: dict[str, str] = {}
-        self._run = run
+        self._run = context.run
         self._name = name
-        self._timeout = time_limit(seconds)
-        roots = (trust,) if only or trust is None else (trust, None)
+        self._timeout = time_limit(context.options.get("timeout", ANSWER_SECONDS))
         self._clients = self._make_clients(roots, pair)
 
     @classmethod
     def of(cls, context: DeployerContext, name: str, path: str) -> Self:
-        """Return the API below the ``url`` of an entry, with its ``trust`` and ``timeout``."""
-        options = context.options
-        url, seconds = f"{options['url'].rstrip('/')}{path}", options.get("timeout", ANSWER_SECONDS)
-        return cls(context.run, name, url, trust=options.get("trust"), seconds=seconds)
+        """Return the API below the ``url`` of an entry, with its ``trust``."""
+        url, trust = context.options["url"].rstrip("/"), context.options.get("trust")
+        return cls(context, name, f"{url}{path}", (None,) if trust is None else (trust, None))
 
     def ask(self, method: str, path: str, payload: Payload | None = None, *, missing: Sequence[int] = ()) -> Any:
         """Send a request, and return the JSON of its answer; None if the answer is empty, or its status is missing.
@@ -156,7 +148,7 @@ class HttpApi:
         text = texts.API_UNTRUSTED if failure.untrusted else text
         return self.error(text, reason=self._run.redactor.redact(failure.detail))
 
-    def _make_clients(self, roots: Sequence[str | None], pair: tuple[str, str] | None) -> list[HttpClient]:
+    def _make_clients(self, roots: Roots, pair: tuple[str, str] | None) -> list[HttpClient]:
         try:
             return [HttpClient(trust=one, pair=pair) for one in roots]
         except CAError:

@@ -17,7 +17,6 @@ import pytest
 from dnsrenew import Certificate, Secret
 from dnsrenew.base import x509
 from dnsrenew.base.http import texts_of
-from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import http_api
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
@@ -133,11 +132,11 @@ def test_the_roots_of_trust_count_too(tmp_path: Path) -> None:
     trust.write_text(issuer("API CA").pem)
     wrong.write_text(issuer("Another CA").pem)
     with with_tls(Api(lambda _: (200, {"data": 1})), tmp_path / "tls", "API CA") as url:
-        api = HttpApi(Context(), "Test", url, trust=str(trust))
+        api = HttpApi(deployer_context({}), "Test", url, (str(trust), None))
         assert api.ask("GET", "/x") == {"data": 1}
         for roots in (str(wrong), None):
             with pytest.raises(DeployError) as untrusted:
-                HttpApi(Context(), "Test", url, trust=roots).ask("GET", "/x")
+                HttpApi(deployer_context({}), "Test", url, (roots,)).ask("GET", "/x")
             assert untrusted.value.code == "deploy-unreachable"
             assert "`trust`" in untrusted.value.fix
 
@@ -147,7 +146,7 @@ def test_a_file_without_roots(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").write_text("")
     for name in ("empty.pem", "missing.pem"):
         with pytest.raises(DeployError) as unusable:
-            HttpApi(Context(), "Test", "https://nas.example.test", trust=str(tmp_path / name))
+            HttpApi(deployer_context({}), "Test", "https://nas.example.test", (str(tmp_path / name), None))
         assert unusable.value.code == "deploy-unreachable"
 
 
@@ -161,12 +160,12 @@ def test_a_client_certificate(tmp_path: Path) -> None:
     pair[1].write_bytes(x509.key_to_pem(key))
     files = str(pair[0]), str(pair[1])
     with with_tls(Api(lambda _: (200, {"data": 1})), tmp_path / "tls", "API CA", "Client CA") as url:
-        assert HttpApi(Context(), "Test", url, trust=str(trust), pair=files).ask("GET", "/x") == {"data": 1}
+        assert HttpApi(deployer_context({}), "Test", url, (str(trust),), files).ask("GET", "/x") == {"data": 1}
         with pytest.raises(DeployError):
-            HttpApi(Context(), "Test", url, trust=str(trust)).ask("GET", "/x")
+            HttpApi(deployer_context({}), "Test", url, (str(trust),)).ask("GET", "/x")
     pair[1].write_text("damaged")
     with pytest.raises(DeployError) as damaged:
-        HttpApi(Context(), "Test", url, trust=str(trust), pair=files)
+        HttpApi(deployer_context({}), "Test", url, (str(trust),), files)
     assert damaged.value.code == "deploy-unreachable"
 
 

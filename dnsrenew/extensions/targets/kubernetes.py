@@ -94,8 +94,7 @@ def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
         if cluster.pair is not None:
             certificate, key = cluster.pair
             pair = _file(folder, "certificate", certificate), _file(folder, "key", key)
-        run, seconds = context.run, context.options.get("timeout", ANSWER_SECONDS)
-        api = HttpApi(run, "Kubernetes", cluster.url, trust=trust, only=True, pair=pair, seconds=seconds)
+        api = HttpApi(context, "Kubernetes", cluster.url, (trust,), pair)
     if cluster.token:
         api.headers["Authorization"] = f"Bearer {context.run.redactor.add(cluster.token)}"
     return api
