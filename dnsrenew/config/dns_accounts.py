@@ -23,7 +23,7 @@ from dnsrenew.drivers.catalogue import check_options, help_within, plug_in_names
 from dnsrenew.drivers.loading import driver_missing, is_built_in
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.drivers.scripts import find_other, providers_called
-from dnsrenew.errors import ConfigError, Phrase, as_clause
+from dnsrenew.errors import ConfigError, as_clause
 
 _COMMON: Final = {"zones": list_of(zone, texts.ZONES, least=1, one=True), "ttl": integer(1, 604800)}
 
