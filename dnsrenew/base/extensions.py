@@ -54,11 +54,6 @@ class Extension(Frozen, kw_only=True):
     targets: Callable[[], Mapping[str, str]] | None = None
 
 
-def part(module: str, name: str = "") -> Callable[[], Any]:
-    """Return what imports a part of an extension when it is called: a module, or what has a name in it."""
-    return lambda: getattr(import_module(module), name) if name else import_module(module)
-
-
 @cache
 def installed() -> Mapping[str, Extension]:
     """Return the extensions that are here, by name, in the order of their names."""

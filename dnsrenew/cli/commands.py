@@ -93,81 +93,117 @@ _COMMANDS: Final = {
     "renew": Command(
         "obtain missing certificates and renew those that are due",
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
-        (Option("--force", "renew even if not due; with several certificates, name some or use --all"),
-         Option("--all", "with --force: renew all certificates"),
-         Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
-         Option("--dry-run", "test with the CA's staging server; saves only the account there, records no failure"),
-         Option("--no-deploy", "leave deployments to a later run"),
-         WORKERS, wait_option(OTHER_RUN),
-         Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
-         Option("--scheduled", "after a failure, wait as scheduled runs do; without this option, renew tries at once"),
-         Option("--events", "with --json: also print each event to standard error, as a line of JSON")),
-        (("dnsrenew renew", "all certificates that are missing or due"),
-         ("dnsrenew renew home --now", "retry now, after a failure"),
-         ("dnsrenew renew --dry-run", "test everything at the staging server"),
-         ("dnsrenew renew home --force", "renew even if it is not due"))),
+        (
+            Option("--force", "renew even if not due; with several certificates, name some or use --all"),
+            Option("--all", "with --force: renew all certificates"),
+            Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
+            Option("--dry-run", "test with the CA's staging server; saves only the account there, records no failure"),
+            Option("--no-deploy", "leave deployments to a later run"),
+            WORKERS,
+            wait_option(OTHER_RUN),
+            Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
+            Option(
+                "--scheduled", "after a failure, wait as scheduled runs do; without this option, renew tries at once"
+            ),
+            Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
+        ),
+        (
+            ("dnsrenew renew", "all certificates that are missing or due"),
+            ("dnsrenew renew home --now", "retry now, after a failure"),
+            ("dnsrenew renew --dry-run", "test everything at the staging server"),
+            ("dnsrenew renew home --force", "renew even if it is not due"),
+        ),
+    ),
     "status": Command(
         "show every certificate with its expiry and next renewal",
         (Argument("names", "NAME", f"certificates to show: {NAMES} (default: all)", "certificates", many=True),),
-        (Option("--check", "exit with 1 if a certificate needs attention: see below"),
-         Option("--failing", "only certificates that need attention"),
-         Option("--expiring", "only certificates that expire within TIME (12h, 14d)", "TIME", "duration")),
-        (("dnsrenew status", ""),
-         ("dnsrenew status 'web-*' --expiring 14d", "those that expire within two weeks"),
-         ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention")),
+        (
+            Option("--check", "exit with 1 if a certificate needs attention: see below"),
+            Option("--failing", "only certificates that need attention"),
+            Option("--expiring", "only certificates that expire within TIME (12h, 14d)", "TIME", "duration"),
+        ),
+        (
+            ("dnsrenew status", ""),
+            ("dnsrenew status 'web-*' --expiring 14d", "those that expire within two weeks"),
+            ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
+        ),
         "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "deploy": Command(
         "deploy stored certificates to targets that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
-        (Option("--force", "activate and verify even if the certificate is there already"),
-         WORKERS, wait_option(OTHER_RUN)),
-        (("dnsrenew deploy", "check every target, and deploy where it differs"),
-         ("dnsrenew deploy home --force", "reload the server even if it has the files")),
+        (
+            Option("--force", "activate and verify even if the certificate is there already"),
+            WORKERS,
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew deploy", "check every target, and deploy where it differs"),
+            ("dnsrenew deploy home --force", "reload the server even if it has the files"),
+        ),
         "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. "
         "Every renew also does this for entries that have not succeeded yet. dnsrenew cannot look into programs, "
         "webhooks, containers and Synology DSM: such an entry runs again only with --force, or if a port of "
-        "`verify` serves another certificate. The exit status is 1 if a certificate is not deployed."),
+        "`verify` serves another certificate. The exit status is 1 if a certificate is not deployed.",
+    ),
     "check": Command(
         "validate the configuration and its secrets, offline",
-        examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),)),
+        examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
+    ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
         (Argument("names", "NAME", "show one DNS host: options, configuration block, limits", "providers"),),
-        (Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
-         Option("--check", "test a DNS account of the configuration with test values", "ACCOUNT", "text"),
-         Option("--markdown", "with --check: print Markdown, for a pull request"),
-         Option("--new", "write NAME.py and test_NAME.py, to start a driver of your own", "NAME", "text")),
-        (("dnsrenew providers", ""),
-         ("dnsrenew providers --search dns", ""),
-         ("dnsrenew providers cloudflare", ""),
-         ("dnsrenew providers cloudflare -q", "only the configuration block"),
-         ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
-         ("dnsrenew providers --new myhost", "a driver and its test to start from")),
+        (
+            Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
+            Option("--check", "test a DNS account of the configuration with test values", "ACCOUNT", "text"),
+            Option("--markdown", "with --check: print Markdown, for a pull request"),
+            Option("--new", "write NAME.py and test_NAME.py, to start a driver of your own", "NAME", "text"),
+        ),
+        (
+            ("dnsrenew providers", ""),
+            ("dnsrenew providers --search dns", ""),
+            ("dnsrenew providers cloudflare", ""),
+            ("dnsrenew providers cloudflare -q", "only the configuration block"),
+            ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
+            ("dnsrenew providers --new myhost", "a driver and its test to start from"),
+        ),
         "--check writes about 20 TXT values at unused names in the first zone of the account, or in that of a "
-        "certificate that uses it, and removes them. The exit status is 1 if the driver breaks a rule."),
+        "certificate that uses it, and removes them. The exit status is 1 if the driver breaks a rule.",
+    ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
         (Argument("name", "NAME", "the certificate to revoke", "certificates", required=True),),
-        (Option("--reason", "one of the reasons below (default: unspecified)", "R", "word", REASONS,
-                default=REASONS[0]),
-         YES, wait_option(OTHER_RUN)),
-        (("dnsrenew revoke home", ""),
-         ("dnsrenew revoke home --reason key-compromise", "someone else has the private key")),
-        f"Reasons: {', '.join(REASONS)}."),
+        (
+            Option(
+                "--reason", "one of the reasons below (default: unspecified)", "R", "word", REASONS, default=REASONS[0]
+            ),
+            YES,
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew revoke home", ""),
+            ("dnsrenew revoke home --reason key-compromise", "someone else has the private key"),
+        ),
+        f"Reasons: {', '.join(REASONS)}.",
+    ),
     "rollback": Command(
         "use an older version of a certificate again, and deploy it",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
-        (Option("--to", _OLDER, "VERSION", "version"),
-         Option("--no-deploy", "leave deployments to a later run"),
-         wait_option(OTHER_RUN)),
-        (("dnsrenew rollback home", "the version before the current one"),
-         ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v")),
+        (
+            Option("--to", _OLDER, "VERSION", "version"),
+            Option("--no-deploy", "leave deployments to a later run"),
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew rollback home", "the version before the current one"),
+            ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
+        ),
         "The store keeps three versions. You cannot go back to a version that is revoked or expired. Renewals "
         "leave the old version in place until its renewal time, or until you change its table in the "
         "configuration. If its renewal time is over already, dnsrenew sets a new one from the lifetime that is "
-        "left."),
+        "left.",
+    ),
     "remove": Command(
         "delete a certificate from the store that is no longer configured",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
@@ -175,96 +211,129 @@ _COMMANDS: Final = {
         (("dnsrenew remove old-shop", ""),),
         "Deletes the certificate with its private keys and its history. If the file system records it, you see "
         "when the private key was last read, because a server may still use it. The certificate stays valid at the "
-        "CA until it expires; to end that, revoke it first."),
+        "CA until it expires; to end that, revoke it first.",
+    ),
     "csr": Command(
         "print a certificate request (CSR) for another issuer",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (Option("--new", "make a new key and CSR; the earlier key is deleted"), wait_option(OTHER_RUN)),
-        (("dnsrenew csr home > home.csr", "for the domains and the key type in the configuration"),
-         ("dnsrenew csr home --new", "another key")),
+        (
+            ("dnsrenew csr home > home.csr", "for the domains and the key type in the configuration"),
+            ("dnsrenew csr home --new", "another key"),
+        ),
         "The private key stays in the store until you run dnsrenew install. Until then, the command prints the "
-        "same CSR again."),
+        "same CSR again.",
+    ),
     "install": Command(
         "store and deploy a certificate from another issuer",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
-        (Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
-         Option("--key", "its private key (default: the one of dnsrenew csr)", "FILE", "file"),
-         Option("--no-deploy", "leave deployments to a later run"),
-         Option("--yes", "do not ask before replacing a certificate that is valid for longer", short="-y"),
-         wait_option(OTHER_RUN)),
-        (("dnsrenew install home --certificate home.crt", "with the key of dnsrenew csr home"),
-         ("dnsrenew install home --certificate home.crt --key home.key", "")),
+        (
+            Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
+            Option("--key", "its private key (default: the one of dnsrenew csr)", "FILE", "file"),
+            Option("--no-deploy", "leave deployments to a later run"),
+            Option("--yes", "do not ask before replacing a certificate that is valid for longer", short="-y"),
+            wait_option(OTHER_RUN),
+        ),
+        (
+            ("dnsrenew install home --certificate home.crt", "with the key of dnsrenew csr home"),
+            ("dnsrenew install home --certificate home.crt --key home.key", ""),
+        ),
         "dnsrenew checks it like a certificate from a CA: key, domains, dates, purpose, chain. When it is due, the "
-        "CA of the configuration renews it."),
+        "CA of the configuration renews it.",
+    ),
     "cleanup": Command(
         "remove TXT records that an interrupted run left in DNS",
-        (), (wait_option("another cleanup"),),
+        (),
+        (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
         "Every renew starts with this cleanup. It removes only values that are listed in the journal of the store, "
         "with the account that wrote them, and does not touch the values of running renewals. The exit status is 1 "
-        "if a value could not be removed; the next run tries again."),
+        "if a value could not be removed; the next run tries again.",
+    ),
     "account": Command(
         "show or change the accounts at the CAs",
         examples=(
             ("dnsrenew account show", "account URLs, for accounturi in CAA records"),
-            ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays")),
-        notes="Without a command, you see the accounts."),
+            ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays"),
+        ),
+        notes="Without a command, you see the accounts.",
+    ),
     "account show": Command(
         "show the accounts and their state at the CAs",
         (_CA,),
-        examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),)),
+        examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),),
+    ),
     "account roll": Command(
         "replace the account key; the account URL stays the same",
         (_CA,),
         (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
-        (("dnsrenew account roll letsencrypt", ""),
-         ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA")),
+        (
+            ("dnsrenew account roll letsencrypt", ""),
+            ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
+        ),
         "A crash loses no key: dnsrenew keeps both until the CA has the new one. CAs close an account whose key is "
         "reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA cannot "
-        "change keys. It has another URL, so change CAA records with accounturi after that."),
+        "change keys. It has another URL, so change CAA records with accounturi after that.",
+    ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
         (_CA,),
         examples=(("dnsrenew account contact", "after you have changed contact in dnsrenew.toml"),),
-        notes="Without this command, the next order at the CA updates them."),
+        notes="Without this command, the next order at the CA updates them.",
+    ),
     "account deactivate": Command(
         "close the account at the CA permanently",
         (_CA,),
         (YES,),
         (("dnsrenew account deactivate zerossl", ""),),
         "Certificates stay valid. You cannot reopen a closed account; the next order at this CA creates a new one, "
-        "with a new URL. Change CAA records with accounturi before that."),
+        "with a new URL. Change CAA records with accounturi before that.",
+    ),
     "schedule": Command(
         "install, show or remove the automatic renewal schedule",
         examples=(
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
-            ("dnsrenew schedule show --kind systemd", "print the files without installing them")),
-        notes="The schedule runs dnsrenew renew four times a day. Without a command, you see the schedule."),
+            ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
+        ),
+        notes="The schedule runs dnsrenew renew four times a day. Without a command, you see the schedule.",
+    ),
     "schedule install": Command(
         "renew automatically from now on",
-        (), (_KIND,),
-        (("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
-         ("dnsrenew schedule install --kind cron", "")),
-        "Runs dnsrenew renew four times a day, each time with a random delay of up to an hour."),
+        (),
+        (_KIND,),
+        (
+            ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
+            ("dnsrenew schedule install --kind cron", ""),
+        ),
+        "Runs dnsrenew renew four times a day, each time with a random delay of up to an hour.",
+    ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",
-        (), (_KIND,),
-        (("dnsrenew schedule show", ""),
-         ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
-         ("dnsrenew schedule show --kind cron > dnsrenew.cron", "only the text of the file")),
-        "In a pipe or a file, --kind prints only the text of the file."),
+        (),
+        (_KIND,),
+        (
+            ("dnsrenew schedule show", ""),
+            ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
+            ("dnsrenew schedule show --kind cron > dnsrenew.cron", "only the text of the file"),
+        ),
+        "In a pipe or a file, --kind prints only the text of the file.",
+    ),
     "schedule remove": Command("stop renewing automatically", (), (_KIND,), (("dnsrenew schedule remove", ""),)),
     "run": Command(
         "renew in the foreground, for containers",
-        (), (Option("--interval", _INTERVAL, "TIME", "interval", default=43_200.0),
-         Option("--jitter", "delay each check by a random time of up to TIME", "TIME", "duration", default=0.0),
-         WORKERS),
+        (),
+        (
+            Option("--interval", _INTERVAL, "TIME", "interval", default=43_200.0),
+            Option("--jitter", "delay each check by a random time of up to TIME", "TIME", "duration", default=0.0),
+            WORKERS,
+        ),
         (("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""), ("kill -HUP PID", "read the configuration again")),
         "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
         "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
         "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "
         "and keeps the old one.\nThe log goes to standard error. With --json each log line is a JSON object, and "
-        "standard output gets one document at the end: the outcomes of the last round."),
+        "standard output gets one document at the end: the outcomes of the last round.",
+    ),
     "completion": Command(
         "print the completion script of a shell",
         (Argument("shell", "SHELL", "bash, zsh, fish or powershell", words=SHELLS, required=True),),
@@ -272,15 +341,18 @@ _COMMANDS: Final = {
             ("source <(dnsrenew completion bash)", "in ~/.bashrc"),
             ("source <(dnsrenew completion zsh)", "in ~/.zshrc, after compinit"),
             ("dnsrenew completion fish > ~/.config/fish/completions/dnsrenew.fish", ""),
-            ("dnsrenew completion powershell | Out-String | Invoke-Expression", "in $PROFILE")),
+            ("dnsrenew completion powershell | Out-String | Invoke-Expression", "in $PROFILE"),
+        ),
         notes="It completes commands, options, and the names of certificates, CAs and DNS hosts.",
-        reads_config=False),
+        reads_config=False,
+    ),
     "help": Command(
         "show help for the program or a command",
         (Argument("names", "COMMAND", "the command", "commands", many=True),),
         examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
-        reads_config=False),
-}  # fmt: skip
+        reads_config=False,
+    ),
+}
 """The commands of the core by name, with two words for the commands of a group."""
 
 _PLACES: Final = {

@@ -21,13 +21,31 @@ except ImportError:  # Windows, whose console edits lines itself
 
 
 _CONTROLS: Final = {
-    "\x01": "home", "\x02": "left", "\x05": "end", "\x06": "right", "\x0e": "down", "\x10": "up",
-    "\x08": "back", "\x7f": "back", "\x0b": "cut-after", "\x15": "cut-before", "\x17": "cut-word",
-}  # fmt: skip
+    "\x01": "home",
+    "\x02": "left",
+    "\x05": "end",
+    "\x06": "right",
+    "\x0e": "down",
+    "\x10": "up",
+    "\x08": "back",
+    "\x7f": "back",
+    "\x0b": "cut-after",
+    "\x15": "cut-before",
+    "\x17": "cut-word",
+}
 _SEQUENCES: Final = {
-    "A": "up", "B": "down", "C": "right", "D": "left", "H": "home", "F": "end",
-    "1~": "home", "7~": "home", "4~": "end", "8~": "end", "3~": "delete",
-}  # fmt: skip
+    "A": "up",
+    "B": "down",
+    "C": "right",
+    "D": "left",
+    "H": "home",
+    "F": "end",
+    "1~": "home",
+    "7~": "home",
+    "4~": "end",
+    "8~": "end",
+    "3~": "delete",
+}
 _CTRL_D: Final = "\x04"
 
 

@@ -9,7 +9,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from importlib import import_module
 from typing import Final
 
 from dnsrenew import __version__
@@ -105,22 +104,26 @@ def _help_text(topic: str | None, stream: Output) -> str:
     return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()
 
 
-_MODULES: Final = {
-    "check": "providers",
-    **dict.fromkeys(("csr", "install", "rollback"), "deploy"),
-    **dict.fromkeys(("account", "cleanup", "remove", "revoke"), "other_commands"),
-}
-"""Where a command of the core is, if not in a module of its name."""
-
-
 def _runner(name: str) -> Runner:
     """Return the function that runs a command. Loading those of the others would take time."""
     table = plugged_table(name)
     if table is not None:
         return table.runner(name)
-    name = name.partition(" ")[0]
-    runner: Runner = getattr(import_module(f"dnsrenew.cli.{_MODULES.get(name, name)}"), name)
-    return runner
+    if name == "renew":
+        from dnsrenew.cli.renew import renew as run
+    elif name == "status":
+        from dnsrenew.cli.status import status as run
+    elif name == "run":
+        from dnsrenew.cli.run import run
+    elif name in {"check", "providers"}:  # without the renewer
+        from dnsrenew.cli import providers
+
+        return providers.check if name == "check" else providers.providers
+    else:
+        from dnsrenew.cli.other_commands import RUNNERS
+
+        return RUNNERS[name.partition(" ")[0]]
+    return run
 
 
 def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import first_sentence
@@ -217,10 +217,8 @@ class EventText:
         if event.kind != "dns-waiting":
             self._polled, self.servers = self.servers, ()
             self.since = event.time
-        # Events whose sentence needs more than their own data have a method.
-        handler: Callable[[Event], list[EventLine]]
-        handler = getattr(self, f"_on_{event.kind.replace('-', '_')}", self._sentence)
-        return handler(event)
+        handler = self._HANDLERS.get(event.kind)
+        return self._sentence(event) if handler is None else handler(self, event)
 
     def _sentence(self, event: Event, variant: str = "", **fields: str) -> list[EventLine]:
         """Set the activity and return the line of the event, if it has one."""
@@ -250,20 +248,20 @@ class EventText:
         names.sort(key=lambda name: order.get(name, len(order)))
         return formatting.listed(self._written.get(name, name) for name in names)
 
-    def _on_certificate_started(self, event: Event) -> list[EventLine]:
+    def _certificate_started(self, event: Event) -> list[EventLine]:
         self._domains = [str(domain) for domain in event.data.get("domains", ())]
         action = texts.DRY_RUN if self.dry_run else texts.ACTIONS.get(event.data.get("reason", ""), texts.RENEWING)
         variant = "same-name" if self._domains == [self.name] else ""
         return self._sentence(event, variant, action=action, domains=formatting.listed(self._domains))
 
-    def _on_route_started(self, event: Event) -> list[EventLine]:
+    def _route_started(self, event: Event) -> list[EventLine]:
         self._ca = str(event.data.get("ca") or texts.THE_CA)
         self._route_active = True
         failed = self._take_failed_route(continues=True)
         line = self._sentence(event)
         return [*failed, *line] if self.verbose or self._any_route_failed else failed
 
-    def _on_route_failed(self, event: Event) -> list[EventLine]:
+    def _route_failed(self, event: Event) -> list[EventLine]:
         error = event.data.get("error")
         if isinstance(error, Mapping) and error.get("code") == "cancelled":
             return []  # the outcome says so
@@ -282,7 +280,7 @@ class EventText:
             return []
         return [replace(failed, error=first_sentence(failed.error), show_error=True) if continues else failed]
 
-    def _on_order_created(self, event: Event) -> list[EventLine]:
+    def _order_created(self, event: Event) -> list[EventLine]:
         domains, pending = event.data.get("domains", ()), event.data.get("pending", ())
         if len(domains) == len(self._domains):  # the CA returns A-labels
             self._written = dict(zip(domains, self._domains, strict=True))
@@ -291,21 +289,19 @@ class EventText:
         lines = self._sentence(event, variant, valid=str(valid), total=str(len(domains)))
         return [*lines, *self._sentence(event, "url")]
 
-    def _on_order_resumed(self, event: Event) -> list[EventLine]:
+    def _order_resumed(self, event: Event) -> list[EventLine]:
         self._ca = str(event.data.get("ca") or texts.THE_CA)
         return self._sentence(event)
 
-    def _on_txt_writing(self, event: Event) -> list[EventLine]:
+    def _txt_writing(self, event: Event) -> list[EventLine]:
         has_account = any(record.get("dns") for record in event.data.get("records", ()))
         return self._sentence(event, "accounts" if has_account else "")
 
-    def _on_txt_by_hand(self, event: Event) -> list[EventLine]:
+    def _txt_by_hand(self, event: Event) -> list[EventLine]:
         records = [(str(each.get("name", "")), str(each.get("value", ""))) for each in event.data.get("records", ())]
         return [line for name, value in records for line in self._sentence(event, name=name.rstrip("."), value=value)]
 
-    _on_txt_by_hand_over = _on_txt_by_hand
-
-    def _on_dns_waiting(self, event: Event) -> list[EventLine]:
+    def _dns_waiting(self, event: Event) -> list[EventLine]:
         if not self.servers:
             self.since = event.time - timedelta(seconds=float(event.data.get("seconds") or 0))
         self.servers = tuple(event.data.get("servers", ()))
@@ -314,30 +310,28 @@ class EventText:
             return self._sentence(event, "unlimited")
         return self._sentence(event, timeout=formatting.seconds(float(timeout)))
 
-    def _on_dns_visible(self, event: Event) -> list[EventLine]:
+    def _dns_visible(self, event: Event) -> list[EventLine]:
         is_test = self._ca is texts.THE_CA  # of an account, without a CA
         return self._sentence(event, "test" if is_test else "", servers=updated_servers(self._polled))
 
-    def _on_caches_waiting(self, event: Event) -> list[EventLine]:
+    def _caches_waiting(self, event: Event) -> list[EventLine]:
         seconds = float(event.data.get("seconds") or 0)
         return self._sentence(event, "" if seconds < 1 else "long", seconds=formatting.seconds(seconds))
 
-    def _on_deploy_waiting(self, event: Event) -> list[EventLine]:
+    def _deploy_waiting(self, event: Event) -> list[EventLine]:
         timeout = formatting.seconds(float(event.data.get("timeout") or 0))
         return self._sentence(event, address=str(event.data.get("address")), timeout=timeout)
 
-    def _on_challenges_answered(self, event: Event) -> list[EventLine]:
+    def _named(self, event: Event) -> list[EventLine]:
         return self._sentence(event, names=self._names(event))
 
-    _on_authorizations_valid = _on_challenges_answered
-
-    def _on_txt_removed(self, event: Event) -> list[EventLine]:
+    def _txt_removed(self, event: Event) -> list[EventLine]:
         seconds = event.data.get("seconds")  # without it, the duration belongs to the next step
         self._separate += seconds or 0.0
         sentence = texts.EVENTS[event.kind]  # the activity goes on: the CA is still issuing
         return [EventLine(sentence.mark, sentence.line.format_map(fields_of(event.data)), seconds)]
 
-    def _on_certificate_finished(self, event: Event) -> list[EventLine]:
+    def _certificate_finished(self, event: Event) -> list[EventLine]:
         status = str(event.data.get("status", ""))
         is_new = status == "renewed" and event.data.get("reason") == "missing"
         lines = self._take_failed_route(continues=False)
@@ -349,6 +343,26 @@ class EventText:
             error = "" if message in self._shown_errors else message
             lines.append(replace(line, seconds=seconds, error=error, is_end=True))
         return lines
+
+    _HANDLERS: ClassVar[Mapping[str, Callable[[EventText, Event], list[EventLine]]]] = {
+        "certificate-started": _certificate_started,
+        "route-started": _route_started,
+        "route-failed": _route_failed,
+        "order-created": _order_created,
+        "order-resumed": _order_resumed,
+        "txt-writing": _txt_writing,
+        "txt-by-hand": _txt_by_hand,
+        "txt-by-hand-over": _txt_by_hand,
+        "dns-waiting": _dns_waiting,
+        "dns-visible": _dns_visible,
+        "caches-waiting": _caches_waiting,
+        "deploy-waiting": _deploy_waiting,
+        "challenges-answered": _named,
+        "authorizations-valid": _named,
+        "txt-removed": _txt_removed,
+        "certificate-finished": _certificate_finished,
+    }
+    """The events whose sentence needs more than their own data."""
 
 
 # ── event fields ───────────────────────────────────────────────────────────────────────

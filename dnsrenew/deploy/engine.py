@@ -95,8 +95,11 @@ class _EntryRun(Frozen):
         """Deploy, without events about the begin and the end."""
         try:
             self._check_pair()
-            deployer = self._guarded(lambda: self.entry.make(DeployerContext(
-                options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)))  # fmt: skip
+            deployer = self._guarded(
+                lambda: self.entry.make(
+                    DeployerContext(options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)
+                )
+            )
         except DnsRenewError as error:
             return self._failed(error)
         result = self._deploy(deployer)

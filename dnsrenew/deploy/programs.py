@@ -69,8 +69,9 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
     whose = ["--user"] if "--user" in arguments else []
     command = [reader, *whose, f"--unit={words[1]}", f"--since=@{begin}", f"--lines={5}", *_PLAIN]
     try:
-        done = subprocesses.run(command, env=subprocesses.environment(), seconds=5.0, limit=_OUTPUT,
-                                cancel=context.cancel, only_end=True)  # fmt: skip
+        done = subprocesses.run(
+            command, env=subprocesses.environment(), seconds=5.0, limit=_OUTPUT, cancel=context.cancel, only_end=True
+        )
     except OSError:
         return words[1], ""
     return words[1], _end(context, done) if done.status == 0 else ""

@@ -357,11 +357,14 @@ class ActiveAttempt:
         concerned = self._named_by(error) or self.pending or unvalidated or list(self.selection.routes)
         routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
         named = self.selection.routes.get(about(error).identifier)
-        narrowed = [[route for route in routes if fits(route)] for fits in (
-            lambda route: route == named,
-            lambda route: about(error).account in route.dns,
-            lambda route: route.challenge == about(error).challenge,
-        )]  # fmt: skip
+        narrowed = [
+            [route for route in routes if fits(route)]
+            for fits in (
+                lambda route: route == named,
+                lambda route: about(error).account in route.dns,
+                lambda route: route.challenge == about(error).challenge,
+            )
+        ]
         return next((some for some in narrowed if some), routes)
 
     def _named_by(self, error: AttemptError) -> list[str]:

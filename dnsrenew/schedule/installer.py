@@ -45,8 +45,16 @@ Runner = Callable[[Sequence[str], str | None], ProgramResult]
 def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramResult:
     """Run a program with a text on its standard input, for at most 60 s; its output is in English."""
     try:
-        completed = subprocess.run(arguments, input=text or "", capture_output=True, text=True, errors="replace",
-                                   timeout=60.0, check=False, env=environment() | {"LC_ALL": "C"})  # fmt: skip
+        completed = subprocess.run(
+            arguments,
+            input=text or "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60.0,
+            check=False,
+            env=environment() | {"LC_ALL": "C"},
+        )
     except FileNotFoundError:
         return ProgramResult(127, "", texts.NO_PROGRAM.format(program=arguments[0]))
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -55,6 +55,10 @@ TARGET = TargetKind(
     describe=lambda options: str(next(options[name] for name in _WRITTEN if name in options)),
     make=FilesDeployer,
     needs_key=needs_key,
-    example={"certificate": "/etc/nginx/tls/cert.pem", "key": "/etc/nginx/tls/key.pem",
-             "reload": ["systemctl", "reload", "nginx"], "verify": "localhost:443"},
-)  # fmt: skip
+    example={
+        "certificate": "/etc/nginx/tls/cert.pem",
+        "key": "/etc/nginx/tls/key.pem",
+        "reload": ["systemctl", "reload", "nginx"],
+        "verify": "localhost:443",
+    },
+)

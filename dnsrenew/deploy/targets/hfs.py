@@ -79,8 +79,9 @@ class HfsDeployer(TargetDeployer):
             return HfsApi(self._context, str(self._options["url"]))
         discovery, programs = Discovery(), running_programs()
         ports = dict.fromkeys(_ports(self._options, discovery, programs))
-        candidates = [HfsApi(self._context, _URL.format(port=port)) for port in ports
-                      if discovery.is_trusted_port(port, programs)]  # fmt: skip
+        candidates = [
+            HfsApi(self._context, _URL.format(port=port)) for port in ports if discovery.is_trusted_port(port, programs)
+        ]
         for api in candidates:
             if api.is_there():
                 self.found = api.url
@@ -210,10 +211,16 @@ TARGET = TargetKind(
     to="hfs",
     title="HFS, rejetto's HTTP File Server, version 3: served without a restart.",
     options={
-        "url": TargetOption("url", "The address of HFS; default: that of an HFS of root or the running user on this "
-                            "machine. Required with `user`."),
-        "folder": TargetOption("path", "The folder of HFS, if it is not the one that HFS names (a container's volume). "
-                               "Where its API is closed, its settings are changed in `config.yaml` there."),
+        "url": TargetOption(
+            "url",
+            "The address of HFS; default: that of an HFS of root or the running user on this "
+            "machine. Required with `user`.",
+        ),
+        "folder": TargetOption(
+            "path",
+            "The folder of HFS, if it is not the one that HFS names (a container's volume). "
+            "Where its API is closed, its settings are changed in `config.yaml` there.",
+        ),
         "user": TargetOption("text", "An admin account of HFS, if its admin is not open to this machine."),
         "password": TargetOption("secret", "The password of that account."),
         "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
@@ -223,7 +230,7 @@ TARGET = TargetKind(
     make=HfsDeployer,
     needs_https=False,
     example={"url": "http://127.0.0.1:8080"},
-)  # fmt: skip
+)
 
 
 # ── hfs api ────────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
-from dnsrenew.base.extensions import Extension, part
+from typing import TYPE_CHECKING
 
-EXTENSION = Extension(
-    commands=part(f"{__name__}.commands_table", "TABLE"),
-    store=part(f"{__name__}.certificates", "DATABASE"),
-    check=part(f"{__name__}.database.server", "check_fleet"),
-)
+from dnsrenew.base.extensions import Extension
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dnsrenew.cli.command_types import CommandTable
+    from dnsrenew.config.loader import Draft
+    from dnsrenew.extensions.fleet.certificates import DatabaseKind
+
+
+def _commands() -> CommandTable:
+    from dnsrenew.extensions.fleet.commands_table import TABLE
+
+    return TABLE
+
+
+def _store() -> DatabaseKind:
+    from dnsrenew.extensions.fleet.certificates import DATABASE
+
+    return DATABASE
+
+
+def _check() -> Callable[[Draft], None]:
+    from dnsrenew.extensions.fleet.database.server import check_fleet
+
+    return check_fleet
+
+
+EXTENSION = Extension(commands=_commands, store=_store, check=_check)

@@ -193,7 +193,7 @@ def _is_meant(name: str, wanted: str) -> bool:
     return name == wanted or (is_pattern(wanted) and fnmatchcase(name, wanted.lower()))
 
 
-class _DatabaseKind:
+class DatabaseKind:
     """See :class:`dnsrenew.operations.selection.StoreKind`."""
 
     def open(self, address: StoreAddress, seals: Callable[[], Sequence[bytes]]) -> DatabaseStore:
@@ -215,4 +215,4 @@ class _DatabaseKind:
         return FleetCertificates(config, store, WantedCertificates(store.database), config.fleet.documents)
 
 
-DATABASE: Final = _DatabaseKind()
+DATABASE: Final = DatabaseKind()

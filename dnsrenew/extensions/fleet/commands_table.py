@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.extensions import part
 from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
 from dnsrenew.cli.commands import NAMES, OTHER_RUN, YES, wait_option
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Runner
 
 _COMMANDS: Final = {
     "worker": Command(
@@ -102,6 +104,15 @@ _COMMANDS: Final = {
 }
 
 
-_RUNNERS: Final = part("dnsrenew.extensions.fleet.commands.fleet_add", "RUNNERS")
-_WORKER: Final = part("dnsrenew.extensions.fleet.commands.worker", "worker")
-TABLE: Final = CommandTable(_COMMANDS, lambda name: _WORKER() if name == "worker" else _RUNNERS()[name])
+def _run(name: str) -> Runner:
+    """Return the function that runs a command. Loading it before would take time."""
+    if name == "worker":
+        from dnsrenew.extensions.fleet.commands.worker import worker
+
+        return worker
+    from dnsrenew.extensions.fleet.commands.fleet_add import RUNNERS
+
+    return RUNNERS[name]
+
+
+TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from dnsrenew.base.extensions import Extension, part
+from typing import TYPE_CHECKING
 
-EXTENSION = Extension(commands=part(f"{__name__}.commands_table", "TABLE"))
+from dnsrenew.base.extensions import Extension
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import CommandTable
+
+
+def _commands() -> CommandTable:
+    from dnsrenew.extensions.serve.commands_table import TABLE
+
+    return TABLE
+
+
+EXTENSION = Extension(commands=_commands)

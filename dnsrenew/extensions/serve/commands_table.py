@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.extensions import part
 from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Runner
 
 _INTERFACES: Final = ("asgi", "wsgi")
 
@@ -59,4 +61,10 @@ _COMMANDS: Final = {
 }
 
 
-TABLE: Final = CommandTable(_COMMANDS, lambda _: part("dnsrenew.extensions.serve.command", "serve")())
+def _run(_name: str) -> Runner:
+    from dnsrenew.extensions.serve.command import serve
+
+    return serve
+
+
+TABLE: Final = CommandTable(_COMMANDS, _run)

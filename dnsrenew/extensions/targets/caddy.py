@@ -67,6 +67,11 @@ TARGET = TargetKind(
     },
     writes=("certificate", "key"),
     make=CaddyDeployer,
-    example={"certificate": "/etc/caddy/tls/cert.pem", "key": "/etc/caddy/tls/key.pem", "group": "caddy",
-             "key_mode": "0640", "verify": "localhost:443"},
-)  # fmt: skip
+    example={
+        "certificate": "/etc/caddy/tls/cert.pem",
+        "key": "/etc/caddy/tls/key.pem",
+        "group": "caddy",
+        "key_mode": "0640",
+        "verify": "localhost:443",
+    },
+)

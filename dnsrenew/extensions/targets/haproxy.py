@@ -95,8 +95,11 @@ TARGET = TargetKind(
     to="haproxy",
     title="HAProxy over its runtime socket, without a reload.",
     options={
-        "socket": TargetOption("socket", "The runtime socket (stats socket … level admin): a path, or HOST:PORT of "
-                               "this machine.", required=True),
+        "socket": TargetOption(
+            "socket",
+            "The runtime socket (stats socket … level admin): a path, or HOST:PORT of this machine.",
+            required=True,
+        ),
         "certificate": TargetOption("path", "The file that HAProxy's `crt` names: key and certificate.", required=True),
         "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
         "owner": TargetOption("owner", "The owner of the file."),
@@ -105,6 +108,9 @@ TARGET = TargetKind(
     },
     writes=("certificate",),
     make=HaproxyDeployer,
-    example={"socket": "/run/haproxy/admin.sock", "certificate": "/etc/haproxy/tls/site.pem",
-             "verify": "localhost:443"},
-)  # fmt: skip
+    example={
+        "socket": "/run/haproxy/admin.sock",
+        "certificate": "/etc/haproxy/tls/site.pem",
+        "verify": "localhost:443",
+    },
+)

@@ -46,6 +46,9 @@ TARGET = TargetKind(
     has_reload=True,
     writes=("path",),
     make=Pkcs12Deployer,
-    example={"path": "/var/lib/jellyfin/tls.pfx", "password": "file:pkcs12-password.txt",
-             "reload": ["systemctl", "restart", "jellyfin"]},
-)  # fmt: skip
+    example={
+        "path": "/var/lib/jellyfin/tls.pfx",
+        "password": "file:pkcs12-password.txt",
+        "reload": ["systemctl", "restart", "jellyfin"],
+    },
+)

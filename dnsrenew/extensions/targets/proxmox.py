@@ -40,9 +40,18 @@ class ProxmoxDeployer(TargetDeployer):
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {"certificate": old.encode("ascii", "replace")})
         self.has_changed = True
-        self._ask("POST", f"{self._path}/custom", as_form({
-            "certificates": certificate.fullchain_pem, "key": certificate.private_key_pem, "force": "1", "restart": "1"
-        }))  # fmt: skip
+        self._ask(
+            "POST",
+            f"{self._path}/custom",
+            as_form(
+                {
+                    "certificates": certificate.fullchain_pem,
+                    "key": certificate.private_key_pem,
+                    "force": "1",
+                    "restart": "1",
+                }
+            ),
+        )
 
     def restore(self) -> bool:
         """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
@@ -79,8 +88,11 @@ class ProxmoxDeployer(TargetDeployer):
         if "token" in options:
             self._api.headers["Authorization"] = f"PVEAPIToken={reveal(options['token'])}"
         elif "user" in options and "password" in options:
-            answer = self._api.ask("POST", "/access/ticket", as_form({
-                "username": options["user"], "password": reveal(options["password"])}))  # fmt: skip
+            answer = self._api.ask(
+                "POST",
+                "/access/ticket",
+                as_form({"username": options["user"], "password": reveal(options["password"])}),
+            )
             data = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(data, dict) or not data.get("ticket"):
                 raise self._api.error(texts.API_STRANGE, reason=texts.NO_TICKET)
@@ -111,6 +123,9 @@ TARGET = TargetKind(
         "Where a certificate was uploaded before, the API does not give its key, so it cannot be put back. "
         "Tested with a stand-in that was written from the public API viewer, not with Proxmox VE itself."
     ),
-    example={"url": "https://pve1.example.com:8006", "token": "file:proxmox-token.txt",
-             "verify": "pve1.example.com:8006"},
-)  # fmt: skip
+    example={
+        "url": "https://pve1.example.com:8006",
+        "token": "file:proxmox-token.txt",
+        "verify": "pve1.example.com:8006",
+    },
+)

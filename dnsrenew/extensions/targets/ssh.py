@@ -122,10 +122,15 @@ TARGET = TargetKind(
     make=SshDeployer,
     needs_key=needs_key,
     note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare it.",
-    example={"host": "web1.example.com", "user": "deploy", "certificate": "/etc/nginx/tls/cert.pem",
-             "key": "/etc/nginx/tls/key.pem", "reload": ["sudo", "systemctl", "reload", "nginx"],
-             "verify": "web1.example.com:443"},
-)  # fmt: skip
+    example={
+        "host": "web1.example.com",
+        "user": "deploy",
+        "certificate": "/etc/nginx/tls/cert.pem",
+        "key": "/etc/nginx/tls/key.pem",
+        "reload": ["sudo", "systemctl", "reload", "nginx"],
+        "verify": "web1.example.com:443",
+    },
+)
 
 
 # ── openssh ────────────────────────────────────────────────────────────────────────────
@@ -201,9 +206,15 @@ class OpenSsh:
 
     def _start(self, program: str, arguments: Sequence[str], largest: int | None = None) -> subprocesses.Completed:
         try:
-            done = subprocesses.run([self._options.get(program, program), *arguments], env=subprocesses.environment(),
-                                    seconds=self._seconds, limit=64 << 10, cancel=self._run.cancel, only_end=True,
-                                    largest=largest)  # fmt: skip
+            done = subprocesses.run(
+                [self._options.get(program, program), *arguments],
+                env=subprocesses.environment(),
+                seconds=self._seconds,
+                limit=64 << 10,
+                cancel=self._run.cancel,
+                only_end=True,
+                largest=largest,
+            )
         except OSError as error:
             reason = error.strerror or type(error).__name__
             raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None

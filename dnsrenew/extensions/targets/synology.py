@@ -85,10 +85,18 @@ class SynologyDeployer(TargetDeployer):
 
     def _login(self, version: int) -> Payload:
         options, reveal = self._context.options, self._context.reveal
-        return as_form({
-            "api": _AUTH, "method": "login", "version": str(version), "format": "sid", "enable_syno_token": "yes",
-            "account": options["user"], "passwd": reveal(options["password"]), **self._device(),
-        })  # fmt: skip
+        return as_form(
+            {
+                "api": _AUTH,
+                "method": "login",
+                "version": str(version),
+                "format": "sid",
+                "enable_syno_token": "yes",
+                "account": options["user"],
+                "passwd": reveal(options["password"]),
+                **self._device(),
+            }
+        )
 
     def _keep(self, session: Mapping[str, Any]) -> None:
         """Send the session and its token with every request from now on."""
@@ -140,8 +148,11 @@ def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
     leaf, chain = split_chain(certificate.fullchain_pem)
     files = {"key": certificate.private_key_pem, "cert": leaf, "inter_cert": chain}
     parts = [(f'name="{name}"', value) for name, value in fields.items()]
-    parts += [(f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', pem)
-              for name, pem in files.items() if pem]  # fmt: skip
+    parts += [
+        (f'name="{name}"; filename="{name}.pem"\r\nContent-Type: application/octet-stream', pem)
+        for name, pem in files.items()
+        if pem
+    ]
     lines = [f"--{boundary}\r\nContent-Disposition: form-data; {head}\r\n\r\n{value}\r\n" for head, value in parts]
     body = f"{''.join(lines)}--{boundary}--\r\n"
     return Payload(f"multipart/form-data; boundary={boundary}", body.encode())
@@ -168,6 +179,10 @@ TARGET = TargetKind(
         "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
         "written from public documents and scripts, not with DSM itself."
     ),
-    example={"url": "https://nas.example.com:5001", "user": "certificates", "password": "file:dsm-password.txt",
-             "verify": "nas.example.com:5001"},
-)  # fmt: skip
+    example={
+        "url": "https://nas.example.com:5001",
+        "user": "certificates",
+        "password": "file:dsm-password.txt",
+        "verify": "nas.example.com:5001",
+    },
+)

@@ -307,6 +307,10 @@ TARGET = TargetKind(
         "Give the API key over HTTPS only: TrueNAS revokes a key that it sees unencrypted. "
         "Tested with stand-ins that were written from the public API references, not with TrueNAS itself."
     ),
-    example={"url": "https://nas.example.com", "user": "truenas_admin", "token": "file:truenas-key.txt",
-             "verify": "nas.example.com:443"},
-)  # fmt: skip
+    example={
+        "url": "https://nas.example.com",
+        "user": "truenas_admin",
+        "token": "file:truenas-key.txt",
+        "verify": "nas.example.com:443",
+    },
+)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from dnsrenew.base.extensions import part
 from dnsrenew.cli.command_types import Command, CommandTable
+
+if TYPE_CHECKING:
+    from dnsrenew.cli.command_types import Runner
 
 _COMMANDS: Final = {
     "notify": Command(
@@ -22,4 +24,11 @@ _COMMANDS: Final = {
 }
 
 
-TABLE: Final = CommandTable(_COMMANDS, lambda _: part("dnsrenew.extensions.watch.command", "notify")())
+def _run(_name: str) -> Runner:
+    """Return the function that runs the command."""
+    from dnsrenew.extensions.watch.command import notify
+
+    return notify
+
+
+TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -24,8 +24,13 @@ from dnsrenew.extensions.setup.importing.pem import account_of, read_pair
 from dnsrenew.extensions.setup.importing.tool_hosts import expected, hosts_of, route53_account
 
 _FILE: Final = "Caddyfile"
-_PLACES: Final = ("etc/caddy/Caddyfile", "usr/local/etc/caddy/Caddyfile", "usr/local/etc/Caddyfile", "etc/Caddyfile",
-                  "opt/homebrew/etc/Caddyfile")  # fmt: skip
+_PLACES: Final = (
+    "etc/caddy/Caddyfile",
+    "usr/local/etc/caddy/Caddyfile",
+    "usr/local/etc/Caddyfile",
+    "etc/Caddyfile",
+    "opt/homebrew/etc/Caddyfile",
+)
 _INTERNAL: Final = "local"
 """The folder of the certificates of Caddy's own CA."""
 _ZEROSSL: Final = "acme.zerossl.com"
@@ -240,8 +245,15 @@ def _deployment(
 # Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
 
 _UNIT: Final = "caddy.service"
-_GLOBAL: Final = {"acme_ca": "ca", "acme_ca_root": "ca_root", "acme_dns": "dns", "acme_eab": "eab",
-                  "cert_issuer": "issuer", "key_type": "key_type", "local_certs": "internal"}  # fmt: skip
+_GLOBAL: Final = {
+    "acme_ca": "ca",
+    "acme_ca_root": "ca_root",
+    "acme_dns": "dns",
+    "acme_eab": "eab",
+    "cert_issuer": "issuer",
+    "key_type": "key_type",
+    "local_certs": "internal",
+}
 """The global options that have an equivalent in ``tls``."""
 _PAIR: Final = 2
 
