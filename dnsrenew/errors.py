@@ -225,9 +225,9 @@ class DnsRenewError(Exception):
         self.with_evidence(**(evidence or {}))
 
     @classmethod
-    def of(cls, text: Text, /, **evidence: Any) -> Self:  # JSON values
-        """Return the error with this text; ``evidence`` fills the fields of the text and is kept."""
-        code, message, fix = text.fill(**evidence)
+    def of(cls, text: Text, /, *, shown: Mapping[str, Any] | None = None, **evidence: Any) -> Self:  # JSON values
+        """Return the error with this text; ``evidence`` fills its fields and is kept, ``shown`` only fills them."""
+        code, message, fix = text.fill(**{**evidence, **(shown or {})})
         return cls(code, message, fix=fix, evidence=evidence)
 
     def __str__(self) -> str:

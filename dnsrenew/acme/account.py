@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
-from josepy.json_util import decode_b64jose
-from josepy.jwa import HS256
-from josepy.jwk import JWK, JWKOct
+from josepy.jwa import ES256
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.account_keys import AccountStore, inner_jws, resolve, roll, signer_of, with_thumbprint
-from dnsrenew.acme.problems import Problems, is_refusal, variant
-from dnsrenew.acme.resources import MAX_WORD, address, one_line
+from dnsrenew.acme.account_keys import AccountStore, binding, fetch, inner_jws, signer_of, with_thumbprint
+from dnsrenew.acme.problems import is_refusal, variant
+from dnsrenew.acme.resources import address
 from dnsrenew.acme.transport import Directory, Signer, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
-from dnsrenew.base.model import EAB_BY_EMAIL, Eab, mac_key_fault
+from dnsrenew.base.model import Eab
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.runtime.calls import Transient, resend
-from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, Cancelled, LockedError, SecretError, StoreError
+from dnsrenew.errors import CAError, LockedError, StoreError
 
 _CLOSED: Final = frozenset({"unauthorized", "accountDoesNotExist"})
 """Problem types for an account that the CA has closed, as after its key was reported as compromised."""
+_UNBOUND: Final = frozenset({"unauthorized", "malformed", "externalAccountRequired"})
+"""Problem types of a refused newAccount request that may be about the external account binding."""
 _SLOW: Final = "validates_slowly"
 """A key of the account's data."""
 
@@ -157,8 +152,58 @@ class AccountSession:
             stored = self._load_resolved(context, directory)
             if stored is None or stored.url is None:
                 stored = self._create(context, directory, stored)
-            rolled = roll(context, self, directory, stored, transport=self._transport, store=self._store)
-            return signer_of(rolled)
+            return signer_of(self._roll(context, directory, stored))
+
+    def _roll(self, context: Context, directory: Directory, stored: AccountData) -> AccountData:
+        """Change the key of an account (RFC 8555 section 7.3.5); the caller holds its lock.
+
+        No crash loses the account. The new key is on disk beside the old one before the CA gets it. Both are kept until
+        the CA confirms which of them is the account's, by a lookup of the account with the new key.
+
+        :raises CAError: the CA did not change the key, and the old one is still valid; with ``evidence["pending"]`` the
+            result is unknown, and both keys are kept and tried.
+        """
+        url = directory.resource("keyChange")
+        if url is None:
+            raise self._transport.problems(context).error(texts.KEY_CHANGE_NOT_OFFERED, resource="keyChange")
+        next_key = x509.key_to_pem(x509.new_key("ecdsa-p256"))
+        stored = with_thumbprint(with_thumbprint(stored, stored.key_pem), next_key)
+        current, both = replace(stored, key_pem=next_key), replace(stored, next_key_pem=next_key)
+        self._store.save(both)
+        old = signer_of(stored)
+        payload = {"account": old.url, "oldKey": old.key.public_key().to_partial_json()}
+        try:
+            inner = inner_jws(payload, signer_of(current).key, ES256, url)
+            self._transport.post(context, old, url, inner, "keyChange", tries=1)
+        except CAError as error:  # the CA may have changed the key, and only its answer was lost
+            try:
+                current = self._resolve(context, directory, both)
+            except CAError:
+                raise variant(error, texts.KEY_CHANGE_PENDING, pending=True) from None
+            if current.key_pem != next_key:
+                self._store.save(current)
+                raise
+        self._store.save(current)
+        return current
+
+    def _resolve(self, context: Context, directory: Directory, both: AccountData) -> AccountData:
+        """Return the account with the one of its two keys that the CA has.
+
+        :raises CAError: the CA does not tell now; both keys must be kept.
+        """
+        assert both.next_key_pem is not None  # noqa: S101  # otherwise no change is pending
+        old = replace(both, next_key_pem=None)
+        new = replace(old, key_pem=both.next_key_pem)
+        try:
+            return self.look_up(context, directory, new) or old
+        except CAError as error:
+            if not is_refusal(error):
+                raise
+            # The lookup was refused for another reason. Try which key the account accepts.
+            for account in (new, old):
+                if self.holds(context, account):
+                    return account
+            raise
 
     def roll_compromised(self, context: Context, directory: Directory, old: Signer) -> Signer:
         """See :meth:`CAClient.replace_key`: a new key, with a new account where the old one cannot get it."""
@@ -226,7 +271,7 @@ class AccountSession:
         stored = self._load()
         if stored is None or stored.next_key_pem is None:
             return stored
-        resolved = resolve(context, self, directory, stored)
+        resolved = self._resolve(context, directory, stored)
         self._store.save(resolved)
         return resolved
 
@@ -281,7 +326,7 @@ class AccountSession:
                 context, signer, directory.required("newAccount"), payload, "newAccount", tries=2
             )
         except CAError as error:
-            if "externalAccountBinding" in payload and error.type in REFUSED:
+            if "externalAccountBinding" in payload and error.type in _UNBOUND:
                 raise variant(error, texts.EAB_REFUSED) from None
             raise
         url = address(response.url, response.headers.get("Location"))
@@ -328,119 +373,3 @@ class AccountSession:
 def _is_ready(stored: AccountData | None) -> bool:
     """Return whether the account can be used without a request."""
     return stored is not None and stored.url is not None and stored.next_key_pem is None
-
-
-# ── eab ────────────────────────────────────────────────────────────────────────────────
-
-# External account binding (RFC 8555 section 7.3.4): the account key, signed with a MAC key from the CA.
-
-SECONDS: Final = 60.0
-"""Time limit for reading the secret, as for the secrets of a DNS host."""
-REFUSED: Final = frozenset({"unauthorized", "malformed", "externalAccountRequired"})
-"""Problem types of a refused newAccount request that may be about the binding."""
-
-
-def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, url: str) -> dict[str, Any]:
-    """Return the inner JWS for newAccount. The secret is read only now.
-
-    :param url: the URL of newAccount.
-    :raises CAError: ``eab-invalid``: the configured binding is invalid; nothing was sent.
-    """
-    key = JWKOct(key=_mac_key(context, problems, eab))
-    return inner_jws(account_key.public_key().to_partial_json(), key, HS256, url, eab.kid)
-
-
-def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
-    if not eab.kid:
-        raise problems.error(texts.EAB_NO_KID, **_evidence(eab))
-    text = _reveal(context, problems, eab)
-    fault = mac_key_fault(text)
-    if fault is not None:
-        del text  # a tool that prints the variables of a traceback must not show it
-        raise problems.error(texts.EAB_BAD_HMAC, fault=fault, **_evidence(eab))
-    return decode_b64jose(text.rstrip("="))
-
-
-def _reveal(context: Context, problems: Problems, eab: Eab) -> str:
-    """Read the secret within :data:`SECONDS`, because all certificates of the CA wait for it.
-
-    :raises CAError: ``eab-invalid``: another CA may not need it.
-    """
-    reveal = partial(eab.hmac.reveal, cancel=context.cancel)
-    try:
-        text = context.redactor.add(context.within(SECONDS).call(reveal)).strip()
-    except SecretError as error:
-        evidence = {"ca": problems.name, "cause": error.code, **_evidence(eab)}
-        code, message, fix = texts.EAB_UNREADABLE.fill(**evidence, error=error.message, error_fix=error.fix)
-        raise CAError(code, message, fix=fix, evidence=evidence) from None
-    except Cancelled:
-        context.check()  # raises if the caller cancelled
-        raise problems.error(texts.EAB_TIMEOUT, cause="timeout", timeout=SECONDS, **_evidence(eab)) from None
-    context.redactor.add(text.rstrip("="))
-    return text
-
-
-def _evidence(eab: Eab) -> dict[str, str]:
-    return {"kid": eab.kid, "reference": eab.hmac.reference}
-
-
-# ── email binding ──────────────────────────────────────────────────────────────────────
-
-# A binding that a CA gives for an e-mail address (ZeroSSL): fetched when an account is created, and never stored.
-#
-# The request is that of ZeroSSL's documentation (zerossl.com/documentation/acme, "Generate EAB Credentials"): POST
-# with the form field ``email``, answered by JSON with ``success``, ``eab_kid`` and ``eab_hmac_key``, or with
-# ``error``.
-
-_MAIL: Final = "mailto:"
-
-
-def fetch(context: Context, problems: Problems, directory: str, contact: Sequence[str]) -> Eab:
-    """Return a new binding for the first e-mail address of the contact.
-
-    :param directory: the directory URL of the CA.
-    :param contact: contact URLs.
-    :raises CAError: ``eab-invalid``: there is no address, the CA has no such service, or it refused; another code if
-        the service does not answer.
-    """
-    email = next((each.removeprefix(_MAIL) for each in contact if each.startswith(_MAIL)), "")
-    if not email:
-        raise problems.error(texts.EAB_NO_EMAIL)
-    url = EAB_BY_EMAIL.get(urlsplit(directory).netloc)
-    if url is None:
-        raise problems.error(texts.EAB_NO_SERVICE)
-    http = HttpClient()
-    try:
-        response = resend(context, lambda: _post(context, problems, http, url, email))
-    finally:
-        http.close()
-    answer = response.fields()
-    kid, hmac = answer.get("eab_kid"), answer.get("eab_hmac_key")
-    if not answer.get("success") or not _is_word(kid) or not _is_word(hmac):
-        reason = _reason(answer)
-        if reason:
-            raise problems.error(texts.EAB_EMAIL_REFUSED, email=email, status=response.status, reason=reason)
-        raise problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
-    return Eab(str(kid), Secret(context.redactor.add(str(hmac))))
-
-
-def _post(context: Context, problems: Problems, http: HttpClient, url: str, email: str) -> Response:
-    try:
-        response = context.call(lambda: http.request("POST", url, data={"email": email}))
-    except HttpFailure as failure:
-        raise Transient(problems.unreachable(failure, url, context.clock.now())) from None
-    if response.status >= 500:
-        error = problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
-        raise Transient(error, after=retry_after(response.headers, context.clock.now()))
-    return response
-
-
-def _is_word(value: object) -> bool:
-    return isinstance(value, str) and bool(value)
-
-
-def _reason(answer: dict[str, Any]) -> str:
-    """Return the type of the error, such as ``invalid_email``; "" if the answer has none."""
-    error = answer.get("error")
-    found = error.get("type") if isinstance(error, dict) else None
-    return one_line(found, MAX_WORD) if isinstance(found, str) else ""

@@ -1,122 +1,32 @@
-"""The keys of an account: where it is stored, its signer, and key rollover (RFC 8555 section 7.3.5).
-
-No crash of a rollover loses the account. The new key is on disk beside the old one before the CA gets it. Both are kept
-until the CA confirms which of them is the account's, by a lookup of the account with the new key.
-"""
+"""The keys of an account: where it is stored, its signer, and its external binding (RFC 8555 section 7.3.4)."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
-from josepy.jwa import ES256, ES384, RS256, JWASignature
-from josepy.jwk import JWK, JWKEC, JWKRSA
+from josepy.json_util import decode_b64jose
+from josepy.jwa import ES256, ES384, HS256, RS256, JWASignature
+from josepy.jwk import JWK, JWKEC, JWKRSA, JWKOct
 
 from dnsrenew.acme import texts
-from dnsrenew.acme.problems import is_refusal, variant
-from dnsrenew.acme.resources import base64url
-from dnsrenew.acme.transport import Directory, Signer, Transport
+from dnsrenew.acme.problems import Problems
+from dnsrenew.acme.resources import MAX_WORD, base64url, one_line
+from dnsrenew.acme.transport import Signer
 from dnsrenew.base import x509
+from dnsrenew.base.http import HttpClient, HttpFailure, Response, retry_after
+from dnsrenew.base.model import EAB_BY_EMAIL, Eab, mac_key_fault
 from dnsrenew.base.model.spec import THUMBPRINTS, AccountData
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import Transient, resend
+from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.errors import CAError, StoreError
-
-
-class AccountKeys(Protocol):
-    """Asks the CA about one key of an account."""
-
-    def look_up(self, context: Context, directory: Directory, account: AccountData) -> AccountData | None:
-        """Return the account with this key, or None."""
-
-    def holds(self, context: Context, account: AccountData) -> bool:
-        """Return whether the key signs for the account."""
-
-
-def roll(
-    context: Context,
-    accounts: AccountKeys,
-    directory: Directory,
-    stored: AccountData,
-    *,
-    transport: Transport,
-    store: AccountStore,
-) -> AccountData:
-    """Change the key of an account; the caller holds its lock.
-
-    :raises CAError: the CA did not change the key, and the old one is still valid; with ``evidence["pending"]`` the
-        result is unknown, and both keys are kept and tried.
-    """
-    url = directory.resource("keyChange")
-    if url is None:
-        raise transport.problems(context).error(texts.KEY_CHANGE_NOT_OFFERED, resource="keyChange")
-    next_key = x509.key_to_pem(x509.new_key("ecdsa-p256"))
-    stored = with_thumbprint(with_thumbprint(stored, stored.key_pem), next_key)
-    new = AccountData(next_key, stored.url, stored.contact, stored.data)
-    both = AccountData(stored.key_pem, stored.url, stored.contact, stored.data, new.key_pem)
-    store.save(both)
-    old = signer_of(stored)
-    payload = {"account": old.url, "oldKey": old.key.public_key().to_partial_json()}
-    try:
-        inner = inner_jws(payload, signer_of(new).key, ES256, url)
-        transport.post(context, old, url, inner, "keyChange", tries=1)
-        current: AccountData = new
-    except CAError as error:
-        current = _resolve_after(error, context, accounts, directory, both)
-        if current.key_pem != new.key_pem:
-            store.save(current)
-            raise
-    store.save(current)
-    return current
-
-
-def inner_jws(
-    payload: Mapping[str, Any], key: JWK, algorithm: JWASignature, url: str, kid: str | None = None
-) -> dict[str, Any]:
-    """Return a JWS within a request: of key rollover, or of an external account binding."""
-    from acme.jws import JWS  # rarely needed
-
-    signed = JWS.sign(json.dumps(payload).encode(), key=key, alg=algorithm, nonce=None, url=url, kid=kid)
-    inner: dict[str, Any] = json.loads(signed.json_dumps())
-    return inner
-
-
-def _resolve_after(
-    error: CAError, context: Context, accounts: AccountKeys, directory: Directory, both: AccountData
-) -> AccountData:
-    """Return the account after a failed change; the CA may have changed the key and only its answer was lost."""
-    try:
-        return resolve(context, accounts, directory, both)
-    except CAError:
-        raise variant(error, texts.KEY_CHANGE_PENDING, pending=True) from None
-
-
-def resolve(context: Context, accounts: AccountKeys, directory: Directory, both: AccountData) -> AccountData:
-    """Return the account with the one of its two keys that the CA has.
-
-    :raises CAError: the CA does not tell now; both keys must be kept.
-    """
-    assert both.next_key_pem is not None  # noqa: S101  # otherwise no change is pending
-    old = AccountData(both.key_pem, both.url, both.contact, both.data)
-    new = replace(old, key_pem=both.next_key_pem)
-    try:
-        return accounts.look_up(context, directory, new) or old
-    except CAError as error:
-        if not is_refusal(error):
-            raise
-        # The lookup was refused for another reason. Try which key the account accepts.
-        for account in (new, old):
-            if accounts.holds(context, account):
-                return account
-        raise
-
-
-# ── account store ──────────────────────────────────────────────────────────────────────
-
-# The interface of the account store, and the signer of a stored account.
+from dnsrenew.errors import Cancelled, SecretError, StoreError
 
 
 class AccountStore(Protocol):
@@ -143,7 +53,7 @@ def signer_of(account: AccountData) -> Signer:
     :raises StoreError: ``account-damaged``: the key type cannot sign ACME requests.
     """
     try:
-        signing, algorithm = _signing_key(x509.key_from_pem(account.key_pem))
+        signing, algorithm = signing_key(x509.key_from_pem(account.key_pem))
     except ValueError:
         raise StoreError.of(texts.ACCOUNT_DAMAGED) from None
     current = thumbprint(signing)
@@ -151,7 +61,7 @@ def signer_of(account: AccountData) -> Signer:
     return Signer(signing, account.url, algorithm, earlier)
 
 
-def _signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:
+def signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:
     """Return a key with its signature algorithm (RFC 7518 section 3.1), both for JWS.
 
     :raises ValueError: it is on a curve that few CAs accept.
@@ -173,7 +83,7 @@ def with_thumbprint(account: AccountData, key_pem: bytes) -> AccountData:
     a lost key cannot be computed any more.
     """
     key = x509.key_from_pem(key_pem)
-    known = dict.fromkeys([*_thumbprints(account), thumbprint(_signing_key(key)[0])])
+    known = dict.fromkeys([*_thumbprints(account), thumbprint(signing_key(key)[0])])
     return replace(account, data={**account.data, THUMBPRINTS: list(known)})
 
 
@@ -187,3 +97,127 @@ def thumbprint(key: JWKEC | JWKRSA) -> str:
 def _thumbprints(account: AccountData) -> list[str]:
     found = account.data.get(THUMBPRINTS)
     return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+def inner_jws(
+    payload: Mapping[str, Any], key: JWK, algorithm: JWASignature, url: str, kid: str | None = None
+) -> dict[str, Any]:
+    """Return a JWS within a request: of key rollover, or of an external account binding."""
+    from acme.jws import JWS  # rarely needed
+
+    signed = JWS.sign(json.dumps(payload).encode(), key=key, alg=algorithm, nonce=None, url=url, kid=kid)
+    inner: dict[str, Any] = json.loads(signed.json_dumps())
+    return inner
+
+
+# ── eab ────────────────────────────────────────────────────────────────────────────────
+
+# External account binding (RFC 8555 section 7.3.4): the account key, signed with a MAC key from the CA.
+
+SECONDS: Final = 60.0
+"""Time limit for reading the secret, as for the secrets of a DNS host."""
+
+
+def binding(context: Context, problems: Problems, eab: Eab, account_key: JWK, url: str) -> dict[str, Any]:
+    """Return the inner JWS for newAccount. The secret is read only now.
+
+    :param url: the URL of newAccount.
+    :raises CAError: ``eab-invalid``: the configured binding is invalid; nothing was sent.
+    """
+    key = JWKOct(key=_mac_key(context, problems, eab))
+    return inner_jws(account_key.public_key().to_partial_json(), key, HS256, url, eab.kid)
+
+
+def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
+    if not eab.kid:
+        raise problems.error(texts.EAB_NO_KID, **_evidence(eab))
+    text = _reveal(context, problems, eab)
+    fault = mac_key_fault(text)
+    if fault is not None:
+        del text  # a tool that prints the variables of a traceback must not show it
+        raise problems.error(texts.EAB_BAD_HMAC, fault=fault, **_evidence(eab))
+    return decode_b64jose(text.rstrip("="))
+
+
+def _reveal(context: Context, problems: Problems, eab: Eab) -> str:
+    """Read the secret within :data:`SECONDS`, because all certificates of the CA wait for it.
+
+    :raises CAError: ``eab-invalid``: another CA may not need it.
+    """
+    reveal = partial(eab.hmac.reveal, cancel=context.cancel)
+    try:
+        text = context.redactor.add(context.within(SECONDS).call(reveal)).strip()
+    except SecretError as error:
+        shown = {"error": error.message, "error_fix": error.fix}
+        raise problems.error(texts.EAB_UNREADABLE, shown=shown, cause=error.code, **_evidence(eab)) from None
+    except Cancelled:
+        context.check()  # raises if the caller cancelled
+        raise problems.error(texts.EAB_TIMEOUT, cause="timeout", timeout=SECONDS, **_evidence(eab)) from None
+    context.redactor.add(text.rstrip("="))
+    return text
+
+
+def _evidence(eab: Eab) -> dict[str, str]:
+    return {"kid": eab.kid, "reference": eab.hmac.reference}
+
+
+# ── email binding ──────────────────────────────────────────────────────────────────────
+
+# A binding that a CA gives for an e-mail address (ZeroSSL): fetched when an account is created, and never stored.
+#
+# The request is that of ZeroSSL's documentation (zerossl.com/documentation/acme, "Generate EAB Credentials"): POST
+# with the form field ``email``, answered by JSON with ``success``, ``eab_kid`` and ``eab_hmac_key``, or with
+# ``error``.
+
+_MAIL: Final = "mailto:"
+
+
+def fetch(context: Context, problems: Problems, directory: str, contact: Sequence[str]) -> Eab:
+    """Return a new binding for the first e-mail address of the contact.
+
+    :param directory: the directory URL of the CA.
+    :param contact: contact URLs.
+    :raises CAError: ``eab-invalid``: there is no address, the CA has no such service, or it refused; another code if
+        the service does not answer.
+    """
+    email = next((each.removeprefix(_MAIL) for each in contact if each.startswith(_MAIL)), "")
+    if not email:
+        raise problems.error(texts.EAB_NO_EMAIL)
+    url = EAB_BY_EMAIL.get(urlsplit(directory).netloc)
+    if url is None:
+        raise problems.error(texts.EAB_NO_SERVICE)
+    http = HttpClient()
+    try:
+        response = resend(context, lambda: _post(context, problems, http, url, email))
+    finally:
+        http.close()
+    answer = response.fields()
+    kid, hmac = answer.get("eab_kid"), answer.get("eab_hmac_key")
+    if not answer.get("success") or not _is_word(kid) or not _is_word(hmac):
+        reason = _reason(answer)
+        if reason:
+            raise problems.error(texts.EAB_EMAIL_REFUSED, email=email, status=response.status, reason=reason)
+        raise problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
+    return Eab(str(kid), Secret(context.redactor.add(str(hmac))))
+
+
+def _post(context: Context, problems: Problems, http: HttpClient, url: str, email: str) -> Response:
+    try:
+        response = context.call(lambda: http.request("POST", url, data={"email": email}))
+    except HttpFailure as failure:
+        raise Transient(problems.unreachable(failure, url, context.clock.now())) from None
+    if response.status >= 500:
+        error = problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
+        raise Transient(error, after=retry_after(response.headers, context.clock.now()))
+    return response
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _reason(answer: dict[str, Any]) -> str:
+    """Return the type of the error, such as ``invalid_email``; "" if the answer has none."""
+    error = answer.get("error")
+    found = error.get("type") if isinstance(error, dict) else None
+    return one_line(found, MAX_WORD) if isinstance(found, str) else ""

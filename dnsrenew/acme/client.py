@@ -13,12 +13,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from josepy.jwa import ES256, ES384, RS256
-from josepy.jwk import JWKEC, JWKRSA
-
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.account_keys import AccountStore, signer_of
+from dnsrenew.acme.account_keys import AccountStore, signer_of, signing_key
 from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
 from dnsrenew.acme.resources import Authorization, Challenge, Order
@@ -252,7 +249,8 @@ class CAClient(Orders):
             if key is None:
                 self._session.post(context, url, payload, "revokeCert")
             else:
-                self._transport.post(context, signer(key), url, payload, "revokeCert")
+                signing, algorithm = signing_key(key)
+                self._transport.post(context, Signer(signing, None, algorithm), url, payload, "revokeCert")
         except CAError as error:
             if error.type == "unauthorized":
                 raise variant(error, texts.REVOCATION_REFUSED) from None
@@ -265,19 +263,6 @@ def _is_valid(response: Response) -> bool:
         return resources.status_of(response.json()) == "valid"
     except ValueError:
         return False  # the order tells
-
-
-# ── revocation ─────────────────────────────────────────────────────────────────────────
-
-# Revocation of a certificate (RFC 8555 section 7.6), signed with the account key or the certificate's own key.
-
-
-def signer(key: x509.PrivateKey) -> Signer:
-    """Return a signer with a certificate's own key; the request contains the public key."""
-    kind = x509.key_kind(key)
-    if kind in {"ecdsa-p256", "ecdsa-p384"}:
-        return Signer(JWKEC(key=key), None, ES256 if kind == "ecdsa-p256" else ES384)
-    return Signer(JWKRSA(key=key), None, RS256)
 
 
 # ── account status ─────────────────────────────────────────────────────────────────────

@@ -70,8 +70,7 @@ class Problems(Frozen):
         :param retry_after: seconds that the CA asks to wait, or None.
         """
         evidence = {"ca": self.name, **evidence}
-        code, message, fix = text.fill(**evidence)
-        return CAError(code, message, fix=fix, evidence=evidence, retry_after=retry_after)
+        return _made(text, evidence, evidence, retry_after=retry_after)
 
     def refused(self, response: Response, stage: str, after: float | None, now: datetime) -> CAError:
         """Return the error for an answer of status 400 or more.
@@ -108,21 +107,11 @@ class Problems(Frozen):
         subproblems = [self._subproblem(each.problem or {}, each.identifier) for each in authorizations]
         kinds = {each["type"] for each in subproblems}
         detail = _join(subproblems)
-        evidence = {
-            "ca": self.name,
-            "identifiers": [each.identifier for each in authorizations],
-            "subproblems": subproblems,
-        }
-        code, message, fix = failed_validation(subproblems).fill(**evidence, problems=_sentence(detail))
-        return CAError(
-            code,
-            message,
-            fix=fix,
-            evidence=evidence,
-            type=kinds.pop() if len(kinds) == 1 else "compound",
-            detail=detail,
-            subproblems=subproblems,
-        )
+        identifiers = [each.identifier for each in authorizations]
+        evidence = {"ca": self.name, "identifiers": identifiers, "subproblems": subproblems}
+        problem_fields = {"detail": detail, "type": kinds.pop() if len(kinds) == 1 else "compound"}
+        fields = {**evidence, "problems": _sentence(detail)}
+        return _made(failed_validation(subproblems), fields, evidence, subproblems=subproblems, **problem_fields)
 
     def _invalid_order(self, problem: resources.Problem | None) -> CAError:
         if problem is None:
@@ -184,18 +173,16 @@ def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
     :param text: a text without a code keeps the code of the error.
     :param more: added to the evidence.
     """
-    evidence = {**error.evidence, **more}
-    code, message, fix = text.fill(**_fields(evidence, evidence.get("stage", "")), error=error.message)
-    return CAError(
-        code or error.code,
-        message,
-        fix=fix,
-        evidence=evidence,
-        type=error.type,
-        detail=error.detail,
-        subproblems=more.get("subproblems", error.subproblems),
-        retry_after=error.retry_after,
-    )
+    evidence, subproblems = {**error.evidence, **more}, more.get("subproblems", error.subproblems)
+    fields = {**_fields(evidence, evidence.get("stage", "")), "error": error.message}
+    its = {"code": error.code, "type": error.type, "detail": error.detail, "retry_after": error.retry_after}
+    return _made(text, fields, evidence, subproblems=subproblems, **its)
+
+
+def _made(text: Text, fields: Mapping[str, Any], evidence: Mapping[str, Any], code: str = "", **more: Any) -> CAError:
+    """Return the error with a text that the fields fill; its own code, if the text has none."""
+    text_code, message, fix = text.fill(**fields)
+    return CAError(text_code or code, message, fix=fix, evidence=evidence, **more)
 
 
 def check_names(error: CAError, identifiers: Sequence[str]) -> CAError:
@@ -214,17 +201,8 @@ def check_names(error: CAError, identifiers: Sequence[str]) -> CAError:
 
 
 def _build(text: Text, evidence: Mapping[str, Any], stage: str, wait: str = "") -> CAError:
-    code, message, fix = text.fill(**_fields(evidence, stage), wait=wait)
-    return CAError(
-        code,
-        message,
-        fix=fix,
-        evidence=evidence,
-        type=evidence.get("type"),
-        detail=evidence.get("detail"),
-        subproblems=evidence.get("subproblems", ()),
-        retry_after=evidence.get("retry_after"),
-    )
+    its = {name: evidence[name] for name in ("type", "detail", "subproblems", "retry_after") if name in evidence}
+    return _made(text, {**_fields(evidence, stage), "wait": wait}, evidence, **its)
 
 
 def _fields(evidence: Mapping[str, Any], stage: str) -> dict[str, Any]:

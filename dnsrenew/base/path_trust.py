@@ -118,7 +118,7 @@ class Ground:
         if _WINDOWS:
             return False
         everybody, group = stat.S_IROTH, stat.S_IRGRP
-        for part in _upwards(os.path.realpath(path)):
+        for part in upwards(os.path.realpath(path)):
             try:
                 info = os.stat(part)
             except OSError:
@@ -224,7 +224,7 @@ class Ground:
     def _walk_on_windows(self, path: str) -> _CheckedPath:
         """Judge the owner of every part; access lists are not judged."""
         real = os.path.realpath(path)
-        for part in reversed(list(_upwards(real))):
+        for part in reversed(upwards(real)):
             owner = untrusted_owner(part)
             if owner is not None:
                 user = os.environ.get("USERNAME", "")
@@ -248,8 +248,8 @@ def parts_of(path: str) -> list[str]:
     return [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]
 
 
-def _upwards(path: str) -> list[str]:
-    """Return a path and the folders above it."""
+def upwards(path: str) -> list[str]:
+    """Return a path and the folders above it, the topmost last."""
     parts = [path]
     while (parent := os.path.dirname(parts[-1])) != parts[-1]:
         parts.append(parent)

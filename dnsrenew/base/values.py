@@ -183,9 +183,9 @@ class Frozen:
         return f"{type(self).__qualname__}({', '.join(shown)})"
 
 
-def field_names(cls: type[Frozen]) -> tuple[str, ...]:
-    """Return the names of the fields of a class, in order."""
-    return tuple(cls._defaults)
+def field_types(cls: type[Frozen]) -> dict[str, str]:
+    """Return the fields of a class in order, each with its type as it is written."""
+    return cls._kinds
 
 
 def replace(value: F, **changes: Any) -> F:

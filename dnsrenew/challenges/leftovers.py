@@ -9,16 +9,14 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import names, threads
-from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.drivers import invoke
-from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import (
-    AttemptError,
     Cancelled,
     ConfigError,
     DnsRenewError,
@@ -70,17 +68,16 @@ class CleanupResult(Frozen, public=True):
 def cleanup(
     context: Context,
     journal: Journal,
-    accounts: Mapping[str, DnsAccount],
-    providers: Mapping[str, Provider],
+    writers: Mapping[str, RecordWriter],
     locks: ZoneLocks,
+    served: ServedValues,
     *,
     seconds: float = SECONDS,
     wait: float = 0,
-    served: ServedValues | None = None,
 ) -> CleanupResult:
     """Remove from DNS the values that killed runs left, and delete them from the journal.
 
-    :param providers: by name, one for each account.
+    :param writers: the DNS accounts, by name.
     :param locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
         is kept until the next cleanup.
     :param seconds: time limit; a value that is not removed by then is kept.
@@ -92,28 +89,25 @@ def cleanup(
     :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
     """
     with journal.left_over(context, wait=wait) as entries:
-        done = CleanupResult()
-        if entries:
-            done = _run(LeftoverRemoval(context, entries, accounts, providers, locks, served), seconds)
+        done = _run(LeftoverRemoval(context, entries, writers, locks, served), seconds) if entries else CleanupResult()
     return replace(done, unreadable=tuple(journal.unreadable()))
 
 
 def cleanup_before_run(
     context: Context,
     journal: Journal,
-    accounts: Mapping[str, DnsAccount],
-    providers: Mapping[str, Provider],
+    writers: Mapping[str, RecordWriter],
     locks: ZoneLocks,
+    served: ServedValues,
     *,
     seconds: float = BEFORE_RUN_SECONDS,
-    served: ServedValues | None = None,
 ) -> None:
     """Clean up before a run of renewals. Every failure is a warning, never an error.
 
     The parameters are those of :func:`cleanup`.
     """
     try:
-        done = cleanup(context, journal, accounts, providers, locks, seconds=seconds, served=served)
+        done = cleanup(context, journal, writers, locks, served, seconds=seconds)
     except (LockedError, Cancelled):
         return  # another cleanup is running; or the renewals notice the cancel themselves
     except StoreError as error:
@@ -216,10 +210,9 @@ class LeftoverRemoval(Frozen):
 
     context: Context
     entries: list[JournalEntry]
-    accounts: Mapping[str, DnsAccount]
-    providers: Mapping[str, Provider]
+    writers: Mapping[str, RecordWriter]
     locks: ZoneLocks
-    served: ServedValues | None
+    served: ServedValues
     results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
     never_written: set[LeftoverGroup] = field(default_factory=set)
 
@@ -234,10 +227,8 @@ class LeftoverRemoval(Frozen):
 
     def has_moved(self, entry: JournalEntry, name: str) -> bool:
         """Return whether the account was configured for another host when it wrote the entry."""
-        account = self.accounts.get(name)
-        return account is not None and not entry.wrote_to(
-            name, self.providers[account.provider].host_fingerprint(account)
-        )
+        writer = self.writers.get(name)
+        return writer is not None and not entry.wrote_to(name, writer.host_fingerprint)
 
     def work(self, groups: LeftoverGroups, seconds: float) -> None:
         """Remove the values of all groups, several accounts at once, until the time limit."""
@@ -284,12 +275,12 @@ class LeftoverRemoval(Frozen):
 
         :raises Cancelled: the run was cancelled, or the time is over.
         """
-        account = self.accounts.get(group.account)
-        if account is None:
+        writer = self.writers.get(group.account)
+        if writer is None:
             return None if self._are_gone(context, values) else self._account_gone(group.account, values)
         error: DnsRenewError | None = None
         try:
-            self._remove(context, account, values)
+            self._remove(context, writer, values)
         except Cancelled:
             raise
         except DnsRenewError as refusal:
@@ -301,8 +292,7 @@ class LeftoverRemoval(Frozen):
         # The response of another host proves nothing: only DNS shows whether they are gone.
         return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
 
-    def _remove(self, context: Context, account: DnsAccount, values: tuple[WrittenValue, ...]) -> None:
-        writer = RecordWriter(account, self.providers[account.provider])
+    def _remove(self, context: Context, writer: RecordWriter, values: tuple[WrittenValue, ...]) -> None:
         txt_values = [TxtValue("", writer, record) for record, _account in values]
         single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
         with contextlib.ExitStack() as held:
@@ -312,38 +302,28 @@ class LeftoverRemoval(Frozen):
                 held.enter_context(self.locks.writing(context, key, seconds))
             records = [value.record for value in txt_values if not self._is_replaced(context, value)]
             if records:
-                invoke.call_remove(context, writer.provider, account, records)
+                invoke.call_remove(context, writer.provider, writer.account, records)
             if writer.provider.runs_script and (left := still_served(context, self._served, records)):
-                raise not_removed(account.name, left)
+                raise not_removed(writer.account.name, left)
 
     def _served(self, context: Context, name: str) -> set[str] | None:
+        """Return the values that are served at a name; None: unknown."""
         try:
-            return None if self.served is None else self.served(context, name)
-        except AttemptError:
+            return self.served(context, name)
+        except Cancelled:
+            raise
+        except DnsRenewError:
             return None
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
-        """Return whether a host that keeps one value has replaced this one with another."""
-        if value.single_value_key is None or self.served is None:
-            return False
-        try:
-            found = self.served(context, value.record.name)
-        except Cancelled:
-            raise
-        except DnsRenewError:
-            return False  # unknown: remove it, as at the end of every run
-        return bool(found) and value.record.value not in found
+        """Return whether a host that keeps one value has replaced this one; if unknown, it is removed."""
+        found = None if value.single_value_key is None else self._served(context, value.record.name)
+        return bool(found) and value.record.value not in (found or ())
 
     def _are_gone(self, context: Context, values: tuple[WrittenValue, ...]) -> bool:
         """Return whether no name server serves any of the values; False if the lookup fails."""
-        if self.served is None:
-            return False
-        try:
-            return not any(record.value in self.served(context, record.name) for record, _account in values)
-        except Cancelled:
-            raise
-        except DnsRenewError:
-            return False
+        there = ((record.value, self._served(context, record.name)) for record, _account in values)
+        return all(found is not None and value not in found for value, found in there)
 
     def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
         paths = [entry.path for entry in self._of(values)]

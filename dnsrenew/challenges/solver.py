@@ -12,7 +12,7 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
 
 from dnsrenew.acme import CAClient, Challenge
-from dnsrenew.base.checks import CaaFacts, denials
+from dnsrenew.base.checks import CaaAnswer, denials
 from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
@@ -117,7 +117,7 @@ class Placements:
                 users = [identifier for identifier, its in self.routes.items() if its == route]
                 self.block(route, users, error)
 
-    def forbid(self, answers: Mapping[str, CaaFacts], ca_identities: Sequence[str], account_url: str) -> None:
+    def forbid(self, answers: Mapping[str, CaaAnswer], ca_identities: Sequence[str], account_url: str) -> None:
         """Block the routes that CAA records forbid (RFC 8659, RFC 8657)."""
         for identifier, error in denials(answers, self.routes, ca_identities, account_url).items():
             self.block(self.routes[identifier], [identifier], error)

@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.rdtypes.ANY.CAA
 
 from dnsrenew.base import names, threads
+from dnsrenew.base.checks import CaaAnswer, CaaRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.dns import texts, wire
@@ -31,34 +32,6 @@ _SECONDS: Final = 4.0
 """For all names together: unknown records do no harm, and must not delay a renewal."""
 _RECURSIVE_SECONDS: Final = 1.5
 """For recursive servers: some home routers drop queries of this type."""
-
-
-class CaaRecord(Frozen):
-    """One CAA record (RFC 8659 section 4.1).
-
-    :ivar value: one character for each octet.
-    """
-
-    flags: int
-    tag: str
-    value: str
-
-
-class CaaAnswer(Frozen):
-    """The CAA records that apply to a domain.
-
-    :ivar records: empty if neither the domain nor a name above it has some, and if they are unknown.
-    :ivar found_at: the domain that has them, without the final dot: the domain itself or one above.
-    :ivar owner: the name that holds them: another one if ``found_at`` has a CNAME record.
-    :ivar unknown_reason: why they are unknown, as a sentence; empty if they are known.
-    :ivar is_tcp: whether they came over TCP, with the absence of nearer ones; if not, they may be forged.
-    """
-
-    records: tuple[CaaRecord, ...] = ()
-    found_at: str | None = None
-    owner: str | None = None
-    unknown_reason: str = ""
-    is_tcp: bool = False
 
 
 class _NameCaa(Frozen):
@@ -274,5 +247,5 @@ def _read(answer: Message, name: Name) -> _NameCaa:
 
 def _unknown(text: str, name: Name, result: MissingAnswer | None = None, zone: Name = wire.ROOT) -> _NameCaa:
     reasons = {address: reason for (address, _), reason in result.reasons.items()} if result else {}
-    reason = text.format(name=wire.shown(name), zone=wire.shown(zone), answers=list_reasons(reasons))
+    reason = text.format(name=wire.shown(name), zone=wire.shown(zone), answers=list_reasons(reasons.items()))
     return _NameCaa(unknown_reason=reason)

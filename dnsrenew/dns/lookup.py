@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -160,9 +160,9 @@ def check_recursive(question: DnsQuestion, answer: Message) -> str:
     return texts.REFERRAL if wire.is_referral(answer) else ""
 
 
-def list_reasons(reasons: Mapping[str, str]) -> list[str]:
+def list_reasons(reasons: Collection[tuple[str, str]]) -> list[str]:
     """Return each server with its reason; of many servers the first five."""
-    several = islice(reasons.items(), _MAX_LISTED)
+    several = islice(reasons, _MAX_LISTED)
     listed: list[str] = [texts.SERVER_REASON.format(server=server, reason=reason) for server, reason in several]
     if len(reasons) > _MAX_LISTED:
         listed.append(texts.AND_MORE.format(count=len(reasons) - _MAX_LISTED))
@@ -269,9 +269,8 @@ class Recursion:
             text = texts.NAMESERVERS_FAILED if self._configured else texts.SYSTEM_NAMESERVERS_FAILED
         elif not reasons:
             text = texts.NAMESERVERS_UNKNOWN
-        code, message, fix = text.fill(answers=list_reasons(reasons))
         servers = [{"server": server, "reason": reason} for server, reason in reasons.items()]
-        return DnsError(code, message, fix=fix, evidence={"servers": servers})
+        return DnsError.of(text, shown={"answers": list_reasons(reasons.items())}, servers=servers)
 
 
 def _any_answered(results: Mapping[DnsQuestion, LookupResult]) -> bool:

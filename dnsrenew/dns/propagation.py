@@ -284,8 +284,6 @@ def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:
 
 # The errors and warnings about name servers that are not updated, with every address in the evidence.
 
-_MAX_LISTED: Final = 5  # servers in a sentence
-
 
 def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
     """Return the error for values that are missing at an address after the time-out."""
@@ -296,17 +294,15 @@ def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
     if any(poll.no_socket for poll in late):
         text = texts.SOME_UPDATED_NO_SOCKET if updated else texts.NONE_UPDATED_NO_SOCKET
     answers = _list_servers([poll for poll in counted if poll not in updated])
-    code, message, fix = text.fill(updated=len(updated), total=len(counted), seconds=seconds, answers=answers)
-    evidence = {"names": _missing_names(late), "servers": _evidence(polls)}
-    return PropagationError(code, message, fix=fix, evidence=evidence)
+    shown = {"updated": len(updated), "total": len(counted), "seconds": seconds, "answers": answers}
+    return PropagationError.of(text, shown=shown, names=_missing_names(late), servers=_evidence(polls))
 
 
 def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
     """Return the error for zones of which no address can be queried."""
     zones = list(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
-    code, message, fix = texts.SERVERS_UNREACHABLE.fill(zones=zones, answers=_list_servers(polls))
-    evidence = {"names": _missing_names(polls), "servers": _evidence(polls)}
-    return PropagationError(code, message, fix=fix, evidence=evidence)
+    shown, missing = {"zones": zones, "answers": _list_servers(polls)}, _missing_names(polls)
+    return PropagationError.of(texts.SERVERS_UNREACHABLE, shown=shown, names=missing, servers=_evidence(polls))
 
 
 def no_servers(zone: Name, questions: Iterable[DnsQuestion]) -> PropagationError:
@@ -347,12 +343,7 @@ def _evidence(polls: Sequence[ServerPoll]) -> list[dict[str, Any]]:
 
 
 def _list_servers(polls: Sequence[ServerPoll]) -> list[str]:
-    listed: list[str] = [
-        texts.SERVER_REASON.format(server=str(poll), reason=poll.detail()) for poll in polls[:_MAX_LISTED]
-    ]
-    if len(polls) > _MAX_LISTED:
-        listed.append(texts.AND_MORE.format(count=len(polls) - _MAX_LISTED))
-    return listed
+    return list_reasons([(str(poll), poll.detail()) for poll in polls])
 
 
 # ── doh propagation ────────────────────────────────────────────────────────────────────
@@ -438,15 +429,14 @@ class _DohServer:
 
 
 def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
-    answers = list_reasons({server.url: server.reason for server in servers if server.state == "waiting"})
-    code, message, fix = texts.DOH_TIMEOUT.fill(seconds=elapsed, answers=answers)
-    return PropagationError(code, message, fix=fix, evidence=_doh_propagation_evidence(servers))
+    answers = list_reasons([(server.url, server.reason) for server in servers if server.state == "waiting"])
+    shown = {"seconds": elapsed, "answers": answers}
+    return PropagationError.of(texts.DOH_TIMEOUT, shown=shown, **_doh_propagation_evidence(servers))
 
 
 def _unreachable(servers: list[_DohServer]) -> PropagationError:
-    answers = list_reasons({server.url: server.reason for server in servers})
-    code, message, fix = texts.DOH_UNREACHABLE.fill(answers=answers)
-    return PropagationError(code, message, fix=fix, evidence=_doh_propagation_evidence(servers))
+    shown = {"answers": list_reasons([(server.url, server.reason) for server in servers])}
+    return PropagationError.of(texts.DOH_UNREACHABLE, shown=shown, **_doh_propagation_evidence(servers))
 
 
 def _doh_propagation_evidence(servers: list[_DohServer]) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from typing import Final, Protocol
 import dns.rdatatype
 
 from dnsrenew.base import names
+from dnsrenew.base.checks import CaaAnswer
 from dnsrenew.base.http import HttpClient
 from dnsrenew.base.model import PropagationCheck, Resolver, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import propagation, texts, wire
-from dnsrenew.dns.caa_lookup import CaaAnswer, CaaLookup
+from dnsrenew.dns.caa_lookup import CaaLookup
 from dnsrenew.dns.lookup import Doh, FoundAnswer, Lookup, LookupResult, Recursion, list_reasons
 from dnsrenew.dns.wire import Name
 from dnsrenew.dns.zones import ZoneOf, Zones, no_zone, not_registered
@@ -152,15 +153,14 @@ class Delegation:
         if target not in chain and len(chain) <= _MAX_HOPS:
             return
         hops = [wire.to_text(hop) for hop in (*chain, target)]
-        code, message, fix = texts.CNAME_LOOP.fill(
-            name=wire.shown(chain[0]), last=wire.shown(chain[-1]), chain=" → ".join(map(names.relative, hops))
-        )
-        raise DnsError(code, message, fix=fix, evidence={"hops": hops, "only_udp": list(self._seen_by_udp(chain))})
+        way = " → ".join(map(names.relative, hops))
+        shown = {"name": wire.shown(chain[0]), "last": wire.shown(chain[-1]), "chain": way}
+        raise DnsError.of(texts.CNAME_LOOP, shown=shown, hops=hops, only_udp=list(self._seen_by_udp(chain)))
 
     def _dangling(self, chain: Sequence[Name]) -> DnsError:
-        code, message, fix = texts.CNAME_DANGLING.fill(name=wire.shown(chain[-2]), target=wire.shown(chain[-1]))
-        evidence = {"hops": [wire.to_text(hop) for hop in chain], "only_udp": list(self._seen_by_udp(chain))}
-        return DnsError(code, message, fix=fix, evidence=evidence)
+        shown = {"name": wire.shown(chain[-2]), "target": wire.shown(chain[-1])}
+        hops, only_udp = list(map(wire.to_text, chain)), list(self._seen_by_udp(chain))
+        return DnsError.of(texts.CNAME_DANGLING, shown=shown, hops=hops, only_udp=only_udp)
 
 
 def check_alias(target: Target, start: Name, alias: Name) -> None:
@@ -194,9 +194,8 @@ def _unreachable(found: ZoneOf, name: str) -> DnsError:
     servers = [{"address": address, "reason": reason} for (address, _), reason in found.reasons.items()]
     evidence = {"name": names.relative(name), "zone": wire.shown(found.zone), "servers": servers}
     text = texts.ZONE_SILENT if servers else texts.ZONE_WITHOUT_ADDRESS
-    answers = list_reasons({address: reason for (address, _), reason in found.reasons.items()})
-    code, message, fix = text.fill(**evidence, answers=answers)
-    return DnsError(code, message, fix=fix, evidence=evidence)
+    answers = list_reasons([(address, reason) for (address, _), reason in found.reasons.items()])
+    return DnsError.of(text, shown={"answers": answers}, **evidence)
 
 
 # ── view ───────────────────────────────────────────────────────────────────────────────
@@ -280,9 +279,8 @@ class DnsView:
         }
         text = texts.LOOKUPS_SILENT if silent else texts.LOOKUPS_SLOW
         domains = list(dict.fromkeys(map(names.base_domain, identifiers)))
-        fields = {**evidence, "names": _listed(domains), "answers": list_reasons(silent)}
-        code, message, fix = text.fill(**fields)
-        return DnsError(code, message, fix=fix, evidence=evidence)
+        shown = {"names": _listed(domains), "answers": list_reasons(silent.items())}
+        return DnsError.of(text, shown=shown, **evidence)
 
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Placed]) -> None:
         """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists; it takes at most three seconds.

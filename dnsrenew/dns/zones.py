@@ -363,7 +363,7 @@ class NameServers:
         for result in results:
             if isinstance(result, MissingAnswer):
                 reasons = {recursive.host_and_port(*address): reason for address, reason in result.reasons.items()}
-                self._failures[wire.shown(name)] = texts.ADDRESS_UNKNOWN.format(answers=list_reasons(reasons))
+                self._failures[wire.shown(name)] = texts.ADDRESS_UNKNOWN.format(answers=list_reasons(reasons.items()))
 
 
 def _choose_names(context: Context, zone: Name, names: Sequence[Name]) -> Sequence[Name]:

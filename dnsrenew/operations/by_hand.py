@@ -15,6 +15,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.base.x509 import CertificateFacts, KeyHolder, user_files
 from dnsrenew.challenges import leftovers
 from dnsrenew.challenges.http01_server import AppResponses
+from dnsrenew.challenges.records import writers_of
 from dnsrenew.config import Config
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.operations import texts
@@ -303,7 +304,6 @@ def clean_up(
     owed = pay_debts(store.debts, context, insist=config.insist)
     responses.remove_leftovers()
     with working(context) as services:
-        accounts, providers, locks = config.accounts, config.providers, ZoneLocks(store, wait)
-        served = services.dns.values
-        done = leftovers.cleanup(context, store.journal, accounts, providers, locks, wait=wait, served=served)
+        writers, locks = writers_of(config.accounts, config.providers), ZoneLocks(store, wait)
+        done = leftovers.cleanup(context, store.journal, writers, locks, services.dns.values, wait=wait)
         return replace(done, owed=tuple(debt.program for debt in owed))

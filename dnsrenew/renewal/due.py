@@ -404,16 +404,8 @@ def _with_facts(
     spec: CertificateSpec, store: Store, state: State, reason: RenewalReason | None, more: dict[str, Any]
 ) -> Outcome:
     at = next_renewal(spec, state)
-    return Outcome(
-        reason=reason or next_reason(state, at),
-        issuer=state.issuer,
-        serial=state.serial,
-        not_before=state.not_before,
-        not_after=state.not_after,
-        next_renewal=at,
-        path=store.current(spec.name),
-        **more,
-    )
+    more |= {name: getattr(state, name) for name in ("issuer", "serial", "not_before", "not_after")}
+    return Outcome(reason=reason or next_reason(state, at), next_renewal=at, path=store.current(spec.name), **more)
 
 
 def in_current(name: str, store: Store) -> State | None:
@@ -427,14 +419,7 @@ def in_current(name: str, store: Store) -> State | None:
         facts = x509.read_certificate(store.read_part(name, None, "fullchain.pem") or b"")
     except (errors.StoreError, ValueError):
         return None
-    return State(
-        issuer=facts.issuer,
-        serial=facts.serial,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
-        domains=facts.names,
-        identifiers=facts.names,
-    )
+    return State(**facts.dated, domains=facts.names, identifiers=facts.names)
 
 
 def deferred(

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from dnsrenew.base.checks import denials, parse_issuer
+from dnsrenew.base.checks import CaaAnswer, denials, parse_issuer
 from dnsrenew.base.model import Attempt, Outcome, OutcomeStatus, rfc3339
 from dnsrenew.base.values import replace
-from dnsrenew.dns.caa_lookup import CaaAnswer
 from dnsrenew.errors import AttemptError, CAError, Cancelled, DnsError, DnsRenewError, LockedError, StoreError, about
 from dnsrenew.renewal import due, history, texts
 from dnsrenew.renewal.due import Job

@@ -393,9 +393,9 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
     text = _text(error, problems, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
     evidence = {**error.evidence, **({"subproblems": problems} if "subproblems" in error.evidence else {})}
     more: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
-    if text is None:
-        return CAError(error.code, error.message, fix=error.fix, evidence=evidence, subproblems=problems, **more)
-    code, message, fix = text.fill(**evidence, ca_message=error.message)
+    code, message, fix = error.code, error.message, error.fix
+    if text is not None:
+        code, message, fix = text.fill(**evidence, ca_message=error.message)
     return CAError(code or error.code, message, fix=fix, evidence=evidence, subproblems=problems, **more)
 
 
@@ -530,22 +530,15 @@ def route_key(route: Route, ca: str) -> str:
 
     :param ca: the CA of the certificate, for a route that names none.
     """
-    parts = [_plain(route.ca or ca), _plain(route.challenge)]
-    if route.dns:
-        parts.append("dns=" + "+".join(map(_plain, route.dns)))
-    if route.alias:
-        parts.append("alias=" + _plain(route.alias))
-    if not route.follow_cname:
-        parts.append("no-cname")
-    if route.listen:
-        parts.append("listen=" + _plain(route.listen))
-    if route.app:
-        parts.append("app")
-    if route.webroot:
-        parts.append(
-            "webroot=" + _plain(str(route.webroot), safe="/")
-        )  # last, because a path may contain the separator
-    return "/".join(parts)
+    options = (
+        (route.dns, "dns=" + "+".join(map(_plain, route.dns))),
+        (route.alias, f"alias={_plain(route.alias or '')}"),
+        (not route.follow_cname, "no-cname"),
+        (route.listen, f"listen={_plain(route.listen or '')}"),
+        (route.app, "app"),
+        (route.webroot, f"webroot={_plain(str(route.webroot), safe='/')}"),  # last: a path may contain the separator
+    )
+    return "/".join([_plain(route.ca or ca), _plain(route.challenge), *(part for given, part in options if given)])
 
 
 def _plain(text: str, safe: str = "") -> str:

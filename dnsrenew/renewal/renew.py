@@ -24,6 +24,7 @@ from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, Renewal
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
+from dnsrenew.challenges.records import writers_of
 from dnsrenew.challenges.solver import Placements, Value
 from dnsrenew.config import Config
 from dnsrenew.drivers.loading import warm_up
@@ -433,6 +434,6 @@ class Renewals(Frozen):
         """Pay what killed runs owe, and remove their TXT values, as :meth:`Batch.clean_up`."""
         port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
         deploying.complete_renames_of_killed_runs(self.store, self.context)
-        served, locks = self.get_services().dns.values, ZoneLocks(self.store)
-        accounts, providers = self.config.accounts, self.config.providers
-        leftovers.cleanup_before_run(self.context, self.store.journal, accounts, providers, locks, served=served)
+        writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
+        served = self.get_services().dns.values
+        leftovers.cleanup_before_run(self.context, self.store.journal, writers, locks, served)

@@ -38,26 +38,49 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.journal import JournalFolder
 from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
 from dnsrenew.store.ledger import Ledger, LedgerFile
-from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder, check_name
+from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder
 from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
 from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, ScheduledRuns
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
 
-# ── folder certificates ────────────────────────────────────────────────────────────────
-
-# The certificates of a folder: their states, and which version is in force.
-#
-# ``current`` and ``state.json`` name the current version; :meth:`FolderCertificates.repair` makes them agree.
+_WINDOWS: Final = os.name == "nt"
+_KEY_BYTES: Final = 32
+"""Of the key of the fingerprints; a file of any other size is replaced."""
 
 
-class FolderCertificates(StoreFolder, DamageReports, Store):
-    """What a folder has of each certificate, and the warnings about damage. The caller of a write holds its lock."""
+class FolderStore(StoreFolder, DamageReports, Store):
+    """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
 
-    def __init__(self, disk: AtomicFiles, paths: Paths, *, windows: bool) -> None:
+    ``current`` and ``state.json`` name the current version of a certificate; :meth:`repair` makes them agree.
+
+    :param path: the folder; it is created by the first write.
+    :param insist: use it although others can change it.
+    :param disk: the disk operations.
+    :param windows: ``current`` is a folder with copies instead of a symbolic link.
+    """
+
+    path: Path
+    debts: Debts
+    scheduled: ScheduledRuns
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        insist: bool = False,
+        disk: AtomicFiles | None = None,
+        windows: bool = os.name == "nt",
+    ) -> None:
+        paths, disk = Paths(os.fspath(path)), disk or AtomicFiles()
+        disk.root, disk.insist = paths.root, insist
         StoreFolder.__init__(self, disk, paths)
         DamageReports.__init__(self)
-        self._windows, self._certificates = windows, Path(paths.certificates)
+        self._windows = windows
+        self.path, self.place = Path(paths.root), paths.root
+        self.documents, self.debts = DocumentFiles(disk, paths), Debts(disk, paths)
+        self.scheduled = ScheduledRuns(disk, paths)
+        self._guard = threading.Lock()
 
     def _versions(self, name: str) -> Versions:
         return Versions(self._disk, self._paths.certificate(name), windows=self._windows)
@@ -127,7 +150,7 @@ class FolderCertificates(StoreFolder, DamageReports, Store):
         return [] if state.version is None else self._versions(name).damaged(state.version, state.sizes)
 
     def current(self, name: str) -> Path:
-        return self._certificates.joinpath(check_name(name), "current")
+        return Path(self._paths.certificate(name), "current")
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         if state.version is None or not self.is_whole(name, state) or (facts := facts_of(name, state)) is None:
@@ -269,43 +292,6 @@ class FolderCertificates(StoreFolder, DamageReports, Store):
         for warning in self._versions(name).repair_parts(number):
             self.report(name, warning)
         self._put_into_force(name, number, replace(state, switching=None, rebuilt=False))
-
-
-# ── folder store ───────────────────────────────────────────────────────────────────────
-
-_KEY_BYTES: Final = 32
-"""Of the key of the fingerprints; a file of any other size is replaced."""
-
-
-class FolderStore(FolderCertificates):
-    """A folder on disk. Thread-safe; the caller of a method that writes to a certificate holds its lock.
-
-    :param path: the folder; it is created by the first write.
-    :param insist: use it although others can change it.
-    :param disk: the disk operations.
-    :param windows: ``current`` is a folder with copies instead of a symbolic link.
-    """
-
-    path: Path
-    debts: Debts
-    scheduled: ScheduledRuns
-
-    def __init__(
-        self,
-        path: Path | str,
-        *,
-        insist: bool = False,
-        disk: AtomicFiles | None = None,
-        windows: bool = os.name == "nt",
-    ) -> None:
-        paths, disk = Paths(os.fspath(path)), disk or AtomicFiles()
-        disk.root, disk.insist = paths.root, insist
-        super().__init__(disk, paths, windows=windows)
-        self.path, self.place = Path(paths.root), paths.root
-        self.documents = DocumentFiles(disk, paths)
-        self.debts = Debts(disk, paths)
-        self.scheduled = ScheduledRuns(disk, paths)
-        self._guard = threading.Lock()
 
     # ── before a run ────────────────────────────────────────────────────────────────────
 

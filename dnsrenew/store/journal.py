@@ -12,6 +12,7 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -351,11 +352,11 @@ class JournalFolder(StoreFolder, Journal):
             raise
         return JournalFile(self._disk, path, page, lock)
 
-    def _take_number(self, context: Context, certificate: str) -> tuple[str, contextlib.ExitStack]:
+    def _take_number(self, context: Context, certificate: str) -> tuple[str, ExitStack]:
         """Return the path of a new entry and its lock, acquired."""
         for number in itertools.count(1):
             path = os.path.join(self._paths.journal, f"{certificate}-{number}{ENTRY}")
-            lock = contextlib.ExitStack()
+            lock = ExitStack()
             if os.path.lexists(path):
                 continue
             with contextlib.suppress(LockedError):  # held by another run, or by cleanup for a moment
@@ -423,7 +424,7 @@ class JournalFolder(StoreFolder, Journal):
 
     def _dead_entry(self, context: Context, path: str) -> JournalEntry | None:
         """Return an entry whose lock is free; None if there is none, or it cannot be read (with a warning)."""
-        lock = contextlib.ExitStack()
+        lock = ExitStack()
         try:
             lock.enter_context(self._lock(context, path))
         except LockedError:
@@ -463,17 +464,10 @@ class JournalFile(JournalEntry):
     """
 
     def __init__(
-        self,
-        disk: AtomicFiles,
-        path: str,
-        page: JournalPage,
-        lock: contextlib.ExitStack | None = None,
-        *,
-        in_flight: bool = False,
+        self, disk: AtomicFiles, path: str, page: JournalPage, lock: ExitStack | None = None, *, in_flight: bool = False
     ) -> None:
         super().__init__(path, page, in_flight=in_flight)
-        self._disk = disk
-        self._lock = lock
+        self._disk, self._lock = disk, lock
 
     def _put_mark(self) -> None:
         self._disk.write(in_flight_path(self.path), b"", PRIVATE, sync=False)  # overwrites the mark of an older entry
@@ -512,7 +506,7 @@ def lock_path(path: str) -> str:
     return path.removesuffix(ENTRY) + LOCK
 
 
-def release_lock(disk: AtomicFiles, path: str, lock: contextlib.ExitStack) -> None:
+def release_lock(disk: AtomicFiles, path: str, lock: ExitStack) -> None:
     """Release the lock of an entry and remove its file.
 
     The file is removed before the release, because another run may lock it afterwards. Windows cannot remove an open

@@ -34,6 +34,10 @@ WAIT: Final = 10.0
 """Seconds to wait for other runs that write to the same ledger; each takes milliseconds."""
 
 
+LedgerChange = Callable[["LedgerState", datetime], "LedgerState"]
+"""Returns a new ledger from the old one and the time."""
+
+
 class LedgerPlace(Protocol):
     """Where a ledger is."""
 
@@ -46,12 +50,7 @@ class LedgerPlace(Protocol):
         :param keys: names, and keys of sets of names or of waits; what has other keys may be left out. None: all.
         """
 
-    def change(
-        self,
-        context: Context,
-        change: Callable[[LedgerState, datetime], LedgerState],
-        keys: Collection[str] | None = None,
-    ) -> None:
+    def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:
         """Replace the ledger; no other writer comes between.
 
         :param keys: the change is only about these, as for :meth:`read`; None: about all.
@@ -159,7 +158,7 @@ class Ledger(Frozen):
         limit = counted.get(name)
         return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
-    def _change(self, change: Callable[[LedgerState, datetime], LedgerState], keys: Collection[str]) -> None:
+    def _change(self, change: LedgerChange, keys: Collection[str]) -> None:
         # A cancelled run has still been refused: it gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
         try:
@@ -192,13 +191,8 @@ class LedgerFile(AccountFolder):
         """The file."""
         return os.path.join(self._folder, "ledger.json")
 
-    def read(
-        self,
-        context: Context,
-        *,
-        read_only: bool,
-        keys: Collection[str] | None = None,  # noqa: ARG002  # the file is read as a whole
-    ) -> LedgerState | None:
+    def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:
+        del keys  # the file is read as a whole
         try:
             self._disk.refuse_links(self._paths.root, self.path)
             data = json_files.read(self._disk, self.path)
@@ -216,12 +210,8 @@ class LedgerFile(AccountFolder):
             context.warn(error.code, error.message, error.fix)
         return None
 
-    def change(
-        self,
-        context: Context,
-        change: Callable[[LedgerState, datetime], LedgerState],
-        keys: Collection[str] | None = None,  # noqa: ARG002  # the file is read as a whole
-    ) -> None:
+    def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:
+        del keys  # as above
         # Not the account's lock: a run holds that one during requests to the CA.
         with self.hold_lock(f"ledger-{self._name}", f"ledger of {self._name}", context, WAIT):
             state = self.read(context, read_only=False)
@@ -319,18 +309,15 @@ class LedgerState(Frozen, kw_only=True):
         ]
         if replaces:
             found = [limit for limit in found if limit.limit == "paused"]
-        until = _available_at(FAILED_ORDERS, self.failed_orders.get(key), now) if attended else None
-        if until is not None:
-            found.append(Blocked(until, "failed-orders"))
-        if replaces:
-            return max(found, key=lambda limit: limit.until, default=None)
-        until = _available_at(limits.same_set, self.sets.get(key), now)
-        if until is not None:
-            found.append(Blocked(until, "same-set"))
-        for identifier in identifiers:
-            until = _available_at(limits.failed, self.failed.get(identifier), now)
-            if until is not None:
-                found.append(Blocked(until, "failed", identifier))
+        counted: list[tuple[str, Limit | None, datetime | None, str | None]] = []
+        if attended:
+            counted.append(("failed-orders", FAILED_ORDERS, self.failed_orders.get(key), None))
+        if not replaces:
+            counted.append(("same-set", limits.same_set, self.sets.get(key), None))
+            counted += [("failed", limits.failed, self.failed.get(each), each) for each in identifiers]
+        for name, limit, full_at, identifier in counted:
+            if (until := _available_at(limit, full_at, now)) is not None:
+                found.append(Blocked(until, name, identifier))
         return max(found, key=lambda limit: limit.until, default=None)
 
     def with_failed(self, identifiers: Collection[str], limits: Limits, now: datetime) -> LedgerState:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shlex
 import stat
+from shlex import quote
 from typing import Any, Final
 
 from dnsrenew.base import users
 from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, other_unit
-from dnsrenew.base.path_trust import Weakness
+from dnsrenew.base.path_trust import Weakness, upwards
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.store import texts
 
@@ -79,7 +79,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
 
 def not_private(path: str) -> StoreError:
     """Return the error for a folder that other users can write to and whose mode cannot be changed."""
-    rights, quoted = _rights(os.stat(path)), _quoted(path)
+    rights, quoted = _rights(os.stat(path)), quote(path)
     command = f"chown {rights['user']} {quoted} && chmod 700 {quoted}"
     return StoreError.of(texts.NOT_PRIVATE, path=path, command=command, **rights)
 
@@ -109,12 +109,12 @@ def shared(root: str, info: os.stat_result, found: str) -> StoreError:
 
     :param found: the name of one of them.
     """
-    own, command = os.path.join(root, "dnsrenew"), f"chmod 700 {_quoted(root)}"
+    own, command = os.path.join(root, "dnsrenew"), f"chmod 700 {quote(root)}"
     return StoreError.of(texts.SHARED, path=root, own=own, found=found, command=command, **_rights(info))
 
 
 def _take_over(store: str) -> str:
-    return f"chown -R {_user()} {_quoted(store)}"
+    return f"chown -R {_user()} {quote(store)}"
 
 
 def _rights(info: os.stat_result) -> dict[str, str]:
@@ -138,8 +138,8 @@ def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTex
     return _denied_by(info, culprit, root), {
         "culprit": culprit,
         **_rights(info),
-        "quoted_culprit": _quoted(culprit),
-        "quoted_store": _quoted(root or culprit),
+        "quoted_culprit": quote(culprit),
+        "quoted_store": quote(root or culprit),
     }
 
 
@@ -158,7 +158,7 @@ def _denied_by(info: os.stat_result, culprit: str, root: str) -> texts.DeniedTex
 def _denied_at(path: str, root: str, *, reading: bool) -> str:
     """Return the file or folder whose rights deny the access: an ancestor, the path itself or its folder."""
     folder = os.path.dirname(path)
-    for ancestor in _ancestors(folder):
+    for ancestor in reversed(upwards(folder)):
         if os.path.isdir(ancestor) and not os.access(ancestor, os.X_OK):
             return ancestor
     if not os.path.lexists(path):
@@ -176,29 +176,17 @@ def _may_use(path: str, *, reading: bool) -> bool:
 
 def _non_folder(path: str) -> str:
     """Return the first part of the path that exists and is not a folder."""
-    return next((part for part in _ancestors(path) if os.path.lexists(part) and not os.path.isdir(part)), path)
+    return next((part for part in reversed(upwards(path)) if os.path.lexists(part) and not os.path.isdir(part)), path)
 
 
 def _nearest_existing(path: str) -> str:
     """Return the path, or the nearest folder above it that exists."""
-    return next((part for part in reversed(_ancestors(path)) if os.path.lexists(part)), path)
-
-
-def _ancestors(path: str) -> list[str]:
-    """Return the path and the folders above it, the topmost first."""
-    parts = [path]
-    while (parent := os.path.dirname(parts[-1])) != parts[-1]:
-        parts.append(parent)
-    return parts[::-1]
+    return next((part for part in upwards(path) if os.path.lexists(part)), path)
 
 
 def _leads_to_store(path: str, root: str) -> bool:
     """Return whether this is the folder of the store, or one above it, in a folder that exists."""
-    return path in _ancestors(root) and os.path.isdir(os.path.dirname(path))
-
-
-def _quoted(path: str) -> str:
-    return shlex.quote(path)
+    return path in upwards(root) and os.path.isdir(os.path.dirname(path))
 
 
 def _reason(error: OSError) -> str:

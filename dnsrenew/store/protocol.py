@@ -259,16 +259,13 @@ class Store(ZoneLocker, StorePlace):
         return self.hold_lock(f"{purpose}-{zone_key(zone)}", what, context, wait)
 
     def lock_names(
-        self,
-        identifiers: Collection[str],  # noqa: ARG002  # for a database
-        *,
-        context: Context,  # noqa: ARG002  # as above
-        wait: float = 0,  # noqa: ARG002  # as above
+        self, identifiers: Collection[str], *, context: Context, wait: float = 0
     ) -> AbstractContextManager[None]:
         """Exclude other machines from ordering a certificate for the same set of names (RFC 8555 section 7.4).
 
         A CA may return the same order to both. The few runs of one machine are kept apart by the refusal of the CA.
         """
+        del identifiers, context, wait  # for a database
         return contextlib.nullcontext()
 
     # ── what is kept besides certificates ───────────────────────────────────────────────

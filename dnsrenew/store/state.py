@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from dnsrenew.base.model import CertificateSpec, Notice, rfc3339
-from dnsrenew.base.values import Frozen, field, field_names, replace
+from dnsrenew.base.values import Frozen, field, field_types, replace
 from dnsrenew.store import json_files
 from dnsrenew.store.json_files import DamagedFile
 
@@ -207,10 +207,7 @@ def issued_meta(
     :param state: the stored state.
     """
     return Meta(
-        issuer=facts.issuer,
-        serial=facts.serial,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
+        **facts.dated,
         domains=spec.domains,
         identifiers=spec.identifiers,
         ca=ca,
@@ -267,8 +264,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     failures: int = 0
     last_failure: dict[str, Any] | None = None
     next_attempt: datetime | None = None
-    attempt_set_at: datetime | None = None
     tried_with: int | None = None
+    attempt_set_at: datetime | None = None
     routes: Mapping[str, RouteFailure] = field(default_factory=dict)
     worked: tuple[str, ...] = ()
     ari: Ari | None = None
@@ -399,41 +396,28 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         return cls(**values, extra=extra)
 
 
-_FACTS: Final = field_names(Meta)
-_READERS: Final[dict[str, Callable[[object], Any]]] = {
-    "version": json_files.positive,
-    "issuer": json_files.string,
-    "serial": json_files.string,
-    "not_before": json_files.time,
-    "not_after": json_files.time,
-    "domains": json_files.strings,
-    "identifiers": json_files.strings,
-    "ca": json_files.string,
-    "key": json_files.string,
-    "profile": json_files.string,
-    "sizes": json_files.counts,
-    "without_profile": json_files.flag,
-    "failures": json_files.count,
-    "last_failure": failure,
-    "next_attempt": json_files.time,
-    "tried_with": json_files.positive,
-    "attempt_set_at": json_files.time,
-    "routes": routes,
-    "worked": json_files.strings,
-    "ari": ari,
-    "past_window_until": json_files.time,
-    "revoked": json_files.flag,
-    "compromised_keys": json_files.strings,
-    "deployments": deployments,
-    "asked_by": json_files.string,
-    "switching": json_files.positive,
+_FACTS: Final = tuple(field_types(Meta))
+_BY_TYPE: Final[dict[str, Callable[[object], Any]]] = {
+    "int": json_files.count,
+    "int | None": json_files.positive,
+    "str": json_files.string,
+    "bool": json_files.flag,
+    "datetime | None": json_files.time,
+    "tuple[str, ...]": json_files.strings,
+    "Mapping[str, int]": json_files.counts,
+    "dict[str, Any] | None": failure,
+    "Mapping[str, RouteFailure]": routes,
+    "Ari | None": ari,
+    "Mapping[str, Mapping[str, Any]]": deployments,
 }
-_OPTIONAL: Final = frozenset(
-    (
-        *("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari"),
-        *("past_window_until", "revoked", "compromised_keys", "deployments", "asked_by"),
-    )
-)
+"""How a field of each type is read."""
+_READERS: Final = {
+    name: _BY_TYPE[kind] for name, kind in field_types(State).items() if name not in {"extra", "rebuilt", "notices"}
+}
+_OPTIONAL: Final = {
+    *("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari"),
+    *("past_window_until", "revoked", "compromised_keys", "deployments", "asked_by"),
+}
 """Fields written only if they are set: with 10,000 certificates, each run reads every byte."""
 
 

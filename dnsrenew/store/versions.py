@@ -24,13 +24,7 @@ from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 _KEY: Final = "privkey.pem"
 KEEP: Final = 3
 """The number of versions kept, including the one in force."""
-_MODES: Final = {
-    "privkey.pem": PRIVATE,
-    "cert.pem": PUBLIC,
-    "chain.pem": PUBLIC,
-    "fullchain.pem": PUBLIC,
-    META: PRIVATE,
-}
+_MODES: Final = {_KEY: PRIVATE, **dict.fromkeys(("cert.pem", "chain.pem", "fullchain.pem"), PUBLIC), META: PRIVATE}
 """The files of a version and their modes, in the order of writing."""
 _PARTS: Final = ("cert.pem", "chain.pem")
 """The leaf and the rest of fullchain.pem."""
@@ -127,13 +121,8 @@ class Versions:
         above = max(state.version or 0, state.switching or 0)
 
         leaf, chain = split_chain(fullchain_pem)
-        contents = {
-            "cert.pem": leaf.encode("ascii"),
-            "chain.pem": chain.encode("ascii"),
-            "fullchain.pem": (leaf + chain).encode("ascii"),
-            "privkey.pem": key_pem,
-            META: meta.to_json(),
-        }
+        pems = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
+        contents = {name: pem.encode("ascii") for name, pem in pems.items()} | {_KEY: key_pem, META: meta.to_json()}
         temp = self._disk.new_folder(self._versions)
         try:
             for name, mode in _MODES.items():
@@ -348,10 +337,7 @@ def meta_of(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
     except ValueError:
         return None
     return Meta(
-        issuer=facts.issuer,
-        serial=facts.serial,
-        not_before=facts.not_before,
-        not_after=facts.not_after,
+        **facts.dated,
         domains=facts.names,
         identifiers=facts.names,
         key=(None if key is None else x509.key_kind(key)) or "",

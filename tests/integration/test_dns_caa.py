@@ -13,8 +13,8 @@ import dns.rrset
 import pytest
 
 from dnsrenew.base import checks as caa
+from dnsrenew.base.checks import CaaAnswer, CaaRecord
 from dnsrenew.base.model import Check, Route
-from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import Cancelled
 from tests.kit.dns_stage import ViewStage, questions
 from tests.kit.load import allowed

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from dnsrenew.base.checks import CaaAnswer, CaaRecord
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.dns import Target
-from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import DnsError, PropagationError, ProviderError
 from dnsrenew.testing import InMemoryDriver
 

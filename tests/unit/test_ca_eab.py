@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from dnsrenew.acme import account
-from dnsrenew.acme.account import binding
+from dnsrenew.acme import account_keys
+from dnsrenew.acme.account_keys import binding
 from dnsrenew.acme.problems import Problems
 from dnsrenew.base.model import Eab, mac_key_fault
 from dnsrenew.base.runtime import Context
@@ -52,7 +52,7 @@ def bind(context: Context, secret: Secret) -> None:
 
 def test_reading_the_secret_has_a_time_limit(hangs: Secret, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading the secret has a time limit, because all certificates of the CA wait for it."""
-    monkeypatch.setattr(account, "SECONDS", 0.1)
+    monkeypatch.setattr(account_keys, "SECONDS", 0.1)
     with pytest.raises(CAError, match="keyring:ca/me could not be read within") as caught:
         bind(Context(), hangs)
     assert (caught.value.code, caught.value.evidence["cause"]) == ("eab-invalid", "timeout")

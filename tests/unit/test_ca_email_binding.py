@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.acme.account import fetch
+from dnsrenew.acme.account_keys import fetch
 from dnsrenew.acme.problems import Problems
 from dnsrenew.base.model import CA, EAB_BY_EMAIL, Eab
 from dnsrenew.base.runtime import Context

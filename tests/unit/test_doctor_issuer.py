@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from dnsrenew.base import checks as rules
+from dnsrenew.base.checks import CaaAnswer, CaaRecord
 from dnsrenew.base.model import CA, Check, Eab, Route
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import CAError
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.issuer import ca as account

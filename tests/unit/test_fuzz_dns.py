@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dnsrenew.base.checks import judge, parse_issuer, parse_methods
+from dnsrenew.base.checks import CaaAnswer, CaaRecord, judge, parse_issuer, parse_methods
 from dnsrenew.base.runtime import Context
 from dnsrenew.dns import caa_lookup, wire
 from dnsrenew.dns.lookup import Doh, NoDohAnswer, recursive_servers, system_servers
@@ -173,14 +173,14 @@ def test_any_resolv_conf(tmp_path: Path, data: bytes) -> None:
 LATIN = st.characters(min_codepoint=0, max_codepoint=255)
 VALUES = st.text(LATIN, max_size=30) | edited(ISSUE.encode()).map(lambda data: data.decode("latin-1"))
 TAGS = st.sampled_from(["issue", "ISSUEWILD", "iodef", "issuemail", "unknown"]) | st.text(LATIN, max_size=4)
-RECORDS = st.lists(st.builds(caa_lookup.CaaRecord, st.integers(0, 255), TAGS, VALUES), min_size=1, max_size=3)
+RECORDS = st.lists(st.builds(CaaRecord, st.integers(0, 255), TAGS, VALUES), min_size=1, max_size=3)
 
 
 @bounded(150)
 @given(records=RECORDS, name=st.sampled_from(["a.test", "*.a.test"]))
-def test_any_caa_record(records: list[caa_lookup.CaaRecord], name: str) -> None:
+def test_any_caa_record(records: list[CaaRecord], name: str) -> None:
     """The texts of the verdict are printable, and its evidence is JSON."""
-    answer = caa_lookup.CaaAnswer(tuple(records), "a.test", "a.test")
+    answer = CaaAnswer(tuple(records), "a.test", "a.test")
     verdict = judge(answer, name, "dns-01", ca_identities=["ca.test"], account_url="https://ca.test/acct/1")
     assert verdict.result in {"ok", "bad", "unknown"}
     shown = verdict.summary + verdict.fix + json.dumps(verdict.evidence, ensure_ascii=False)

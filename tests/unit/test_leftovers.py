@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -22,12 +22,12 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.challenges.leftovers import CleanupResult, cleanup, cleanup_before_run
+from dnsrenew.challenges.records import writers_of
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder, WrittenValue
 from dnsrenew.store.paths import Paths
-from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
@@ -118,11 +118,15 @@ class LeftoverStage:
 
     def clean_up(self, **how: Any) -> CleanupResult:
         """Clean up as `dnsrenew cleanup` does."""
-        return cleanup(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
+        return cleanup(self.context, self.journal, **self._what(how))
 
     def clean_up_first(self, **how: Any) -> None:
         """Clean up as `dnsrenew renew` does."""
-        cleanup_before_run(self.context, self.journal, self.accounts, self.providers, cast("ZoneLocks", self), **how)
+        cleanup_before_run(self.context, self.journal, **self._what(how))
+
+    def _what(self, how: dict[str, Any]) -> dict[str, Any]:
+        writers = writers_of(self.accounts, self.providers)
+        return {"writers": writers, "locks": self, "served": unseen, **how}
 
     def event_data(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the events of one kind."""
@@ -294,7 +298,7 @@ def test_an_account_that_has_another_host_by_now(stage: LeftoverStage, refusal_t
     stage.leave_values(txt("a"))
     new = InMemoryDriver() if refusal_there is None else Failing(refusal(refusal_there), zones=["home.test."])
     stage.account("one", new, server="elsewhere.test")
-    for look in (lambda *_: served, unseen, None):
+    for look in (lambda *_: served, unseen):
         ((value, error),) = stage.clean_up(served=look).kept
         assert (value, error.code) == (txt("a"), "account-changed")
         assert "at _acme-challenge.home.test" in error.message
@@ -362,7 +366,7 @@ def test_what_was_never_written_is_forgotten(stage: LeftoverStage, code: str, se
     stage.leave_values(txt("a"))
     clock = FakeClock(SystemClock().now() + timedelta(seconds=seconds))
     stage.context = Context(clock=clock, emitter=stage.context.emitter)
-    for served in (lambda *_: {"a"}, unseen, None):
+    for served in (lambda *_: {"a"}, unseen):
         assert len(stage.clean_up(served=served).kept) == 1
     cleaned = stage.clean_up(served=lambda *_: {"foreign"})
     assert (len(cleaned.kept), cleaned.removed) == (0 if is_over else 1, ())
@@ -473,11 +477,10 @@ def unseen(*_: object) -> set[str]:
         (lambda *_: set(), "one", 1),
         (unseen, "one", 1),
         (lambda *_: {"foreign"}, "many", 1),
-        (None, "one", 1),
     ],
 )
 def test_a_host_that_keeps_one_value_is_not_made_to_clear_anothers(
-    stage: LeftoverStage, look: Callable[..., set[str]] | None, values: str, calls: int
+    stage: LeftoverStage, look: Callable[..., set[str]], values: str, calls: int
 ) -> None:
     """If a single-value host serves a foreign value, the own one counts as removed, and the host is not called."""
     driver = Failing(ValueError(), zones=["none."])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.checks import CaaAnswer, CaaRecord
 from dnsrenew.base.model import Propagation, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.dns01 import LONGEST_CACHING
 from dnsrenew.challenges.solver import Placements, Solvers
-from dnsrenew.dns.caa_lookup import CaaAnswer, CaaRecord
 from dnsrenew.errors import AttemptError, ChallengeError, PropagationError, ProviderError
 from tests.kit.run_stage import RunStage, RunWorld
 

@@ -20,7 +20,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import Certificate, Outcome, TxtRecord
-from dnsrenew.base.values import Frozen, field, field_names, replace
+from dnsrenew.base.values import Frozen, field, field_types, replace
 
 PACKAGE = Path(dnsrenew.__file__).parent
 NOT_FROZEN = {
@@ -78,7 +78,7 @@ def test_fields_are_given_by_place_or_by_name() -> None:
     value = Plain(1, c=[2])
     assert (value.a, value.b, value.c, value.kind) == (1, None, [2], "plain")
     assert Plain(c=[2], a=1) == value
-    assert list(vars(Plain(c=[2], a=1))) == list(field_names(Plain)) == ["a", "b", "c"]
+    assert list(vars(Plain(c=[2], a=1))) == list(field_types(Plain)) == ["a", "b", "c"]
 
 
 def test_a_made_default_belongs_to_one_value() -> None:

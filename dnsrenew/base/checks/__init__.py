@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.checks import texts
@@ -25,44 +25,32 @@ _REGISTERED: Final = frozenset({"issuemail", "issuevmc", "contactemail", "contac
 """Registered tags that do not concern web servers: a CA may or may not understand them."""
 
 
-class Record(Protocol):
-    """One CAA record."""
+class CaaRecord(Frozen):
+    """One CAA record (RFC 8659 section 4.1).
 
-    @property
-    def flags(self) -> int:
-        """The flags octet."""
+    :ivar value: one character for each octet.
+    """
 
-    @property
-    def tag(self) -> str:
-        """The property's tag, in any case."""
-
-    @property
-    def value(self) -> str:
-        """The value, one character for each octet."""
+    flags: int
+    tag: str
+    value: str
 
 
-class CaaFacts(Protocol):
-    """The records that apply to a domain (RFC 8659 section 3)."""
+class CaaAnswer(Frozen):
+    """The CAA records that apply to a domain.
 
-    @property
-    def records(self) -> Sequence[Record]:
-        """The records; empty if neither the domain nor a name above it has some."""
+    :ivar records: empty if neither the domain nor a name above it has some, and if they are unknown.
+    :ivar found_at: the domain that has them, without the final dot: the domain itself or one above.
+    :ivar owner: the name that holds them: another one if ``found_at`` has a CNAME record.
+    :ivar unknown_reason: why they are unknown, as a sentence; empty if they are known.
+    :ivar is_tcp: whether they came over TCP, with the absence of nearer ones; if not, they may be forged.
+    """
 
-    @property
-    def found_at(self) -> str | None:
-        """The domain that has them: the domain itself or one above."""
-
-    @property
-    def owner(self) -> str | None:
-        """The name that holds them: another one if ``found_at`` has a CNAME record."""
-
-    @property
-    def unknown_reason(self) -> str:
-        """Why the records are unknown, as a sentence; empty if they are known."""
-
-    @property
-    def is_tcp(self) -> bool:
-        """Whether they came over TCP; over UDP they may be forged."""
+    records: tuple[CaaRecord, ...] = ()
+    found_at: str | None = None
+    owner: str | None = None
+    unknown_reason: str = ""
+    is_tcp: bool = False
 
 
 class _Grade(Enum):
@@ -79,7 +67,7 @@ class _Case(Frozen):
     """The input of one verdict."""
 
     identifier: str
-    answer: CaaFacts
+    answer: CaaAnswer
     identities: tuple[str, ...]
     account_url: str | None
     challenge: str
@@ -95,7 +83,7 @@ class _Case(Frozen):
             **more,
         }
 
-    def text(self, record: Record) -> str:
+    def text(self, record: CaaRecord) -> str:
         """Return a record as a line of a zone file."""
         return _line(self.answer.owner or "", record.flags, record.tag, record.value)
 
@@ -107,7 +95,7 @@ class _Case(Frozen):
 
 
 def judge(
-    answer: CaaFacts, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
+    answer: CaaAnswer, identifier: str, challenge: str, *, ca_identities: Sequence[str], account_url: str | None
 ) -> Check:
     """Return whether the CA may issue for the identifier.
 
@@ -136,7 +124,7 @@ def to_error(check: Check) -> DnsError:
 
 
 def denials(
-    answers: Mapping[str, CaaFacts], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
+    answers: Mapping[str, CaaAnswer], routes: Mapping[str, Route], ca_identities: Sequence[str], account_url: str | None
 ) -> dict[str, DnsError]:
     """Return the error of each identifier whose route is certainly denied by CAA records.
 
@@ -176,23 +164,23 @@ def _judge_records(case: _Case) -> Check:
     return Check.of(texts.CAA_ALLOWED, "ok", case.evidence(), place=case.place)
 
 
-def _of_nameless_ca(case: _Case, issuers: Sequence[Record]) -> Check:
+def _of_nameless_ca(case: _Case, issuers: Sequence[CaaRecord]) -> Check:
     if _forbids_all(issuers):
         evidence = case.evidence(scope="ca", record=case.text(issuers[0]), wanted=None)
         return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
     return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
 
 
-def _relevant(case: _Case) -> list[Record]:
+def _relevant(case: _Case) -> list[CaaRecord]:
     """Return the ``issue`` or ``issuewild`` records for this kind of name; without any, every CA may issue."""
-    by_tag: dict[str, list[Record]] = {"issue": [], "issuewild": []}
+    by_tag: dict[str, list[CaaRecord]] = {"issue": [], "issuewild": []}
     for record in case.answer.records:
         by_tag.setdefault(record.tag.lower(), []).append(record)
     wild = names.is_wildcard(case.identifier)
     return (by_tag["issuewild"] if wild else []) or by_tag["issue"]
 
 
-def _forbids_all(records: Sequence[Record]) -> bool:
+def _forbids_all(records: Sequence[CaaRecord]) -> bool:
     """Return whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
     issuers = [parse_issuer(record.value) for record in records]
     return not any(issuer is not None and issuer.domain for issuer in issuers)
@@ -229,12 +217,12 @@ def _is_ours(uri: str, account_url: str | None) -> bool | None:
 # ── the verdicts ────────────────────────────────────────────────────────────────────────
 
 
-def _critical(case: _Case, record: Record) -> Check:
+def _critical(case: _Case, record: CaaRecord) -> Check:
     evidence = case.evidence(scope="ca", record=case.text(record))
     return Check.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
 
 
-def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
+def _denied(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> Check:
     scopes = {_Grade.METHOD: "method", _Grade.ACCOUNT: "account", _Grade.OTHER: "ca"}
     grade = next(grade for grade in scopes if grade in grades.values())
     record = next(record for record, its in grades.items() if its is grade)
@@ -256,7 +244,7 @@ def _denied(case: _Case, grades: Mapping[Record, _Grade]) -> Check:
     )
 
 
-def _other_ca(case: _Case, grades: Mapping[Record, _Grade]) -> tuple[Text, list[str]]:
+def _other_ca(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> tuple[Text, list[str]]:
     """Return the text for a denial of this CA, and the other CAs that may issue."""
     issuers = [parse_issuer(record.value) for record in grades]
     domains = list(dict.fromkeys(issuer.domain for issuer in issuers if issuer is not None and issuer.domain))

@@ -25,7 +25,9 @@ from dnsrenew.base.model.spec import (
     Resolver,
     Route,
     StoreAddress,
+    json_fields,
     mac_key_fault,
+    rfc3339,
 )
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import DnsRenewError, Text
@@ -82,11 +84,6 @@ RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", 
 ``renew-before``: so long before the expiry, as configured or by default. ``revoked``: it was revoked. ``changed``: its
 domains, key type or CA were edited. ``forced``: by ``force``.
 """
-
-
-def rfc3339(time: datetime | None) -> str | None:
-    """Return a UTC time as RFC 3339, with ``Z`` and in whole seconds."""
-    return None if time is None else f"{time.isoformat()[:19]}Z"
 
 
 class TxtRecord(Frozen, public=True):
@@ -152,12 +149,7 @@ class Attempt(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "route": self.route.to_dict(),
-            "orders": self.orders,
-            "seconds": round(self.seconds, 3),
-            "error": None if self.error is None else self.error.to_dict(),
-        }
+        return json_fields(self)
 
 
 class Outcome(Frozen, kw_only=True, public=True):
@@ -202,24 +194,7 @@ class Outcome(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
-        return {
-            "name": self.name,
-            "status": self.status,
-            "reason": self.reason,
-            "domains": list(self.domains),
-            "issuer": self.issuer,
-            "serial": self.serial,
-            "not_before": rfc3339(self.not_before),
-            "not_after": rfc3339(self.not_after),
-            "next_renewal": rfc3339(self.next_renewal),
-            "next_attempt": rfc3339(self.next_attempt),
-            "path": None if self.path is None else str(self.path),
-            "route": None if self.route is None else self.route.to_dict(),
-            "attempts": [attempt.to_dict() for attempt in self.attempts],
-            "error": None if self.error is None else self.error.to_dict(),
-            "deployed": [result.to_dict() for result in self.deployed],
-            "warnings": [notice.to_dict() for notice in self.warnings],
-        }
+        return json_fields(self)
 
 
 class RenewalFailed(DnsRenewError):
@@ -281,10 +256,10 @@ class Check(Frozen, public=True):
         cls,
         text: Text,
         result: CheckResult,
-        evidence: Mapping[str, Any],  # JSON values
+        evidence: Mapping[str, Any],
         *,
         blocks: tuple[str, ...] = (),
-        **fields: Any,  # as above
+        **fields: Any,
     ) -> Self:
         """Return the check with this text; evidence and ``fields`` fill its fields, the evidence is kept."""
         code, summary, fix = text.fill(**{**evidence, **fields})
@@ -337,14 +312,7 @@ class Diagnosis(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew doctor --json`` prints it."""
-        return {
-            "name": self.name,
-            "renewable": self.renewable,
-            "route": None if self.route is None else self.route.to_dict(),
-            "next_action": self.next_action,
-            "checks": [check.to_dict() for check in self.checks],
-            "changes": [change.to_dict() for change in self.changes],
-        }
+        return json_fields(self)
 
 
 CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
@@ -369,7 +337,7 @@ class StoredVersion(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {**vars(self), "not_after": rfc3339(self.not_after)}
+        return json_fields(self)
 
 
 class CertificateStatus(Frozen, kw_only=True, public=True):
@@ -425,15 +393,7 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        form = dict(vars(self))
-        for name in ("not_before", "not_after", "next_renewal", "next_attempt", "csr_since"):
-            form[name] = rfc3339(form[name])
-        form["domains"] = list(self.domains)
-        form["path"] = None if self.path is None else str(self.path)
-        form["deployed"] = [result.to_dict() for result in self.deployed]
-        form["versions"] = [version.to_dict() for version in self.versions]
-        form["warnings"] = [notice.to_dict() for notice in self.warnings]
-        return form
+        return json_fields(self)
 
 
 # ── wording ────────────────────────────────────────────────────────────────────────────

@@ -27,6 +27,31 @@ networks that block port 53; ``none``, none: only ``settle`` is waited for.
 """
 EAB_BY_EMAIL: Final = {"acme.zerossl.com": "https://api.zerossl.com/acme/eab-credentials-email"}
 """The services that give an external account binding for an e-mail address, by the host of the directory URL."""
+
+
+def rfc3339(time: datetime | None) -> str | None:
+    """Return a UTC time as RFC 3339, with ``Z`` and in whole seconds."""
+    return None if time is None else f"{time.isoformat()[:19]}Z"
+
+
+def json_fields(value: Frozen) -> dict[str, Any]:
+    """Return the fields of a value by name, in the JSON form: times as RFC 3339, seconds to three places."""
+    return {name: _json(each) for name, each in vars(value).items()}
+
+
+def _json(value: Any) -> Any:
+    match value:
+        case datetime():
+            return rfc3339(value)
+        case float():
+            return round(value, 3)
+        case tuple():
+            return [_json(each) for each in value]
+        case Path():
+            return str(value)
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
 
 
@@ -412,16 +437,7 @@ class DeploymentResult(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "to": self.to,
-            "target": self.target,
-            "ok": self.ok,
-            "changed": self.changed,
-            "served": self.served,
-            "rolled_back": self.rolled_back,
-            "seconds": round(self.seconds, 3),
-            "error": None if self.error is None else self.error.to_dict(),
-        }
+        return json_fields(self)
 
 
 # ── certificate ────────────────────────────────────────────────────────────────────────

@@ -226,9 +226,8 @@ def _texts(call: str, values: object, expected: Phrase) -> list[str]:
 def _mistake(call: str, value: object, expected: Phrase, found: Phrase | None = None) -> ConfigError:
     """Return the error of a wrong argument; the value may be a secret, so only its type is shown."""
     values = {"key": call, "found": found or _kind(value), "expected": expected}
-    evidence = {"mistakes": [{"file": "", "line": None, **values, "nearest": None}]}
-    code, message, fix = texts.ARGUMENT.fill(**values)
-    return ConfigError(code, message, fix=fix, evidence=evidence)
+    mistakes = [{"file": "", "line": None, **values, "nearest": None}]
+    return ConfigError.of(texts.ARGUMENT, shown=values, mistakes=mistakes)
 
 
 def _kind(value: object) -> str:

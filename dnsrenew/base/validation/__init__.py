@@ -264,10 +264,8 @@ def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -
     shown = series([*lines, *mistakes[-1].excerpt()], "\n")  # only a syntax error has an excerpt, and it is alone
     in_python = code == "config-invalid" and not any(mistake.file or mistake.line for mistake in mistakes)
     one, several = (texts.ARGUMENT_INVALID, texts.ARGUMENTS_INVALID) if in_python else _ERRORS[code]
-    text = one if len(mistakes) == 1 else several
-    code, message, fix = text.fill(lines=shown, count=len(mistakes))
-    evidence = {"mistakes": [mistake.to_dict() for mistake in mistakes]}
-    return ConfigError(code, message, fix=fix, evidence=evidence)
+    fields, listed = {"lines": shown, "count": len(mistakes)}, [mistake.to_dict() for mistake in mistakes]
+    return ConfigError.of(one if len(mistakes) == 1 else several, shown=fields, mistakes=listed)
 
 
 # ── callbacks ──────────────────────────────────────────────────────────────────────────

@@ -55,6 +55,11 @@ class CertificateFacts(Frozen, kw_only=True):
     not_after: datetime
     names: tuple[str, ...]
 
+    @property
+    def dated(self) -> dict[str, Any]:
+        """The fields without the names, by name: a version has names of its own."""
+        return {name: value for name, value in vars(self).items() if name != "names"}
+
 
 def read_certificate(pem: str | bytes) -> CertificateFacts:
     """Read the first certificate.
@@ -425,8 +430,7 @@ def check_chain(
         chain = [load(block) for block in found]
         facts = facts_of(chain[0])
     except ValueError as error:
-        code, message, fix = wording.pem.fill(reason=error.args[0])
-        raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
+        raise CAError.of(wording.pem, shown={"reason": error.args[0]}, wrong="pem") from None
     if key is not None:
         _check_key(chain[0], key, wording)
     _check_names(facts, identifiers, wording)

@@ -124,8 +124,7 @@ def chain_from_file(
         chain = _in_order(_certificates(data), key)
         names = facts_of(chain[0]).names
     except ValueError as error:
-        code, message, fix = texts.FROM_FILE.pem.fill(reason=error.args[0])
-        raise CAError(code, message, fix=fix, evidence={"wrong": "pem"}) from None
+        raise CAError.of(texts.FROM_FILE.pem, shown={"reason": error.args[0]}, wrong="pem") from None
     pem = "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
     exact = [name for name in identifiers if name in names or not covers(names, [name])]
     return pem, check_chain(pem, key, exact, now, texts.FROM_FILE)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, field_names, replace
+from dnsrenew.base.values import Frozen, field_types, replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
@@ -174,7 +174,7 @@ class _Move:
     def _move_version(self, name: str, state: State, there: State, pair: tuple[str, bytes]) -> None:
         chain, key = pair
         sizes = {"privkey.pem": len(key), "fullchain.pem": len(chain)}
-        meta = replace(Meta(**{each: getattr(state, each) for each in field_names(Meta)}), sizes=sizes)
+        meta = replace(Meta(**{each: getattr(state, each) for each in field_types(Meta)}), sizes=sizes)
         number = self._target.add_version(name, chain, key, meta, there)
         kept = replace(state, version=number, switching=None, sizes=sizes, rebuilt=False, notices=())
         self._target.activate(name, number, meta, there, remember=lambda _: kept)
