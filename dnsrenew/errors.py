@@ -225,7 +225,7 @@ class DnsRenewError(Exception):
         self.with_evidence(**(evidence or {}))
 
     @classmethod
-    def of(cls, text: Text, /, *, shown: Mapping[str, Any] | None = None, **evidence: Any) -> Self:  # JSON values
+    def of(cls, text: Text, /, *, shown: Any = None, **evidence: Any) -> Self:  # a mapping, and JSON values
         """Return the error with this text; ``evidence`` fills its fields and is kept, ``shown`` only fills them."""
         code, message, fix = text.fill(**{**evidence, **(shown or {})})
         return cls(code, message, fix=fix, evidence=evidence)

@@ -161,26 +161,18 @@ class Transport:
             if not _is_bad_nonce(response):
                 if fresh:
                     self._nonces.add(fresh)
-                return self._accepted(context, response, stage, tries, sent=(nonce, body))
+                redact = partial(_redact_request, context.redactor.redact, nonce, body)  # the CA may quote it
+                return self._accepted(context, response, stage, tries, Problems(self._name, redact))
             nonce = fresh or self._new_nonce(context)
         raise self.problems(context).error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
 
     def _accepted(
-        self,
-        context: Context,
-        response: Response,
-        stage: str,
-        tries: int | None = None,
-        *,
-        sent: tuple[str, bytes] | None = None,
+        self, context: Context, response: Response, stage: str, tries: int | None, problems: Problems
     ) -> Response:
         if response.status < 400:
             return response
         now = context.clock.now()
         after = retry_after(response.headers, now)
-        problems = self.problems(context)
-        if sent is not None:  # the CA may quote the signed request
-            problems = Problems(self._name, partial(_redact_request, context.redactor.redact, sent))
         error = problems.refused(response, stage, after, now)
         asks_to_wait = response.status == 503 or (response.status == 429 and after is not None)
         if asks_to_wait or (response.status >= 500 and tries is None):
@@ -188,7 +180,8 @@ class Transport:
         raise error
 
     def _plain(self, context: Context, method: str, url: str, stage: str) -> Response:
-        return self._accepted(context, self._send(context, method, url, redirects=True), stage)
+        response = self._send(context, method, url, redirects=True)
+        return self._accepted(context, response, stage, None, self.problems(context))
 
     def _send(self, context: Context, method: str, url: str, *, tries: int | None = None, **more: Any) -> Response:
         context.buckets.of_ca(urlsplit(url).netloc).take(context)
@@ -234,9 +227,8 @@ class Transport:
         return nonce
 
 
-def _redact_request(redact: Callable[[str], str], sent: tuple[str, bytes], text: str) -> str:
+def _redact_request(redact: Callable[[str], str], nonce: str, body: bytes, text: str) -> str:
     """Remove secrets, the nonce and the parts of the sent JWS from a text of the CA."""
-    nonce, body = sent
     for part in (nonce, *json.loads(body).values()):
         text = text.replace(part, HIDDEN) if part else text
     return redact(text)

@@ -40,13 +40,17 @@ class ServiceNotifier:
             return False
         lines = (f"{name}={str(value).translate({10: ' '})}" for name, value in fields.items())
         message = "\n".join(lines).encode()
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(SEND_TIMEOUT)
-                sender.sendto(message, self._address)
-        except OSError:
-            return False
-        return True
+        return _is_sent(message, self._address)
+
+
+def _is_sent(message: bytes, address: str) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+            sender.settimeout(SEND_TIMEOUT)
+            sender.sendto(message, address)
+    except OSError:
+        return False
+    return True
 
 
 class LifeSign:
@@ -111,7 +115,6 @@ class Watchdog:
 
 SOCKET: Final = "/run/systemd/journal/socket"
 _STREAM: Final = "JOURNAL_STREAM"
-_SEND_TIMEOUT: Final = 1.0
 
 
 def is_read_by_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
@@ -155,10 +158,4 @@ class SystemdJournal:
 
         A line that is larger than a datagram is not sent (the protocol would need a sealed file for it).
         """
-        try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-                sender.settimeout(_SEND_TIMEOUT)
-                sender.sendto(encode(fields), self._path)
-        except OSError:
-            return False
-        return True
+        return _is_sent(encode(fields), self._path)

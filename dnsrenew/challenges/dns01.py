@@ -17,7 +17,16 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues
-from dnsrenew.challenges.records import OWN_LABEL, RecordWriter, TxtPlacement, TxtValue, batches, no_account, writers_of
+from dnsrenew.challenges.records import (
+    OWN_LABEL,
+    RecordWriter,
+    TxtPlacement,
+    TxtValue,
+    batches,
+    no_account,
+    waits,
+    writers_of,
+)
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers import invoke
@@ -153,16 +162,10 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         :raises PropagationError: they were not visible in time, or no server responds; ``evidence`` has the
             ``identifiers`` and ``accounts`` concerned.
         """
-        behaviours = [value.writer.provider.behaviour for value in values]
-        timeout = wanted.timeout
-        # setting records by hand takes longer than an API
-        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):
-            timeout = max(behaviour.propagation_timeout for behaviour in behaviours)
-        configured = wanted.settle if wanted.settle is not None else max(behaviour.settle for behaviour in behaviours)
+        timeout, pause = waits([value.writer.provider.behaviour for value in values], wanted)
         records = list({(value.record.name, value.record.value): value.record for value in values}.values())
-        settle += configured
         try:
-            self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
+            self._dns.wait_visible(context, records, timeout=timeout, settle=settle + pause, check=wanted.check)
         except PropagationError as error:
             raise _about(error, values) from None
         for account in dict.fromkeys(value.writer.account.name for value in values):

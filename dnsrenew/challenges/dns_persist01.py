@@ -17,7 +17,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import persist_record, texts
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01
 from dnsrenew.challenges.persist_record import PersistPlacement, PersistValue
-from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue, writers_of
+from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue, waits, writers_of
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import Target
 from dnsrenew.drivers.provider import Behaviour
@@ -202,13 +202,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             for group, text, _is_new in used
             if text is not None
         ]
-        timeout = wanted.timeout
-        # setting records by hand takes longer than an API
-        if timeout is None or any(behaviour.by_hand for behaviour in behaviours):
-            timeout = max(each.propagation_timeout for each in behaviours or [Behaviour()])
-        if behaviours:
-            configured = wanted.settle
-            settle += max(each.settle for each in behaviours) if configured is None else configured
+        timeout, pause = waits(behaviours or [Behaviour()], wanted)
+        settle += pause if behaviours else 0.0
         try:
             self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
         except PropagationError as error:

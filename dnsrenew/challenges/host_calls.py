@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, Literal
 
@@ -11,6 +11,7 @@ from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock
+from dnsrenew.base.values import grouped
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.dns import DnsView
@@ -76,9 +77,7 @@ class HostCalls:
         self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
     ) -> None:
         """Work on the values of each account, in parallel; raise the first error after all have ended."""
-        by_account: dict[str, list[TxtValue]] = {}
-        for value in values:
-            by_account.setdefault(value.writer.account.name, []).append(value)
+        by_account = grouped(values, lambda value: value.writer.account.name)
         calls = [partial(self._locked, context, group, work) for group in by_account.values()]
         if len(calls) == 1:
             calls[0]()
@@ -173,11 +172,8 @@ class HostCalls:
         return tries
 
 
-def _by_zone(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
-    groups: dict[str, list[TxtValue]] = {}
-    for value in values:
-        groups.setdefault(value.record.zone, []).append(value)
-    return list(groups.values())
+def _by_zone(values: Sequence[TxtValue]) -> Iterable[list[TxtValue]]:
+    return grouped(values, lambda value: value.record.zone).values()
 
 
 # ── published ──────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from dnsrenew.base import host_port
@@ -246,35 +247,21 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
     if not sockets:
         return None
     # The lowest process ID first: the workers of a server hold the socket too.
-    for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
+    for pid in sorted(int(name) for name in _seen(os.listdir, proc, []) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
-        for handle in _names(handles):
-            uid = sockets.get(_target(f"{handles}/{handle}"))
+        for handle in _seen(os.listdir, handles, []):
+            uid = sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))
             if uid is not None:
-                return PortOwner(pid, printable(_text(f"{proc}/{pid}/comm")) or "a program", user_name(uid))
+                name = _seen(lambda path: Path(path).read_text("ascii", "replace"), f"{proc}/{pid}/comm", "")
+                return PortOwner(pid, printable(name) or "a program", user_name(uid))
     return None
 
 
-def _names(folder: str) -> list[str]:
+def _seen(look: Callable[[str], T], path: str, missing: T) -> T:
     try:
-        return os.listdir(folder)
+        return look(path)
     except OSError:
-        return []
-
-
-def _target(link: str) -> str:
-    try:
-        return os.readlink(link)
-    except OSError:
-        return ""
-
-
-def _text(path: str) -> str:
-    try:
-        with open(path, encoding="ascii", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
+        return missing
 
 
 # ── server ─────────────────────────────────────────────────────────────────────────────

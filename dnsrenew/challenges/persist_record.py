@@ -17,7 +17,7 @@ from dnsrenew.base.checks import parse_issuer
 from dnsrenew.base.model import TxtRecord, rfc3339
 from dnsrenew.base.names import base_domain, is_ip
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, grouped
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.records import RecordWriter, TxtValue
 from dnsrenew.dns import DnsView
@@ -381,10 +381,7 @@ def can_hold(writer: RecordWriter, *, attended: bool) -> bool:
 
 def by_record(values: Sequence[PersistValue]) -> list[list[PersistValue]]:
     """Group the values that one record validates."""
-    groups: dict[tuple[str, str], list[PersistValue]] = {}
-    for value in values:
-        groups.setdefault(value.key, []).append(value)
-    return list(groups.values())
+    return list(grouped(values, lambda value: value.key).values())
 
 
 def time_text(until: int) -> str:

@@ -8,12 +8,12 @@ from copy import copy
 from typing import Final
 
 from dnsrenew.base import names
-from dnsrenew.base.model import CertificateSpec, DnsAccount, TxtRecord
+from dnsrenew.base.model import CertificateSpec, DnsAccount, Propagation, TxtRecord
 from dnsrenew.base.names import absolute, base_domain, is_ip
-from dnsrenew.base.values import Frozen, field
+from dnsrenew.base.values import Frozen, field, grouped
 from dnsrenew.challenges import CHALLENGES, texts
 from dnsrenew.drivers import catalogue
-from dnsrenew.drivers.provider import Provider
+from dnsrenew.drivers.provider import Behaviour, Provider
 from dnsrenew.errors import AttemptError, CAError, DnsError
 from dnsrenew.store.journal import WrittenValue
 from dnsrenew.store.zone_locks import WRITING
@@ -147,12 +147,9 @@ def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 
     One batch is enough, unless a host keeps one value (or two) for a name or for a whole zone.
     """
-    by_identifier: dict[str, list[TxtValue]] = {}
-    for value in values:
-        by_identifier.setdefault(value.identifier, []).append(value)
     split: list[list[TxtValue]] = []
     taken: list[Counter[tuple[str, str]]] = []  # how many values each limited name or zone has in each batch
-    for group in by_identifier.values():
+    for group in grouped(values, lambda value: value.identifier).values():
         limits = {key: most for value in group for key, most in value.limit.items()}
         has_room = (all(used[key] < most for key, most in limits.items()) for used in taken)
         index = next((number for number, room in enumerate(has_room) if room), len(split))
@@ -162,6 +159,14 @@ def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
         split[index].extend(group)
         taken[index].update(limits.keys())
     return split
+
+
+def waits(behaviours: Sequence[Behaviour], wanted: Propagation) -> tuple[float, float]:
+    """Return the seconds in which some hosts have to show the values, and those to wait afterwards."""
+    timeout, settle = wanted.timeout, wanted.settle
+    if timeout is None or any(each.by_hand for each in behaviours):  # setting records by hand takes longer than an API
+        timeout = max(each.propagation_timeout for each in behaviours)
+    return timeout, max(each.settle for each in behaviours) if settle is None else settle
 
 
 def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]) -> DnsError:

@@ -6,7 +6,7 @@ import ipaddress
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -352,8 +352,7 @@ class Doh:
 
     def __init__(self, urls: Sequence[str], http_factory: Callable[[], HttpClient] | None) -> None:
         self.urls = tuple(urls)
-        self._factory = http_factory
-        self._client: HttpClient | None = None
+        self._factory = http_factory or HttpClient
 
     def __bool__(self) -> bool:
         """Return whether a server is configured."""
@@ -367,7 +366,7 @@ class Doh:
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
-            response = self._http().request(
+            response = self._http.request(
                 "POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS
             )
         except HttpFailure as failure:
@@ -403,9 +402,6 @@ class Doh:
             reasons[url, 443] = texts.RCODE.format(rcode=wire.rcode_text(answer))
         return MissingAnswer(reasons, answered)
 
+    @cached_property
     def _http(self) -> HttpClient:
-        if self._client is None:
-            if self._factory is None:
-                self._factory = HttpClient
-            self._client = self._factory()
-        return self._client
+        return self._factory()

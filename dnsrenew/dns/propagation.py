@@ -16,7 +16,7 @@ import dns.rdatatype
 from dnsrenew.base import names
 from dnsrenew.base.model import PropagationCheck, TxtRecord
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, grouped
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import Doh, NoDohAnswer, list_reasons
 from dnsrenew.dns.query_engine import QueryEngine
@@ -171,7 +171,8 @@ class PollingRounds:
     def _drop_silent_in_zones(self) -> None:
         """Drop silent addresses in zones whose other addresses are all updated or silent too."""
         now = self._now()
-        for zone, polls in self._waiting_by_zone().items():
+        waiting = grouped((poll for poll in self._polls if poll.state == "waiting"), lambda poll: poll.zone)
+        for zone, polls in waiting.items():
             if any(poll.answered for poll in polls):
                 self._silent_since.pop(zone, None)
                 continue
@@ -193,13 +194,6 @@ class PollingRounds:
             if poll.state == "waiting" and not poll.is_late:
                 poll.state = "unreachable"
         return all(poll.state != "waiting" for poll in self._polls)
-
-    def _waiting_by_zone(self) -> dict[Name, list[ServerPoll]]:
-        zones: dict[Name, list[ServerPoll]] = {}
-        for poll in self._polls:
-            if poll.state == "waiting":
-                zones.setdefault(poll.zone, []).append(poll)
-        return zones
 
     def _emit_states(self) -> None:
         if self._context.emitter is None:

@@ -19,6 +19,7 @@ import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import Frozen, field
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.wire import Address, DnsQuestion, PendingQuery, Reply, read_datagram
 
@@ -125,8 +126,8 @@ class QueryEngine:
         return not self._lacks_sockets and count < self._per_address and SHARED.allows(len(self._in_flight))
 
     def _send(self, query: PendingQuery) -> None:
-        query.is_mixed = self._case.is_mixed(query.address)
-        if query.udp > 0 and self._case.needs_tcp(query.address):
+        query.is_mixed = query.address not in self._case.without_tcp
+        if query.udp > 0 and query.is_mixed and query.address in self._case.changing:
             query.is_doubted, query.tcp = True, max(query.tcp, _AGAIN_BY_TCP)
         silent_by_udp = query.address in self._tcp_only and query.tcp > 0
         if query.is_tcp or query.is_doubted or silent_by_udp or query.udp <= 0:
@@ -219,7 +220,7 @@ class QueryEngine:
 
     def _handle(self, query: PendingQuery, data: bytes) -> None:
         if not query.accepts(data):
-            self._case.changed(query.address)
+            self._case.changing.add(query.address)
             self._send(query)
             return
         if not query.is_tcp and wire.is_truncated(data):
@@ -266,7 +267,7 @@ class QueryEngine:
         """Try TCP if UDP failed; UDP in lower case if TCP failed at a server that changes the case."""
         self._close(query)
         if query.is_doubted:
-            self._case.lacks_tcp(query.address)
+            self._case.without_tcp.add(query.address)
             query.is_doubted, query.is_mixed, query.tcp = False, False, 0.0
             self._send_udp(query)
         elif not query.is_tcp and query.tcp > 0 and not isinstance(error, NoRouteError):
@@ -380,25 +381,12 @@ SHARED: Final = SocketLimit()
 # closed.
 
 
-class LetterCase:
-    """What a run knows about servers that do not repeat the case. Thread-safe."""
+class LetterCase(Frozen):
+    """The servers of a run that do not repeat the case. Thread-safe.
 
-    def __init__(self) -> None:
-        self._changing: set[Address] = set()
-        self._without_tcp: set[Address] = set()
+    :ivar changing: answered in another case.
+    :ivar without_tcp: of these, they do not answer over TCP: questions to them are in lower case.
+    """
 
-    def is_mixed(self, address: Address) -> bool:
-        """Return whether questions to the server have random case."""
-        return address not in self._without_tcp
-
-    def needs_tcp(self, address: Address) -> bool:
-        """Return whether the server is known to change the case."""
-        return address in self._changing and address not in self._without_tcp
-
-    def changed(self, address: Address) -> None:
-        """Record an answer in another case."""
-        self._changing.add(address)
-
-    def lacks_tcp(self, address: Address) -> None:
-        """Record that a server that changes the case does not answer over TCP."""
-        self._without_tcp.add(address)
+    changing: set[Address] = field(default_factory=set)
+    without_tcp: set[Address] = field(default_factory=set)

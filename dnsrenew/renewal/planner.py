@@ -10,7 +10,7 @@ from urllib.parse import quote
 from dnsrenew.base.model import Attempt, CertificateSpec, Route, RouteTaken
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.challenges import CHALLENGES, unfit
 from dnsrenew.challenges import texts as challenge_texts
 from dnsrenew.challenges.solver import Blocker, Placements
@@ -242,10 +242,7 @@ def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
 
 def _merge_equal(blockers: Iterable[Blocker]) -> list[Blocker]:
     """Merge equal blockers of a route for several names: a skipped route is one attempt."""
-    groups: dict[tuple[Route, str, Any], list[Blocker]] = {}
-    for blocker in blockers:
-        kind = (blocker.route, blocker.error.code, about(blocker.error).scope)
-        groups.setdefault(kind, []).append(blocker)
+    groups = grouped(blockers, lambda each: (each.route, each.error.code, about(each.error).scope))
     return [_merged(group) for group in groups.values()]
 
 

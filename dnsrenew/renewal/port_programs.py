@@ -39,9 +39,10 @@ def opens_port(route: Route) -> bool:
     return CHALLENGES[route.challenge].port is not None and route.webroot is None and not route.app
 
 
-def stops_others(spec: CertificateSpec) -> bool:
-    """Return whether renewing this certificate may stop a server that others need."""
-    return bool(spec.before or spec.after) and any(map(opens_port, spec.routes))
+def that_stop_others(spec: CertificateSpec) -> _Programs | None:
+    """Return the programs of a certificate whose renewal may stop a server that others need; None for any other."""
+    programs = spec.before, spec.after
+    return programs if any(programs) and any(map(opens_port, spec.routes)) else None
 
 
 class PortPrograms:

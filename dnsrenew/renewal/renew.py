@@ -22,7 +22,7 @@ from dnsrenew.base import threads, x509
 from dnsrenew.base.checks import denials
 from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.challenges.solver import Placements, Value
@@ -346,10 +346,7 @@ class Renewals(Frozen):
 
     def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
         """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
-        groups: dict[object, list[tuple[CertificateSpec, Due | None]]] = {None: []}
-        for each in waiting:
-            key = (each[0].before, each[0].after) if port_programs.stops_others(each[0]) else None
-            groups.setdefault(key, []).append(each)
+        groups = {None: [], **grouped(waiting, lambda each: port_programs.that_stop_others(each[0]))}
         done: dict[str, Outcome] = {}
         for programs, group in groups.items():
             # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.

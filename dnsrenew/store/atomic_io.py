@@ -12,7 +12,7 @@ import itertools
 import os
 import stat
 from collections.abc import Callable
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from dnsrenew.base import safe_files
 from dnsrenew.base.files import open_with_info
@@ -204,7 +204,7 @@ class AtomicFiles:
 
     def write_temp(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> str:
         """Write the new content of ``path`` to a temporary file for :meth:`put`, and return the path of that."""
-        return self._make_temp(os.path.dirname(path), lambda name: self._write_new(name, data, mode, sync=sync))
+        return self._make_temp(os.path.dirname(path), lambda name: self.create(name, data, mode, sync=sync))
 
     def put(self, temp: str, path: str) -> None:
         """Rename a temporary file to ``path`` in one step; needs no disk space."""
@@ -216,9 +216,6 @@ class AtomicFiles:
 
     def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
         """Write a new file and sync it; for files in a temporary folder."""
-        self._write_new(path, data, mode, sync=sync)
-
-    def _write_new(self, path: str, data: bytes, mode: int, *, sync: bool) -> None:
         handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
         try:
             if hasattr(os, "fchmod"):
@@ -252,7 +249,7 @@ class AtomicFiles:
 
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a temporary file; return its path and its time by the file system's clock (seconds since the epoch)."""
-        path = self._make_temp(folder, lambda path: self._write_new(path, data, PRIVATE, sync=False))
+        path = self._make_temp(folder, lambda path: self.create(path, data, PRIVATE, sync=False))
         try:
             return path, self.do("stat", path, lambda: os.lstat(path).st_mtime)
         except BaseException:
@@ -302,9 +299,38 @@ class AtomicFiles:
 
     # ── removing ────────────────────────────────────────────────────────────────────────
 
-    def remove(self, path: str) -> None:
-        """Remove a file, a link, or a folder with its content; it need not exist."""
-        remove(self.do, path)
+    def remove(self, path: str, parent: int | None = None) -> None:
+        """Remove a file, a link, or a folder with its content, and never what a link leads to; it need not exist.
+
+        A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder
+        that is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
+
+        :param parent: the descriptor of the folder that contains it; None: it is found by its path.
+        """
+        name = path if parent is None else os.path.basename(path)
+        try:
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError:
+            return
+        if not stat.S_ISDIR(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION:
+            self.do("unlink", path, lambda: os.unlink(name, dir_fd=parent))
+            return
+        self._empty(path, name, parent)
+        self.do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
+
+    def _empty(self, path: str, name: str, parent: int | None) -> None:
+        try:
+            folder, names = self.do("list", path, lambda: _open(name, parent))
+        except StoreError as error:
+            if error.evidence["errno"] == "ENOENT":
+                return
+            raise
+        try:
+            for entry in names:
+                self.remove(os.path.join(path, entry), folder)
+        finally:
+            if folder is not None:
+                os.close(folder)
 
     def discard(self, path: str) -> None:
         """Remove something; a later write removes what could not be removed now."""
@@ -331,61 +357,11 @@ def _modified(path: str) -> float:
         return float("inf")
 
 
-# ── removal ────────────────────────────────────────────────────────────────────────────
-
-# Remove files and folders, and never what a symbolic link leads to.
-#
-# A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder that
-# is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
-
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
 """False on Windows, where other users cannot rename a folder of ours."""
 _JUNCTION: Final = 0xA0000003
 """The reparse tag of a junction: on Windows a folder too, but its content lies elsewhere."""
-
-
-class Operate(Protocol):
-    """Calls a function, and translates an ``OSError`` of it; the arguments before are its name and its path."""
-
-    def __call__(self, operation: str, path: str, function: Callable[[], T]) -> T:
-        """Call the function.
-
-        :raises StoreError: for an ``OSError``; its evidence has ``errno``.
-        """
-
-
-def remove(do: Operate, path: str, parent: int | None = None) -> None:
-    """Remove a file, a link, or a folder with its content; it need not exist.
-
-    :param do: makes each change.
-    :param parent: the descriptor of the folder that contains it; None: it is found by its path.
-    """
-    name = path if parent is None else os.path.basename(path)
-    try:
-        info = os.stat(name, dir_fd=parent, follow_symlinks=False)
-    except OSError:
-        return
-    if not stat.S_ISDIR(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION:
-        do("unlink", path, lambda: os.unlink(name, dir_fd=parent))
-        return
-    _empty(do, path, name, parent)
-    do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
-
-
-def _empty(do: Operate, path: str, name: str, parent: int | None) -> None:
-    try:
-        folder, names = do("list", path, lambda: _open(name, parent))
-    except StoreError as error:
-        if error.evidence["errno"] == "ENOENT":
-            return
-        raise
-    try:
-        for entry in names:
-            remove(do, os.path.join(path, entry), folder)
-    finally:
-        if folder is not None:
-            os.close(folder)
 
 
 def _open(name: str, parent: int | None) -> tuple[int | None, list[str]]:

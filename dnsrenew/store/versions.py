@@ -70,8 +70,8 @@ class Versions:
         """
         if not os.path.lexists(folder := self.path(number)):
             return [(folder, "it is missing")]
-        paths = {name: os.path.join(folder, name) for name in CHECKED if name != _KEY or not lacks_key(sizes)}
-        reasons = {path: self._damage(path, name, sizes) for name, path in paths.items()}
+        paths = {os.path.join(folder, name): name for name in _checked(sizes)}
+        reasons = {path: self._damage(path, name, sizes) for path, name in paths.items()}
         return [(path, reason) for path, reason in reasons.items() if reason]
 
     def _damage(self, path: str, name: str, sizes: Mapping[str, int]) -> str:
@@ -286,12 +286,11 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 
     :raises StoreError: permission denied.
     """
-    chain = disk.size(f"{folder}fullchain.pem")
-    has_chain = bool(chain and chain == sizes.get("fullchain.pem", chain))
-    if lacks_key(sizes):
-        return has_chain
-    key = disk.size(f"{folder}{_KEY}")
-    return has_chain and bool(key and key == sizes.get(_KEY, key))
+    return all(_is_size_as_written(disk.size(f"{folder}{name}"), name, sizes) for name in _checked(sizes))
+
+
+def _checked(sizes: Mapping[str, int]) -> tuple[str, ...]:
+    return CHECKED[1:] if lacks_key(sizes) else CHECKED
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:

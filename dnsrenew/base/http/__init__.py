@@ -18,7 +18,6 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
@@ -28,7 +27,7 @@ from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew import __version__
 from dnsrenew.base import texts
-from dnsrenew.base.host_port import is_ip
+from dnsrenew.base.host_port import is_here
 from dnsrenew.base.http.connections import (
     POOLS,
     TIMEOUT,
@@ -299,8 +298,7 @@ def _parsed(url: str) -> urllib3.util.Url:
 def _stays_here(url: str) -> bool:
     """Return whether a request is sent without TLS because it does not leave this machine: a proxy would read it."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
-    return parts.scheme == "http" and (host == "localhost" or (is_ip(host) and ip_address(host).is_loopback))
+    return parts.scheme == "http" and is_here(parts.hostname or "")
 
 
 def _target(base: str, location: str) -> str:

@@ -17,7 +17,6 @@ from urllib3 import exceptions as urllib3_errors
 
 from dnsrenew.base import texts
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.values import Frozen
 from dnsrenew.errors import CAError
 
 TIMEOUT: Final = (10.0, 30.0)
@@ -303,10 +302,8 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-class _Origin(Frozen):
-    scheme: str
-    host: str
-    port: int | None
+_Origin = tuple[str, str, int | None]
+"""Scheme, host and port."""
 
 
 def redirected(method: str, url: str, location: str | None) -> str:
@@ -332,14 +329,14 @@ def redirected(method: str, url: str, location: str | None) -> str:
 
 def _origin(url: str) -> _Origin:
     parts = urlsplit(url)
-    return _Origin(parts.scheme, parts.hostname or "nowhere", parts.port or _PORTS.get(parts.scheme))
+    return parts.scheme, parts.hostname or "nowhere", parts.port or _PORTS.get(parts.scheme)
 
 
 def _refusal(source: _Origin, destination: _Origin) -> str:
-    host, port = destination.host, destination.port
-    if host != source.host:
+    scheme, host, port = destination
+    if host != source[1]:
         return texts.REDIRECT.format(host=host)
-    text = texts.REDIRECT_PORT_TLS if destination.scheme == "https" else texts.REDIRECT_PORT
+    text = texts.REDIRECT_PORT_TLS if scheme == "https" else texts.REDIRECT_PORT
     return text.format(host=host, port=port)
 
 

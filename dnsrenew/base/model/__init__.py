@@ -253,17 +253,11 @@ class Check(Frozen, public=True):
 
     @classmethod
     def of(
-        cls,
-        text: Text,
-        result: CheckResult,
-        evidence: Mapping[str, Any],
-        *,
-        blocks: tuple[str, ...] = (),
-        **fields: Any,
+        cls, text: Text, result: CheckResult, facts: Mapping[str, Any], *, blocks: tuple[str, ...] = (), **fields: Any
     ) -> Self:
-        """Return the check with this text; evidence and ``fields`` fill its fields, the evidence is kept."""
-        code, summary, fix = text.fill(**{**evidence, **fields})
-        return cls(code, result, summary, evidence, fix, () if result == "ok" else blocks)
+        """Return the check with this text; ``facts`` and ``fields`` fill its fields, the facts are the evidence."""
+        code, summary, fix = text.fill(**{**facts, **fields})
+        return cls(code, result, summary, facts, fix, () if result == "ok" else blocks)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""

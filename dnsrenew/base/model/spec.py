@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -164,7 +165,7 @@ class DnsAccount:
     def __reduce__(self) -> tuple[Any, ...]:
         """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
         options = {key: _hidden(value) for key, value in self.options.items()}
-        return _unpickled_account, (self.provider, self.name, self.zones, self.ttl, options)
+        return partial(DnsAccount, self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options), ()
 
     def _with_options(self, options: Mapping[str, Any]) -> DnsAccount:
         return DnsAccount(self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options)
@@ -192,12 +193,6 @@ def _hidden(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _hidden(each) for key, each in value.items()}
     return Secret(value) if isinstance(value, str) else value
-
-
-def _unpickled_account(
-    provider: str, name: str, zones: tuple[str, ...], ttl: int | None, options: Mapping[str, Any]
-) -> DnsAccount:
-    return DnsAccount(provider, name=name, zones=zones, ttl=ttl, **options)
 
 
 class Route(Frozen, public=True):

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import covers
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, grouped
 from dnsrenew.base.x509 import (
     CertificateFacts,
     KeyHolder,
@@ -181,10 +181,7 @@ def _chain_up(leaf: x509.Certificate, issuers: _BySubject) -> list[x509.Certific
 
 
 def _by_subject(found: Sequence[x509.Certificate]) -> _BySubject:
-    named: _BySubject = {}
-    for each in found:
-        named.setdefault(_name(each, "subject"), []).append(each)
-    return named
+    return grouped(found, lambda each: _name(each, "subject"))
 
 
 def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
@@ -231,9 +228,7 @@ class CertificatePool:
             with contextlib.suppress(ValueError):
                 found.append(load(block))
         self._by_subject = _by_subject(found)
-        self._by_key: dict[str, list[x509.Certificate]] = {}
-        for each in found:
-            self._by_key.setdefault(_key_hash(each), []).append(each)
+        self._by_key = grouped(found, _key_hash)
 
     def chain_of(self, key: PrivateKey) -> str | None:
         """Return the chain of a key, leaf first, without its root, as PEM.
