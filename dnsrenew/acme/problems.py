@@ -175,7 +175,12 @@ def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
     """
     evidence, subproblems = {**error.evidence, **more}, more.get("subproblems", error.subproblems)
     fields = {**_fields(evidence, evidence.get("stage", "")), "error": error.message}
-    its = {"code": error.code, "type": error.type, "detail": error.detail, "retry_after": error.retry_after}
+    its: dict[str, Any] = {
+        "code": error.code,
+        "type": error.type,
+        "detail": error.detail,
+        "retry_after": error.retry_after,
+    }
     return _made(text, fields, evidence, subproblems=subproblems, **its)
 
 

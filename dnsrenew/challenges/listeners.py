@@ -247,14 +247,18 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
     if not sockets:
         return None
     # The lowest process ID first: the workers of a server hold the socket too.
-    for pid in sorted(int(name) for name in _seen(os.listdir, proc, []) if name.isdigit()):
+    for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
-        for handle in _seen(os.listdir, handles, []):
+        for handle in _names(handles):
             uid = sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))
             if uid is not None:
                 name = _seen(lambda path: Path(path).read_text("ascii", "replace"), f"{proc}/{pid}/comm", "")
                 return PortOwner(pid, printable(name) or "a program", user_name(uid))
     return None
+
+
+def _names(folder: str) -> list[str]:
+    return _seen(lambda path: [entry.name for entry in os.scandir(path)], folder, [])
 
 
 def _seen(look: Callable[[str], T], path: str, missing: T) -> T:

@@ -43,16 +43,8 @@ class Placement(Protocol):
         """The identifier."""
 
 
-class Value(Protocol):
-    """One response, ready to be published."""
-
-    @property
-    def challenge(self) -> str:
-        """The challenge type."""
-
-    @property
-    def identifier(self) -> str:
-        """The identifier that it validates."""
+class Value(Placement, Protocol):
+    """One response, ready to be published; ``identifier`` is the one that it validates."""
 
 
 P = TypeVar("P", bound=Placement)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import pickle
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dnsrenew.base import checks as caa
-from dnsrenew.base.checks import Issuer, parse_issuer, parse_methods
+from dnsrenew.base.checks import CaaAnswer, CaaRecord, Issuer, parse_issuer, parse_methods
 from dnsrenew.base.model import Route
 from dnsrenew.renewal.policy import NextAction, next_action
 
@@ -19,29 +18,9 @@ CA = ("letsencrypt.org", "le.test")
 ACCOUNT = "https://acme-v02.api.letsencrypt.org/acme/acct/7"
 
 
-@dataclass(frozen=True)
-class Record:
-    """A CAA record in the form of dns/."""
-
-    flags: int
-    tag: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer in the form of dns/."""
-
-    records: tuple[Record, ...] = ()
-    found_at: str | None = None
-    owner: str | None = None
-    unknown_reason: str = ""
-    is_tcp: bool = False
-
-
-def answer(*records: tuple[int, str, str], owner: str = "example.com") -> Answer:
+def answer(*records: tuple[int, str, str], owner: str = "example.com") -> CaaAnswer:
     """The set of example.com."""
-    return Answer(tuple(Record(*record) for record in records), "example.com", owner)
+    return CaaAnswer(tuple(CaaRecord(*record) for record in records), "example.com", owner)
 
 
 def verdict(
@@ -174,10 +153,10 @@ def test_the_record_that_is_asked_for_mends_it(scope: str, wild: bool, challenge
 
 def test_no_record_is_no_restriction() -> None:
     """Without CAA records issuance is allowed. If the lookup fails, the result is unknown."""
-    free = caa.judge(Answer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
+    free = caa.judge(CaaAnswer(), "example.com", "dns-01", ca_identities=CA, account_url=None)
     assert (free.code, free.result) == ("caa", "ok")
     unknown = caa.judge(
-        Answer(unknown_reason="The servers do not {answer}."),
+        CaaAnswer(unknown_reason="The servers do not {answer}."),
         "example.com",
         "dns-01",
         ca_identities=CA,
@@ -332,7 +311,7 @@ def test_the_text_of_each_denial() -> None:
 
 def test_denials_are_for_those_who_are_denied() -> None:
     """Only denied identifiers have an error, which survives pickling. An identifier without an answer is not judged."""
-    answers = {"a.test": answer((0, "issue", ";")), "b.test": Answer(), "c.test": Answer(unknown_reason="x")}
+    answers = {"a.test": answer((0, "issue", ";")), "b.test": CaaAnswer(), "c.test": CaaAnswer(unknown_reason="x")}
     routes = dict.fromkeys(["a.test", "b.test", "c.test", "d.test"], Route("dns-01"))
     errors = caa.denials(answers, routes, CA, ACCOUNT)
     assert list(errors) == ["a.test"]

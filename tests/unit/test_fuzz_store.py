@@ -20,6 +20,7 @@ from dnsrenew.base.model import DnsAccount, Notice
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
 from dnsrenew.challenges.leftovers import cleanup
+from dnsrenew.challenges.records import RecordWriter
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
 from dnsrenew.errors import LockedError, StoreError
@@ -296,7 +297,8 @@ def test_any_saved_order(quick: Path) -> None:
 def test_a_cleanup_of_any_journal(quick: Path) -> None:
     """Every file of the journal is processed, kept with a reason, or reported as unreadable."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
-    providers = {OWN_OBJECT: Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)}
+    provider = Provider(name=OWN_OBJECT, title="Own", driver=OWN_OBJECT, any_options=True)
+    writers = {"home": RecordWriter(account, provider)}
     journal, context = JournalFolder(AtomicFiles(), Paths(str(quick))), Context()
     folder = quick / "journal"
     folder.mkdir()
@@ -304,7 +306,7 @@ def test_a_cleanup_of_any_journal(quick: Path) -> None:
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = cleanup(context, journal, {"home": account}, providers, ZoneLocks(FolderStore(quick)))
+        swept = cleanup(context, journal, writers, ZoneLocks(FolderStore(quick)), lambda *_: set())
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(swept.unreadable) == len(take_notices(context))

@@ -22,7 +22,7 @@ from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import texts
-from dnsrenew.base.x509.texts import ChainTexts
+from dnsrenew.base.x509.texts import FROM_CA, ChainTexts
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
@@ -404,11 +404,7 @@ _MAX_NAMES: Final = 100
 
 
 def check_chain(
-    fullchain_pem: str,
-    key: KeyHolder | None,
-    identifiers: Sequence[str],
-    now: datetime,
-    wording: ChainTexts | None = None,
+    fullchain_pem: str, key: KeyHolder | None, identifiers: Sequence[str], now: datetime, wording: ChainTexts = FROM_CA
 ) -> CertificateFacts:
     """Check that a chain is the requested one, leaf first.
 
@@ -418,11 +414,10 @@ def check_chain(
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param key: None: it is elsewhere.
     :param now: the current time, in UTC.
-    :param wording: what is said of it; None: what is said of one from a CA.
+    :param wording: what is said of it.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
-    wording = wording or texts.FROM_CA
     try:
         found = blocks(fullchain_pem)
         if len(found) > _MAX_CHAIN:
