@@ -12,6 +12,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final, Generic, TypeVar
 
 from dnsrenew.base.events import Post
@@ -198,11 +199,9 @@ class Together:
         """Return whether :meth:`once` has raised this for several members: the fault may be that of another one."""
         return any(each is error for each in self._failed_for_several)
 
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[bool]:
         """Let a member work while no other one does so in this block."""
-        with self._turn:
-            yield
+        return self._turn
 
     def _run_if_all_wait(self) -> None:
         with self._guard:

@@ -19,8 +19,7 @@ from dnsrenew.errors import ChallengeError, Text
 class ChallengeType(Frozen):
     """What the rest of the package needs to know of a challenge type.
 
-    :ivar module: the module with its solver.
-    :ivar solver: the class of the solver.
+    :ivar solver: the class of the solver, after the name of its module in this folder.
     :ivar is_unfit: tells whether the type cannot validate an identifier.
     :ivar unfit: the error for such identifiers.
     :ivar unreachable: the error for a CA that cannot connect to this machine if the type needs a connection, else None.
@@ -32,7 +31,6 @@ class ChallengeType(Frozen):
     :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).
     """
 
-    module: str
     solver: str
     is_unfit: Callable[[str], bool]
     unfit: Text
@@ -53,8 +51,7 @@ class ChallengeType(Frozen):
 # The values of a batch are published in this order.
 CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "http-01": ChallengeType(
-        "dnsrenew.challenges.http01",
-        "Http01",
+        "http01.Http01",
         is_unfit=is_wildcard,
         unfit=texts.HTTP_NO_WILDCARD,
         unreachable=texts.HTTP_UNREACHABLE,
@@ -63,8 +60,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         port=80,
     ),
     "tls-alpn-01": ChallengeType(
-        "dnsrenew.challenges.tls_alpn01",
-        "TlsAlpn01",
+        "tls_alpn01.TlsAlpn01",
         is_unfit=is_wildcard,
         unfit=texts.TLS_NO_WILDCARD,
         unreachable=texts.TLS_UNREACHABLE,
@@ -73,19 +69,17 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         port=443,
     ),
     "dns-persist-01": ChallengeType(
-        "dnsrenew.challenges.dns_persist01",
-        "DnsPersist01",
+        "dns_persist01.DnsPersist01",
         is_unfit=is_ip,
         unfit=texts.PERSIST_NO_IP,
         propagates=True,
         has_token=False,
     ),
     "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
-        "dnsrenew.challenges.dns01", "DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
+        "dns01.DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
     "dns-01": ChallengeType(
-        "dnsrenew.challenges.dns01",
-        "Dns01",
+        "dns01.Dns01",
         is_unfit=is_ip,  # RFC 8738 section 7
         unfit=texts.DNS_NO_IP,
         writes_dns=True,

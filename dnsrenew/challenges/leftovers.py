@@ -14,7 +14,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
-from dnsrenew.challenges.records import RecordWriter, TxtValue
+from dnsrenew.challenges.records import RecordWriter, TxtValue, described
 from dnsrenew.drivers import invoke
 from dnsrenew.errors import (
     Cancelled,
@@ -53,16 +53,13 @@ class CleanupResult(Frozen, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as ``dnsrenew cleanup --json`` prints it."""
-        kept = [{**_describe(value), "error": error.to_dict()} for value, error in self.kept]
-        removed = [_describe(value) for value in self.removed]
-        owed = [list(program) for program in self.owed]
-        return {
+        document = {
             "version": 1,
-            "removed": removed,
-            "kept": kept,
+            "removed": [described(value) for value in self.removed],
+            "kept": [{**described(value), "error": error.to_dict()} for value, error in self.kept],
             "unreadable": list(self.unreadable),
-            **({"owed": owed} if owed else {}),
         }
+        return document | ({"owed": [list(program) for program in self.owed]} if self.owed else {})
 
 
 def cleanup(
@@ -149,10 +146,10 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
                 late.update(dict.fromkeys(entry.in_flight(new)))
             removed += new
             if new:
-                removal.context.emit("swept", records=[_describe(value) for value in new])
+                removal.context.emit("swept", records=[described(value) for value in new])
         else:
             kept += [(value, error) for value in values]
-            removal.context.emit("sweep-kept", records=[_describe(value) for value in values], error=error.to_dict())
+            removal.context.emit("sweep-kept", records=[described(value) for value in values], error=error.to_dict())
     return CleanupResult(tuple(removed), tuple(kept), late=tuple(late))
 
 
@@ -163,11 +160,6 @@ def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[Writte
         its, before = set(entry.values), entry.removed_once(values)
         new.update(value for value in values if value in its and value not in before)
     return [value for value in values if value in new]
-
-
-def _describe(value: WrittenValue) -> dict[str, str]:
-    record, account = value
-    return {"zone": record.zone, "name": record.name, "value": record.value, "dns": account}
 
 
 # ── leftover removal ───────────────────────────────────────────────────────────────────

@@ -81,6 +81,12 @@ def writers_of(accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provi
     return {name: RecordWriter(account, providers[account.provider]) for name, account in accounts.items()}
 
 
+def described(value: WrittenValue) -> dict[str, str]:
+    """Return a value as in events and in the result of a cleanup."""
+    record, account = value
+    return {"zone": record.zone, "name": record.name, "value": record.value, "dns": account}
+
+
 class TxtPlacement(Frozen):
     """Where the TXT values of one identifier go.
 
@@ -113,12 +119,7 @@ class TxtValue(Frozen):
     @property
     def described(self) -> dict[str, str]:
         """The value as in events."""
-        return {
-            "zone": self.record.zone,
-            "name": self.record.name,
-            "value": self.record.value,
-            "dns": self.writer.account.name,
-        }
+        return described(self.written)
 
     @property
     def written(self) -> WrittenValue:

@@ -265,8 +265,8 @@ class Solvers(dict[str, Solver[Any, Any]]):
         self._resources = resources
 
     def __missing__(self, challenge: str) -> Solver[Any, Any]:
-        its = CHALLENGES[challenge]
-        make: Callable[[SolverResources], Solver[Any, Any]] = getattr(import_module(its.module), its.solver)
+        module, _, name = CHALLENGES[challenge].solver.partition(".")
+        make: Callable[[SolverResources], Solver[Any, Any]] = getattr(import_module(f"{__package__}.{module}"), name)
         # Two threads may both make one: the first that is stored is used by both.
         return self.setdefault(challenge, make(self._resources))
 

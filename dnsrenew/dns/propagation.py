@@ -84,7 +84,8 @@ class PropagationWait:
             raise unreachable(unreached)
         for poll in polls:
             if poll.state == "unreachable" and poll.zone in reached:
-                self._context.warn(*server_unreachable(poll))
+                its = {"server": str(poll), "zone": wire.shown(poll.zone), "name": poll.server.name}
+                self._context.warn(*texts.SERVER_UNREACHABLE.fill(**its, reason=poll.detail()))
         return {question: values for poll in unreached for question, values in poll.expected.items()}
 
     def _elapsed(self) -> float:
@@ -222,12 +223,14 @@ def polls_for(context: Context, zones: Zones, expected: Expected, seconds: float
         servers = zones.servers(limited, zone_of.values())
     except Cancelled:
         context.check()
-        raise servers_not_found(expected, seconds) from None
+        names_left = shown_names(expected)
+        raise PropagationError.of(texts.SERVERS_NOT_FOUND, names=names_left, seconds=seconds, servers=[]) from None
     polls: list[ServerPoll] = []
     for zone in dict.fromkeys(zone_of.values()):
         in_zone = {question: values for question, values in expected.items() if zone_of[question.name] == zone}
         if not servers[zone]:
-            raise no_servers(zone, in_zone)
+            shown = {"zone": wire.shown(zone), "names": shown_names(in_zone)}
+            raise PropagationError.of(texts.ZONE_WITHOUT_SERVERS, **shown, servers=[])
         polls += [ServerPoll(zone, server, in_zone) for server in servers[zone]]
     return polls
 
@@ -297,28 +300,6 @@ def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
     zones = list(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
     shown, missing = {"zones": zones, "answers": _list_servers(polls)}, _missing_names(polls)
     return PropagationError.of(texts.SERVERS_UNREACHABLE, shown=shown, names=missing, servers=_evidence(polls))
-
-
-def no_servers(zone: Name, questions: Iterable[DnsQuestion]) -> PropagationError:
-    """Return the error for a zone whose name servers cannot be found.
-
-    :param questions: the questions for these servers.
-    """
-    return PropagationError.of(
-        texts.ZONE_WITHOUT_SERVERS, zone=wire.shown(zone), names=shown_names(questions), servers=[]
-    )
-
-
-def servers_not_found(questions: Iterable[DnsQuestion], seconds: float) -> PropagationError:
-    """Return the error for zones whose name servers were not found in time."""
-    return PropagationError.of(texts.SERVERS_NOT_FOUND, names=shown_names(questions), seconds=seconds, servers=[])
-
-
-def server_unreachable(poll: ServerPoll) -> tuple[str, str, str]:
-    """Return code, message and fix of the warning about an address that was given up."""
-    return texts.SERVER_UNREACHABLE.fill(
-        server=str(poll), zone=wire.shown(poll.zone), reason=poll.detail(), name=poll.server.name
-    )
 
 
 def shown_names(questions: Iterable[DnsQuestion]) -> list[str]:

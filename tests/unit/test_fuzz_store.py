@@ -23,7 +23,7 @@ from dnsrenew.challenges.leftovers import cleanup
 from dnsrenew.challenges.records import RecordWriter
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
-from dnsrenew.errors import LockedError, StoreError
+from dnsrenew.errors import DnsError, LockedError, StoreError
 from dnsrenew.renewal import due, history, planner
 from dnsrenew.store import AtomicFiles, FolderStore, Meta, State, Store
 from dnsrenew.store.journal import JournalFolder, JournalPage
@@ -294,6 +294,11 @@ def test_any_saved_order(quick: Path) -> None:
         take_notices(context)
 
 
+def unanswered(*_: object) -> set[str]:
+    """Raise as if no name server responds."""
+    raise DnsError("dns-unreachable", "No.", fix="Later.")
+
+
 def test_a_cleanup_of_any_journal(quick: Path) -> None:
     """Every file of the journal is processed, kept with a reason, or reported as unreadable."""
     account = DnsAccount(OWN_OBJECT, name="home", driver=InMemoryDriver())
@@ -306,7 +311,7 @@ def test_a_cleanup_of_any_journal(quick: Path) -> None:
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = cleanup(context, journal, writers, ZoneLocks(FolderStore(quick)), lambda *_: set())
+        swept = cleanup(context, journal, writers, ZoneLocks(FolderStore(quick)), unanswered)
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(swept.unreadable) == len(take_notices(context))

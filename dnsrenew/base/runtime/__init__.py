@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock, SystemClock
@@ -21,20 +21,6 @@ from dnsrenew.errors import stopped
 # Rate limits: a token bucket for each CA and each DNS account, shared by all threads of a run.
 #
 # A run with one certificate never waits for a token. Stricter limits arrive as a Retry-After.
-
-
-class Waiter(Protocol):
-    """The part of a context that a bucket needs: a clock and a cancellable wait."""
-
-    @property
-    def clock(self) -> Clock:
-        """The clock."""
-
-    def wait(self, seconds: float) -> None:
-        """Wait.
-
-        :raises Cancelled: the caller cancelled.
-        """
 
 
 class Rate(Frozen):
@@ -67,7 +53,7 @@ class TokenBucket:
         self._tokens = float(rate.burst)
         self._refilled_at: float | None = None
 
-    def take(self, context: Waiter, count: float = 1) -> None:
+    def take(self, context: Context, count: float = 1) -> None:
         """Wait for a token, then take ``count``.
 
         :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
@@ -85,7 +71,7 @@ class TokenBucket:
                 self._tokens += count
             raise
 
-    def try_take(self, context: Waiter) -> bool:
+    def try_take(self, context: Context) -> bool:
         """Take a token if there is one; return whether there was."""
         with self._lock:
             self._refill(context)
@@ -94,13 +80,13 @@ class TokenBucket:
             self._tokens -= 1
             return True
 
-    def charge(self, context: Waiter, count: float) -> None:
+    def charge(self, context: Context, count: float) -> None:
         """Take tokens without waiting, for a request that cannot wait."""
         with self._lock:
             self._refill(context)
             self._tokens -= count
 
-    def _refill(self, context: Waiter) -> None:
+    def _refill(self, context: Context) -> None:
         now = context.clock.monotonic()
         if self._refilled_at is not None:
             earned = (now - self._refilled_at) * self._rate.per_second

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from dnsrenew.base.runtime import Context, Rate, TokenBucket, TokenBuckets, Waiter
+from dnsrenew.base.runtime import Context, Rate, TokenBucket, TokenBuckets
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
@@ -185,7 +185,7 @@ class SharedBucket(TokenBucket):
         self._stock_at = 0.0
         """When the last token of the stock exists; they come one after the other."""
 
-    def take(self, context: Waiter, count: float = 1) -> None:
+    def take(self, context: Context, count: float = 1) -> None:
         """Wait for a token, then take ``count``.
 
         :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
@@ -201,7 +201,7 @@ class SharedBucket(TokenBucket):
             self._database.execute(_GIVE, self._fields(count))
             raise
 
-    def try_take(self, context: Waiter) -> bool:
+    def try_take(self, context: Context) -> bool:
         """Take a token if there is one; return whether there was."""
         with self._guard:
             now = context.clock.monotonic()
@@ -213,12 +213,12 @@ class SharedBucket(TokenBucket):
             self._none_before = now + 1 / self._rate.per_second
             return False
 
-    def charge(self, context: Waiter, count: float) -> None:
+    def charge(self, context: Context, count: float) -> None:
         """Take tokens without waiting, for a request that cannot wait."""
         with self._guard:
             self._reserve(context, count)
 
-    def _reserve(self, context: Waiter, count: float) -> float:
+    def _reserve(self, context: Context, count: float) -> float:
         """Take tokens, and return for how many seconds the caller has to wait."""
         now = context.clock.monotonic()
         if now - self._stock_at > _KEPT:
