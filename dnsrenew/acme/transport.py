@@ -137,34 +137,26 @@ class Transport:
             after a 5xx status other than 503. None: it is retried like a GET.
         :raises CAError: the CA refused, or did not answer.
         """
-        body = b"" if payload is None else json.dumps(payload).encode()
-        return resend(context, partial(self._signed, context, signer, url, body, stage, tries=tries, accept=accept))
-
-    def _signed(
-        self,
-        context: Context,
-        signer: Signer,
-        url: str,
-        payload: bytes,
-        stage: str,
-        *,
-        tries: int | None,
-        accept: str | None,
-    ) -> Response:
+        content = b"" if payload is None else json.dumps(payload).encode()
         headers = {"Content-Type": "application/jose+json"} | ({"Accept": accept} if accept else {})
-        nonce = self._nonces.take(context, self._nonce_bucket(context), at_once=self.is_near)
-        for _ in range(NONCE_TRIES + 1):
-            body = signer.sign(payload, nonce, url)
-            with self._nonces.expected:
-                response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
-            fresh = _nonce(response)
-            if not _is_bad_nonce(response):
-                if fresh:
-                    self._nonces.add(fresh)
-                redact = partial(_redact_request, context.redactor.redact, nonce, body)  # the CA may quote it
-                return self._accepted(context, response, stage, tries, Problems(self._name, redact))
-            nonce = fresh or self._new_nonce(context)
-        raise self.problems(context).error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
+
+        def send() -> Response:
+            nonce = self._nonces.take(context, self._nonce_bucket(context), at_once=self.is_near)
+            for _ in range(NONCE_TRIES + 1):
+                body = signer.sign(content, nonce, url)
+                with self._nonces.expected:
+                    response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
+                fresh = _nonce(response)
+                if not _is_bad_nonce(response):
+                    if fresh:
+                        self._nonces.add(fresh)
+                    redact = partial(_redact_request, context.redactor.redact, nonce, body)  # the CA may quote it
+                    return self._accepted(context, response, stage, tries, Problems(self._name, redact))
+                nonce = fresh or self._new_nonce(context)
+            problems = self.problems(context)
+            raise problems.error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
+
+        return resend(context, send)
 
     def _accepted(
         self, context: Context, response: Response, stage: str, tries: int | None, problems: Problems

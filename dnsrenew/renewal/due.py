@@ -345,15 +345,10 @@ def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
 _KINDS: Final[Mapping[str, type[errors.DnsRenewError]]] = {
-    kind.__name__: kind
+    kind: getattr(errors, kind)
     for kind in (
-        errors.ProviderError,
-        errors.DnsError,
-        errors.PropagationError,
-        errors.ChallengeError,
-        errors.CAError,
-        errors.SecretError,
-        errors.ConfigError,
+        *("ProviderError", "DnsError", "PropagationError", "ChallengeError"),
+        *("CAError", "SecretError", "ConfigError"),
     )
 }
 """The classes that the error of a failed run may have."""
