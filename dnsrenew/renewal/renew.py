@@ -40,19 +40,14 @@ from dnsrenew.store.zone_locks import ZoneLocks
 
 
 def renew_certificate(
-    spec: CertificateSpec,
-    before: Due | None,
-    get_services: Callable[[], Services],
-    store: Store,
-    context: Context,
-    *,
-    options: RunOptions,
+    run: Renewals, spec: CertificateSpec, before: Due | None, context: Context, options: RunOptions
 ) -> Outcome:
     """Renew one certificate that was found due; return an outcome in any case.
 
+    :param run: its services are made only if the certificate is still due.
     :param before: what was found before the lock; None: the state could not be read then.
-    :param get_services: called only if the certificate is still due.
     """
+    store = run.store
     state: State | None = None if before is None else before.state
     reason: RenewalReason | None = None if before is None else before.reason
     try:
@@ -65,7 +60,7 @@ def renew_certificate(
             if isinstance(found, Due):
                 reason = found.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
-                found, state = _renew(Job(spec, get_services(), state, reason, context, options))
+                found, state = _renew(Job(spec, run.get_services(), state, reason, context, options))
             # Also after a failed renewal: the deployments that have not succeeded yet.
             return deploying.deploy_pending(spec, found, state, store, context) if may_deploy(spec, options) else found
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
@@ -410,7 +405,7 @@ class Renewals(Frozen):
         """Renew one certificate, and deploy it if the options say so."""
         self._warm_up(spec)
         context = replace(self.context.for_certificate(spec.name), pool=pool)
-        done = renew_certificate(spec, before, self.get_services, self.store, context, options=options)
+        done = renew_certificate(self, spec, before, context, options)
         if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
             context.emit("certificate-finished", **done.to_dict())
         return done
