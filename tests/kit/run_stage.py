@@ -25,7 +25,7 @@ from dnsrenew.challenges.solver import SolverResources, Solvers
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, Provider
 from dnsrenew.renewal.due import RunOptions
-from dnsrenew.renewal.renew import renew_certificate
+from dnsrenew.renewal.renew import Renewals, renew_certificate
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import FolderStore
 from dnsrenew.store.accounts import LostAccount
@@ -101,8 +101,10 @@ class RunStage:
     def run(self, spec: CertificateSpec, **options: Any) -> Outcome:
         """Renew, with everything real except the world; threads end before this returns."""
         services = functools.partial(self._services, options)
+        config: Any = None
+        run = Renewals(config, self.store, services, self.context, RunOptions(**options))
         with threads_at_once():
-            return renew_certificate(spec, None, services, self.store, self.context, options=RunOptions(**options))
+            return renew_certificate(run, spec, None, self.context, run.options)
 
     def keep(self, spec: CertificateSpec, ca: str = "one") -> None:
         """Store a certificate that is due in a day or two."""
