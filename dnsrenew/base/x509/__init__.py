@@ -22,13 +22,14 @@ from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import texts
-from dnsrenew.base.x509.texts import FROM_CA, ChainTexts
+from dnsrenew.base.x509.texts import ChainTexts
 from dnsrenew.errors import CAError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
+_FROM_CA: Final = texts.FROM_CA
 SKEW: Final = timedelta(hours=1)
 """How far this machine's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
 _MAX_SHOWN: Final = 200
@@ -404,7 +405,7 @@ _MAX_NAMES: Final = 100
 
 
 def check_chain(
-    fullchain_pem: str, key: KeyHolder | None, identifiers: Sequence[str], now: datetime, wording: ChainTexts = FROM_CA
+    fullchain_pem: str, key: KeyHolder | None, identifiers: Sequence[str], now: datetime, wording: ChainTexts = _FROM_CA
 ) -> CertificateFacts:
     """Check that a chain is the requested one, leaf first.
 
