@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
-_FROM_CA: Final = texts.FROM_CA
 SKEW: Final = timedelta(hours=1)
 """How far this machine's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
 _MAX_SHOWN: Final = 200
@@ -405,7 +404,11 @@ _MAX_NAMES: Final = 100
 
 
 def check_chain(
-    fullchain_pem: str, key: KeyHolder | None, identifiers: Sequence[str], now: datetime, wording: ChainTexts = _FROM_CA
+    fullchain_pem: str,
+    key: KeyHolder | None,
+    identifiers: Sequence[str],
+    now: datetime,
+    wording: ChainTexts | None = None,
 ) -> CertificateFacts:
     """Check that a chain is the requested one, leaf first.
 
@@ -415,10 +418,11 @@ def check_chain(
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param key: None: it is elsewhere.
     :param now: the current time, in UTC.
-    :param wording: what is said of it.
+    :param wording: what is said of it; None: what is said of one from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
+    wording = wording or texts.FROM_CA
     try:
         found = blocks(fullchain_pem)
         if len(found) > _MAX_CHAIN:
