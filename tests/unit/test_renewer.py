@@ -435,7 +435,7 @@ def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[CertificateSpe
     """Replace the renewal of one certificate."""
 
     def put(play: Callable[[CertificateSpec], Outcome]) -> None:
-        monkeypatch.setattr("dnsrenew.renewal.renew.renew_certificate", lambda spec, *_, **__: play(spec))
+        monkeypatch.setattr("dnsrenew.renewal.renew.renew_certificate", lambda _run, spec, *_: play(spec))
 
     return put
 
