@@ -62,7 +62,7 @@ def stage(tmp_path: Path) -> Iterator[TextfileStage]:
 def play(monkeypatch: pytest.MonkeyPatch, **more: Any) -> None:
     """Let every renewal end like this."""
 
-    def done(spec: CertificateSpec, *_: Any, **__: Any) -> Outcome:
+    def done(_run: object, spec: CertificateSpec, *_: Any) -> Outcome:
         return Outcome(**{"name": spec.name, "status": "renewed", "reason": "missing", "domains": spec.domains} | more)
 
     monkeypatch.setattr("dnsrenew.renewal.renew.renew_certificate", done)
