@@ -30,7 +30,7 @@ from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag
+from dnsrenew.extensions.setup.init.draft import NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag, refused
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
@@ -55,10 +55,8 @@ def _prompt(draft: InitDraft) -> Prompt:
 
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
-    lines: list[str] = [
-        texts.HOST_LINE.format(name=each.name, title=each.title)
-        for each in hosts_like(all_providers(folders(draft)), word)
-    ]
+    hosts = hosts_like(all_providers(folders(draft)), word)
+    lines: list[str] = [texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
 
 
@@ -69,7 +67,7 @@ def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
 
 def _ask(draft: InitDraft, person: Person) -> None:
     """Ask for the host and its options, until the account works; an account that is there already comes first."""
-    if any(_take_known(draft, person, account) for account in _known_accounts(draft)):
+    if any(_take_known(draft, person, *known) for known in _known_accounts(draft)):
         return
     doubted: str | None = None
     while True:
@@ -78,16 +76,16 @@ def _ask(draft: InitDraft, person: Person) -> None:
             by_cname = answer.lower() == BY_CNAME
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
-                _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
+                _check_zone_s(provider, draft, person.doubt if answer == doubted else refused)
         except ConfigError as error:
             person.refuse(error)
-            doubted = answer if error.code == DOUBTFUL else None
+            doubted = answer if error.code == texts.DOUBTFUL else None
             continue
         if _ask_options(draft, person, provider, by_cname=by_cname):
             return
 
 
-def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
+def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:
     """Return the accounts of the configuration that could write the records of the domains themselves."""
     if draft.existing is None:
         return []
@@ -98,14 +96,12 @@ def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
         if draft.provider is None or draft.provider.behaviour.by_hand or not may_write(draft):
             continue
         if draft.provider in hosts or not (hosts or draft.provider.name_servers):
-            found.append(account)
+            found.append((account, draft.provider))
     return found
 
 
-def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
+def _take_known(draft: InitDraft, person: Person, account: DnsAccount, provider: Provider) -> bool:
     """Offer an account of the configuration, and test it; return whether it is taken."""
-    provider = find_provider(account.provider, folders(draft))
-    assert provider is not None  # noqa: S101  # the account is listed with it
     fields = {"path": draft.around.config.name, "zones": _zones(draft)}
     text = texts.ASK_KNOWN.format(account=account.name, **fields)
     if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
@@ -114,7 +110,7 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
     draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
     person.say(texts.TESTING.format(title=provider.title))
-    return _refusal(draft, person, partial(_test, draft, Doubt(person.doubt))) is None
+    return _refusal(draft, person, partial(_test, draft, person.doubt)) is None
 
 
 def _refusal(draft: InitDraft, person: Person, test: Callable[[], object]) -> DnsRenewError | None:
@@ -143,7 +139,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
-        doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+        doubt(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
 
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
@@ -168,7 +164,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        error = _refusal(draft, person, partial(_check, draft, options, Doubt(person.doubt)))
+        error = _refusal(draft, person, partial(_check, draft, options, person.doubt))
         if error is None:
             return True
         is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
@@ -280,9 +276,8 @@ def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, 
         return {}
     known = [*provider.options, *_ANSWERS]
     found = {key: nearest(key, known) for key in options if key not in provider.options}
-    return {
-        key: near for key, near in found.items() if near not in provider.options and (near or _has_tables(options[key]))
-    }
+    others = {key: near for key, near in found.items() if near not in provider.options}
+    return {key: near for key, near in others.items() if near or _has_tables(options[key])}
 
 
 def _has_tables(value: object) -> bool:
@@ -294,11 +289,8 @@ def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, A
 
     :raises ConfigError: with a mistake for each that cannot.
     """
-    faults = {
-        key: answers.secret_fault(draft, provider, key, value)
-        for key, value in options.items()
-        if provider.is_secret(key)
-    }
+    secrets = {key: value for key, value in options.items() if provider.is_secret(key)}
+    faults = {key: answers.secret_fault(draft, provider, key, value) for key, value in secrets.items()}
     if found := [Mistake("", None, key, fault, texts.SECRET_EXPECTED) for key, fault in faults.items() if fault]:
         raise answers.options_wrong(found)
 
@@ -322,10 +314,10 @@ def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
     assert provider is not None  # noqa: S101  # just set
     draft.is_delegated = not may_write(draft)
     if provider.behaviour.by_hand:
-        doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
+        doubt(ConfigError.of(texts.BY_HAND, title=provider.title))
         return
     if draft.is_delegated:
-        answers.account_config(draft, _nowhere(draft))
+        answers.account_config(draft, draft.around.config.parent / "state")
         return
     _test(draft, doubt)
 
@@ -336,11 +328,7 @@ def _test(draft: InitDraft, doubt: Doubt) -> None:
     if found is not None and found.result == "bad":
         raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
     if found is not None:
-        doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
-
-
-def _nowhere(draft: InitDraft) -> Path:
-    return draft.around.config.parent / "state"
+        doubt(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
 
 
 HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host, ask=_ask)
@@ -363,17 +351,13 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
 
 def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
     """Return the hosts that name servers belong to, or whose domains these are. Pure."""
+    servers = [server.lower().removesuffix(".") for server in name_servers]
     return [
         provider
         for provider in providers
-        if is_at(provider, name_servers) or any(zone_for(provider, base_domain(each)) for each in domains)
+        if any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
+        or any(zone_for(provider, base_domain(each)) for each in domains)
     ]
-
-
-def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
-    """Return whether one of some name servers is a host's."""
-    servers = [server.lower().removesuffix(".") for server in name_servers]
-    return any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
 
 
 def find_host(answer: str, draft: InitDraft) -> Provider:
