@@ -247,7 +247,7 @@ class BoxHttpsServer(BoxServer, ThreadingHTTPServer):
     """
 
     def __init__(self, ca: OrderServer, server_pem: Path) -> None:
-        super().__init__(_Handler)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.ca = ca
         self._open: set[socket.socket] = set()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -380,7 +380,8 @@ class AccountServer:
 
     def _directory(self, _rest: str) -> BoxAnswer:
         names = (name for name in _LISTED if name in {*self._public, *self._resources})
-        return json_answer({**{name: f"{self.base}/{name}" for name in names}, "meta": self.meta})
+        body: dict[str, Any] = {name: f"{self.base}/{name}" for name in names}
+        return json_answer({**body, "meta": self.meta})
 
     def _post(self, path: str, request: SignedRequest) -> BoxAnswer:
         resource = path.strip("/").partition("/")[0]
