@@ -17,14 +17,7 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
-from dnsrenew.drivers.catalogue import (
-    all_providers,
-    check_options,
-    find_provider,
-    left_out_hosts,
-    provider_names,
-    zone_for,
-)
+from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
@@ -45,7 +38,7 @@ def _zones(draft: InitDraft) -> list[str]:
 
 
 def _prompt(draft: InitDraft) -> Prompt:
-    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
+    hosts = hosts_of(catalogue.all_providers(folders(draft)), draft.name_servers, draft.domains)
     default = hosts[0].name if hosts else BY_CNAME
     fields = {"zones": _zones(draft), "servers": list(draft.name_servers)}
     titles = series([provider.title for provider in hosts], ", ")
@@ -55,7 +48,7 @@ def _prompt(draft: InitDraft) -> Prompt:
 
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
-    hosts = hosts_like(all_providers(folders(draft)), word)
+    hosts = hosts_like(catalogue.all_providers(folders(draft)), word)
     lines: list[str] = [texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
 
@@ -89,10 +82,10 @@ def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:
     """Return the accounts of the configuration that could write the records of the domains themselves."""
     if draft.existing is None:
         return []
-    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
+    hosts = hosts_of(catalogue.all_providers(folders(draft)), draft.name_servers, draft.domains)
     found = []
     for account in draft.existing.config.accounts.values():
-        draft.provider, draft.account_zones = find_provider(account.provider, folders(draft)), account.zones
+        draft.provider, draft.account_zones = catalogue.find_provider(account.provider, folders(draft)), account.zones
         if draft.provider is None or draft.provider.behaviour.by_hand or not may_write(draft):
             continue
         if draft.provider in hosts or not (hosts or draft.provider.name_servers):
@@ -202,7 +195,7 @@ def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | No
             value = option_value(spec, answer)
         except ValueError:  # an open quote
             value = answer
-        wrong = [each for each in check_options(provider, {key: value}) if each.key == key]
+        wrong = [each for each in catalogue.check_options(provider, {key: value}) if each.key == key]
         hidden = [replace(each, found=texts.ANSWER_REFUSED, nearest=None) for each in wrong]
         return answers.options_wrong(hidden) if hidden else None
     if answers.is_reference(answer):
@@ -238,7 +231,7 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
             _refuse_host(given)
         provider = find_host(str(given), draft)
     except ConfigError:
-        of_any = {key for each in all_providers(folders(draft)) for key in each.options}
+        of_any = {key for each in catalogue.all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
             near = nearest(key, _ANSWERS if key in of_any else [*_ANSWERS, *sorted(of_any)])
             if key not in _ANSWERS and (near or key not in of_any):
@@ -356,7 +349,7 @@ def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains
         provider
         for provider in providers
         if any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
-        or any(zone_for(provider, base_domain(each)) for each in domains)
+        or any(catalogue.zone_for(provider, base_domain(each)) for each in domains)
     ]
 
 
@@ -365,14 +358,14 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
 
     :raises ConfigError: there is none.
     """
-    known = provider_names(folders(draft))
+    known = catalogue.provider_names(folders(draft))
     wanted = half_width(answer.strip()).lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
         called = providers_called(answer, folders(draft))
         if called and is_called(answer, called[0]):
             return called[0]
-        left_out = left_out_hosts().get(wanted)
+        left_out = catalogue.left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
         other = find_other(answer)
@@ -383,7 +376,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)
-    provider = find_provider(name, folders(draft))
+    provider = catalogue.find_provider(name, folders(draft))
     assert provider is not None  # noqa: S101  # it is listed
     return provider
 
@@ -413,7 +406,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
 
     :raises ConfigError: an option is missing, unknown or of a wrong kind.
     """
-    mistakes = check_options(provider, options)
+    mistakes = catalogue.check_options(provider, options)
     if mistakes:
         raise answers.options_wrong(mistakes)
     plain = {key: value for key, value in options.items() if not provider.is_secret(key)}
