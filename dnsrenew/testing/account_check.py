@@ -222,12 +222,10 @@ def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) 
     failure: AttemptError | None = None
     for spec in config.certificates:
         try:
-            zone = _zone_of_certificate(context, spec, choice, writer)
+            if (zone := _zone_of_certificate(context, spec, choice, writer)) is not None:
+                return zone
         except AttemptError as error:
             failure = failure or error
-            continue
-        if zone is not None:
-            return zone
     raise failure or ConfigError.of(texts.ZONE_UNKNOWN, account=writer.account.name)
 
 

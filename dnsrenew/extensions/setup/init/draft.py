@@ -22,6 +22,8 @@ from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
+_DOUBTFUL: Final = "init-answer-doubtful"
+"""The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的"})
 NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不"})
@@ -289,7 +291,7 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
             raise
         except DnsRenewError as error:
             person.refuse(error)
-            doubted = answer if error.code == texts.DOUBTFUL else None
+            doubted = answer if error.code == _DOUBTFUL else None
             better = doubted
             if "instead" in error.evidence:
                 better = answer.replace(error.evidence["answer"], error.evidence["instead"])

@@ -72,7 +72,7 @@ def _ask(draft: InitDraft, person: Person) -> None:
                 _check_zone_s(provider, draft, person.doubt if answer == doubted else refused)
         except ConfigError as error:
             person.refuse(error)
-            doubted = answer if error.code == texts.DOUBTFUL else None
+            doubted = answer if error.code == texts.HOST_NOT_THE_ZONE_S.code else None
             continue
         if _ask_options(draft, person, provider, by_cname=by_cname):
             return

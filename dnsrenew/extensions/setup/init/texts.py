@@ -6,9 +6,6 @@ from typing import Final
 
 from dnsrenew.errors import CANCELLED, Phrase, Text
 
-DOUBTFUL: Final = "init-answer-doubtful"
-"""The code of an answer that is probably wrong; the same answer, given again, is taken."""
-
 # ── the questions ───────────────────────────────────────────────────────────────────────
 
 ASK_DOMAINS: Final = Phrase("Which domain is the certificate for?")
@@ -178,7 +175,7 @@ RESOLVER_NEEDED: Final = Phrase(
     "--answers."
 )
 NAME_ABSENT: Final = Text(
-    DOUBTFUL,
+    "init-answer-doubtful",
     "{names} does not exist in DNS, though {zone} does.",
     "Check your spelling. If you will add the name later, enter the same answer again.",
 )
@@ -218,7 +215,7 @@ HOST_LEFT_OUT: Final = Text(
     "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: you set one record by hand, once."
 )
 HOST_NOT_THE_ZONE_S: Final = Text(
-    DOUBTFUL,
+    "init-answer-doubtful",
     "{zones} does not seem to be at {title}: its name servers are {servers}.",
     "Enter the host of these name servers. If your answer is right, enter it again.",
 )
@@ -233,14 +230,14 @@ DOMAIN_IS_URL: Final = Text(
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is required.", "Enter it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is incomplete: {reason}.", "Correct the options.")
 TEST_FAILED: Final = Text("init-answer-wrong", "{reason}", "{advice}")
-TEST_UNKNOWN: Final = Text(DOUBTFUL, "{reason}", "{advice}")
+TEST_UNKNOWN: Final = Text("init-answer-doubtful", "{reason}", "{advice}")
 TEST_LATE: Final = Text(
     "init-answer-wrong",
     "The test of the account {title} did not finish in time.",
     "Enter the answers again; if it is slow every time, run `dnsrenew doctor` to find the cause.",
 )
 BY_HAND: Final = Text(
-    DOUBTFUL,
+    "init-answer-doubtful",
     "With {title}, you must set records by hand at every renewal, so a schedule cannot renew.",
     "Answer delegate instead: you set one record, once.",
 )
