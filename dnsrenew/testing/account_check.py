@@ -6,8 +6,8 @@ Values that a killed check leaves are in the journal for ``dnsrenew cleanup``.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -22,7 +22,7 @@ from dnsrenew.config import Config
 from dnsrenew.dns import DnsView
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.acme_dns import read_registration
-from dnsrenew.drivers.provider import Behaviour, Provider
+from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import AttemptError, ConfigError, Phrase, ProviderError
 from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.renewal.services import make_services
@@ -91,23 +91,21 @@ def check_account(
     :raises StoreError: the journal cannot be written; then nothing was written to DNS.
     :raises Cancelled: the caller cancelled.
     """
-    if config.providers[config.accounts[account].provider].behaviour.by_hand:
+    writer = RecordWriter(config.accounts[account], config.providers[config.accounts[account].provider])
+    if writer.provider.behaviour.by_hand:
         raise ConfigError.of(texts.BY_HAND, account=account)
     store.check_ground()
     its = context.for_certificate(_JOURNAL)
-    services = make_services(config, store, its)
-    writer = RecordWriter(config.accounts[account], config.providers[config.accounts[account].provider])
-    try:
-        with its.redactor.guard_logs(*DRIVEN), contextlib.ExitStack() as held:
-            invoke.prepare(its, writer.provider, writer.account)
-            zone = _zone(its, config, services.dns, writer)
-            key = writer.single_value_key(zone, names.absolute(zone))
-            if key is not None:
-                held.enter_context(ZoneLocks(store).value(its, key))
-                _check_unused(its, services.dns, writer, zone)
-            return _AccountCalls(its, writer, services.dns, store, held).check(zone, on_result, on_wait)
-    finally:
-        services.close()
+    with closing(make_services(config, store, its)) as services, its.redactor.guard_logs(*DRIVEN), ExitStack() as held:
+        invoke.prepare(its, writer.provider, writer.account)
+        zone = _zone(its, config, services.dns, writer)
+        key = writer.single_value_key(zone, names.absolute(zone))
+        if key is not None:
+            held.enter_context(ZoneLocks(store).value(its, key))
+            # At a host that keeps one value for the whole zone, a test would replace it.
+            if writer.provider.behaviour.scope == "zone" and services.dns.values(its, f"_acme-challenge.{zone}"):
+                raise AttemptError.of(texts.ZONE_IN_USE, zone=names.relative(zone))
+        return _AccountCalls(its, writer, services.dns, store, held).check(zone, on_result, on_wait)
 
 
 class _AccountCalls:
@@ -116,9 +114,7 @@ class _AccountCalls:
     :param held: keeps the entries of the journal until the check has ended.
     """
 
-    def __init__(
-        self, context: Context, writer: RecordWriter, dns: DnsView, store: Store, held: contextlib.ExitStack
-    ) -> None:
+    def __init__(self, context: Context, writer: RecordWriter, dns: DnsView, store: Store, held: ExitStack) -> None:
         self._context, self._writer, self._dns, self._held = context, writer, dns, held
         self._published = PublishedValues(store.journal)
         self._hosts = HostCalls(ZoneLocks(store), self._published)
@@ -128,17 +124,7 @@ class _AccountCalls:
         self, zone: str, on_result: Callable[[MustResult], object], on_wait: Callable[[str, float], object] | None
     ) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
-        behaviour = self._writer.provider.behaviour
-        run = ConformanceRun(
-            self._context,
-            self._host(),
-            names.absolute(zone),
-            ttl=self._writer.ttl,
-            patience=behaviour.propagation_timeout,
-            expect=self._enter,
-            at=names.absolute(zone) if behaviour.delegated else None,
-            on_wait=on_wait,
-        )
+        run = ConformanceRun(self._context, self._host(names.absolute(zone)), expect=self._enter, on_wait=on_wait)
         results: list[MustResult] = []
         try:
             for result in run.results():
@@ -147,11 +133,12 @@ class _AccountCalls:
         finally:
             self._context = self._context.for_cleanup(_CLEANUP_SECONDS, _CLEANUP_GRACE)
             left = run.clean_up()
-        return AccountCheck(
-            self._writer.account.name, self._writer.provider, names.relative(zone), tuple(results), tuple(left)
-        )
+        its, shown = self._writer, names.relative(zone)
+        return AccountCheck(its.account.name, its.provider, shown, tuple(results), tuple(left))
 
-    def _host(self) -> DriverHost:
+    def _host(self, zone: str) -> DriverHost:
+        behaviour = self._writer.provider.behaviour
+        script: Script = "many" if behaviour.most_values is None else "two" if behaviour.delegated else "one"
         return DriverHost(
             self._add,
             lambda records: self._hosts.remove(self._context, self._values(records)),
@@ -159,16 +146,19 @@ class _AccountCalls:
             lambda name: self._dns.ttl(self._context, name),
             self._add_wrong,
             self._lacks(),
-            _script(self._writer.provider.behaviour),
+            script,
+            zone,
+            self._writer.ttl,
+            behaviour.propagation_timeout,
+            zone if behaviour.delegated else None,
         )
 
     def _lacks(self) -> dict[Needs, Phrase]:
         behaviour = self._writer.provider.behaviour
-        lacks: dict[Needs, Phrase] = {}
-        lacks |= {"removes": texts.NOTHING_TO_REMOVE} if not behaviour.removes else {}
+        lacks: dict[Needs, Phrase] = {} if behaviour.removes else {"removes": texts.NOTHING_TO_REMOVE}
         lacks |= {"parallel": texts.ONE_WRITER} if behaviour.exclusive else {}
-        lacks |= {"names": texts.ONE_NAME, "ttl": texts.SERVERS_TTL} if behaviour.delegated else {}
-        lacks |= {"parallel": texts.ONE_NAME} if behaviour.delegated else {}
+        if behaviour.delegated:
+            lacks |= {"names": texts.ONE_NAME, "ttl": texts.SERVERS_TTL, "parallel": texts.ONE_NAME}
         lacks |= {"names": texts.ONE_VALUE_A_ZONE} if (behaviour.values, behaviour.scope) == ("one", "zone") else {}
         lacks |= {"wrong": texts.NO_SECRET} if self._wrong is None else {}
         return lacks
@@ -208,23 +198,16 @@ class _AccountCalls:
         self._published.note(context, values, "written")
 
 
-def _script(behaviour: Behaviour) -> Script:
-    if behaviour.most_values is None:
-        return "many"
-    return "two" if behaviour.delegated else "one"
-
-
 def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | None:
     """Return the account with secrets that are wrong and look like the right ones; None if there are none."""
-    wrong: dict[str, Secret] = {}
-    for key, value in writer.account.options.items():
+    account, wrong = writer.account, dict[str, Secret]()
+    for key, value in account.options.items():
         is_text = isinstance(value, str) and writer.provider.is_secret(key) and not writer.provider.any_options
         if isinstance(value, Secret) or is_text:
             made = wrong_secret(value.reveal(cancel=context.cancel) if isinstance(value, Secret) else value)
             wrong |= {} if made is None else {key: Secret(made)}
     if not wrong:
         return None
-    account = writer.account
     options = {**account.options, **wrong}
     return type(account)(account.provider, name=account.name, zones=account.zones, ttl=account.ttl, **options)
 
@@ -239,12 +222,10 @@ def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) 
     failure: AttemptError | None = None
     for spec in config.certificates:
         try:
-            zone = _zone_of_certificate(context, spec, choice, writer)
+            if (zone := _zone_of_certificate(context, spec, choice, writer)) is not None:
+                return zone
         except AttemptError as error:
             failure = failure or error
-            continue
-        if zone is not None:
-            return zone
     raise failure or ConfigError.of(texts.ZONE_UNKNOWN, account=writer.account.name)
 
 
@@ -284,16 +265,6 @@ def _zone_of_certificate(
         for error in refused.values():
             raise error
     return None
-
-
-def _check_unused(context: Context, dns: DnsView, writer: RecordWriter, zone: str) -> None:
-    """Check that a test replaces no value, at a host that keeps one for the whole zone.
-
-    :raises AttemptError: ``check-in-use``.
-    """
-    whole_zone = writer.provider.behaviour.scope == "zone"
-    if whole_zone and dns.values(context, f"_acme-challenge.{zone}"):
-        raise AttemptError.of(texts.ZONE_IN_USE, zone=names.relative(zone))
 
 
 # ── wrong secret ───────────────────────────────────────────────────────────────────────

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
@@ -30,6 +31,10 @@ class DriverHost(Frozen):
     :ivar ttl: returns the TTL (seconds) of the values at an absolute name; None: it cannot be read.
     :ivar add_wrong: adds with wrong credentials; None: there are none.
     :ivar lacks: why something is not tested, by what a step needs.
+    :ivar zone: absolute.
+    :ivar record_ttl: the TTL to write.
+    :ivar patience: seconds until a change must be served.
+    :ivar at: the one absolute name that the host writes; None: any name in the zone.
     """
 
     add: Callable[[Records], object]
@@ -38,7 +43,11 @@ class DriverHost(Frozen):
     ttl: Callable[[str], int] | None
     add_wrong: Callable[[Records], object] | None
     lacks: dict[Needs, Phrase]
-    values: Script = "many"
+    values: Script
+    zone: str
+    record_ttl: int
+    patience: float
+    at: str | None = None
 
 
 class ConformanceRun:
@@ -49,7 +58,6 @@ class ConformanceRun:
     It ends after the first write if that shows that no other one can succeed, or if nothing of it is seen.
 
     :param only: the key of the one MUST to test; None: all.
-    :param at: the one absolute name that the host writes; None: any name in the zone.
     :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
     :param on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
@@ -58,21 +66,14 @@ class ConformanceRun:
         self,
         context: Context,
         host: DriverHost,
-        zone: str,
         *,
-        ttl: int,
-        patience: float,
         only: str | None = None,
-        at: str | None = None,
         expect: Callable[[Records], object] | None = None,
         on_wait: Callable[[str, float], object] | None = None,
     ) -> None:
-        self._context, self._host, self._zone = context, host, zone
-        self._ttl, self._patience, self._expect, self._at = ttl, patience, expect, at
-        self._on_wait = on_wait
-        self._steps = script(host.values, host.lacks)
-        if only is not None:
-            self._steps = [(step, before) for step, before in self._steps if step.key == only]
+        self._context, self._host, self._expect, self._on_wait = context, host, expect, on_wait
+        steps = script(host.values, host.lacks)
+        self._steps = [(step, before) for step, before in steps if only in {None, step.key}]
         self._keys = [key for key in texts.MUSTS if only in {None, key}]
         self._records: dict[str, TxtRecord] = {}
         self._present: frozenset[str] | None = frozenset()
@@ -85,32 +86,27 @@ class ConformanceRun:
 
         :raises Cancelled: the caller cancelled.
         """
-        for number, (step, before) in enumerate(self._steps):
-            clock = self._context.clock
-            start = clock.monotonic()
-            try:
-                self._prepare(step, before)
-            except _BrokenError as error:
-                self._present = None
-                reason = texts.NOT_PREPARED.format(error=str(error))
-                yield MustResult(step.key, "not-tested", self._since(start), reason)
-                continue
-            try:
-                self._test(step)
-            except _BrokenError as error:
-                self._present = None
-                yield MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
-                if (hopeless := self._hopeless(error.__cause__)) is not None:
-                    done = {tested.key for tested, _ in self._steps[: number + 1]}
-                    rest = [key for key in self._keys if key not in done]
-                    yield from (MustResult(key, "not-tested", reason=hopeless) for key in rest)
-                    return
-            else:
-                yield MustResult(step.key, "ok", self._since(start))
-        tested = {step.key for step, _ in self._steps}
-        for key in self._keys:
-            if key not in tested:
-                yield MustResult(key, "not-tested", reason=self._lack(key))
+        left, hopeless = dict.fromkeys(self._keys), None
+        for step, before in self._steps:
+            yield (result := self._result(step, before))
+            left.pop(step.key, None)
+            if result.result == "broken" and (hopeless := self._hopeless(result.cause)) is not None:
+                break
+        yield from (MustResult(key, "not-tested", reason=hopeless or self._lack(key)) for key in left)
+
+    def _result(self, step: MustStep, before: frozenset[str]) -> MustResult:
+        start = self._context.clock.monotonic()
+        try:
+            self._prepare(step, before)
+        except _BrokenError as error:
+            self._present = None
+            return MustResult(step.key, "not-tested", self._since(start), texts.NOT_PREPARED.format(error=str(error)))
+        try:
+            self._test(step)
+        except _BrokenError as error:
+            self._present = None
+            return MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
+        return MustResult(step.key, "ok", self._since(start))
 
     def _hopeless(self, cause: BaseException | None) -> Phrase | None:
         """Return why no other MUST is tested after a broken one; None: the next one is."""
@@ -123,8 +119,11 @@ class ConformanceRun:
         if "removes" in self._host.lacks:
             return []
         left = [record for record in self._maybe if self._may_exist(record)]
-        if left and self._is_removed(left):
-            left = []
+        with contextlib.suppress(*_ANYTHING):
+            if left:
+                self._host.remove(left)  # all by one call
+                if not any(self._may_exist(record) for record in left):
+                    return []
         return [note for record in left if (note := self._remove_one(record))]
 
     # ── one MUST ────────────────────────────────────────────────────────────────────────
@@ -134,11 +133,10 @@ class ConformanceRun:
         if self._present == before or (step.alone and self._present is not None):
             return
         self._use_new_names()
-        before = frozenset() if step.alone else before
-        if before:
+        if before and not step.alone:
             self._call(DriverCall("add", tuple(sorted(before))), texts.MUSTS["add-several-names"])
             self._await(before, texts.MUSTS["add-several-names"])
-        self._present = before
+            self._present = before
 
     def _test(self, step: MustStep) -> None:
         must = texts.MUSTS[step.key]
@@ -163,9 +161,10 @@ class ConformanceRun:
 
     def _test_ttl(self, must: str) -> None:
         name = self._records["one"].name
-        found = self._host.ttl(name) if self._host.ttl else self._ttl
-        if found != self._ttl:
-            raise _BrokenError(texts.OTHER_TTL.format(must=must, name=name, found=found, expected=self._ttl))
+        expected = self._host.record_ttl
+        found = self._host.ttl(name) if self._host.ttl else expected
+        if found != expected:
+            raise _BrokenError(texts.OTHER_TTL.format(must=must, name=name, found=found, expected=expected))
 
     def _test_burst(self, step: MustStep, must: str) -> None:
         """Make calls without a pause; the host may ask to wait."""
@@ -204,23 +203,18 @@ class ConformanceRun:
     # ── records ─────────────────────────────────────────────────────────────────────────
 
     def _use_new_names(self) -> None:
-        label = secrets.token_hex(4)
-        top, deep = f"_acme-challenge-{label}.{self._zone}", f"_acme-challenge.{label}.deep.{self._zone}"
-        if self._at is not None:
-            top = deep = self._at
+        label, zone, at = secrets.token_hex(4), self._host.zone, self._host.at
+        top, deep = at or f"_acme-challenge-{label}.{zone}", at or f"_acme-challenge.{label}.deep.{zone}"
         words = {word for step, _ in self._steps for phase in step.phases for call in phase for word in call.records}
         words |= {word for _, before in self._steps for word in before} | {"one", "wrong"}
-        self._records = {
-            word: self._record(f"_gone.{top}" if word == "gone" else deep if word.startswith("deep") else top)
-            for word in sorted(words)
-        }
+        for word in sorted(words):
+            name = f"_gone.{top}" if word == "gone" else deep if word.startswith("deep") else top
+            # Like a real value: 43 characters of base64url. Some tools take a leading hyphen for an option.
+            value = f"-_{secrets.token_urlsafe(32)}"[:43]
+            self._records[word] = TxtRecord(zone, name, value, self._host.record_ttl)
         self._present = frozenset()
         if self._expect is not None:
             self._expect(list(self._records.values()))
-
-    def _record(self, name: str) -> TxtRecord:
-        # Like a real value: 43 characters of base64url. Some tools take a leading hyphen for an option.
-        return TxtRecord(self._zone, name, f"-_{secrets.token_urlsafe(32)}"[:43], self._ttl)
 
     def _call(self, call: DriverCall, must: str) -> None:
         records = [self._records[word] for word in call.records]
@@ -253,7 +247,7 @@ class ConformanceRun:
         start = clock.monotonic()
         while (found := self._host.served(name)) != expected:
             self._has_seen |= not found.isdisjoint(expected)
-            left = start + self._patience - clock.monotonic()
+            left = start + self._host.patience - clock.monotonic()
             if left <= 0:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
                 found_instead = difference(found, expected)
@@ -275,14 +269,6 @@ class ConformanceRun:
             return record.value in self._host.served(record.name)
         except _ANYTHING:
             return True
-
-    def _is_removed(self, records: Records) -> bool:
-        """Remove all records by one call, and tell whether they are gone."""
-        try:
-            self._host.remove(records)
-        except _ANYTHING:
-            return False
-        return not any(self._may_exist(record) for record in records)
 
     def _remove_one(self, record: TxtRecord) -> str | None:
         """Remove a record; return a sentence if it may be left."""
@@ -329,21 +315,17 @@ class MustResult(Frozen):
         return texts.MUSTS[self.key]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the JSON form: with what the driver raised, or what was found instead."""
+        raised = self.cause if isinstance(self.cause, DnsRenewError) else None
+        error = raised or ProviderError.of(texts.MUST_BROKEN, reason=self.reason)
         return {
             "must": self.key,
             "sentence": f"{self.sentence}.",
             "result": self.result,
             "seconds": self.seconds,
-            "error": self._error() if self.result == "broken" else None,
+            "error": error.to_dict() if self.result == "broken" else None,
             "reason": self.reason or None,
         }
-
-    def _error(self) -> dict[str, Any]:
-        """Return what the driver raised, or what was found instead."""
-        if isinstance(self.cause, DnsRenewError):
-            return self.cause.to_dict()
-        return ProviderError.of(texts.MUST_BROKEN, reason=self.reason).to_dict()
 
 
 # ── raised ─────────────────────────────────────────────────────────────────────────────
@@ -361,9 +343,7 @@ HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
 
 def code_of(error: BaseException) -> str:
     """Return the code of the error that dnsrenew makes of an exception."""
-    if isinstance(error, DnsRenewError):
-        return error.code
-    return classify(error)
+    return error.code if isinstance(error, DnsRenewError) else classify(error)
 
 
 def describe(error: BaseException) -> str:
@@ -373,7 +353,5 @@ def describe(error: BaseException) -> str:
 
 def difference(found: Collection[str], expected: Collection[str]) -> str:
     """Return which values are missing and which should not be there."""
-    missing, unexpected = sorted(set(expected) - set(found)), sorted(set(found) - set(expected))
-    parts = [texts.IS_MISSING.format(values=missing)] if missing else []
-    parts += [texts.EXISTS.format(values=unexpected)] if unexpected else []
-    return series(parts, ", ")
+    values = {texts.IS_MISSING: set(expected) - set(found), texts.EXISTS: set(found) - set(expected)}
+    return series([text.format(values=sorted(its)) for text, its in values.items() if its], ", ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import secrets
 import traceback
 import warnings
@@ -110,7 +111,7 @@ class DriverCheck(Frozen):
         watch = CallWatch(context.clock)
         with watch:
             try:
-                results = self._test(context, self._host(context, watch, zone), names.absolute(zone))
+                results = self._test(context, self._host(context, watch, zone))
             except AssertionError as error:
                 if watch.leak:
                     error.add_note(watch.leak)
@@ -123,21 +124,21 @@ class DriverCheck(Frozen):
 
     def _host(self, context: Context, watch: CallWatch, zone: str) -> DriverHost:
         served, served_ttl = _seen_by(self.look, zone) if self.look is not None else _zone_servers(context)
-        lacks: dict[Needs, Phrase] = {}
+        lacks: dict[Needs, Phrase] = {} if self.parallel else {"parallel": texts.NOT_PARALLEL}
         lacks |= {"ttl": texts.NO_TTL} if served_ttl is None else {}
         lacks |= {"wrong": texts.NO_WRONG_CREDENTIALS} if self.wrong is None else {}
-        lacks |= {} if self.parallel else {"parallel": texts.NOT_PARALLEL}
         add_wrong = None if self.wrong is None else watch.watched(_adding(self.wrong))
         remove = watch.watched(lambda records: _made(self.make).remove(records))
         add = watch.watched(_adding(self.make))
-        return DriverHost(add, remove, served, served_ttl, add_wrong, lacks, self.values)
+        how = self.values, names.absolute(zone), self.ttl, self.patience
+        return DriverHost(add, remove, served, served_ttl, add_wrong, lacks, *how)
 
-    def _test(self, context: Context, host: DriverHost, zone: str) -> list[MustResult]:
+    def _test(self, context: Context, host: DriverHost) -> list[MustResult]:
         __tracebackhide__ = True  # as above
-        bystander = Bystander(host, zone, self.ttl, None if self.cancelled is None else _adding(self.cancelled))
+        bystander = Bystander(host, None if self.cancelled is None else _adding(self.cancelled))
         # Without one, the host keeps one value, perhaps for the whole zone.
         has_bystander = self.only is None and self.values == "many"
-        run = ConformanceRun(context, host, zone, ttl=self.ttl, patience=self.patience, only=self.only)
+        run = ConformanceRun(context, host, only=self.only)
         results: list[MustResult] = []
         try:
             if has_bystander:
@@ -214,14 +215,11 @@ def new_driver(name: str) -> dict[str, str]:
         "MODULE": module,
         "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
     }
-    return {f"{module}.py": _filled("driver", fields), f"test_{module}.py": _filled("driver_test", fields)}
-
-
-def _filled(template: str, fields: dict[str, str]) -> str:
-    text = (Path(__file__).parent / "templates" / f"{template}.py.txt").read_text("utf-8")
-    for field, value in fields.items():
-        text = text.replace(f"@{field}@", value)
-    return text
+    found = {}
+    for file, template in ((f"{module}.py", "driver"), (f"test_{module}.py", "driver_test")):
+        text = (Path(__file__).parent / "templates" / f"{template}.py.txt").read_text("utf-8")
+        found[file] = re.sub("@([A-Z]+)@", lambda match: fields.get(match[1], match[0]), text)
+    return found
 
 
 # ── watching ───────────────────────────────────────────────────────────────────────────
@@ -294,10 +292,9 @@ class Bystander:
     :param late: adds with a context that is cancelled, which must write nothing; None: there is none.
     """
 
-    def __init__(self, host: DriverHost, zone: str, ttl: int, late: _Call | None) -> None:
+    def __init__(self, host: DriverHost, late: _Call | None) -> None:
         self._host, self._late = host, late
-        self._record = _unused(zone, "dnsrenew-check-", ttl)
-        self._late_record = _unused(zone, "_acme-challenge-", ttl)
+        self._record, self._late_record = (_unused(host, label) for label in ("dnsrenew-check-", "_acme-challenge-"))
         self._is_there = False
 
     def write(self) -> None:
@@ -332,6 +329,6 @@ class Bystander:
                 self._host.remove([self._late_record])
 
 
-def _unused(zone: str, label: str, ttl: int) -> TxtRecord:
+def _unused(host: DriverHost, label: str) -> TxtRecord:
     value = f"dnsrenew-check={secrets.token_urlsafe(24)}"
-    return TxtRecord(zone, f"{label}{secrets.token_hex(4)}.{zone}", value, ttl)
+    return TxtRecord(host.zone, f"{label}{secrets.token_hex(4)}.{host.zone}", value, host.record_ttl)

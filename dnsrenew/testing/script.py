@@ -50,17 +50,18 @@ def _remove(*records: str) -> DriverCall:
     return DriverCall("remove", records)
 
 
+def _at_once(*records: str) -> tuple[tuple[DriverCall, ...], ...]:
+    """Return the phases in which each record is added by a call of its own, then removed so."""
+    return tuple(map(_add, records)), tuple(map(_remove, records))
+
+
 _WRONG: Final = MustStep("wrong-credentials", needs=frozenset({"wrong"}), alone=True)
 _TTL: Final = MustStep("ttl", needs=frozenset({"ttl"}))
 _REMOVES: Final[frozenset[Needs]] = frozenset({"removes"})
 _NAMES: Final[frozenset[Needs]] = frozenset({"names"})
 _BURST: Final = 5
-_PARALLEL_NAMES: Final = MustStep(
-    "parallel-names",
-    ((_add("side"), _add("deep-side")), (_remove("side"), _remove("deep-side"))),
-    frozenset({"parallel", "names", "removes"}),
-    alone=True,
-)
+_PARALLEL: Final[frozenset[Needs]] = frozenset({"parallel", "removes"})
+_PARALLEL_NAMES: Final = MustStep("parallel-names", _at_once("side", "deep-side"), _PARALLEL | _NAMES, alone=True)
 
 MANY: Final = (
     MustStep("add-writes", ((_add("one", "two"),),)),
@@ -76,12 +77,7 @@ MANY: Final = (
     MustStep("remove-last", ((_remove("deep-two"),), (_remove("foreign"),)), _REMOVES),
     MustStep("remove-no-name", ((_remove("gone"),),), _REMOVES, alone=True),
     _PARALLEL_NAMES,
-    MustStep(
-        "parallel-name",
-        ((_add("left"), _add("right")), (_remove("left"), _remove("right"))),
-        frozenset({"parallel", "removes"}),
-        alone=True,
-    ),
+    MustStep("parallel-name", _at_once("left", "right"), _PARALLEL, alone=True),
     MustStep("burst", tuple((_add(f"burst-{number}"),) for number in range(_BURST)), alone=True, hurried=True),
     _WRONG,
 )

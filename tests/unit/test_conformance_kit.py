@@ -12,6 +12,7 @@ import pytest
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.values import replace
 from dnsrenew.errors import Phrase, ProviderError
 from dnsrenew.testing import InMemoryDriver, texts
 from dnsrenew.testing.account_check import wrong_secret
@@ -33,13 +34,17 @@ def host_of(driver: InMemoryDriver, **changes: Any) -> DriverHost:
         "ttl": lambda _: 60,
         "add_wrong": None,
         "lacks": lacks,
+        "values": "many",
+        "zone": ZONE,
+        "record_ttl": 60,
+        "patience": 1,
     }
     return DriverHost(**ways | changes)
 
 
 def run(host: DriverHost, **how: Any) -> ConformanceRun:
     """A check that needs no time."""
-    return ConformanceRun(Context(clock=FakeClock()), host, ZONE, ttl=60, patience=1, **how)
+    return ConformanceRun(Context(clock=FakeClock()), host, **how)
 
 
 def checked(host: DriverHost, **how: Any) -> dict[str, MustResult]:
@@ -124,7 +129,7 @@ def test_an_account_with_one_name_of_two_values() -> None:
     at, driver = f"4f2a.{ZONE}", Ring()
     names: dict[Needs, Phrase] = dict.fromkeys(("names", "parallel"), texts.ONE_NAME)
     lacks: dict[Needs, Phrase] = {**names, "removes": texts.NOTHING_TO_REMOVE}
-    found = checked(host_of(driver, values="two", lacks=lacks, add_wrong=raising("provider-unauthorized")), at=at)
+    found = checked(host_of(driver, values="two", lacks=lacks, add_wrong=raising("provider-unauthorized"), at=at))
     kept = {key for key, each in found.items() if each.result == "ok"}
     assert kept == {"add-writes", "ttl", "add-again", "burst", "wrong-credentials"}
     assert {each.result for key, each in found.items() if key not in kept} == {"not-tested"}
@@ -167,7 +172,7 @@ def test_a_host_that_writes_nothing() -> None:
     clock, calls, waits = FakeClock(), list[object](), list[tuple[str, float]]()
     host = host_of(InMemoryDriver(), add=calls.append, remove=calls.append)
     note = lambda name, seconds: waits.append((name, seconds))  # noqa: E731
-    one = ConformanceRun(Context(clock=clock), host, ZONE, ttl=60, patience=600, on_wait=note)
+    one = ConformanceRun(Context(clock=clock), replace(host, patience=600), on_wait=note)
     results = list(one.results())
     assert [each.result for each in results] == ["broken", *["not-tested"] * (len(results) - 1)]
     assert {each.reason for each in results[1:]} == {texts.NOT_SEEN}

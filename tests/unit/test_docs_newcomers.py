@@ -12,6 +12,7 @@ from dnsrenew.config.extension_tables import ChangeKind, MetricsSettings, Notify
 from dnsrenew.extensions.setup.commands.init import _FLAGS
 from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
+from dnsrenew.extensions.setup.init import servers
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER
 from dnsrenew.extensions.watch import metrics_texts
 from dnsrenew.extensions.watch.metrics import STATES, LastRun, exposition
@@ -36,10 +37,7 @@ def test_the_file_of_answers_has_every_answer() -> None:
 
 def test_the_servers_that_init_finds() -> None:
     """The page names exactly the supported servers."""
-    sources = [
-        (PACKAGE / "extensions/setup/init" / name).read_text("utf-8") for name in ("web_servers.py", "servers.py")
-    ]
-    titles = {title for source in sources for title in re.findall(r'title="([^"]+)"', source)}
+    titles = {kind.title for kind in servers._KINDS}
     listed = re.search(r"It finds ([^;]*);", START_PAGE)
     assert listed is not None
     assert set(re.split(r",\s+|\s+and\s+", " ".join(listed[1].split()))) == titles

@@ -15,7 +15,7 @@ from dnsrenew.dns.texts import NO_TOP_ZONE, NO_ZONE
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import DnsError, DnsRenewError
 from dnsrenew.extensions.setup.init import draft, questions
-from dnsrenew.extensions.setup.init.draft import Doubt, read_flag
+from dnsrenew.extensions.setup.init.draft import read_flag, refused
 from dnsrenew.extensions.setup.init.host_question import _ask_option
 
 RIGHT = 'domains = "www.example.org"\nagree_terms = true\nprovider = "desec"\nauth_token = "env:T"\n'
@@ -209,7 +209,7 @@ def test_where_dns_does_not_resolve(tables: dict[str, Any], advice: str, monkeyp
     monkeypatch.setattr(questions, "_look_up", lambda *_: (_ for _ in ()).throw(error))
     draft = SimpleNamespace(tables=tables, existing=None, is_public_ca=False)
     with pytest.raises(DnsError) as caught:
-        questions.check_domains(draft, "www.example.org", Doubt())  # type: ignore[arg-type]  # what it looks at
+        questions.check_domains(draft, "www.example.org", refused)  # type: ignore[arg-type]  # what it looks at
     assert advice in caught.value.fix
 
 

@@ -15,7 +15,7 @@ from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.extensions.setup.init.answers import Answers
-from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundings, PlannedDeployment
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, PlannedDeployment, refused
 from dnsrenew.extensions.setup.init.interview import interview
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
@@ -174,7 +174,7 @@ def test_the_questions_of_the_guide(draft: InitDraft, language: str, page: str) 
 
 def test_no_server_is_found(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no server can be asked about, that is said, with the place of the files."""
-    draft._servers, deploy = [], question("deploy")
+    draft.servers, deploy = [], question("deploy")
     monkeypatch.setattr("dnsrenew.extensions.setup.init.interview.questions", lambda: (deploy,))
     said: list[str] = []
     person: Any = SimpleNamespace(say=said.append)
@@ -186,7 +186,7 @@ def test_no_server_is_found(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_domain_of_a_server(draft: InitDraft) -> None:
     """The default is the first public name in a server's configuration, which is named."""
-    draft._servers = [
+    draft.servers = [
         FoundServer(
             key="nginx",
             title="nginx",
@@ -196,7 +196,7 @@ def test_the_domain_of_a_server(draft: InitDraft) -> None:
     ]
     assert question("domains").prompt(draft).default == "files.example.org"
     assert str(question("domains").prompt(draft).source) == "from /etc/nginx/nginx.conf of nginx"
-    draft._servers = []
+    draft.servers = []
     assert question("domains").prompt(draft).default == ""
 
 
@@ -209,7 +209,7 @@ def test_the_mail_address_of_git(draft: InitDraft, tmp_path: Path) -> None:
     assert question("contact").prompt(draft).source == "from the settings of git"
     (tmp_path / "home" / "joe" / ".gitconfig").chmod(0o666)
     assert question("contact").prompt(draft).default == ""
-    question("contact").check(draft, [], Doubt())
+    question("contact").check(draft, [], refused)
     assert draft.contact == ()
 
 
@@ -217,22 +217,22 @@ def test_a_mail_address_has_a_domain_with_a_dot(draft: InitDraft) -> None:
     """me@example is a typing error where the CA is public; a private CA can have such addresses."""
     for wrong in ("me@example", "me@example.", "ok@example.org me@example"):
         with pytest.raises(ConfigError, match="is not an email address"):
-            question("contact").check(draft, wrong, Doubt())
+            question("contact").check(draft, wrong, refused)
     draft.tables = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.example/dir"}}}
-    question("contact").check(draft, "me@example", Doubt())
+    question("contact").check(draft, "me@example", refused)
     assert draft.contact == ("me@example",)
 
 
 @pytest.mark.parametrize(("text", "value"), [("y", True), ("YES", True), ("n", False), ("No", False)])
 def test_yes_and_no(draft: InitDraft, text: str, value: bool) -> None:
     """Yes and no are read in any letter case."""
-    question("rehearse").check(draft, question("rehearse").read(text), Doubt())
+    question("rehearse").check(draft, question("rehearse").read(text), refused)
     assert draft.rehearse is value
 
 
 def test_nothing_gets_the_certificate(draft: InitDraft) -> None:
     """Without an answer nothing is deployed."""
-    question("deploy").check(draft, question("deploy").missing, Doubt())
+    question("deploy").check(draft, question("deploy").missing, refused)
     assert list(draft.deployments) == []
 
 
@@ -241,7 +241,7 @@ def test_no_scheduler(draft: InitDraft) -> None:
     object.__setattr__(draft.around, "has_scheduler", False)
     assert not question("schedule").applies(draft)
     with pytest.raises(ConfigError, match="cron"):
-        question("schedule").check(draft, True, Doubt())
+        question("schedule").check(draft, True, refused)
 
 
 def test_the_terms_of_another_ca(draft: InitDraft) -> None:

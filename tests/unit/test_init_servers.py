@@ -18,7 +18,7 @@ from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init import deployments
-from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, InitSurroundings, Question
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Question, refused
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost, argument, words
 from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
@@ -504,7 +504,7 @@ def test_the_server_of_another_user_is_chosen(others: Machine, answer: str) -> N
     paths = count()
     ready = re.sub("PATH", lambda _: f"/srv/{next(paths)}", entry[0]).replace("PORT", "8080")
     draft = others.draft()
-    deploy_question().check(draft, [tomllib.loads(f"x = {ready}")["x"]], Doubt())
+    deploy_question().check(draft, [tomllib.loads(f"x = {ready}")["x"]], refused)
     assert len(draft.deployments) == 1
 
 

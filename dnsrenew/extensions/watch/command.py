@@ -10,7 +10,7 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
-from dnsrenew.extensions.watch.notify import Delivery, notify_test
+from dnsrenew.extensions.watch.notify import Delivery, Notifier
 
 
 def notify(invocation: Invocation) -> int:
@@ -20,18 +20,18 @@ def notify(invocation: Invocation) -> int:
     :raises Cancelled: a signal arrived.
     """
     config, terminal, context = invocation.config(), invocation.terminal, invocation.context()
-    if config.notify is None or not config.notify.to:
+    settings = config.notify
+    if settings is None or not settings.to:
         raise config_error([Mistake(str(config.path), None, "notify.to", MISSING, texts.EXPECTED_ADDRESSES)])
     terminal.redact = context.redactor.redact
-    store, language = invocation.store(config), invocation.options.lang
-    found = invocation.signals.run(lambda: notify_test(config, store, context, language))
+    found = invocation.signals.run(Notifier(settings, invocation.store(config), context, invocation.options.lang).test)
     invocation.signals.check()
     terminal.write_document({"sent": [_document(each) for each in found]})
     failed = [each for each in found if each.error is not None]
     only_problems = terminal.json or terminal.quiet  # to standard error
     columns, _ = (terminal.err if only_problems else terminal.out).size()
     lines = _lines(failed if only_problems else found, columns)
-    if config.notify.heartbeat and not only_problems:
+    if settings.heartbeat and not only_problems:
         lines += formatting.wrap(texts.NO_HEARTBEAT, columns, "· ", "  ")
     if lines:
         (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))

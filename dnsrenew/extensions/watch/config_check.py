@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import re
 from typing import Final
@@ -10,7 +11,7 @@ from dnsrenew.base.extensions import install_command
 from dnsrenew.base.secrets.redactor import Redactor, secret_parts
 from dnsrenew.config import texts
 from dnsrenew.config.loader import Draft
-from dnsrenew.config.schema import SecretUse, Unlocated
+from dnsrenew.config.schema import Unlocated
 from dnsrenew.errors import SecretError
 
 _PACKAGE: Final = "apprise"
@@ -30,22 +31,12 @@ def check_notify(draft: Draft) -> None:
         draft.report.add(Unlocated(place.file, ("notify", "to"), texts.NO_APPRISE, texts.APPRISE, fix=fix))
         messages = []
     for use in uses:
-        value = _value(use)
-        if value is None:
-            continue
-        if use not in messages:
-            fault = None if use.path[1] == "to" or _WEB.fullmatch(value) else texts.WEB_URL
-        else:
-            fault = None if _is_known(value) else texts.APPRISE_ADDRESS
-        if fault is not None:
-            draft.report.add(Unlocated(use.file, use.path, texts.OTHER_ADDRESS, fault))
-
-
-def _value(use: SecretUse) -> str | None:
-    try:
-        return use.secret.reveal().strip()
-    except SecretError:
-        return None
+        with contextlib.suppress(SecretError):
+            value = use.secret.reveal().strip()
+            if use in messages and not _is_known(value):
+                draft.report.add(Unlocated(use.file, use.path, texts.OTHER_ADDRESS, texts.APPRISE_ADDRESS))
+            elif use.path[1] != "to" and not _WEB.fullmatch(value):
+                draft.report.add(Unlocated(use.file, use.path, texts.OTHER_ADDRESS, texts.WEB_URL))
 
 
 def _is_known(address: str) -> bool:

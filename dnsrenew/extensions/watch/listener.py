@@ -18,10 +18,9 @@ class WatchListener:
 
     def after_run(self, run: FinishedRun) -> list[Outcome]:
         """Write the text file of ``[metrics]``, then send the messages of ``[notify]``."""
-        if run.config.metrics is not None and run.config.metrics.textfile is not None:
-            before = len(run.context.notices)
-            write_after_run(run.config, run.store, run.context, run.outcomes)
-            run = replace(run, outcomes=run.warned_since(before))
+        before = len(run.context.notices)
+        write_after_run(run.config, run.store, run.context, run.outcomes)
+        run = replace(run, outcomes=run.warned_since(before))
         if run.config.notify is not None:
             before = len(run.context.notices)
             notifier = Notifier(run.config.notify, run.store, run.context, run.language)

@@ -50,7 +50,7 @@ def compose(news: Sequence[News], translator: Translator, host: str, now: dateti
     ordered = sorted(news, key=lambda each: order.index(each.kinds[0]))
     first = _title(ordered[0], now)
     title = texts.TITLE_MORE.format(first=first, count=len(ordered) - 1) if len(ordered) > 1 else first
-    blocks = [_block(each, translator, now) for each in ordered[:_MOST]]
+    blocks = ["\n".join(map(translator.message, _lines(each, now))) for each in ordered[:_MOST]]
     rest = ordered[_MOST:]
     lines = [translator.message(_title(each, now)) for each in rest[:_MOST_TITLES]]
     if len(rest) > _MOST_TITLES:
@@ -73,10 +73,6 @@ def _title(news: News, now: datetime) -> Message:
     is_over = kind == "expiring" and outcome.not_after is not None and outcome.not_after <= now
     template = texts.TITLE_EXPIRED if is_over else texts.TITLES[kind]
     return template.format(name=outcome.name, until=rfc3339(outcome.not_after) or "")
-
-
-def _block(news: News, translator: Translator, now: datetime) -> str:
-    return "\n".join(translator.message(line) for line in _lines(news, now))
 
 
 def _lines(news: News, now: datetime) -> Iterator[Message]:
@@ -132,8 +128,7 @@ def _validity(outcome: Outcome) -> Iterator[Message]:
 
 def _reason(error: Mapping[str, Any]) -> Message:
     """Return message and fix of an error; each stays a message, so that it can be translated."""
-    message, fix = error["message"], error.get("fix") or ""
-    return texts.REASON.format(message=message, fix=fix)
+    return texts.REASON.format(message=error["message"], fix=error.get("fix") or "")
 
 
 def reason_of(error: Exception) -> str:

@@ -5,12 +5,13 @@ It is meant for the loopback interface or a private network.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Final, Protocol, get_args
+from typing import Final, get_args
 
 from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock
@@ -24,24 +25,16 @@ from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
 from dnsrenew.extensions.watch import metrics_texts as texts
+from dnsrenew.operations.event_log import WatchedNumbers
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
 from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
+from dnsrenew.store.state import State
 
 _PLAIN: Final = "text/plain; charset=utf-8"
 _POLL: Final = 0.2
 """Seconds in which :meth:`MetricsServer.stop` is noticed."""
-
-
-class AnswerSource(Protocol):
-    """Where the answers come from. Thread-safe."""
-
-    def text(self) -> str | None:
-        """Return the answer of ``/metrics``; None if the numbers cannot be read."""
-
-    def health(self) -> Health:
-        """Return the answer of ``/healthz``."""
 
 
 class _MetricsHandler(SmallHandler):
@@ -52,21 +45,14 @@ class _MetricsHandler(SmallHandler):
 
     def respond(self) -> None:
         """Answer a path."""
-        path = self.path.partition("?")[0]
-        if path == "/metrics":
-            self._metrics()
-        elif path == "/healthz":
-            health = self.server.source.health()
-            self._answer(200 if health.ok else 503, f"{health.line}\n")
-        else:
+        path, source = self.path.partition("?")[0], self.server.source
+        if path not in {"/metrics", "/healthz"}:
             self._answer(404, "not found\n")
-
-    def _metrics(self) -> None:
-        text = self.server.source.text()
-        if text is None:
-            self._answer(503, f"{self.server.source.health().line}\n")
-        else:
+        elif path == "/metrics" and (text := source.text()) is not None:
             self._answer(200, text, CONTENT_TYPE)
+        else:
+            health = source.health()
+            self._answer(200 if health.ok and path == "/healthz" else 503, f"{health.line}\n")
 
     def refuse(self, status: int) -> None:
         """See :meth:`SmallHandler.refuse`."""
@@ -81,10 +67,10 @@ class MetricsServer(SmallServer):
 
     handler = _MetricsHandler
     most = 16
-    source: AnswerSource
+    source: WatchedNumbers
 
     @classmethod
-    def start(cls, listen: str, source: AnswerSource, monotonic: Callable[[], float]) -> MetricsServer:
+    def start(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
         """Return a server that runs.
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
@@ -114,17 +100,17 @@ MAX_AGE: Final = 5.0
 """Seconds for which an answer is used again."""
 
 
-class FoundNumbers(Frozen, kw_only=True):
+class FoundNumbers(Frozen):
     """What was read.
 
+    :ivar time: when; a monotonic time.
     :ivar certificates: the numbers; None if the store could not be read.
     :ivar error: why it could not be read.
-    :ivar last_run: the last round; None before the first has ended.
     """
 
+    time: float
     certificates: list[CertificateNumbers] | None
-    error: DnsRenewError | None
-    last_run: LastRun | None
+    error: DnsRenewError | None = None
 
 
 class MetricsSource:
@@ -143,7 +129,7 @@ class MetricsSource:
         with self._lock:
             self._config = config
             self._store = open_store(config.store, insist=config.insist, seals=config.seals)
-            self._found: tuple[float, list[CertificateNumbers] | None, DnsRenewError | None] | None = None
+            self._found: FoundNumbers | None = None
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
         """Record the end of a round.
@@ -155,33 +141,30 @@ class MetricsSource:
             self._round, self._round_failed = last_run(outcomes, now), outcomes is None
             self._found = None
 
-    def read(self) -> FoundNumbers:
-        """Return the numbers, at most :data:`MAX_AGE` seconds old."""
+    def read(self) -> tuple[FoundNumbers, LastRun | None]:
+        """Return the numbers, at most :data:`MAX_AGE` seconds old, and the last round that has ended."""
         with self._reading:  # other requests wait for this reading and share it; the rounds do not
             with self._lock:
                 found, ended, config, store = self._found, self._round, self._config, self._store
             now = self._clock.monotonic()
-            if found is None or not 0 <= now - found[0] < MAX_AGE:
-                found = (now, *self._collect(config, store))
+            if found is None or not 0 <= now - found.time < MAX_AGE:
+                try:
+                    found = FoundNumbers(now, collect(config, store, self._clock))
+                except DnsRenewError as error:
+                    found = FoundNumbers(now, None, error)
                 with self._lock:
                     if ended is self._round and config is self._config:
                         self._found = found
-            return FoundNumbers(certificates=found[1], error=found[2], last_run=ended)
-
-    def _collect(self, config: Config, store: Store) -> tuple[list[CertificateNumbers] | None, DnsRenewError | None]:
-        try:
-            return collect(config, store, self._clock), None
-        except DnsRenewError as error:
-            return None, error
+            return found, ended
 
     def text(self) -> str | None:
         """Return the answer of ``/metrics``; None if the numbers cannot be read."""
-        found = self.read()
-        return None if found.certificates is None else exposition(found.certificates, found.last_run)
+        found, ended = self.read()
+        return None if found.certificates is None else exposition(found.certificates, ended)
 
     def health(self) -> Health:
         """Return the answer of ``/healthz``."""
-        found = self.read()
+        found, _ = self.read()
         if found.certificates is None:
             code = found.error.code if found.error else ""
             return Health(False, texts.STORE_FAILED.format(code=code))
@@ -210,29 +193,24 @@ def write_after_run(config: Config, store: Store, context: Context, outcomes: Se
     try:
         text = exposition(collect(config, store, context.clock), last_run(outcomes, now))
     except DnsRenewError as error:
-        failure = {"failure": as_clause(error.message), "failure_fix": error.fix}
-        context.warn(*texts.UNREADABLE.fill(path=path, **failure))
-        return
-    write_text(path, text, context)
+        context.warn(*texts.UNREADABLE.fill(path=path, failure=as_clause(error.message), failure_fix=error.fix))
+    else:
+        write_text(path, text, context)
 
 
 def write_text(path: str, text: str, context: Context) -> None:
     """Replace the file at an absolute path; what prevents it becomes a warning."""
     try:
         replace_file(path, text.encode())
-    except OSError as error:
-        _warn(context, path, error)
-
-
-def _warn(context: Context, path: str, error: OSError) -> None:
-    if isinstance(error, ForeignLinkError):
+    except ForeignLinkError as error:
         context.warn(*texts.FOREIGN_LINK.fill(file=path, **vars(error.link)))
-    elif is_closed_by_unit(error):
-        context.warn(*texts.UNWRITABLE_IN_UNIT.fill(path=path, folder=os.path.dirname(path)))
-    elif error.errno in _FULL:
-        context.warn(*texts.UNWRITABLE_FULL.fill(path=path))
-    else:
-        context.warn(*texts.UNWRITABLE.fill(path=path, cause=error.strerror or type(error).__name__))
+    except OSError as error:
+        if is_closed_by_unit(error):
+            context.warn(*texts.UNWRITABLE_IN_UNIT.fill(path=path, folder=os.path.dirname(path)))
+        elif error.errno in _FULL:
+            context.warn(*texts.UNWRITABLE_FULL.fill(path=path))
+        else:
+            context.warn(*texts.UNWRITABLE.fill(path=path, cause=error.strerror or type(error).__name__))
 
 
 # ── collect ────────────────────────────────────────────────────────────────────────────
@@ -290,39 +268,25 @@ def collect(config: Config, store: Store, clock: Clock) -> list[CertificateNumbe
 
 
 def _numbers(spec: CertificateSpec, store: Store, context: Context) -> CertificateNumbers:
-    status = status_of(spec, store, context)
-    deployed = _deployed(spec, status, store) if spec.deploy else {}
-    failures = 0 if status.last_failure is None else _failures(status, store)
+    status, state = status_of(spec, store, context), None
+    with contextlib.suppress(StoreError):  # the status says that it cannot be read
+        if status.last_failure is not None or status.deployment_pending:
+            state = store.read_state(spec.name, quarantine=False)
+    failures = 0 if status.last_failure is None else max(state.failures if state is not None else 0, 1)
+    # Several entries may have the same target; Prometheus refuses two values of one series: all of them must have it.
+    deployed: dict[tuple[str, str], bool] = {}
+    for to, target, ok in _entries(spec, status, state) if spec.deploy else ():
+        deployed[to, target] = deployed.get((to, target), True) and ok
     return CertificateNumbers(status=status, failures=failures, deployed=deployed)
 
 
-def _failures(status: CertificateStatus, store: Store) -> int:
-    """Return the failed runs in a row; a state that cannot be read counts as one."""
-    try:
-        return max(store.read_state(status.name, quarantine=False).failures, 1)
-    except StoreError:
-        return 1
-
-
-def _deployed(spec: CertificateSpec, status: CertificateStatus, store: Store) -> dict[tuple[str, str], bool]:
-    """Return whether each target has the certificate in force.
-
-    Several entries may have the same target; Prometheus refuses two values of one series, so all of them must have it.
-    """
-    found: dict[tuple[str, str], bool] = {}
-    for to, target, ok in _entries(spec, status, store):
-        found[to, target] = found.get((to, target), True) and ok
-    return found
-
-
-def _entries(spec: CertificateSpec, status: CertificateStatus, store: Store) -> list[tuple[str, str, bool]]:
+def _entries(spec: CertificateSpec, status: CertificateStatus, state: State | None) -> list[tuple[str, str, bool]]:
+    """Return kind and target of each deployment, and whether it has the certificate in force."""
     if not status.deployment_pending:
         return [(result.to, result.target, result.ok) for result in status.deployed]
-    try:
-        state = store.read_state(spec.name, quarantine=False)
-    except StoreError:  # its status says that it cannot be read
-        return []
-    found = []
+    found: list[tuple[str, str, bool]] = []
+    if state is None:
+        return found
     changed = {(result.to, result.target) for result in status.deployed if not result.ok}
     for one in entries(spec.deploy):
         record = state.deployments.get(one.id)
@@ -363,9 +327,12 @@ def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None)
         times = ((one.status.name, getattr(one.status, when)) for one in certificates)
         samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
         yield from metric(f"certificate_{when}_seconds", f"{meaning}, in seconds since the epoch.", samples)
-    yield from metric(
-        "certificate_state", "1 for the state that the certificate has, 0 for others.", _states(certificates)
+    states = (
+        (labels(name=one.status.name, state=state), int(state == one.status.state))
+        for one in certificates
+        for state in STATES
     )
+    yield from metric("certificate_state", "1 for the state that the certificate has, 0 for others.", states)
     failures = ((labels(name=one.status.name), one.failures) for one in certificates)
     yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
     deployed = (
@@ -389,20 +356,9 @@ def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Ite
         yield f"dnsrenew_{name}{labelled} {value}"
 
 
-def _states(certificates: Sequence[CertificateNumbers]) -> Iterator[tuple[str, int]]:
-    for one in certificates:
-        name = _escaped(one.status.name)
-        for state in STATES:
-            yield f'{{name="{name}",state="{state}"}}', int(state == one.status.state)
-
-
 def labels(**values: str) -> str:
     """Return labels as they follow the name of a metric."""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.translate(_ESCAPED)
+    return "{" + ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in values.items()) + "}"
 
 
 def epoch_seconds(time: datetime) -> int:

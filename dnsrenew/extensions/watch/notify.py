@@ -6,6 +6,7 @@ interrupted. What apprise logs may hold parts of the address, so the log of thes
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import os
@@ -27,9 +28,8 @@ from dnsrenew.base.secrets.redactor import Redactor, scheme_of, secret_parts
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation import shown_place
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import Config
 from dnsrenew.config.extension_tables import NotifySettings
-from dnsrenew.errors import DnsRenewError, SecretError, StoreError
+from dnsrenew.errors import DnsRenewError, SecretError, StoreError, bare
 from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.extensions.watch.message import News, OutgoingMessage, compare, compose, reason_of, test_message
 from dnsrenew.locale import language_of
@@ -69,17 +69,6 @@ class Delivery(Frozen):
     error: DnsRenewError | None
 
 
-class NotSent(Exception):
-    """A service did not take what was sent.
-
-    :ivar reason: the error for people.
-    """
-
-    def __init__(self, reason: DnsRenewError) -> None:
-        super().__init__(reason.code)
-        self.reason = reason
-
-
 class Sending:
     """One thing to send: a message to one address, or the heartbeat.
 
@@ -89,11 +78,9 @@ class Sending:
     """
 
     def __init__(self, label: str, secret: Secret, send: Send) -> None:
-        self.label = label
+        self.label, self._secret, self._send = label, secret, send
         self.scheme: str | None = None
         self.started: float | None = None
-        self._secret = secret
-        self._send = send
 
     @property
     def shown(self) -> str:
@@ -108,8 +95,7 @@ class Sending:
         """Send.
 
         :param redactor: of the run; it learns the address.
-        :raises NotSent: the service did not take it.
-        :raises SecretError: the address cannot be resolved.
+        :raises DnsRenewError: the service did not take it; :class:`SecretError`: the address cannot be resolved.
         """
         self.started = time.monotonic()
         address = redactor.add(self._secret.reveal(cancel=cancel).strip())
@@ -122,7 +108,7 @@ class Sending:
 
 
 Send = Callable[[str, Sending, Redactor], None]
-"""Sends to an address, and raises :class:`NotSent`; the redactor knows all parts of the address."""
+"""Sends to an address, and raises why it is not taken; the redactor knows all parts of the address."""
 
 
 def by_apprise(message: OutgoingMessage) -> Send:
@@ -131,20 +117,20 @@ def by_apprise(message: OutgoingMessage) -> Send:
     def send(address: str, sending: Sending, redactor: Redactor) -> None:
         if importlib.util.find_spec(_PACKAGE) is None:
             command = install_command(_PACKAGE)
-            raise NotSent(DnsRenewError.of(texts.NO_PACKAGE, address=sending.shown, command=command))
+            raise DnsRenewError.of(texts.NO_PACKAGE, address=sending.shown, command=command)
         import apprise  # slow to load: only where there is something to tell
 
         # Without a time limit of its own, apprise sends in this thread. Its pool would delay the exit of the process.
         asset = apprise.AppriseAsset(app_id="dnsrenew", app_desc="dnsrenew", app_url="", service_timeout=0)
         service = apprise.Apprise.instantiate(address, asset=asset)
         if service is None:
-            raise NotSent(DnsRenewError.of(texts.UNKNOWN_ADDRESS, address=sending.shown))
+            raise DnsRenewError.of(texts.UNKNOWN_ADDRESS, address=sending.shown)
         sender = apprise.Apprise(asset=asset)
         sender.add(service)
         kind, form = apprise.NotifyType(message.severity), apprise.NotifyFormat.TEXT
         result = sender.notify(body=message.body, title=message.title, notify_type=kind, body_format=form)
         if not result:
-            raise NotSent(sending.error(_why(result, redactor)))
+            raise sending.error(_why(result, redactor))
 
     return send
 
@@ -161,10 +147,11 @@ def deliver(
     end = time.monotonic() + limits.all
     tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
     found = []
-    for sending, one in zip(sendings, tasks, strict=True):
-        is_done = _wait(one.done, sending, end, limits.each, cancel)
-        late = texts.STOPPED if cancel.is_set() else texts.LATE
-        error = _error(one, sending) if is_done else sending.error(late)
+    for sending, task in zip(sendings, tasks, strict=True):
+        if _wait(task.done, sending, end, limits.each, cancel):
+            error = _error(task, sending)
+        else:
+            error = sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
         found.append(Delivery(sending.shown, sending.scheme, error))
     return found
 
@@ -185,11 +172,11 @@ def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:
     error = task.error
     if error is None:
         return None
-    if isinstance(error, NotSent):
-        return error.reason
     if isinstance(error, SecretError):
         reason, fix = reason_of(error), error.fix
         return DnsRenewError.of(texts.NOT_RESOLVED, address=sending.shown, reason=reason, reason_fix=fix)
+    if isinstance(error, DnsRenewError) and error.code == texts.NOT_SENT.code:
+        return bare(error)
     return sending.error(texts.UNEXPECTED.format(type=type(error).__name__))  # its text may hold a part of the address
 
 
@@ -205,7 +192,6 @@ def _why(result: Any, redactor: Redactor) -> str:  # an AppriseResult
 # After a run: finds what changed, sends each change once, and the heartbeat. Nothing here fails a renewal.
 
 _logger = logging.getLogger("dnsrenew.extensions.watch.notify")
-_LIMITS: Final = SendingLimits()
 
 
 class Notifier(Frozen):
@@ -219,7 +205,7 @@ class Notifier(Frozen):
     store: Store
     context: Context
     language: str | None = None
-    limits: SendingLimits = _LIMITS
+    limits: SendingLimits = SendingLimits()
 
     def notify(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], *, whole: bool) -> None:
         """Send each change once, and the heartbeat; what could not be sent becomes a warning.
@@ -237,12 +223,15 @@ class Notifier(Frozen):
     def test(self) -> list[Delivery]:
         """Send a test message to every address; the heartbeat is left alone."""
         message = test_message(self.settings.on, self._translator(), socket.gethostname())
-        sendings = self._messages(message)
-        return deliver(sendings, self.context.redactor, self.context.cancel, self.limits)
+        return deliver(self._messages(message), self.context.redactor, self.context.cancel, self.limits)
 
     def _news_of(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome]) -> list[News]:
         """Return the changes to send; changes without a subscriber are recorded at once."""
-        if not self.settings.to or not self._is_safe():
+        if not self.settings.to:
+            return []
+        try:
+            self.store.check_ground()  # no record of messages is read from a store that others can change
+        except StoreError:  # the outcomes have it, and so has the heartbeat
             return []
         wanted = {spec.name for spec in specs if spec.notify}
         found = []
@@ -256,14 +245,6 @@ class Notifier(Frozen):
                 self._keep(outcome.name, news.notified)
         return found
 
-    def _is_safe(self) -> bool:
-        """Return whether the store is private; no record of messages is read from another one."""
-        try:
-            self.store.check_ground()
-        except StoreError:  # the outcomes have it, and so has the heartbeat
-            return False
-        return True
-
     def _read(self, name: str) -> Notified | None:
         try:
             return self.store.notified.read(name)
@@ -276,9 +257,9 @@ class Notifier(Frozen):
         if news:
             message = compose(news, self._translator(), socket.gethostname(), self.context.clock.now())
             messages = self._messages(message)
-            for each in news:
-                if each.unsent is not None:
-                    self._keep(each.outcome.name, each.unsent)
+        for each in news:
+            if each.unsent is not None:
+                self._keep(each.outcome.name, each.unsent)
         deliveries = deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits)
         for delivery in deliveries:
             if delivery.error is not None:
@@ -297,17 +278,16 @@ class Notifier(Frozen):
         ]
 
     def _heartbeat(self, outcomes: Sequence[Outcome]) -> list[Sending]:
-        success = is_success(outcomes, self.context.clock.now())
-        if self.settings.heartbeat is None or success is None:
+        success, url = is_success(outcomes, self.context.clock.now()), self.settings.heartbeat
+        if url is None or success is None:
             return []
-        return [Sending("notify.heartbeat", self.settings.heartbeat, by_request(success=success))]
+        return [Sending("notify.heartbeat", url, by_request(success=success))]
 
     def _keep(self, name: str, notified: Notified) -> None:
         try:
             self.store.notified.write(name, notified)
         except StoreError as error:
-            fields = {"name": name, "reason": reason_of(error), "reason_fix": error.fix}
-            self.context.warn(*texts.NOT_STORED.fill(**fields))
+            self.context.warn(*texts.NOT_STORED.fill(name=name, reason=reason_of(error), reason_fix=error.fix))
 
     def _translator(self) -> Translator:
         return Translator(self.language or language_of(os.environ), _local)
@@ -315,17 +295,9 @@ class Notifier(Frozen):
 
 def _local(time: datetime) -> str:
     """Return a time in the zone of this machine; the reader may be in another one, so the zone is named."""
-    try:
-        local = time.astimezone()
-    except (OverflowError, OSError):
-        local = time
-    return f"{local:%Y-%m-%d %H:%M} {local:%Z}".rstrip()
-
-
-def notify_test(config: Config, store: Store, context: Context, language: str | None) -> list[Delivery]:
-    """Send a test message to every address of a configuration."""
-    settings = config.notify
-    return [] if settings is None else Notifier(settings, store, context, language).test()
+    with contextlib.suppress(OverflowError, OSError):
+        time = time.astimezone()
+    return f"{time:%Y-%m-%d %H:%M} {time:%Z}".rstrip()
 
 
 # ── heartbeat ──────────────────────────────────────────────────────────────────────────
@@ -350,10 +322,10 @@ def by_request(*, success: bool) -> Send:
 
     def send(url: str, sending: Sending, redactor: Redactor) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise NotSent(sending.error(texts.NO_URL))
+            raise sending.error(texts.NO_URL)
         reason = _request(url if success else failing(url))
         if reason is not None:
-            raise NotSent(sending.error(redactor.redact(reason) if type(reason) is str else reason))
+            raise sending.error(redactor.redact(reason) if type(reason) is str else reason)
 
     return send
 
@@ -362,9 +334,8 @@ def _request(url: str) -> str | None:
     """Request a URL, and once more after no answer or an error of the server; return why it failed."""
     from dnsrenew.base.http import HttpClient, HttpFailure  # late: messages alone do not need it
 
-    client = HttpClient()
     reason = ""
-    try:
+    with contextlib.closing(HttpClient()) as client:
         for _ in range(2):
             try:
                 status = client.request("GET", url, timeout=_TIMEOUT, redirects=True).status
@@ -376,8 +347,6 @@ def _request(url: str) -> str | None:
             reason = texts.ANSWERED.format(status=status)
             if status < 500:
                 break
-    finally:
-        client.close()
     return reason
 
 

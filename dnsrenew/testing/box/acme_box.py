@@ -11,10 +11,9 @@ import socketserver
 import ssl
 import struct
 import tempfile
-import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,7 +26,7 @@ import dns.rdatatype
 import dns.rrset
 
 from dnsrenew.base.model import CA, DnsAccount, Resolver
-from dnsrenew.testing.box.dns_host import POLL, TTL, BoxDnsAccount, BoxDnsHost, BoxServer, InMemoryDriver
+from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHandler, BoxServer, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
@@ -113,7 +112,7 @@ class AcmeBox:
         self._orders.meta["termsOfService"] = "https://ca.example.com/terms"
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
-        self._servers = self._https, self._dns_host, self._name_server
+        self._servers: list[BoxServer] = [self._https, self._dns_host, *self._name_server.servers]
         self.directory = f"{self._orders.base}/directory"
         self.ca = CA(self.directory, trust=self.trust, name="box")
         self.resolver = Resolver(nameservers=(self._name_server.address,), authoritative_port=self._name_server.port)
@@ -140,11 +139,10 @@ class AcmeBox:
             "dns.box": {"provider": "httpreq", "api": self._dns_host.url, "ttl": TTL},
             "resolver": {"nameservers": [self._name_server.address], "authoritative_port": self._name_server.port},
         }
-        lines = [
-            [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in tables[table].items())]
-            for table in tables
-        ]
-        return "\n".join("\n".join(each) + "\n" for each in lines)
+        return "\n".join(
+            "".join([f"[{table}]\n", *(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())])
+            for table, fields in tables.items()
+        )
 
     @property
     def issued(self) -> list[IssuedCertificate]:
@@ -181,12 +179,12 @@ class AcmeBox:
         :raises ValueError: an unknown ``error`` or ``at``.
         """
         resource = at or ("challenge" if error in _ABOUT_A_NAME else "newOrder")
-        _check_known("error", error, _ERRORS)
-        _check_known("at", resource, self._orders.resources)
+        for argument, word, known in (("error", error, _ERRORS), ("at", resource, self._orders.resources)):
+            if word not in known:
+                raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
+        problem = AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
         for _ in range(count):
-            self._orders.fail(
-                resource, AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
-            )
+            self._orders.fail(resource, problem)
 
     def __enter__(self) -> Self:
         """Start the servers."""
@@ -208,11 +206,6 @@ class AcmeBox:
             if owner.lower() == name.lower()
             for value in self.driver.look(owner)
         }
-
-
-def _check_known(argument: str, word: str, known: Collection[str]) -> None:
-    if word not in known:
-        raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
 
 
 @contextlib.contextmanager
@@ -247,14 +240,14 @@ acme_box.__module__ = "dnsrenew.testing"
 # The HTTPS of the CA of a box.
 
 
-class BoxHttpsServer(BoxServer):
+class BoxHttpsServer(BoxServer, ThreadingHTTPServer):
     """Serves a CA on a free port of loopback.
 
     :param server_pem: a file with the key of the server and its certificate.
     """
 
     def __init__(self, ca: OrderServer, server_pem: Path) -> None:
-        super().__init__(_Handler)
+        super().__init__(("127.0.0.1", 0), _Handler)
         self.ca = ca
         self._open: set[socket.socket] = set()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -281,11 +274,10 @@ class BoxHttpsServer(BoxServer):
         super().shutdown_request(request)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BoxHandler, BaseHTTPRequestHandler):
     server: BoxHttpsServer
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    timeout = 60.0
 
     def do_GET(self) -> None:
         """Answer a request without a body."""
@@ -295,15 +287,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Answer a signed request."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > 1 << 20:
-            self.close_connection = True
-            self.send_error(413)
-            return
-        self._answer(self.rfile.read(int(length)))
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name in http.server
-        """Print nothing."""
+        if (body := self.body()) is not None:
+            self._answer(body)
 
     def _answer(self, body: bytes) -> None:
         ca = self.server.ca
@@ -336,24 +321,14 @@ class BoxNameServer:
     :param ttl: returns the TTL that they were written with, if it is known.
     :ivar address: ``127.0.0.1:PORT``.
     :ivar port: its port.
+    :ivar servers: that for UDP, and that for TCP.
     """
 
     def __init__(self, values: Callable[[str], set[str]], ttl: Callable[[str], int | None]) -> None:
         self._values, self._ttl = values, ttl
-        self._udp, self._tcp = self._bind()
-        self.port: int = self._udp.server_address[1]
+        self.servers = self._bind()
+        self.port: int = self.servers[0].server_address[1]
         self.address = f"{_LOOPBACK}:{self.port}"
-
-    def start(self) -> None:
-        """Answer queries from now on."""
-        for server in (self._udp, self._tcp):
-            threading.Thread(target=server.serve_forever, args=(POLL,), name="dnsrenew-box", daemon=True).start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        for server in (self._udp, self._tcp):
-            server.shutdown()
-            server.server_close()
 
     def answer(self, wire: bytes) -> bytes | None:
         """Return the response, or None if the message is not a query."""
@@ -371,7 +346,7 @@ class BoxNameServer:
             answer.answer.append(dns.rrset.from_text(name, ttl, "IN", question.rdtype, *records))
         else:
             answer.authority.append(dns.rrset.from_text(zone, TTL, "IN", "SOA", _soa(zone)))
-            if not self._exists(name):
+            if _is_underscored(name) and not self._values(name.to_text().lower()):
                 answer.set_rcode(dns.rcode.NXDOMAIN)
         return answer.to_wire()
 
@@ -383,9 +358,6 @@ class BoxNameServer:
         if name == zone and kind in {dns.rdatatype.SOA, dns.rdatatype.NS}:
             return [_soa(zone) if kind == dns.rdatatype.SOA else _server_of(zone)]
         return []
-
-    def _exists(self, name: dns.name.Name) -> bool:
-        return not _is_underscored(name) or bool(self._values(name.to_text().lower()))
 
     def _bind(self) -> tuple[_UdpServer, _TcpServer]:
         """Bind UDP and TCP to one port that is free for both."""
@@ -402,14 +374,12 @@ class BoxNameServer:
         raise OSError("no port is free for UDP and TCP")
 
 
-class _UdpServer(socketserver.UDPServer):
+class _UdpServer(BoxServer, socketserver.UDPServer):
     max_packet_size = 65_535
     answer: Callable[[bytes], bytes | None]
 
 
-class _TcpServer(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
+class _TcpServer(BoxServer, socketserver.ThreadingTCPServer):
     answer: Callable[[bytes], bytes | None]
 
 

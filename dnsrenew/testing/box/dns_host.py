@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,22 +13,19 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 
 TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
-POLL: Final = 0.02
+_POLL: Final = 0.02
 """Seconds until the server notices that it is to end."""
 
 
-class BoxServer(ThreadingHTTPServer):
-    """An HTTP server on a free port of loopback."""
+class BoxServer(socketserver.BaseServer):
+    """A server of a box, in a thread of its own, as are those that it makes."""
 
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
-
     def start(self) -> None:
         """Answer requests from now on."""
-        threading.Thread(target=self.serve_forever, args=(POLL,), name="dnsrenew-box", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
 
     def stop(self) -> None:
         """Answer no more."""
@@ -38,11 +36,29 @@ class BoxServer(ThreadingHTTPServer):
         """Print nothing: a client that does not trust the server, or ends early, is no error of the box."""
 
 
-class BoxDnsHost(BoxServer):
+class BoxHandler(BaseHTTPRequestHandler):
+    """Answers a client of a box."""
+
+    timeout = 60.0
+
+    def body(self) -> bytes | None:
+        """Return the body of the request; None if it is refused."""
+        length = self.headers.get("Content-Length", "")
+        if length.isdecimal() and int(length) <= 1 << 20:
+            return self.rfile.read(int(length))
+        self.close_connection = True
+        self.send_error(413)
+        return None
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name in http.server
+        """Print nothing."""
+
+
+class BoxDnsHost(BoxServer, ThreadingHTTPServer):
     """Writes values with a driver in memory, with :data:`TTL`."""
 
     def __init__(self, driver: InMemoryDriver) -> None:
-        super().__init__(_DnsHostHandler)
+        super().__init__(("127.0.0.1", 0), _DnsHostHandler)
         self.driver = driver
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -57,27 +73,22 @@ class BoxDnsAccount(DnsAccount):
         return BoxDnsAccount, (self.options["api"],)
 
 
-class _DnsHostHandler(BaseHTTPRequestHandler):
+class _DnsHostHandler(BoxHandler):
     server: BoxDnsHost
-    timeout = 60.0
 
     def do_POST(self) -> None:
         """Write or remove a value."""
         host = self.server
         change = {"/present": host.driver.add, "/cleanup": host.driver.remove}.get(self.path)
-        length = self.headers.get("Content-Length", "")
-        if change is None or not length.isdecimal() or int(length) > 65_536:
-            self.send_error(400 if change else 404)
-            return
-        wanted = json.loads(self.rfile.read(int(length)))
-        zone = ".".join(wanted["fqdn"].split(".")[-3:])
-        change([TxtRecord(zone, wanted["fqdn"], wanted["value"], TTL)])
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name in http.server
-        """Print nothing."""
+        if change is None:
+            self.send_error(404)
+        elif body := self.body():
+            wanted = json.loads(body)
+            zone = ".".join(wanted["fqdn"].split(".")[-3:])
+            change([TxtRecord(zone, wanted["fqdn"], wanted["value"], TTL)])
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
 
 # ── in memory ──────────────────────────────────────────────────────────────────────────

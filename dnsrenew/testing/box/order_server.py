@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import ipaddress
 import secrets
 import ssl
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +22,7 @@ from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
+from dnsrenew.base.x509 import alternative_names, names_of
 from dnsrenew.testing.box.resources import (
     AccountServer,
     AcmeProblem,
@@ -62,14 +62,8 @@ class BoxIssuer:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
-        own = (above or self).certify(
-            self._subject,
-            self._key.public_key(),
-            now - _ROOT_LIFETIME,
-            now + _ROOT_LIFETIME,
-            (x509.BasicConstraints(ca=True, path_length=None), True),
-            (_usage(is_ca=True), True),
-        )
+        begin, end = now - _ROOT_LIFETIME, now + _ROOT_LIFETIME
+        own = (above or self).certify(self._subject, self._key.public_key(), begin, end, is_ca=True)
         self.pem: str = own + (above.pem if above else "")
 
     def sign(self, key: Any, names: Sequence[str], begin: datetime, lifetime: timedelta = LIFETIME) -> str:
@@ -78,17 +72,8 @@ class BoxIssuer:
         :param key: the public key.
         """
         begin = begin.replace(microsecond=0)
-        leaf = self.certify(
-            x509.Name([]),
-            key,
-            begin,
-            begin + lifetime,
-            (x509.BasicConstraints(ca=False, path_length=None), True),
-            (_usage(is_ca=False), True),
-            (x509.ExtendedKeyUsage(self.purposes), False),
-            (x509.SubjectAlternativeName([_general_name(name) for name in names]), True),
-        )
-        return leaf + self.pem
+        extensions = (x509.ExtendedKeyUsage(self.purposes), False), (alternative_names(names), True)
+        return self.certify(x509.Name([]), key, begin, begin + lifetime, *extensions) + self.pem
 
     def server_pem(self, now: datetime) -> str:
         """Return a new key with its certificate for loopback, for the server of the box itself."""
@@ -97,15 +82,22 @@ class BoxIssuer:
         return pem + self.sign(key.public_key(), ("localhost", "127.0.0.1"), now - timedelta(days=1), _ROOT_LIFETIME)
 
     def certify(
-        self, subject: x509.Name, key: Any, begin: datetime, end: datetime, *extensions: tuple[x509.ExtensionType, bool]
+        self,
+        subject: x509.Name,
+        key: Any,
+        begin: datetime,
+        end: datetime,
+        *extensions: tuple[x509.ExtensionType, bool],
+        is_ca: bool = False,
     ) -> str:
         """Return one certificate, as PEM.
 
-        :param extensions: each with whether it is critical; those that identify the keys are added.
+        :param extensions: further ones, each with whether it is critical.
         """
         serial, identifier = x509.random_serial_number(), x509.SubjectKeyIdentifier.from_public_key(key)
         builder = x509.CertificateBuilder(self._subject, subject, key, serial, begin, end)
-        for extension, critical in (*extensions, (identifier, False), (self._authority, False)):
+        kind = (x509.BasicConstraints(ca=is_ca, path_length=None), True), (_usage(is_ca=is_ca), True)
+        for extension, critical in (*kind, *extensions, (identifier, False), (self._authority, False)):
             builder = builder.add_extension(extension, critical=critical)
         return builder.sign(self._key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
 
@@ -116,19 +108,13 @@ def _usage(*, is_ca: bool) -> x509.KeyUsage:
     return x509.KeyUsage(digital_signature=not is_ca, key_cert_sign=is_ca, crl_sign=is_ca, **never)
 
 
-def _general_name(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
 # ── order server ───────────────────────────────────────────────────────────────────────
 
 _SHORT: Final = timedelta(days=10)
 _UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_ip, "dns-account-01": is_ip}
 """For each challenge type, whether it cannot validate a name."""
 
+T = TypeVar("T", BoxOrder, BoxAuthorization)
 Suggest = Callable[[datetime, datetime], tuple[datetime, datetime]]
 """From the dates of a certificate to the window in which the CA suggests its renewal (RFC 9773)."""
 
@@ -204,15 +190,10 @@ class OrderServer(AccountServer):
 
     def _make_order(self, account: str, names: tuple[str, ...], replaces: str | None, profile: str | None) -> BoxOrder:
         number = len(self.orders) + 1
-        authorizations = [
-            self._authorize(f"{self.base}/authorization/{number}/{index}", account, name)
-            for index, name in enumerate(names)
-        ]
-        order = BoxOrder(
-            f"{self.base}/order/{number}", account, names, authorizations, self._clock.now(), replaces, profile
-        )
-        self.orders[order.url] = order
-        return order
+        url, place = f"{self.base}/order/{number}", f"{self.base}/authorization/{number}"
+        made = [self._authorize(f"{place}/{index}", account, name) for index, name in enumerate(names)]
+        self.orders[url] = BoxOrder(url, account, names, made, self._clock.now(), replaces, profile)
+        return self.orders[url]
 
     def _authorize(self, url: str, account: str, name: str) -> BoxAuthorization:
         """Return what is valid and may be reused, else a new authorization."""
@@ -235,12 +216,7 @@ class OrderServer(AccountServer):
         return json_answer(order.to_dict(), status, (("Location", order.url),))
 
     def _order_at(self, request: SignedRequest, url: str) -> BoxOrder:
-        order = self.orders.get(f"{self.base}/order/{url.rpartition('/')[2]}")
-        if order is None:
-            raise AcmeProblem("notFound", "there is no such order")
-        if order.account != request.header["kid"]:
-            raise AcmeProblem("unauthorized", "the order is of another account")
-        return order
+        return _owned(self.orders.get(f"{self.base}/order/{url.rpartition('/')[2]}"), request, "order")
 
     def _show_order(self, request: SignedRequest, url: str) -> BoxAnswer:
         return self._shown(self._order_at(request, url))
@@ -248,12 +224,7 @@ class OrderServer(AccountServer):
     # ── authorizations ──────────────────────────────────────────────────────────────────
 
     def _authorization_at(self, request: SignedRequest, url: str) -> BoxAuthorization:
-        authorization = self._authorizations.get(url)
-        if authorization is None:
-            raise AcmeProblem("notFound", "there is no such authorization")
-        if authorization.account != request.header["kid"]:
-            raise AcmeProblem("unauthorized", "the authorization is of another account")
-        return authorization
+        return _owned(self._authorizations.get(url), request, "authorization")
 
     def _show_authorization(self, request: SignedRequest, url: str) -> BoxAnswer:
         authorization = self._authorization_at(request, url)
@@ -308,8 +279,7 @@ class OrderServer(AccountServer):
         begin = (self._clock.now() - self.age).replace(microsecond=0)
         end = order.not_after or begin + self._lifetime
         order.chain = self._issuer.sign(csr.public_key(), order.names, begin, end - begin)
-        issued = IssuedCertificate(order.names, begin, end, order.chain, order.replaces)
-        self.issued[cert_id(order.chain)] = issued
+        self.issued[cert_id(order.chain)] = IssuedCertificate(order.names, begin, end, order.chain, order.replaces)
         if order.replaces is not None:
             self._replaced.add(order.replaces)
 
@@ -341,6 +311,15 @@ class OrderServer(AccountServer):
         return json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
 
 
+def _owned(found: T | None, request: SignedRequest, what: str) -> T:
+    """Return what was found, if it is of the account that asks."""
+    if found is None:
+        raise AcmeProblem("notFound", f"there is no such {what}")
+    if found.account != request.header["kid"]:
+        raise AcmeProblem("unauthorized", f"the {what} is of another account")
+    return found
+
+
 def _end(asked: Any, now: datetime) -> datetime | None:
     """Return the end of the validity that an order asks for, if it does."""
     if asked is None:
@@ -356,10 +335,9 @@ def _end(asked: Any, now: datetime) -> datetime | None:
 
 def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
     try:
-        found = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        return {*names_of(csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)}
     except x509.ExtensionNotFound:
         return set()
-    return {*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress))}
 
 
 # ── validation ─────────────────────────────────────────────────────────────────────────

@@ -379,7 +379,7 @@ class AccountServer:
         return self._public[resource](rest)
 
     def _directory(self, _rest: str) -> BoxAnswer:
-        names = (name for name in _LISTED if name in self._public or name in self._resources)
+        names = (name for name in _LISTED if name in {*self._public, *self._resources})
         body: dict[str, Any] = {name: f"{self.base}/{name}" for name in names}
         return json_answer({**body, "meta": self.meta})
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -114,7 +114,7 @@ def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> De
     if to is None:
         return _only_one(writers, domains)
     if to in writers:
-        return _checked(writers[to], domains)
+        return _checked([writers[to]], domains)
     return _of_zone(writers, to, domains)
 
 
@@ -123,23 +123,25 @@ def _only_one(writers: Mapping[str, RecordWriter], domains: Sequence[str]) -> De
     found = [each for each in usable if each.provider.behaviour.delegated] or usable
     if not found:
         raise ConfigError.of(texts.DELEGATE_NO_ACCOUNT, domains=list(domains))
+    return _checked(found, domains)
+
+
+def _checked(found: Sequence[RecordWriter], domains: Sequence[str], zone: str = "") -> DelegateAccount:
+    """Return the one account with a zone, else the first of its zones, if it can be used for the domains."""
     if len(found) > 1:
         accounts = [each.account.name for each in found]
         raise ConfigError.of(texts.DELEGATE_CHOOSE, domains=list(domains), accounts=accounts, example=accounts[0])
-    return _checked(found[0], domains)
-
-
-def _checked(writer: RecordWriter, domains: Sequence[str]) -> DelegateAccount:
-    """Return an account with the first of its zones, if it can be used for the domains."""
-    account = writer.account.name
+    writer, account = found[0], found[0].account
     if writer.provider.behaviour.by_hand:
-        raise ConfigError.of(texts.DELEGATE_BY_HAND, account=account)
+        raise ConfigError.of(texts.DELEGATE_BY_HAND, account=account.name)
     if writer.provider.behaviour.delegated:
         return DelegateAccount(writer, None)
-    _refuse_own(writer, domains)
-    if not writer.account.zones:
-        raise ConfigError.of(texts.DELEGATE_ZONE_NEEDED, account=account)
-    return DelegateAccount(writer, names.relative(writer.account.zones[0]))
+    own = [each for each in domains if _is_limited(writer) and _can_write(writer, each)]
+    if own:  # it writes their records itself
+        raise ConfigError.of(texts.DELEGATE_OWN_DOMAIN, account=account.name, domains=own)
+    if not (zone or account.zones):
+        raise ConfigError.of(texts.DELEGATE_ZONE_NEEDED, account=account.name)
+    return DelegateAccount(writer, zone or names.relative(account.zones[0]))
 
 
 def _of_zone(writers: Mapping[str, RecordWriter], to: str, domains: Sequence[str]) -> DelegateAccount:
@@ -160,20 +162,7 @@ def _of_zone(writers: Mapping[str, RecordWriter], to: str, domains: Sequence[str
         similar = nearest(to, known)
         text = texts.DELEGATE_TO_NEAREST if similar else texts.DELEGATE_TO_UNKNOWN
         raise ConfigError.of(text, to=to, nearest=similar, known=list(writers))
-    if len(found) > 1:
-        accounts = [each.account.name for each in found]
-        raise ConfigError.of(texts.DELEGATE_CHOOSE, domains=list(domains), accounts=accounts, example=accounts[0])
-    if found[0].provider.behaviour.by_hand:
-        raise ConfigError.of(texts.DELEGATE_BY_HAND, account=found[0].account.name)
-    _refuse_own(found[0], domains)
-    return DelegateAccount(found[0], zone)
-
-
-def _refuse_own(writer: RecordWriter, domains: Iterable[str]) -> None:
-    """Refuse an account that writes the records of a domain itself."""
-    own = [each for each in domains if _is_limited(writer) and _can_write(writer, each)]
-    if own:
-        raise ConfigError.of(texts.DELEGATE_OWN_DOMAIN, account=writer.account.name, domains=own)
+    return _checked(found, domains, zone)
 
 
 def _is_limited(writer: RecordWriter) -> bool:
@@ -243,8 +232,7 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
         disk.do("rename", file, partial(_keep, OpenFolder(folder, None), *map(os.path.basename, (temp, file))))
         disk.sync_folder(folder)
     except StoreError as error:
-        evidence = {"account": account, "folder": folder, "reason": error.message}
-        raise StoreError.of(texts.ACME_DNS_UNWRITABLE, **evidence) from None
+        raise StoreError.of(texts.ACME_DNS_UNWRITABLE, account=account, folder=folder, reason=error.message) from None
     return acme_dns.read_registration(file) or registration
 
 
@@ -268,7 +256,6 @@ def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str,
         cancel=cancel,
         logger=logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
     )
-    failure: Exception | None = None
     try:
         with context.redactor.guard_logs(*GUARDED_LOGGERS):
             registration = context.call(lambda: acme_dns.register(driver_context))
@@ -276,14 +263,12 @@ def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str,
             _checked_name(registration, account.name)
             return registration
     except (HostError, HttpFailure) as error:
-        failure = error
+        if isinstance(error, HostError) and error.status_code in _CLOSED:
+            evidence = {"account": account.name, "status": error.status_code, "file": file}
+            raise ProviderError.of(texts.ACME_DNS_CLOSED, **evidence) from None
+        raise translate(error, provider, account, (), redactor=context.redactor, now=context.clock.now()) from None
     finally:
         cancel.set()
-    # Outside the `except`: the original error must not become the context of this one.
-    if isinstance(failure, HostError) and failure.status_code in _CLOSED:
-        evidence = {"account": account.name, "status": failure.status_code, "file": file}
-        raise ProviderError.of(texts.ACME_DNS_CLOSED, **evidence)
-    raise translate(failure, provider, account, (), redactor=context.redactor, now=context.clock.now())
 
 
 def _checked_name(registration: Mapping[str, str], account: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 
 from dnsrenew.acme import Authorization, CAClient, Challenge
 from dnsrenew.base import names
@@ -55,17 +56,6 @@ PERSIST: Final = "dns-persist-01"
 """A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""
 
 
-class DelegatedRecord(Protocol):
-    """A record that was set."""
-
-    @property
-    def domain(self) -> str:
-        """The domain that is validated by it."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-
-
 class Delegated(Frozen, kw_only=True):
     """What was done.
 
@@ -77,7 +67,7 @@ class Delegated(Frozen, kw_only=True):
     """
 
     certificates: tuple[str, ...]
-    records: tuple[DelegatedRecord, ...]
+    records: tuple[CnameRecord | PersistText, ...]
     route: Route
     is_tested: bool
     written: tuple[str, ...] = ()
@@ -119,15 +109,11 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
         raise
     its = context.for_certificate(chosen.specs[0].name)
     store.check_ground()
-    services = make_services(config, store, context)
-    try:
-        with context.redactor.guard_logs(*DRIVEN):
-            if to == PERSIST:
-                done = _persist(its, config, services, chosen, name)
-            else:
-                done = _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
-    finally:
-        services.close()
+    with closing(make_services(config, store, context)) as services, context.redactor.guard_logs(*DRIVEN):
+        if to == PERSIST:
+            done = _persist(its, config, services, chosen, name)
+        else:
+            done = _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
     to_add = {each.certificate for each in done.to_add}
     _end_waits(context, store, [each for each in done.certificates if each not in to_add])
     return done
@@ -388,20 +374,16 @@ def check_persist(context: Context, config: Config, store: Store, name: str) -> 
     spec = chosen.specs[0]
     its = context.for_certificate(spec.name)
     ca_name = next((each.ca for each in spec.routes if each.challenge == PERSIST and each.ca), spec.ca)
-    services = make_services(config, store, its)
-    try:
-        with context.redactor.guard_logs(*DRIVEN):
-            placements = _placed(its, services, chosen, ca_name)
-            ca = services.ca(ca_name)
-            if ca.account_info(its) is None:
-                raise StoreError.of(texts.ACCOUNT_MISSING, ca=ca_name)
-            ca.open(its)
-            values = _expected(ca, placements) or _wanted(its, services, placements, ca_name)
-            there = services.solvers.of_type(PERSIST).look_up(its, {value.placement.name for value in values})
-            groups = by_record(values)
-            return [_checked(group[0], there[group[0].placement.name], its.clock.now()) for group in groups]
-    finally:
-        services.close()
+    with closing(make_services(config, store, its)) as services, context.redactor.guard_logs(*DRIVEN):
+        placements = _placed(its, services, chosen, ca_name)
+        ca = services.ca(ca_name)
+        if ca.account_info(its) is None:
+            raise StoreError.of(texts.ACCOUNT_MISSING, ca=ca_name)
+        ca.open(its)
+        values = _expected(ca, placements) or _wanted(its, services, placements, ca_name)
+        there = services.solvers.of_type(PERSIST).look_up(its, {value.placement.name for value in values})
+        groups = by_record(values)
+        return [_checked(group[0], there[group[0].placement.name], its.clock.now()) for group in groups]
 
 
 def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> PersistCheck:
@@ -465,7 +447,12 @@ def _wanted(context: Context, services: Services, placements: Placements, ca_nam
     authorizations = ca.authorizations(context, order)
     challenges = {each.identifier: _challenge(each, ca_name) for each in authorizations}
     ca.deactivate_authorizations(context, order)  # a CA limits how many are pending
-    return _values(services, ca, placements, challenges)
+    made = [
+        value
+        for identifier, challenge in challenges.items()
+        for value in services.solvers.make_values(ca, placements.placement(identifier), challenge)
+    ]
+    return [value for value in made if isinstance(value, PersistValue)]
 
 
 def _challenge(authorization: Authorization, ca: str) -> Challenge:
@@ -477,14 +464,3 @@ def _challenge(authorization: Authorization, ca: str) -> Challenge:
         raise CAError.of(texts.DELEGATE_VALIDATED, ca=ca, identifier=identifier, offered=offered)
     text = renewal_texts.NOT_OFFERED if offered else renewal_texts.NOTHING_OFFERED
     raise CAError.of(text, ca=ca, challenge=_ROUTE.challenge, identifier=identifier, offered=offered)
-
-
-def _values(
-    services: Services, ca: CAClient, placements: Placements, challenges: Mapping[str, Challenge]
-) -> list[PersistValue]:
-    made = [
-        value
-        for identifier, challenge in challenges.items()
-        for value in services.solvers.make_values(ca, placements.placement(identifier), challenge)
-    ]
-    return [value for value in made if isinstance(value, PersistValue)]

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from dnsrenew.base import files
 from dnsrenew.base.model import CertificateSpec, Route
 from dnsrenew.base.safe_files import open_folder
+from dnsrenew.base.validation import KeyPath
 from dnsrenew.base.validation.toml_positions import key_lines, value_spans
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
@@ -200,24 +201,15 @@ def _edited(text: str, spec: CertificateSpec, route: Route) -> str | None:
     index = _index_of(before, spec)
     if index is None:
         return None
-    table = before["certificate"][index]
-    path = ("certificate", index)
-    spans, new = value_spans(text), tomllib.loads(f"route = {route_line(route)}")["route"]
     form = route_form(text, spec) or "new"
-    added = lines_to_add(route, form)
-    if form == "entry":
-        edited = _prepend(text, spans.get((*path, _ROUTES, 0)), added)
-    elif form == "table":
-        edited = _before_line(text, key_lines(text).get((*path, _ROUTES, 0)), added)
-    elif form == "inline":
-        start = spans[path][0] + 1
-        edited = f"{text[:start]} {added}{text[start:]}"
-    else:
-        edited = _insert(text, spans.get((*path, "domains")), added)
-    expected = [new, *(table.get(_ROUTES) or [tomllib.loads(f"route = {_DEFAULT_ROUTE}")["route"]])]
-    after = dict(table) | {_ROUTES: expected}
-    certificates = [*before["certificate"][:index], after, *before["certificate"][index + 1 :]]
-    return edited if edited is not None and _loads(edited) == {**before, "certificate": certificates} else None
+    place = _insertion(text, ("certificate", index), form, lines_to_add(route, form))
+    if place is None:
+        return None
+    edited = text[: place[0]] + place[1] + text[place[0] :]
+    new, default = (tomllib.loads(f"route = {each}")["route"] for each in (route_line(route), _DEFAULT_ROUTE))
+    certificates = list(before["certificate"])
+    certificates[index] = {**certificates[index], _ROUTES: [new, *(certificates[index].get(_ROUTES) or [default])]}
+    return edited if _loads(edited) == {**before, "certificate": certificates} else None
 
 
 def _index_of(tables: Mapping[str, Any], spec: CertificateSpec) -> int | None:
@@ -237,39 +229,30 @@ def _domains(table: Mapping[str, Any]) -> Sequence[str]:
     return [each.lower() for each in written if isinstance(each, str)]
 
 
-def _prepend(text: str, first: tuple[int, int] | None, entry: str) -> str | None:
-    """Put an entry before the first one of a list, on a line of its own if that has one."""
-    if first is None:
-        return None
-    start = first[0]
-    before = text[text.rfind("\n", 0, start) + 1 : start]
-    gap = " " if before.strip() else f"\n{before}"
-    return f"{text[:start]}{entry}{gap}{text[start:]}"
+def _insertion(text: str, path: KeyPath, form: RouteForm, added: str) -> tuple[int, str] | None:
+    """Return where lines are put in the table of a certificate, and how; None if the place is not known."""
+    spans = value_spans(text)
+    if form == "inline":
+        return spans[path][0] + 1, f" {added}"
+    if form == "entry" and (first := spans.get((*path, _ROUTES, 0))):
+        before = text[text.rfind("\n", 0, first[0]) + 1 : first[0]]
+        return first[0], added + (" " if before.strip() else f"\n{before}")  # on a line of its own if that has one
+    if form == "table" and (number := key_lines(text).get((*path, _ROUTES, 0))):
+        lines = text.split("\n")
+        start = number - 1
+        while start > 0 and lines[start - 1].lstrip().startswith("#"):  # a comment above it
+            start -= 1
+        return sum(len(line) + 1 for line in lines[:start]), f"{_indented(added, lines[number - 1])}\n"
+    if form == "new" and (value := spans.get((*path, "domains"))):
+        lines_below = _indented(added, text[text.rfind("\n", 0, value[0]) + 1 :])
+        end = text.find("\n", value[1])
+        return (len(text), f"\n{lines_below}") if end < 0 else (end + 1, lines_below)
+    return None
 
 
-def _before_line(text: str, number: int | None, added: str) -> str | None:
-    """Put lines and an empty one before a line (from 1) and the comment above it, with the same indentation."""
-    if number is None:
-        return None
-    lines = text.split("\n")
-    header = lines[number - 1]
-    indentation = header[: len(header) - len(header.lstrip())]
-    start = number - 1
-    while start > 0 and lines[start - 1].lstrip().startswith("#"):
-        start -= 1
-    new = [f"{indentation}{each}" for each in added.split("\n")]
-    return "\n".join([*lines[:start], *new, "", *lines[start:]])
-
-
-def _insert(text: str, value: tuple[int, int] | None, added: str) -> str | None:
-    """Put lines behind that of a value, with the same indentation as its key."""
-    if value is None:
-        return None
-    line = text[text.rfind("\n", 0, value[0]) + 1 :]
-    indentation = line[: len(line) - len(line.lstrip())]
-    end = text.find("\n", value[1])
-    head, tail = (f"{text}\n", "") if end < 0 else (text[: end + 1], text[end + 1 :])
-    return head + "".join(f"{indentation}{each}\n" for each in added.split("\n")) + tail
+def _indented(added: str, like: str) -> str:
+    indentation = like[: len(like) - len(like.lstrip())]
+    return "".join(f"{indentation}{each}\n" for each in added.split("\n"))
 
 
 def _loads(text: str) -> Mapping[str, Any] | None:

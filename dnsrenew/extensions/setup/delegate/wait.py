@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -9,7 +10,7 @@ import dns.rdatatype
 
 from dnsrenew.base import names
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen
 from dnsrenew.dns import DnsView, wire
 from dnsrenew.dns import texts as dn_texts
 from dnsrenew.dns.lookup import only_local
@@ -60,38 +61,13 @@ class CnameRecord(Frozen):
         return {"name": self.name, "type": "CNAME", "value": self.value}
 
 
-class CnameServer(Frozen):
-    """What one address says about one record.
-
-    :ivar failures: rounds in a row without an answer.
-    """
-
-    record: CnameRecord
-    server: str
-    address: str
-    state: ServerState
-    detail: str = ""
-    failures: int = 0
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form for the event ``cname-waiting``."""
-        return {
-            "name": self.record.name,
-            **{key: getattr(self, key) for key in ("server", "address", "state", "detail")},
-        }
-
-
 class CnameWait:
     """One wait for some records."""
 
     def __init__(self, context: Context, dns: DnsView, records: Sequence[CnameRecord]) -> None:
-
-        self._context = context
-        self._dns = dns
-        self._records = records
+        self._context, self._dns, self._records = context, dns, records
         self._survey = CnameSurvey(Survey(dns))
-        self._zones = {record.name: record.zone for record in records}
-        self._failures: dict[tuple[str, str], int] = {}
+        self._failures = Counter[tuple[str, str]]()  # rounds in a row without an answer, by name and address
         self._answers: Mapping[str, Sequence[CnameAnswer]] = {}
         self._next_check_beside = 0.0
         self._start = context.clock.monotonic()
@@ -103,42 +79,46 @@ class CnameWait:
         :raises DnsError: ``dns-unreachable``: no address of a zone answers this machine.
         :raises Cancelled: the caller cancelled.
         """
-        servers, missing = self._round()
+        missing = self._round()
         if missing:
             records = [{**record.to_dict(), "zone": record.zone} for record in missing]
             self._context.emit("cname-needed", records=records, account=account)
         while missing:
             self._warn_of_mistakes(missing)
-            self._context.emit(
-                "cname-waiting", seconds=round(self._elapsed(), 3), servers=[each.to_dict() for each in servers]
-            )
-            self._check_reachable(servers)
-            self._context.wait(self._gap(servers))
-            servers, missing = self._round()
+            servers = [self._shown(record, each) for record in self._records for each in self._answers[record.name]]
+            self._context.emit("cname-waiting", seconds=round(self._elapsed(), 3), servers=servers)
+            self._check_reachable()
+            self._context.wait(self._gap())
+            missing = self._round()
         for record in self._records:
-            _warn_unreachable(self._context, record, [each for each in servers if each.record == record])
+            its = self._answers[record.name]
+            if silent := [each for each in its if self._state(record, each) == "unreachable"]:
+                self._context.warn(*texts.DELEGATE_SERVER_SILENT.fill(**_silent(record, silent)))
         self._context.emit("cname-visible", seconds=round(self._elapsed(), 3))
 
-    def _round(self) -> tuple[list[CnameServer], list[CnameRecord]]:
-        """Ask every address once; return what each says, and the records that are not everywhere yet."""
-        self._answers = self._survey.ask(self._context, self._zones)
-        servers = [self._judge(record, answer) for record in self._records for answer in self._answers[record.name]]
-        return servers, [record for record in self._records if not self._is_there(record, servers)]
+    def _round(self) -> list[CnameRecord]:
+        """Ask every address once; return the records that are not everywhere yet."""
+        self._answers = self._survey.ask(self._context, {record.name: record.zone for record in self._records})
+        for name, answers in self._answers.items():
+            for each in answers:
+                self._failures[name, each.address] = self._failures[name, each.address] + 1 if each.reason else 0
+        return [record for record in self._records if not self._is_there(record)]
 
-    def _judge(self, record: CnameRecord, answer: CnameAnswer) -> CnameServer:
-        key = record.name, answer.address
-        self._failures[key] = self._failures.get(key, 0) + 1 if answer.reason else 0
-        found = CnameServer(record, answer.server, answer.address, "waiting", failures=self._failures[key])
+    def _state(self, record: CnameRecord, answer: CnameAnswer) -> ServerState:
         if answer.reason:
-            state: ServerState = "unreachable" if found.failures >= _TRIES else "waiting"
-            return replace(found, state=state, detail=answer.reason)
+            return "unreachable" if self._failures[record.name, answer.address] >= _TRIES else "waiting"
         if answer.target is None:
-            return found
-        leads_there = names.labels(answer.target) == names.labels(record.value)
-        return replace(found, state="agrees" if leads_there else "elsewhere", detail=answer.target)
+            return "waiting"
+        return "agrees" if names.labels(answer.target) == names.labels(record.value) else "elsewhere"
 
-    def _is_there(self, record: CnameRecord, servers: Sequence[CnameServer]) -> bool:
-        states = {each.state for each in servers if each.record == record} - {"unreachable"}
+    def _shown(self, record: CnameRecord, answer: CnameAnswer) -> dict[str, str]:
+        """Return the JSON form for the event ``cname-waiting``."""
+        state, detail = self._state(record, answer), answer.reason or answer.target or ""
+        said = {"server": answer.server, "address": answer.address, "state": state, "detail": detail}
+        return {"name": record.name, **said}
+
+    def _is_there(self, record: CnameRecord) -> bool:
+        states = {self._state(record, each) for each in self._answers[record.name]} - {"unreachable"}
         if "elsewhere" in states and "waiting" not in states:
             return self._leads_there(record)
         return states == {"agrees"}
@@ -151,16 +131,16 @@ class CnameWait:
             return False
         return names.labels(target.name) == names.labels(record.value)
 
-    def _check_reachable(self, servers: Sequence[CnameServer]) -> None:
+    def _check_reachable(self) -> None:
         for record in self._records:
-            its = [each for each in servers if each.record == record]
-            if all(each.failures >= _TRIES_OF_ALL for each in its):
+            its = self._answers[record.name]
+            if all(self._failures[record.name, each.address] >= _TRIES_OF_ALL for each in its):
                 raise DnsError.of(texts.DELEGATE_SILENT, **_silent(record, its))
 
-    def _gap(self, servers: Iterable[CnameServer]) -> float:
-        least, most = _GAP
-        if all(each.failures for each in servers):
+    def _gap(self) -> float:
+        if all(each.reason for answers in self._answers.values() for each in answers):
             return _GAP_WITHOUT_ANSWER
+        least, most = _GAP
         return min(max(self._elapsed() / _FRACTION, least), most)
 
     # ── what is wrong ───────────────────────────────────────────────────────────────────
@@ -194,24 +174,15 @@ def _mistakes(record: CnameRecord, answers: Sequence[CnameAnswer]) -> Iterator[t
         yield texts.DELEGATE_WILDCARD, {"target": target}
 
 
-def _warn_unreachable(context: Context, record: CnameRecord, servers: Sequence[CnameServer]) -> None:
-    silent = [each for each in servers if each.state == "unreachable"]
-    if silent:
-        context.warn(*texts.DELEGATE_SERVER_SILENT.fill(**_silent(record, silent)))
-
-
-def _silent(record: CnameRecord, servers: Iterable[CnameServer]) -> dict[str, Any]:
-    answers = [
-        texts.SERVER_SAYS.format(server=each.server, address=each.address, reason=each.detail) for each in servers
-    ]
-    return {"domain": record.domain, "name": record.name, "zone": record.zone, "answers": answers or [texts.NO_SERVERS]}
+def _silent(record: CnameRecord, answers: Iterable[CnameAnswer]) -> dict[str, Any]:
+    said = [texts.SERVER_SAYS.format(server=one.server, address=one.address, reason=one.reason) for one in answers]
+    return {"domain": record.domain, "name": record.name, "zone": record.zone, "answers": said or [texts.NO_SERVERS]}
 
 
 # ── cname survey ───────────────────────────────────────────────────────────────────────
 
 # What every address of the name servers of a zone says about the CNAME record of a name, at this moment.
 
-_CNAME: Final = dns.rdatatype.CNAME
 _OTHERS: Final = {
     kind: dns.rdatatype.to_text(kind)
     for kind in (dns.rdatatype.TXT, dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.MX, dns.rdatatype.NS)
@@ -253,24 +224,24 @@ class CnameSurvey:
         :raises DnsError: ``dns-unreachable``: no recursive server answers.
         :raises Cancelled: the caller cancelled.
         """
-        siblings = {name: wire.shown(random_child(context, wire.from_text(name).parent())) for name in zones}
-        doubled = {name: _doubled(name, zone) for name, zone in zones.items()}
+        asked = {name: [_question(name), _question(_sibling(context, name))] for name in zones}
+        for name, zone in zones.items():
+            if len(twice := f"{name}.{zone}") < wire.MAX_NAME - 1:  # the name with the zone once more behind it
+                asked[name].append(_question(twice))
+        servers = {zone: self._addresses(context, zone) for zone in zones.values()}
         wanted = {
-            (address, ProbeQuestion(wire.from_text(each), _CNAME))
+            (address, question)
             for name, zone in zones.items()
-            for _, address in self._addresses(context, zone)
-            for each in filter(None, (name, siblings[name], doubled[name]))
+            for _, address in servers[zone]
+            for question in asked[name]
         }
         replies = self._ask(context, wanted)
         found: dict[str, list[CnameAnswer]] = {name: [] for name in zones}
         for name, zone in zones.items():
-            for server, address in self._addresses(context, zone):
-                reply, sibling, twice = (
-                    replies.get((address, ProbeQuestion(wire.from_text(each), _CNAME))) if each else None
-                    for each in (name, siblings[name], doubled[name])
-                )
-                if reply is None or not reply.no_route:
-                    found[name].append(_answer((server, address[0]), (reply, sibling, twice), wire.from_text(zone)))
+            for server, address in servers[zone]:
+                said = [replies.get((address, question)) for question in asked[name]]
+                if said[0] is None or not said[0].no_route:
+                    found[name].append(_answer((server, address[0]), said, wire.from_text(zone)))
         return found
 
     def beside(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[str]]:
@@ -278,9 +249,9 @@ class CnameSurvey:
 
         Records of a wildcard are none: a CNAME record of the name takes their place.
         """
-        siblings = {name: wire.shown(random_child(context, wire.from_text(name).parent())) for name in zones}
+        siblings = {name: _sibling(context, name) for name in zones}
         wanted = {
-            (address, ProbeQuestion(wire.from_text(each), kind))
+            (address, _question(each, kind))
             for name, zone in zones.items()
             for _, address in self._addresses(context, zone)
             for each in (name, siblings[name])
@@ -324,18 +295,22 @@ def _usable(servers: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
                 yield name, address
 
 
-def _doubled(name: str, zone: str) -> str | None:
-    """Return the name with the zone once more behind it; None if that would be too long."""
-    twice = f"{name}.{zone}"
-    return twice if len(twice) < wire.MAX_NAME - 1 else None
+def _sibling(context: Context, name: str) -> str:
+    """Return a random name beside a name."""
+    return wire.shown(random_child(context, wire.from_text(name).parent()))
+
+
+def _question(name: str, kind: dns.rdatatype.RdataType = dns.rdatatype.CNAME) -> ProbeQuestion:
+    return ProbeQuestion(wire.from_text(name), kind)
 
 
 def _answer(server: tuple[str, str], replies: Sequence[Reply | None], zone: Name) -> CnameAnswer:
     """Return what a server says.
 
-    :param replies: for the name, for a random sibling, and for the name with the zone once more behind it.
+    :param replies: for the name, for a random sibling, and, if there can be one, for the name with the zone once more
+        behind it.
     """
-    reply, sibling, twice = replies
+    reply, sibling, twice = (*replies, None)[:3]
     if reply is None or reply.answer is None:
         return CnameAnswer(*server, reason=dn_texts.NO_REPLY if reply is None else reply.reason)
     if not wire.is_positive(reply.answer):

@@ -7,6 +7,7 @@ import re
 import tempfile
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.provider import Provider
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, as_clause, series
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, Text, as_clause, series
 from dnsrenew.extensions.doctor.accounts import accounts, probe
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import Facts
@@ -66,14 +67,16 @@ def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[
     :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
     """
     document, lines = ({}, {}) if path is None else _document(path)
-    named = {key: value for key, value in flags.items() if value not in (None, False, [])}
+    typed: dict[str, str] = {}
     for each in options:
         key, equals, value = each.partition("=")
         if not equals:
             raise ConfigError.of(texts.OPTION_FORM, answer=each)
-        named[key.strip().replace("-", "_")] = value
+        typed[key.strip().replace("-", "_")] = value
+    named = {key: value for key, value in flags.items() if value not in (None, False, [])} | typed
     document |= named
-    _refuse_secrets(document, options)
+    if secrets := _plain_secrets(document, sorted(typed)):  # other users can read a command line
+        raise ConfigError.of(texts.SECRET_ARGUMENT, option=secrets[0])
     given = {key: value for key, value in document.items() if key in KEYS}
     host = {key: value for key, value in document.items() if key not in KEYS | TABLES}
     if host:
@@ -100,35 +103,20 @@ def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     raise ConfigError(texts.ANSWERS_SYNTAX.code, shown.message, fix=shown.fix, evidence=shown.evidence)
 
 
-def _provider_of(document: Mapping[str, Any]) -> Any:
+def _plain_secrets(document: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
+    """Return those of some keys whose values are secrets themselves."""
     name = document.get(PROVIDER)
-    return find_provider(name.lower()) if isinstance(name, str) else None
-
-
-def _refuse_secrets(document: Mapping[str, Any], options: Sequence[str]) -> None:
-    """Refuse a secret itself on the command line, which other users can read.
-
-    :raises ConfigError: there is one.
-    """
-    keys = {each.partition("=")[0].strip().replace("-", "_") for each in options}
-    provider = _provider_of(document) if keys else None
-    for key in sorted(keys):
-        if provider is not None and provider.is_secret(key) and not is_reference(document[key]):
-            raise ConfigError.of(texts.SECRET_ARGUMENT, option=key)
+    provider = find_provider(name.lower()) if keys and isinstance(name, str) else None
+    return [key for key in keys if provider is not None and provider.is_secret(key) and not is_reference(document[key])]
 
 
 def _warnings(path: Path | None, host: Mapping[str, Any]) -> Iterator[Notice]:
     """Warn if the file has a secret and others can read it."""
     if path is None or os.name != "posix":
         return
-    try:
-        provider = _provider_of(host)
-        info = os.stat(path)
-    except (OSError, ConfigError):
-        return
-    has_secret = provider is not None and any(provider.is_secret(key) and not is_reference(host[key]) for key in host)
-    if has_secret and info.st_mode & _OTHERS:
-        yield Notice(*texts.ANSWERS_OPEN.fill(path=str(path)))
+    with suppress(OSError, ConfigError):
+        if _plain_secrets(host, list(host)) and os.stat(path).st_mode & _OTHERS:
+            yield Notice(*texts.ANSWERS_OPEN.fill(path=str(path)))
 
 
 # ── wrong answers ──────────────────────────────────────────────────────────────────────
@@ -217,18 +205,15 @@ def check_command(option: str, value: Any) -> None:
     if not isinstance(value, Mapping):
         return
     arguments, names = value.get("command"), value.get("env", [])
-    unknown = [key for key in value if key not in _COMMAND_KEYS]
-    found: str
-    expected: str
+    fault: tuple[str, str] | None = None  # what was found, and what was expected
     if not (_are_texts(arguments) and arguments and arguments[0]):
-        found, expected = kind(arguments), COMMAND_LIST.format()
+        fault = kind(arguments), COMMAND_LIST.format()
     elif not (_are_texts(names) and all(name and "=" not in name for name in names)):
-        found, expected = kind(names), ENV_NAMES
-    elif unknown:
-        found, expected = UNKNOWN_KEY, one_of(_COMMAND_KEYS)
-    else:
-        return
-    raise ConfigError.of(texts.SECRET_WRONG, option=option, found=found, expected=expected)
+        fault = kind(names), ENV_NAMES
+    elif any(key not in _COMMAND_KEYS for key in value):
+        fault = UNKNOWN_KEY, one_of(_COMMAND_KEYS)
+    if fault is not None:
+        raise ConfigError.of(texts.SECRET_WRONG, option=option, found=fault[0], expected=fault[1])
 
 
 _COMMAND_KEYS: Final = ("command", "env")
@@ -295,14 +280,12 @@ def options_wrong(mistakes: Sequence[Mistake], reason: str = "") -> ConfigError:
 
     :param reason: what is wrong, if there are no mistakes.
     """
-    shown = _listed(mistakes) or reason
-    return ConfigError.of(texts.OPTIONS_WRONG, reason=shown, mistakes=[each.to_dict() for each in mistakes])
+    return _wrong(texts.OPTIONS_WRONG, mistakes, reason)
 
 
 def tables_wrong(error: ConfigError) -> ConfigError:
     """Return the error for wrong tables of the configuration."""
-    found = [each.to_dict() for each in unplaced(error)]
-    return ConfigError.of(texts.TABLES_WRONG, reason=mistakes_of(error), mistakes=found)
+    return _wrong(texts.TABLES_WRONG, unplaced(error), as_clause(error.message))
 
 
 def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
@@ -314,13 +297,9 @@ def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
     return [replace(each, file="", line=None, key=each.key.removeprefix(prefix), place=None) for each in mistakes]
 
 
-def mistakes_of(error: ConfigError) -> str:
-    """Return the mistakes of a configuration in one line."""
-    return _listed(unplaced(error)) or as_clause(error.message)
-
-
-def _listed(mistakes: Sequence[Mistake]) -> str:
-    return as_clause(series([each.sentence for each in mistakes], " ")) if mistakes else ""
+def _wrong(text: Text, mistakes: Sequence[Mistake], otherwise: str) -> ConfigError:
+    reason = as_clause(series([each.sentence for each in mistakes], " ")) if mistakes else otherwise
+    return ConfigError.of(text, reason=reason, mistakes=[each.to_dict() for each in mistakes])
 
 
 def run_test(draft: InitDraft) -> Check | None:
@@ -336,20 +315,18 @@ def run_test(draft: InitDraft) -> Check | None:
         context = draft.around.context.for_certificate(spec.name)  # its events are shown
         limited = context.within(_SECONDS + propagation_limit(config, spec))
         facts = Facts(limited, config, open_store(store, insist=True), probe=True)
+        unknown: Check | None = None
         try:
-            with context.redactor.guard_logs(*DRIVEN):
-                found: list[Check] = []
+            with closing(facts), context.redactor.guard_logs(*DRIVEN):
                 for check in _checks(facts, spec, draft.account):
                     if check.result == "bad":
                         return check
-                    found.append(check)
+                    unknown = unknown or (check if check.result == "unknown" else None)
         except Cancelled:
             context.check()  # a cancel of the caller; else the time was over
             raise ConfigError.of(texts.TEST_LATE, title=draft.account) from None
-        finally:
-            facts.close()
     context.check()
-    return next((check for check in found if check.result == "unknown"), None)
+    return unknown
 
 
 _SECONDS: Final = 30.0
@@ -359,10 +336,6 @@ _SECONDS: Final = 30.0
 def _checks(facts: Facts, spec: CertificateSpec, account: str) -> Iterator[Check]:
     """Make the checks in order; each needs what the one before has found."""
     yield accounts.secrets(facts, account)
-    for check in (probe.dns_account(facts, account), accounts.dns_account(facts, spec)):
-        if check is not None:
-            yield check
+    yield from filter(None, (probe.dns_account(facts, account), accounts.dns_account(facts, spec)))
     for make in (probe.dns_credentials, probe.txt_probe):
-        check = make(facts, spec, account)
-        if check is not None:
-            yield check
+        yield from filter(None, [make(facts, spec, account)])

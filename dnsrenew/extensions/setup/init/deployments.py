@@ -63,13 +63,10 @@ def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
     if server.to == "hfs":
         entry = {"to": "hfs", **server.options}
         return [PlannedDeployment(entry=entry, comment=texts.FOR_SERVER.format(server=server.title))]
-    pairs = chosen_pairs(server, draft.domains)
-    if not pairs:
-        return [_new_files(server, None, draft)]
-    host = draft.host
+    pairs, host = chosen_pairs(server, draft.domains), draft.host
     return [
         _new_files(server, pair, draft) if _is_foreign(pair, host) else _in_place(server, pair, draft) for pair in pairs
-    ]
+    ] or [_new_files(server, None, draft)]
 
 
 def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
@@ -93,7 +90,7 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
 
     Where the server has no TLS for the domain yet, `verify` fails until it has: otherwise nothing would tell.
     """
-    folder = os.path.join(draft.folder, LIVE, _name(draft))
+    folder = os.path.join(draft.folder, LIVE, to_a_labels(draft.domains[0]).replace("*", "_"))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
     if server.to == "pkcs12":
         certificate, key = os.path.join(folder, "certificate.pfx"), ""
@@ -105,16 +102,14 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
     site = _site(server, draft.domains) if pair is None and server.where is not None else None
     verify = _verify(site.port or _HTTPS, draft.domains, "localhost") if site is not None else {}
     entry = {"to": to, **_files(server, certificate, key), **owner, **options, **verify}
+    changes: Iterator[str]
+    if site is None:
+        changes = _changes(server, pair, [path for path in (certificate, key) if path])
+    else:
+        domain = draft.domains[0].removeprefix("*.")
+        changes = _additions(server, site, certificate=certificate, key=key, domain=domain)
     return PlannedDeployment(
-        entry=entry,
-        secrets=server.secrets,
-        comment=_comment(server),
-        folders=(folder,),
-        changes=tuple(
-            _changes(server, pair, [path for path in (certificate, key) if path])
-            if site is None
-            else _additions(server, site, certificate=certificate, key=key, domain=draft.domains[0].removeprefix("*."))
-        ),
+        entry=entry, secrets=server.secrets, comment=_comment(server), folders=(folder,), changes=tuple(changes)
     )
 
 
@@ -179,10 +174,6 @@ def _ownership(host: ServerHost, path: str) -> dict[str, str]:
     return found
 
 
-def _name(draft: InitDraft) -> str:
-    return to_a_labels(draft.domains[0]).replace("*", "_")
-
-
 def given(value: Any) -> list[PlannedDeployment] | list[str]:
     """Return the entries, or the names of servers, that were given as ``deploy``.
 
@@ -216,14 +207,13 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
     """
     if not words or (len(words) == 1 and words[0].lower() in NONE | {"no"}):
         return []
-    servers = draft.servers
     chosen: dict[str, FoundServer] = {}
     for word in words:
-        found = _server(word.lower(), servers)
+        found = _server(word.lower(), draft.servers)
         if found is not None and found.distrust:
             raise strange(found)
         if found is None:
-            known = [server.key for server in servers if not server.distrust]
+            known = [server.key for server in draft.servers if not server.distrust]
             meant = nearest(word, dict.fromkeys((*known, *SERVER_NAMES)))
             if meant is not None and meant != word.lower():
                 raise ConfigError.of(texts.SERVER_MISSPELT, answer=word, nearest=meant)
@@ -236,8 +226,7 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
 def strange(server: FoundServer) -> ConfigError:
     """Return why a server that is not trusted gets nothing."""
     text = texts.HFS_STRANGE if server.key.startswith("hfs") else texts.SERVER_STRANGE
-    fields = {"server": server.title, "pid": server.pid, "user": server.user, "reason": server.distrust}
-    return ConfigError.of(text, **fields)
+    return ConfigError.of(text, server=server.title, pid=server.pid, user=server.user, reason=server.distrust)
 
 
 def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:

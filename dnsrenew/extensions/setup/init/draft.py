@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -21,7 +22,7 @@ from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
-DOUBTFUL: Final = "init-answer-doubtful"
+_DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的"})
@@ -184,30 +185,21 @@ class InitDraft:
         self.rehearse = False
         self.existing: ExistingConfig | None = None
         self.account_name = ""
-        self._servers: list[FoundServer] | None = None
-        self._host: ServerHost | None = None
-        self._dns: DnsView | None = None
 
-    @property
+    @cached_property
     def host(self) -> ServerHost:
         """This machine."""
-        if self._host is None:
-            self._host = self.around.host()
-        return self._host
+        return self.around.host()
 
-    @property
+    @cached_property
     def servers(self) -> list[FoundServer]:
         """The servers found on this machine."""
-        if self._servers is None:
-            self._servers = find_servers(self.host)
-        return self._servers
+        return find_servers(self.host)
 
-    @property
+    @cached_property
     def dns(self) -> DnsView:
         """The view of DNS."""
-        if self._dns is None:
-            self._dns = self.around.dns(self.tables)
-        return self._dns
+        return self.around.dns(self.tables)
 
     @property
     def ca(self) -> str:
@@ -249,7 +241,11 @@ class InitDraft:
 # A question: what is asked, the default, and the test of the answer; and how it is asked until the answer is right.
 
 
-class Question(Frozen, kw_only=True):
+Doubt = Callable[[ConfigError], None]
+"""What happens with a doubtful answer: it is said, or the answer is refused."""
+
+
+class Question(Frozen):
     """A question.
 
     :ivar key: its key in the file of answers.
@@ -273,22 +269,9 @@ class Question(Frozen, kw_only=True):
     instead: Callable[[InitDraft], Sequence[ConfigError]] = lambda _draft: ()
 
 
-class Doubt(Frozen):
-    """What happens with a doubtful answer.
-
-    :ivar say: says it; None: the answer is refused once.
-    """
-
-    say: Callable[[ConfigError], None] | None = None
-
-    def about(self, error: ConfigError) -> None:
-        """Refuse the answer, or say what is doubtful.
-
-        :raises ConfigError: it is refused.
-        """
-        if self.say is None:
-            raise error
-        self.say(error)
+def refused(error: ConfigError) -> None:
+    """Refuse a doubtful answer."""
+    raise error
 
 
 def ask(question: Question, draft: InitDraft, person: Person) -> None:
@@ -300,7 +283,7 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
     better: str | None = None
     while True:
         answer = person.ask(question.prompt(draft).corrected(better))
-        doubt = Doubt(person.doubt if answer == doubted else None)
+        doubt = person.doubt if answer == doubted else refused
         try:
             value = question.read(answer)
             person.wait(lambda value=value, doubt=doubt: question.check(draft, value, doubt))  # type: ignore[misc]
@@ -308,7 +291,7 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
             raise
         except DnsRenewError as error:
             person.refuse(error)
-            doubted = answer if error.code == DOUBTFUL else None
+            doubted = answer if error.code == _DOUBTFUL else None
             better = doubted
             if "instead" in error.evidence:
                 better = answer.replace(error.evidence["answer"], error.evidence["instead"])

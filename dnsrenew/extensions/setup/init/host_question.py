@@ -17,20 +17,13 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
-from dnsrenew.drivers.catalogue import (
-    all_providers,
-    check_options,
-    find_provider,
-    left_out_hosts,
-    provider_names,
-    zone_for,
-)
+from dnsrenew.drivers import catalogue
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
-from dnsrenew.extensions.setup.init.draft import DOUBTFUL, NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag
+from dnsrenew.extensions.setup.init.draft import NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag, refused
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
@@ -45,7 +38,7 @@ def _zones(draft: InitDraft) -> list[str]:
 
 
 def _prompt(draft: InitDraft) -> Prompt:
-    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
+    hosts = hosts_of(catalogue.all_providers(folders(draft)), draft.name_servers, draft.domains)
     default = hosts[0].name if hosts else BY_CNAME
     fields = {"zones": _zones(draft), "servers": list(draft.name_servers)}
     titles = series([provider.title for provider in hosts], ", ")
@@ -55,10 +48,8 @@ def _prompt(draft: InitDraft) -> Prompt:
 
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
-    lines: list[str] = [
-        texts.HOST_LINE.format(name=each.name, title=each.title)
-        for each in hosts_like(all_providers(folders(draft)), word)
-    ]
+    hosts = hosts_like(catalogue.all_providers(folders(draft)), word)
+    lines: list[str] = [texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
 
 
@@ -69,7 +60,7 @@ def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
 
 def _ask(draft: InitDraft, person: Person) -> None:
     """Ask for the host and its options, until the account works; an account that is there already comes first."""
-    if any(_take_known(draft, person, account) for account in _known_accounts(draft)):
+    if any(_take_known(draft, person, *known) for known in _known_accounts(draft)):
         return
     doubted: str | None = None
     while True:
@@ -78,34 +69,32 @@ def _ask(draft: InitDraft, person: Person) -> None:
             by_cname = answer.lower() == BY_CNAME
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
-                _check_zone_s(provider, draft, Doubt(person.doubt if answer == doubted else None))
+                _check_zone_s(provider, draft, person.doubt if answer == doubted else refused)
         except ConfigError as error:
             person.refuse(error)
-            doubted = answer if error.code == DOUBTFUL else None
+            doubted = answer if error.code == texts.HOST_NOT_THE_ZONE_S.code else None
             continue
         if _ask_options(draft, person, provider, by_cname=by_cname):
             return
 
 
-def _known_accounts(draft: InitDraft) -> list[DnsAccount]:
+def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:
     """Return the accounts of the configuration that could write the records of the domains themselves."""
     if draft.existing is None:
         return []
-    hosts = hosts_of(all_providers(folders(draft)), draft.name_servers, draft.domains)
+    hosts = hosts_of(catalogue.all_providers(folders(draft)), draft.name_servers, draft.domains)
     found = []
     for account in draft.existing.config.accounts.values():
-        draft.provider, draft.account_zones = find_provider(account.provider, folders(draft)), account.zones
+        draft.provider, draft.account_zones = catalogue.find_provider(account.provider, folders(draft)), account.zones
         if draft.provider is None or draft.provider.behaviour.by_hand or not may_write(draft):
             continue
         if draft.provider in hosts or not (hosts or draft.provider.name_servers):
-            found.append(account)
+            found.append((account, draft.provider))
     return found
 
 
-def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
+def _take_known(draft: InitDraft, person: Person, account: DnsAccount, provider: Provider) -> bool:
     """Offer an account of the configuration, and test it; return whether it is taken."""
-    provider = find_provider(account.provider, folders(draft))
-    assert provider is not None  # noqa: S101  # the account is listed with it
     fields = {"path": draft.around.config.name, "zones": _zones(draft)}
     text = texts.ASK_KNOWN.format(account=account.name, **fields)
     if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
@@ -114,7 +103,7 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount) -> bool:
     draft.options = {key: value for key, value in account.options.items() if not provider.is_secret(key)}
     draft.secrets = {key: value for key, value in account.options.items() if provider.is_secret(key)}
     person.say(texts.TESTING.format(title=provider.title))
-    return _refusal(draft, person, partial(_test, draft, Doubt(person.doubt))) is None
+    return _refusal(draft, person, partial(_test, draft, person.doubt)) is None
 
 
 def _refusal(draft: InitDraft, person: Person, test: Callable[[], object]) -> DnsRenewError | None:
@@ -143,7 +132,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
-        doubt.about(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+        doubt(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
 
 
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
@@ -168,7 +157,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
-        error = _refusal(draft, person, partial(_check, draft, options, Doubt(person.doubt)))
+        error = _refusal(draft, person, partial(_check, draft, options, person.doubt))
         if error is None:
             return True
         is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
@@ -206,7 +195,7 @@ def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | No
             value = option_value(spec, answer)
         except ValueError:  # an open quote
             value = answer
-        wrong = [each for each in check_options(provider, {key: value}) if each.key == key]
+        wrong = [each for each in catalogue.check_options(provider, {key: value}) if each.key == key]
         hidden = [replace(each, found=texts.ANSWER_REFUSED, nearest=None) for each in wrong]
         return answers.options_wrong(hidden) if hidden else None
     if answers.is_reference(answer):
@@ -242,7 +231,7 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
             _refuse_host(given)
         provider = find_host(str(given), draft)
     except ConfigError:
-        of_any = {key for each in all_providers(folders(draft)) for key in each.options}
+        of_any = {key for each in catalogue.all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
             near = nearest(key, _ANSWERS if key in of_any else [*_ANSWERS, *sorted(of_any)])
             if key not in _ANSWERS and (near or key not in of_any):
@@ -280,9 +269,8 @@ def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, 
         return {}
     known = [*provider.options, *_ANSWERS]
     found = {key: nearest(key, known) for key in options if key not in provider.options}
-    return {
-        key: near for key, near in found.items() if near not in provider.options and (near or _has_tables(options[key]))
-    }
+    others = {key: near for key, near in found.items() if near not in provider.options}
+    return {key: near for key, near in others.items() if near or _has_tables(options[key])}
 
 
 def _has_tables(value: object) -> bool:
@@ -294,11 +282,8 @@ def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, A
 
     :raises ConfigError: with a mistake for each that cannot.
     """
-    faults = {
-        key: answers.secret_fault(draft, provider, key, value)
-        for key, value in options.items()
-        if provider.is_secret(key)
-    }
+    secrets = {key: value for key, value in options.items() if provider.is_secret(key)}
+    faults = {key: answers.secret_fault(draft, provider, key, value) for key, value in secrets.items()}
     if found := [Mistake("", None, key, fault, texts.SECRET_EXPECTED) for key, fault in faults.items() if fault]:
         raise answers.options_wrong(found)
 
@@ -322,10 +307,10 @@ def _check(draft: InitDraft, value: Mapping[str, Any], doubt: Doubt) -> None:
     assert provider is not None  # noqa: S101  # just set
     draft.is_delegated = not may_write(draft)
     if provider.behaviour.by_hand:
-        doubt.about(ConfigError.of(texts.BY_HAND, title=provider.title))
+        doubt(ConfigError.of(texts.BY_HAND, title=provider.title))
         return
     if draft.is_delegated:
-        answers.account_config(draft, _nowhere(draft))
+        answers.account_config(draft, draft.around.config.parent / "state")
         return
     _test(draft, doubt)
 
@@ -336,11 +321,7 @@ def _test(draft: InitDraft, doubt: Doubt) -> None:
     if found is not None and found.result == "bad":
         raise ConfigError.of(texts.TEST_FAILED, reason=found.summary, advice=found.fix, check=found.code)
     if found is not None:
-        doubt.about(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
-
-
-def _nowhere(draft: InitDraft) -> Path:
-    return draft.around.config.parent / "state"
+        doubt(ConfigError.of(texts.TEST_UNKNOWN, reason=found.summary, advice=found.fix))
 
 
 HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host, ask=_ask)
@@ -363,17 +344,13 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
 
 def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
     """Return the hosts that name servers belong to, or whose domains these are. Pure."""
+    servers = [server.lower().removesuffix(".") for server in name_servers]
     return [
         provider
         for provider in providers
-        if is_at(provider, name_servers) or any(zone_for(provider, base_domain(each)) for each in domains)
+        if any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
+        or any(catalogue.zone_for(provider, base_domain(each)) for each in domains)
     ]
-
-
-def is_at(provider: Provider, name_servers: Iterable[str]) -> bool:
-    """Return whether one of some name servers is a host's."""
-    servers = [server.lower().removesuffix(".") for server in name_servers]
-    return any(fnmatchcase(server, pattern) for server in servers for pattern in provider.name_servers)
 
 
 def find_host(answer: str, draft: InitDraft) -> Provider:
@@ -381,14 +358,14 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
 
     :raises ConfigError: there is none.
     """
-    known = provider_names(folders(draft))
+    known = catalogue.provider_names(folders(draft))
     wanted = half_width(answer.strip()).lower()
     name = next((each for each in known if each.lower() == wanted), None)
     if name is None:
         called = providers_called(answer, folders(draft))
         if called and is_called(answer, called[0]):
             return called[0]
-        left_out = left_out_hosts().get(wanted)
+        left_out = catalogue.left_out_hosts().get(wanted)
         if left_out is not None:
             raise ConfigError.of(texts.HOST_LEFT_OUT, title=left_out["title"], why=left_out["why"])
         other = find_other(answer)
@@ -399,7 +376,7 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)
-    provider = find_provider(name, folders(draft))
+    provider = catalogue.find_provider(name, folders(draft))
     assert provider is not None  # noqa: S101  # it is listed
     return provider
 
@@ -429,7 +406,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
 
     :raises ConfigError: an option is missing, unknown or of a wrong kind.
     """
-    mistakes = check_options(provider, options)
+    mistakes = catalogue.check_options(provider, options)
     if mistakes:
         raise answers.options_wrong(mistakes)
     plain = {key: value for key, value in options.items() if not provider.is_secret(key)}

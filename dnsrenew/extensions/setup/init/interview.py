@@ -20,17 +20,9 @@ from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init import deployments, texts
 from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
-from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Prompt, Question, ask
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Prompt, Question, ask, refused
 from dnsrenew.extensions.setup.init.host_question import host_forms
-from dnsrenew.extensions.setup.init.questions import (
-    check_contact,
-    check_rehearse,
-    check_schedule,
-    check_terms,
-    plain_domain,
-    questions,
-    texts_of,
-)
+from dnsrenew.extensions.setup.init.questions import plain_domain, questions, texts_of
 
 
 def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
@@ -39,15 +31,11 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
     :param missing: the answers that there is no terminal to ask at for.
     :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
     """
-    forms: dict[str, Callable[[Any], object]] = {
-        "contact": lambda value: check_contact(draft, value, Doubt()),
-        "agree_terms": lambda value: check_terms(draft, value, Doubt()),
-        "deploy": lambda value: _check_deploy(draft, value),
-        "schedule": lambda value: check_schedule(draft, value, Doubt()),
-        "rehearse": lambda value: check_rehearse(draft, value, Doubt()),
-    }
+    checks = {each.key: each.check for each in questions()} | {"deploy": _check_deploy}
     works: list[tuple[str, Callable[[], object]]] = [
-        (key, partial(check, answers.given[key])) for key, check in forms.items() if key in answers.given
+        (key, partial(checks[key], draft, answers.given[key], refused))
+        for key in ("contact", "agree_terms", "deploy", "schedule", "rehearse")
+        if key in answers.given
     ]
     works += _domain_forms(draft, answers)
     if PROVIDER in answers.given:
@@ -69,15 +57,15 @@ def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callabl
     value = answers.given.get("domains")
     if value is None:
         return []
+    is_list = isinstance(value, list | tuple) and len(value) > 1
+    items = {f"domains[{index}]": each for index, each in enumerate(value)} if is_list else {"domains": value}
     try:
-        items = {f"domains[{index}]": each for index, each in enumerate(value)} if len(value) > 1 else {}
-        listed = items if isinstance(value, Sequence) and not isinstance(value, str) else {}
         return [
             (key, partial(plain_domain, draft, domain))
-            for key, each in (listed or {"domains": value}).items()
+            for key, each in items.items()
             for domain in texts_of("domains", each)
         ]
-    except (ConfigError, TypeError):
+    except ConfigError:
         return [("domains", partial(texts_of, "domains", value))]
 
 
@@ -89,7 +77,7 @@ def _error_of(work: Callable[[], object]) -> ConfigError | None:
     return None
 
 
-def _check_deploy(draft: InitDraft, value: Any) -> None:
+def _check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Check the entries, or that there are servers of these names; their own entries depend on the domains."""
     found = deployments.given(value)
     deployments.choose([each for each in found if isinstance(each, str)], draft)
@@ -100,10 +88,9 @@ def _check_tables(draft: InitDraft) -> None:
     tables = dict(draft.tables)
     if isinstance(tables.get("ca"), Mapping):
         tables["ca"] = {name: _with_secret(f"ca.{name}.eab", table, draft) for name, table in tables["ca"].items()}
+    document = {**tables, "agree_terms": True, "contact": list(draft.contact)}
     try:
-        Config.from_dict(
-            {**tables, "agree_terms": True, "contact": list(draft.contact)}, base=draft.folder, insist=True
-        )
+        Config.from_dict(document, base=draft.folder, insist=True)
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
@@ -115,13 +102,12 @@ def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
     eab = table.get("eab") if isinstance(table, Mapping) else None
     if not isinstance(eab, Mapping):
         return table
-    secrets = {name: value for name, value in eab.items() if name != "kid" and wrong_answers.is_reference(value)}
-    for name, value in secrets.items():
-        wrong_answers.check_command(f"{key}.{name}", value)
-    return {
-        **table,
-        "eab": {**eab, **{name: wrong_answers.as_secret(value, draft.folder) for name, value in secrets.items()}},
-    }
+    secrets = {}
+    for name, value in eab.items():
+        if name != "kid" and wrong_answers.is_reference(value):
+            wrong_answers.check_command(f"{key}.{name}", value)
+            secrets[name] = wrong_answers.as_secret(value, draft.folder)
+    return {**table, "eab": {**eab, **secrets}}
 
 
 # ── interview ──────────────────────────────────────────────────────────────────────────
@@ -152,7 +138,7 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
         if is_given:
             _check_given(question, draft, answers, person)
         elif applies:
-            person.wait(partial(question.check, draft, question.missing, Doubt(person.doubt)))
+            person.wait(partial(question.check, draft, question.missing, person.doubt))
         elif question.key == "deploy" and not draft.servers:
             person.say(texts.NO_SERVER.format(folder=f"{draft.tables.get('store', 'state')}/certificates"))
 
@@ -169,7 +155,7 @@ def _check_given(question: Question, draft: InitDraft, answers: Answers, person:
         ``init-config-exists``: the domains have a certificate already.
     """
     try:
-        person.wait(partial(question.check, draft, answers.given[question.key], Doubt(person.doubt)))
+        person.wait(partial(question.check, draft, answers.given[question.key], person.doubt))
     except DnsRenewError as error:
         if error.code != texts.DOMAINS_THERE.code and (isinstance(error, ConfigError) or error.code == NO_ZONE.code):
             raise wrong_answers.error_of(wrong_answers.of_error(answers, question.key, error)) from None

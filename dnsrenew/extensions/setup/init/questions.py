@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -69,11 +69,8 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     draft.domains = tuple(domains)
     absent = [base for base, is_absent in bases.items() if is_absent]
     if absent:
-        doubt.about(
-            ConfigError.of(
-                texts.NAME_ABSENT, names=[*map(names.shown, absent)], zone=names.shown(draft.zones[absent[0]])
-            )
-        )
+        fields = {"names": [*map(names.shown, absent)], "zone": names.shown(draft.zones[absent[0]])}
+        doubt(ConfigError.of(texts.NAME_ABSENT, **fields))
 
 
 def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
@@ -99,9 +96,8 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     """
     stripped = domain.strip()
     if (name := _host_in(stripped)) is not None:
-        raise ConfigError.of(
-            texts.DOMAIN_IS_URL, answer=stripped, name=name, instead=name, scheme=stripped.partition("://")[0]
-        )
+        scheme = stripped.partition("://")[0]
+        raise ConfigError.of(texts.DOMAIN_IS_URL, answer=stripped, name=name, instead=name, scheme=scheme)
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
@@ -211,6 +207,10 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
     return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))
 
 
+def _has_servers(draft: InitDraft) -> bool:
+    return not all(server.distrust for server in draft.servers)
+
+
 def _strange_servers(draft: InitDraft) -> list[ConfigError]:
     """Return why the servers that are not trusted get nothing."""
     return [deployments.strange(server) for server in draft.servers if server.distrust]
@@ -228,12 +228,24 @@ def check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
 # ── what is done then ───────────────────────────────────────────────────────────────────
 
 
+def _schedule_prompt(_draft: InitDraft) -> Prompt:
+    return Prompt(texts.ASK_SCHEDULE, texts.HELP_SCHEDULE, "y", texts.SHOWN_YES)
+
+
+def _can_schedule(draft: InitDraft) -> bool:
+    return draft.around.has_scheduler and not draft.is_scheduled
+
+
 def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Keep the answer; a schedule needs a machine that has a scheduler."""
     wanted = _flag("schedule", value)
     if wanted and not draft.around.has_scheduler:
         raise ConfigError.of(texts.NO_SCHEDULER)
     draft.schedule = wanted
+
+
+def _rehearse_prompt(_draft: InitDraft) -> Prompt:
+    return Prompt(texts.ASK_REHEARSE, texts.HELP_REHEARSE, "y", texts.SHOWN_YES)
 
 
 def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
@@ -244,40 +256,16 @@ def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     draft.rehearse = wanted
 
 
-def _yes(text: str, help_text: str) -> Callable[[InitDraft], Prompt]:
-    return lambda _draft: Prompt(text, help_text, "y", texts.SHOWN_YES)
-
-
 def questions() -> tuple[Question, ...]:
     """Return the questions in order: at most seven."""
     return (
-        Question(key="domains", prompt=_domain_prompt, read=read_list, check=check_domains),
-        Question(key="contact", prompt=_contact_prompt, read=read_list, check=check_contact, missing=()),
-        Question(key="agree_terms", prompt=_terms_prompt, read=read_flag, check=check_terms),
+        Question("domains", _domain_prompt, read_list, check_domains),
+        Question("contact", _contact_prompt, read_list, check_contact, missing=()),
+        Question("agree_terms", _terms_prompt, read_flag, check_terms),
         HOST,
+        Question("deploy", _deploy_prompt, read_list, check_deploy, _has_servers, missing=[], instead=_strange_servers),
+        Question("schedule", _schedule_prompt, read_flag, check_schedule, _can_schedule, missing=False),
         Question(
-            key="deploy",
-            prompt=_deploy_prompt,
-            read=read_list,
-            check=check_deploy,
-            applies=lambda draft: not all(server.distrust for server in draft.servers),
-            instead=_strange_servers,
-            missing=[],
-        ),
-        Question(
-            key="schedule",
-            prompt=_yes(texts.ASK_SCHEDULE, texts.HELP_SCHEDULE),
-            read=read_flag,
-            check=check_schedule,
-            applies=lambda draft: draft.around.has_scheduler and not draft.is_scheduled,
-            missing=False,
-        ),
-        Question(
-            key="rehearse",
-            prompt=_yes(texts.ASK_REHEARSE, texts.HELP_REHEARSE),
-            read=read_flag,
-            check=check_rehearse,
-            applies=lambda draft: draft.can_rehearse,
-            missing=True,
+            "rehearse", _rehearse_prompt, read_flag, check_rehearse, lambda draft: draft.can_rehearse, missing=True
         ),
     )

@@ -94,8 +94,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar pid: the number of its process, and in ``user`` the name of its user.
     :ivar is_root_s: whether root has started it: only root can signal it.
     :ivar distrust: why nothing of it is believed, in which case nothing else than its names is known; "" otherwise.
-    :ivar key: its name in an answer, such as ``nginx``.
-    :ivar title: its name for people.
+    :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, are those of its kind.
     :ivar config: its configuration file; "" if it is not known.
     :ivar pairs: what it serves by TLS.
     :ivar names: all the names in its configuration.
@@ -109,8 +108,8 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar lines: these lines, with fields.
     """
 
-    key: str
-    title: str
+    key: str = ""
+    title: str = ""
     config: str = ""
     pairs: tuple[ConfiguredPair, ...] = ()
     names: tuple[str, ...] = ()
@@ -138,10 +137,10 @@ def words(program: RunningProgram) -> list[str]:
 
 def argument(command: Sequence[str], *flags: str) -> str:
     """Return the value of an option of a command line; "" if it is not given."""
-    for index, word in enumerate(command):
+    for word, following in zip(command, [*command[1:], ""], strict=True):
         flag, equals, value = word.partition("=")
         if flag in flags:
-            return value if equals else next(iter(command[index + 1 : index + 2]), "")
+            return value if equals else following
     return ""
 
 
@@ -151,6 +150,7 @@ def config_file(host: ServerHost, program: RunningProgram, flags: Sequence[str],
     return os.path.join(program.folder or os.sep, given) if given else host.first_file(*usual)
 
 
-def reload_command(program: RunningProgram, otherwise: Sequence[str], verb: str) -> list[str]:
-    """Return the command that has a server load its files: of its systemd service, or its own."""
-    return ["systemctl", verb, program.unit] if program.unit else list(otherwise)
+def reload(program: RunningProgram, verb: str, *otherwise: str) -> dict[str, Any]:
+    """Return the option with the command that has a server load its files: of its systemd service, or its own."""
+    command = ["systemctl", verb, program.unit] if program.unit else list(otherwise)
+    return {"reload": command} if command else {}

@@ -14,14 +14,7 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy.targets import hfs as hfs_program
 from dnsrenew.extensions.setup.init import texts, web_servers
-from dnsrenew.extensions.setup.init.server import (
-    ConfiguredPair,
-    FoundServer,
-    ServerHost,
-    config_file,
-    reload_command,
-    words,
-)
+from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, ServerHost, config_file, reload, words
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
 
@@ -40,16 +33,9 @@ def hfs(host: ServerHost, program: RunningProgram) -> FoundServer | None:
     https_port = int(https[1]) if https else -1
     plain = int(port[1]) if port else next((each for each in program.ports if each != https_port), 80)
     options: dict[str, Any] = {"url": f"http://127.0.0.1:{plain}", "folder": program.folder}
-    if https_port < 0:
-        options["https"] = True
-    return FoundServer(
-        key="hfs",
-        title="HFS",
-        config=config,
-        names=tuple(dict.fromkeys(match[1] for match in _NAMES.finditer(text))),
-        to="hfs",
-        options=options,
-    )
+    options |= {"https": True} if https_port < 0 else {}
+    names = tuple(dict.fromkeys(match[1] for match in _NAMES.finditer(text)))
+    return FoundServer(config=config, names=names, to="hfs", options=options)
 
 
 # ── Jellyfin ────────────────────────────────────────────────────────────────────────────
@@ -67,14 +53,11 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
         _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
     )
     served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
-    reload = reload_command(program, [], "restart")
     return FoundServer(
-        key="jellyfin",
-        title="Jellyfin",
         config=config,
         pairs=(served,) if path and _xml(text, "EnableHttps") == "true" else (),
         to="pkcs12",
-        options={"reload": reload} if reload else {},
+        options=reload(program, "restart"),
         secrets={"password": password} if password else {},
         owner=program.user,
         settings=("CertificatePath",),
@@ -106,13 +89,10 @@ def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
     pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
-    reload = reload_command(program, [], "restart")
     return FoundServer(
-        key="homeassistant",
-        title="Home Assistant",
         config=config,
         pairs=(pair,) if pair.certificate and pair.key else (),
-        options={"reload": reload} if reload else {},
+        options=reload(program, "restart"),
         owner=program.user,
         settings=("ssl_certificate", "ssl_key"),
     )
@@ -137,11 +117,9 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
             files[name] = value
     pair = ConfiguredPair((), files["certfile"], files["keyfile"], port)
     return FoundServer(
-        key="mosquitto",
-        title="Mosquitto",
         config=config,
         pairs=(pair,) if pair.certificate and pair.key else (),
-        options={"reload": reload_command(program, ["pkill", "-HUP", "-x", "mosquitto"], "reload")},
+        options=reload(program, "reload", "pkill", "-HUP", "-x", "mosquitto"),
         owner=program.user,
         settings=("certfile", "keyfile"),
     )
@@ -232,9 +210,11 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
         is_own = host.discovery.is_own_process(program)
         # A service's process can change its command line: its configuration is then at the usual place.
         found = kind.find(host, program if is_own else replace(program, command=(program.name,)))
-        weakness = host.weakness(found.config) if found is not None and found.config else None
+        if found is None:
+            return None
+        weakness = host.weakness(found.config) if found.config else None
         if weakness is None:
-            return None if found is None else replace(found, is_root_s=program.uid == 0)
+            return replace(found, key=kind.key, title=kind.title, is_root_s=program.uid == 0)
         server = replace(server, distrust=texts.NOT_ONLY_YOURS.format(path=weakness.path))
     return replace(server, pid=program.pid, user=program.user)
 

@@ -7,10 +7,11 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
 from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.users import user_id
+from dnsrenew.base.values import replace
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.server import (
     ConfiguredPair,
@@ -19,7 +20,7 @@ from dnsrenew.extensions.setup.init.server import (
     ServerHost,
     argument,
     config_file,
-    reload_command,
+    reload,
     words,
 )
 
@@ -50,23 +51,18 @@ def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
     usual = ("/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf")
     config = config_file(host, program, ("-c",), *usual)
     given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
-    own = [command[0], *given, "-s", "reload"]
-    pairs, plain, names = _nginx_servers(host, config)
     return FoundServer(
-        key="nginx",
-        title="nginx",
         config=config,
-        pairs=tuple(pairs),
-        names=tuple(names),
-        options={"reload": reload_command(program, own, "reload")},
-        settings=("ssl_certificate", "ssl_certificate_key"),
-        plain=tuple(plain),
+        **_nginx_sites(host, config),
+        options=reload(program, "reload", command[0], *given, "-s", "reload"),
+        settings=_INHERITED,
         where=texts.ADD_TO_SERVER,
         lines=("listen 443 ssl;", "ssl_certificate {certificate};", "ssl_certificate_key {key};"),
     )
 
 
-def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair], list[PlainBlock], list[str]]:
+def _nginx_sites(host: ServerHost, config: str) -> dict[str, Any]:
+    """Return the ``pairs``, the ``plain`` sites and all ``names``."""
     pairs: list[ConfiguredPair] = []
     plain: list[PlainBlock] = []
     every: dict[str, None] = {}
@@ -75,15 +71,15 @@ def _nginx_servers(host: ServerHost, config: str) -> tuple[list[ConfiguredPair],
         names = [name for line in block if line[0] == "server_name" for name in line[1:] if name != "_"]
         every.update(dict.fromkeys(names))
         listens = [line[1:] for line in block if line[0] == "listen" and len(line) > 1]
-        ports = [port for words in listens if "ssl" in words and (port := _port(words[0])) is not None]
+        port = next((port for words in listens if "ssl" in words and (port := _port(words[0])) is not None), None)
         certificate, key = (next(iter(values.get(name, ())), "") for name in _INHERITED)
         if certificate and key:
             folder = os.path.dirname(config)
             paths = (os.path.join(folder, certificate), os.path.join(folder, key))
-            pairs.append(ConfiguredPair(tuple(names), *paths, ports[0] if ports else None))
+            pairs.append(ConfiguredPair(tuple(names), *paths, port))
         else:
-            plain.append(PlainBlock(_public(names), values[_FILE][0], ports[0] if ports else None))
-    return pairs, plain, list(every)
+            plain.append(PlainBlock(_public(names), values[_FILE][0], port))
+    return {"pairs": tuple(pairs), "plain": tuple(plain), "names": tuple(every)}
 
 
 def _public(names: Sequence[str]) -> tuple[str, ...]:
@@ -93,51 +89,34 @@ def _public(names: Sequence[str]) -> tuple[str, ...]:
 def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
     """Yield the directives of each ``server`` block; those that it has from blocks around it come last."""
     left, size = _MOST_FILES, _MOST
-    tokens: list[str] = []
+    stack: list[tuple[str, Block, dict[str, list[str]]]] = [("", [], {})]
 
-    def read(path: str, depth: int = _DEEPEST) -> None:
+    def read(path: str, depth: int = _DEEPEST) -> Iterator[Block]:
         nonlocal left, size
         text = host.read(path) if left and size > 0 and depth else ""
         left, size = max(left - 1, 0), size - len(text)
         line: list[str] = []
         for word in _tokens(text):
+            if word not in {";", "{", "}"}:
+                line.append(word)
+                continue
             if word == ";" and line[:1] == ["include"] and len(line) > 1:
                 for file in _included(host, os.path.dirname(config), line[1]):
-                    read(file, depth - 1)
-                line = []
-            elif word in {";", "{", "}"}:
-                tokens.extend([*line, word])
-                if [*line, word] == ["server", "{"]:
-                    tokens.extend([_FILE, path, ";"])
-                line = []
-            else:
-                line.append(word)
-
-    read(config)
-    yield from _blocks(tokens)
-
-
-def _blocks(tokens: Sequence[str]) -> Iterator[Block]:
-    stack: list[tuple[str, Block, dict[str, list[str]]]] = [("", [], {})]
-    line: list[str] = []
-    for word in tokens:
-        if word == ";":
-            if line:
+                    yield from read(file, depth - 1)
+            elif word == ";" and line:
                 stack[-1][1].append(line)
                 stack[-1][2].setdefault(line[0], line)
-            line = []
-        elif word == "{":
-            stack.append((line[0] if line else "", [], {}))
-            line = []
-        elif word == "}":
-            if len(stack) > 1:
+            elif word == "{":
+                name = line[0] if line else ""
+                stack.append((name, [[_FILE, path]] if name == "server" else [], {}))
+            elif word == "}" and len(stack) > 1:
                 name, block, _ = stack.pop()
                 if name == "server":
                     above = [first for _, _, first in reversed(stack[-_MOST_ABOVE:])]
                     yield [*block, *(first[name] for first in above for name in _INHERITED if name in first)]
             line = []
-        else:
-            line.append(word)
+
+    yield from read(config)
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -171,17 +150,13 @@ def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
     command = words(program)
     usual = ("/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf")
     config = config_file(host, program, ("-f",), *usual)
-    own = [command[0], *(["-f", config] if argument(command, "-f") else []), "-k", "graceful"]
-    pairs, plain, names, lacking = _apache_servers(host, config)
+    given = ["-f", config] if argument(command, "-f") else []
+    sites, lacking = _apache_sites(host, config)
     return FoundServer(
-        key="apache",
-        title="Apache",
         config=config,
-        pairs=tuple(pairs),
-        names=tuple(names),
-        options={"reload": reload_command(program, own, "reload")},
+        **sites,
+        options=reload(program, "reload", command[0], *given, "-k", "graceful"),
         settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
-        plain=tuple(plain),
         where=texts.ADD_MODULE_TOO if "ssl_module" in lacking else texts.ADD_VIRTUAL_HOST,
         lines=(*(["Listen 443"] if "443" in lacking else []), *_VIRTUAL_HOST),
     )
@@ -197,27 +172,20 @@ _VIRTUAL_HOST: Final = (
 )
 
 
-def _apache_servers(
-    host: ServerHost, config: str
-) -> tuple[list[ConfiguredPair], list[PlainBlock], list[str], set[str]]:
-    """Return the pairs, the virtual hosts without one, the names, and what TLS lacks: the port, the module.
+def _apache_sites(host: ServerHost, config: str) -> tuple[dict[str, Any], set[str]]:
+    """Return the ``pairs``, the ``plain`` virtual hosts and all ``names``; and what TLS lacks: the port, the module.
 
     What stands outside of virtual hosts is for any name.
     """
-    pairs: list[ConfiguredPair] = []
-    every: dict[str, None] = {}
     main_port: int | None = None
-    blocks: list[dict[str, list[str]]] = [{}]
-    ports: list[int | None] = [None]
+    blocks: list[tuple[int | None, dict[str, list[str]]]] = [(None, {})]
     needed = {"443", "ssl_module"}
     file = config
     for directive, values in _apache_lines(host, config):
         if directive == "<virtualhost" and values:
-            blocks.append({_FILE: [file]})
-            ports.append(_port(values[0].rstrip(">")))
+            blocks.append((_port(values[0].rstrip(">")), {_FILE: [file]}))
         elif directive == "</virtualhost>":
-            blocks.append({})  # main server again: its directives are read together
-            ports.append(None)
+            blocks.append((None, {}))  # main server again: its directives are read together
         elif directive == "listen" and values:
             main_port = main_port or _port(values[0])
             needed.discard(str(_port(values[0])))
@@ -227,19 +195,20 @@ def _apache_servers(
             file = values[0]
         elif directive in {"servername", "serveralias"}:
             names = [value.rpartition("//")[2].partition(":")[0] for value in values]
-            blocks[-1].setdefault("names", []).extend(names)
-            every.update(dict.fromkeys(names))
+            blocks[-1][1].setdefault("names", []).extend(names)
         elif directive in {"sslcertificatefile", "sslcertificatekeyfile"} and values:
-            blocks[-1][directive] = values
+            blocks[-1][1][directive] = values
+    pairs: list[ConfiguredPair] = []
     plain: list[PlainBlock] = []
-    for block, port in zip(blocks, ports, strict=True):
+    for port, block in blocks:
         certificate, key = (block.get(name, [""])[0] for name in ("sslcertificatefile", "sslcertificatekeyfile"))
         if certificate:
             names = block.get("names", []) if port is not None else []
             pairs.append(ConfiguredPair(tuple(names), certificate, key, port or main_port))
         elif _FILE in block:
             plain.append(PlainBlock(_public(block.get("names", [])), block[_FILE][0]))
-    return pairs, plain, list(every), needed
+    every = dict.fromkeys(name for _, block in blocks for name in block.get("names", ()))
+    return {"pairs": tuple(pairs), "plain": tuple(plain), "names": tuple(every)}, needed
 
 
 def _apache_lines(host: ServerHost, config: str) -> Iterator[tuple[str, list[str]]]:
@@ -286,17 +255,8 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
     socket = _SOCKET.search(text)
     if socket is not None and not _is_its_socket(host, socket[1], text):
         socket = None
-    reload = reload_command(program, [], "reload")
-    options: dict[str, object] = {"socket": socket[1]} if socket and pairs else {"reload": reload} if reload else {}
-    return FoundServer(
-        key="haproxy",
-        title="HAProxy",
-        config=config,
-        pairs=tuple(pairs[:1]),
-        to="haproxy" if socket and pairs else "files",
-        options=options,
-        settings=("crt",),
-    )
+    found = FoundServer(config=config, pairs=tuple(pairs[:1]), options=reload(program, "reload"), settings=("crt",))
+    return replace(found, to="haproxy", options={"socket": socket[1]}) if socket and pairs else found
 
 
 def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
@@ -325,6 +285,4 @@ def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
     admin, port = _ADMIN.search(text), _SITE_PORT.search(text)
     options = {"url": f"http://{admin[1]}"} if admin else {}
     served = ConfiguredPair((), pair[1], pair[2], int(port[1]) if port else _HTTPS)
-    return FoundServer(
-        key="caddy", title="Caddy", config=config, pairs=(served,), to="caddy", options=options, settings=("tls",)
-    )
+    return FoundServer(config=config, pairs=(served,), to="caddy", options=options, settings=("tls",))

@@ -9,7 +9,7 @@ import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from dnsrenew.base import files
 from dnsrenew.base.model import DnsAccount
@@ -93,21 +93,20 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
     made += reversed(missing)
 
 
-def _check(draft: InitDraft, text: str, made: list[Path]) -> Config:
+def _check(draft: InitDraft, text: str, made: list[Path]) -> None:
     """Read the configuration as it will be read, under another name."""
     draft_file = draft.around.config.with_name(f".{draft.around.config.name}.new")
     draft_file.unlink(missing_ok=True)
     made.append(draft_file)
     writing.write(draft_file, text)
     try:
-        config = Config.load(draft_file, insist=draft.around.insist)
+        Config.load(draft_file, insist=draft.around.insist)
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
         raise tables_wrong(error) from None  # without places: the draft_file file is removed
     made.remove(draft_file)
     draft_file.unlink()
-    return config
 
 
 def _remove(made: list[Path]) -> None:
@@ -129,14 +128,14 @@ class _ConfigText:
     def top(self) -> Iterator[str]:
         """Yield the lines above the first table."""
         draft = self._draft
-        plain = {key: value for key, value in draft.tables.items() if not isinstance(value, Mapping)}
         if draft.contact:
             yield from config_file.assignment("contact", list(draft.contact))
         else:
             yield '# contact = ["me@example.com"]'
         yield f"agree_terms = {config_file.toml_value(draft.agree_terms)} # {self._say(texts.FILE_TERMS)}"
-        for key, value in plain.items():
-            yield from config_file.assignment(key, value)
+        for key, value in draft.tables.items():
+            if not isinstance(value, Mapping):
+                yield from config_file.assignment(key, value)
 
     def tables(self) -> Iterator[str]:
         """Yield the tables that were given, as they are."""
@@ -153,13 +152,13 @@ class _ConfigText:
         yield from config_file.assignment("provider", provider.name)
         if draft.account_zones:
             yield from config_file.assignment("zones", list(draft.account_zones))
-        for key, value in draft.options.items():
-            yield from config_file.assignment(key, value)
+        options = dict(draft.options)
         for key, value in draft.secrets.items():
-            reference = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
-            yield from config_file.assignment(key, reference)
+            options[key] = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
+        for key, value in options.items():
+            yield from config_file.assignment(key, value)
         for key, spec in provider.options.items():
-            if key not in {**draft.options, **draft.secrets} and key not in asked_options(provider):
+            if key not in options and key not in asked_options(provider):
                 yield config_file.comment(f"{key}: {self._say(spec.help)}")
 
     def certificate(self) -> Iterator[str]:
@@ -169,11 +168,9 @@ class _ConfigText:
         yield from config_file.assignment("domains", list(draft.domains))
         yield f'# key = "ecdsa-p256" # {self._say(texts.FILE_KEY)}'
         for number, each in enumerate(draft.deployments, 1):
-            yield from (
-                "",
-                "[[certificate.deploy]]",
-                *([config_file.comment(self._say(each.comment))] if each.comment else []),
-            )
+            yield from ("", "[[certificate.deploy]]")
+            if each.comment:
+                yield config_file.comment(self._say(each.comment))
             for key, value in each.entry.items():
                 yield from config_file.assignment(key, value)
             for key, value in each.secrets.items():
@@ -210,16 +207,6 @@ def _is_table_of_tables(path: tuple[str, ...], value: object) -> bool:
 # ── appending ──────────────────────────────────────────────────────────────────────────
 
 # One more certificate for a configuration that is there: every line of it stays, and tables are added at its end.
-
-
-class TableWriter(Protocol):
-    """Writes the tables of complete answers."""
-
-    def account(self) -> Iterator[str]:
-        """Yield the lines of the DNS account."""
-
-    def certificate(self) -> Iterator[str]:
-        """Yield the lines of the certificate."""
 
 
 def completed(existing: ExistingConfig, answers: Answers) -> Answers:
@@ -291,7 +278,7 @@ def read_existing(path: Path, *, insist: bool) -> ExistingConfig:
     return ExistingConfig(files.read(path), config)
 
 
-def appended(existing: ExistingConfig, draft: InitDraft, writer: TableWriter) -> str:
+def appended(existing: ExistingConfig, draft: InitDraft, writer: _ConfigText) -> str:
     """Return the text of the configuration with the tables of an account and of a certificate at its end."""
     lines = [existing.text.rstrip("\n"), ""]
     known, number, wanted = _account(existing, draft), 1, draft.account
