@@ -173,6 +173,7 @@ class About(NamedTuple):
     :ivar left_behind: whether the driver's program left values.
     :ivar retry_after: seconds that the DNS host asked to wait.
     :ivar sent: False: no request has left this machine.
+    :ivar held_until: the time (RFC 3339) until which the ledger holds back the next order.
     """
 
     stage: str = ""
@@ -194,6 +195,7 @@ class About(NamedTuple):
     left_behind: bool = False
     retry_after: float | None = None
     sent: bool = True
+    held_until: str = ""
 
 
 class DnsRenewError(Exception):

@@ -14,7 +14,7 @@ from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config.sources import here
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import DnsRenewError, about
 from dnsrenew.renewal.batch import asked_by_ca
 
 _FILES: Final = ("fullchain.pem", "privkey.pem")
@@ -206,7 +206,7 @@ class OutcomeText(Frozen):
     def _retry_command(self, outcome: Outcome) -> str:
         """Return the command that does not wait. A forced renewal is not due, so it must be forced again."""
         asked, deferred = asked_by_ca(outcome), outcome.status == "deferred" or is_held(outcome.error)
-        deferred = deferred or (outcome.error is not None and "held_until" in outcome.error.evidence)
+        deferred = deferred or (outcome.error is not None and bool(about(outcome.error).held_until))
         flags = ["--force"] if outcome.reason == "forced" else []
         if asked or deferred or not (flags or self.attended):
             flags.append("--now")

@@ -112,8 +112,9 @@ def _with_dns_first(
         id(one): job.services.instead.error(job.spec, one) for one in failures if isinstance(one, AttemptError)
     }
     if until := _held_until(job, attempts):
-        told[id(error)] = held = copy(told.get(id(error), error))
-        held.evidence = {**held.evidence, "held_until": rfc3339(until)}
+        held = copy(told.get(id(error), error))
+        held.evidence = dict(held.evidence)
+        told[id(error)] = held.with_evidence(held_until=rfc3339(until))
     shown = tuple(replace(each, error=told.get(id(each.error), each.error)) for each in attempts)
     return told.get(id(error), error), shown
 

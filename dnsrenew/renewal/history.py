@@ -62,8 +62,8 @@ def after_failure(
     pause *= chance.uniform(1 - SPREAD, 1 + SPREAD)
     failure: dict[str, Any] = {**(failed.last_failure or {}), "fix": error.fix, **_tried(attempts)}
     failure["class"] = type(error).__name__
-    if until := error.evidence.get("held_until"):
-        failure["held_until"] = until
+    if held := about(error).held_until:
+        failure["held_until"] = held
     if unpause:
         failure["url"] = unpause
     if asked > pause:
