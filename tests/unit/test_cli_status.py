@@ -1,7 +1,8 @@
 """`dnsrenew status`: a table that fits, and an exit status for monitors."""
 
+import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from dnsrenew.base.model import DeploymentResult, DnsAccount, Route
 from dnsrenew.cli import formatting, main, terminal
+from dnsrenew.cli import texts as cli_texts
 from dnsrenew.cli.status import needs_attention
 from dnsrenew.errors import DeployError
 from dnsrenew.schedule.detect import UNKNOWN, ActiveSchedule, RunningSchedule
@@ -404,6 +406,20 @@ def test_a_failure_whose_cause_is_gone_is_gone(workspace: MemoryWorkspace) -> No
     assert (done.returncode, "failed" in done.stdout, "other" in done.stdout) == (0, False, False), done.stdout
 
 
+@pytest.fixture
+def catalogue(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Puts the texts of the program back, which another language replaces for the whole process."""
+    monkeypatch.setattr(formatting, "_translator", [])
+    monkeypatch.setattr(formatting, "_documents", [])
+    kept = {name: (value, copy.deepcopy(value)) for name, value in vars(cli_texts).items() if name.isupper()}
+    yield
+    for name, (value, content) in kept.items():
+        if isinstance(value, dict):
+            value.update(content)
+        setattr(cli_texts, name, value)
+
+
+@pytest.mark.usefixtures("catalogue")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_rows_of_a_certificate_stand_in_one_column(show: Show, language: str) -> None:
     """The versions that `-v` adds begin where the texts of the other rows begin, in every language."""
