@@ -642,6 +642,7 @@ def test_ctrl_c_in_the_rehearsal(newcomer: Newcomer, lab: Lab) -> None:
     lab.lag = 0.0
     assert lab.txt(f"_acme-challenge.www.{ZONE}") == set()
     assert "The configuration remains in dnsrenew.toml" in talk.text
+    assert "Run the command again" not in " ".join(talk.text.split())
     with newcomer.talk(deploy="none", schedule=False) as again:
         again.answer("Which domain", f"www.{ZONE}")
         again.expect("already has a certificate for these domains")
