@@ -132,9 +132,7 @@ def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreE
     return StoreError.of(text, **evidence, command=part.command, account=account, option=arguments)
 
 
-def _import(
-    request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None]
-) -> ImportResult:
+def _import(request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None]) -> ImportResult:
     config, host, live = request.config, request.host, request.config.parent / LIVE
     again = _was_imported(config)
     sources, notes = _sources(request), reading.Notes(host.discovery)
