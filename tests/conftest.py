@@ -9,7 +9,7 @@ from hypothesis import settings
 
 from dnsrenew.cli import formatting
 
-pytest_plugins = ["tests.kit.postgres_fixtures", "tests.kit.secrecy", "tests.kit.store_sites"]
+pytest_plugins = ["tests.kit.postgres_fixtures", "tests.kit.secrecy", "tests.kit.store_sites", "tests.kit.users"]
 
 # Started in the background of a shell, or by nohup: what we start would inherit that, and signals could not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

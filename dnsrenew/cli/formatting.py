@@ -33,6 +33,11 @@ _CHINESE_WORD: Final = (
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
 
+_TABLE: Final = r"\{ [\w-]+ = [^{}\n]*\}"
+_ENTRY: Final = re.compile(rf"(?:[a-z_]+ = )?{_TABLE}")
+_PASTED: Final = re.compile(rf"[ \n]?([a-z_]+ = \[{_TABLE}(?:, {_TABLE})*\])[.。]?([\ue000-\ue005]*)[ \n]?")
+"""An inline table of TOML, which is not broken, and a line with a list of them, which stands alone to be pasted."""
+
 _CLOSE: Final = timedelta(days=2)
 
 
@@ -220,6 +225,9 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
     """Break the text into lines between words. ``first`` and ``rest`` are the prefixes of the lines."""
     lines: list[str] = []
     text = typed(text) if "dnsrenew " in text else text
+    if columns is not None and "{ " in text:
+        text = _PASTED.sub(lambda found: f"\n{found[1].replace(' ', GLUE)}{found[2]}\n", text).lstrip("\n")
+        text = _ENTRY.sub(lambda found: found[0].replace(" ", GLUE), text)
     for paragraph in text.splitlines() or [""]:
         start = rest if lines else first
         for number, row in enumerate(_rows(paragraph, columns, start, rest)):

@@ -15,7 +15,7 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
-from dnsrenew.config.schema import FieldScope, Key, Table, as_table
+from dnsrenew.config.schema import FieldScope, Key, Table, as_table, brackets
 from dnsrenew.config.secret_fields import secret
 
 _LE_STAGING: Final = "letsencrypt-staging"  # also used by --dry-run for CAs without a staging CA
@@ -130,7 +130,7 @@ class CaTables:
         self._origins[name] = scope, path
         table = as_table(value)
         if table is None:
-            raise FieldError(texts.CA_TABLE, found=kind(value))
+            raise brackets(value, scope, path, texts.CA_TABLE)
         scope = replace(scope, literal=isinstance(value, CA))
         if "name" in table and not scope.python:
             scope.mistake((*path, "name"), UNKNOWN_KEY, one_of(tuple(key for key in _CA.keys if key != "name")))

@@ -15,7 +15,7 @@ from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
-from dnsrenew.config.schema import FieldScope, Key, Table
+from dnsrenew.config.schema import FieldScope, Key, Table, brackets
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
@@ -188,7 +188,7 @@ class CertificateTables:
     def read(self, value: Any, scope: FieldScope, path: KeyPath) -> None:
         """Read the tables ``[[certificate]]`` of one file."""
         if not isinstance(value, (list, tuple)):
-            raise FieldError(texts.CERTIFICATES, found=kind(value))
+            raise brackets(value, scope, path, texts.TABLES)
         for index, table in enumerate(value):
             item_path = (*path, index)
             try:

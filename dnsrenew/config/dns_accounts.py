@@ -16,7 +16,7 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import dns_hook, each_key, file_path, integer, judged_file, list_of, plain_name, text, zone
-from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table
+from dnsrenew.config.schema import TOP_LEVEL, FieldScope, ReadField, as_table, brackets
 from dnsrenew.config.secret_fields import any_secret, maybe_secret, secret
 from dnsrenew.drivers import catalogue, scripts
 from dnsrenew.drivers.catalogue import check_options, help_within, plug_in_names
@@ -142,7 +142,7 @@ class DnsAccountTables:
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)
         if table is None:
-            raise FieldError(texts.DNS_TABLE, found=kind(value))
+            raise brackets(value, scope, path, texts.DNS_TABLE)
         if name in self.files:
             where = self.files[name] or texts.FIRST
             scope.mistake(path, texts.SECOND_ACCOUNT, texts.ANOTHER_NAME.format(where=where))

@@ -22,7 +22,7 @@ from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
-from dnsrenew.config.schema import FieldScope, ReadField
+from dnsrenew.config.schema import FieldScope, ReadField, brackets
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
@@ -102,6 +102,9 @@ def choice(*words: str) -> ReadField:
     return read
 
 
+_OF_TABLES: Final = (texts.ROUTES, texts.TABLES)
+
+
 def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = False) -> ReadField:
     """Return a reader of a list; each invalid item is a mistake of its own.
 
@@ -113,7 +116,7 @@ def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = 
         if one and isinstance(value, str):
             return (read_item(value, scope, path),)
         if not isinstance(value, (list, tuple)):
-            raise FieldError(expected)
+            raise brackets(value, scope, path, expected) if expected in _OF_TABLES else FieldError(expected)
         if len(value) < least:
             found = texts.LIST_LENGTH.format(count=len(value)) if value else EMPTY_LIST
             raise FieldError(expected, found=found)

@@ -207,6 +207,14 @@ def as_table(value: object) -> Mapping[str, Any] | None:
     return {key: field for key, field in fields.items() if field not in (None, (), "")} | options
 
 
+def brackets(value: object, scope: FieldScope, path: KeyPath, expected: Phrase | str) -> FieldError:
+    """Return the mistake of a list instead of a table, or the other way round: it names the table as it is written."""
+    form = texts.TWO_BRACKETS if as_table(value) is not None else texts.ONE_BRACKET
+    if not scope.python and isinstance(path[-1], str) and isinstance(value, (dict, list)):
+        expected = form.format(key=".".join(part for part in path if isinstance(part, str)))
+    return FieldError(expected, found=kind(value))
+
+
 class Table(Frozen):
     """The keys of one kind of table.
 
@@ -226,7 +234,7 @@ class Table(Frozen):
         """
         table = value if type(value) is dict else as_table(value)
         if table is None:
-            raise FieldError(TABLE, found=kind(value))
+            raise brackets(value, scope, path, TABLE)
         values: dict[str, Any] = {}
         meant: set[str | None] = set()
         for key, given in table.items():

@@ -307,6 +307,8 @@ CONTACTS: Final = Phrase('a list of email addresses, such as ["me@example.com"]'
 ZONES: Final = Phrase('a list with at least one zone, such as ["example.com"]')
 ROUTES: Final = Phrase("a list with at least one route")
 TABLES: Final = Phrase("a list of tables")
+ONE_BRACKET: Final = Phrase("Write [{key}], with one bracket.")
+TWO_BRACKETS: Final = Phrase("Write [[{key}]], with two brackets.")
 DEPLOYMENTS: Final = Phrase("a list of Deployment, tables and functions of a Certificate")
 CA_ARGUMENT: Final = Phrase('the name of a CA, or a CA such as CA("https://…")')
 ADDRESSES: Final = Phrase("a list of addresses HOST[:PORT]")
@@ -450,7 +452,6 @@ WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 # ── phrases: certificates and routes ────────────────────────────────────────────────────
 
-CERTIFICATES: Final = Phrase("Write [[certificate]], with two brackets.")
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")

@@ -24,7 +24,7 @@ from tests.kit.api_server import Api
 from tests.kit.deployments import KeptFiles, make_certificate
 from tests.kit.folders import here
 from tests.kit.processes import wait_until
-from tests.kit.users import NOBODY, as_root, open_way, started
+from tests.kit.users import NOBODY, as_root, started
 from tests.lab.web import fetch
 
 pytestmark = pytest.mark.timeout(900)  # where HFS is compiled first
@@ -81,9 +81,9 @@ class HfsStage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path, script: Path) -> HfsStage:
+def stage(open_path: Path, script: Path) -> HfsStage:
     """A folder of HFS."""
-    return HfsStage(tmp_path, script)
+    return HfsStage(open_path, script)
 
 
 def code(result: DeploymentResult) -> str:
@@ -191,9 +191,9 @@ def test_hfs_that_is_down(stage: HfsStage) -> None:
     assert (stage.folder / "dnsrenew-home.key").read_text() == stage.new.private_key_pem
 
 
-def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
+def test_hfs_that_is_too_old(open_path: Path, old_script: Path) -> None:
     """HFS 0.52 is refused by the target `hfs`. With `files` it serves the new pair while a download continues."""
-    stage, size = HfsStage(tmp_path, old_script), 32 << 20
+    stage, size = HfsStage(open_path, old_script), 32 << 20
     with stage.running(vfs=hfs.shared_file(stage.folder / "big.bin", size)) as server:
         assert code(stage.deploy(server.url)) == "deploy-unsupported"
         assert server.leaf() == here(stage.old.certificate_path).read_text()
@@ -207,11 +207,11 @@ def test_hfs_that_is_too_old(tmp_path: Path, old_script: Path) -> None:
         assert server.process.running
 
 
-def test_hfs_that_has_another_folder(tmp_path: Path) -> None:
+def test_hfs_that_has_another_folder(open_path: Path) -> None:
     """If the folder of HFS is not on this machine, as with a container, the deployment changes nothing."""
     answers = {"/~/api/get_status": {"cwd": "/no/such/folder"}, "/~/api/get_config": {"https_port": 443}}
     with Api(lambda asked: (200, answers[asked.path])) as api:
-        result = HfsStage(tmp_path, Path()).deploy(api.url)
+        result = HfsStage(open_path, Path()).deploy(api.url)
     assert (code(result), result.changed) == ("deploy-unwritable", False)
 
 
@@ -316,9 +316,9 @@ class Command:
 
 
 @pytest.fixture
-def stranger(tmp_path: Path) -> Iterator[Path]:
+def stranger(open_path: Path) -> Iterator[Path]:
     """The folder of a program of nobody that answers in place of HFS; as its own it gives one that is like `/tmp`."""
-    folder, temporary = open_way(tmp_path) / "stranger", tmp_path / "tmp"
+    folder, temporary = open_path / "stranger", open_path / "tmp"
     for each in (folder, temporary):
         each.mkdir()
     os.chown(folder, NOBODY, NOBODY)
@@ -332,12 +332,12 @@ def stranger(tmp_path: Path) -> Iterator[Path]:
 
 
 @as_root
-def test_a_program_of_another_user_in_place_of_hfs(tmp_path: Path, stranger: Path) -> None:
+def test_a_program_of_another_user_in_place_of_hfs(open_path: Path, stranger: Path) -> None:
     """Another user's HFS is not asked unless its address is named, and a password needs an address.
 
     Its user is named in place of that.
     """
-    command = Command(tmp_path / "home")
+    command = Command(open_path / "home")
     command.configure('user = "boss"\npassword = "file:password.txt"\n')
     checked = command.run(command.argv("check"))
     assert (checked.returncode, "url: This key is missing." in " ".join(checked.stderr.split())) == (2, True), (
@@ -366,21 +366,21 @@ def test_hfs_that_is_found(stage: HfsStage, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @as_root
-def test_a_folder_in_which_others_can_put_files(tmp_path: Path, stranger: Path) -> None:
+def test_a_folder_in_which_others_can_put_files(open_path: Path, stranger: Path) -> None:
     """The private key is not written to a folder like `/tmp` because a program that answers as HFS names it."""
-    command = Command(tmp_path / "home")
+    command = Command(open_path / "home")
     port = (stranger / "config.yaml").read_text().split()[1]
     command.configure(f'url = "http://127.0.0.1:{port}"\n')
     done = command.run(command.install)
     assert done.returncode == 1, done.stdout
     assert "The private key was not written there" in " ".join((done.stdout + done.stderr).split())
-    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list((open_path / "tmp").iterdir()) == []
 
 
 @as_root
-def test_a_huge_configuration_of_hfs(tmp_path: Path) -> None:
+def test_a_huge_configuration_of_hfs(open_path: Path) -> None:
     """The first megabyte of `config.yaml` is read, however large it is."""
-    command = Command(tmp_path / "home")
+    command = Command(open_path / "home")
     (command.home / ".hfs").mkdir()
     with (command.home / ".hfs" / "config.yaml").open("wb") as file:
         file.truncate(700 << 20)

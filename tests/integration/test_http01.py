@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -267,17 +266,9 @@ def test_a_webroot_that_is_not_served(stage: Http01Stage, tmp_path: Path) -> Non
     assert list(ours.iterdir()) == []
 
 
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder that every user can enter, unlike pytest's own."""
-    with tempfile.TemporaryDirectory(prefix="dnsrenew-web-") as name:
-        Path(name).chmod(0o755)
-        yield Path(name)
-
-
-def test_nginx_serves_the_webroot(stage: Http01Stage, open_folder: Path) -> None:
+def test_nginx_serves_the_webroot(stage: Http01Stage, open_path: Path) -> None:
     """nginx, as another user, can read our files, even with the umask 077."""
-    webroot, own = open_folder / "html", open_folder / "nginx"
+    webroot, own = open_path / "html", open_path / "nginx"
     webroot.mkdir(mode=0o755)
     own.mkdir()
     own.chmod(0o777)
@@ -304,9 +295,9 @@ SWAP = 'while :; do for file in "$1"/*; do [ -f "$file" ] && rm -f "$file" && mk
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no FIFOs on Windows")
-def test_the_owner_of_the_folder_cannot_block_a_run(stage: Http01Stage, open_folder: Path) -> None:
+def test_the_owner_of_the_folder_cannot_block_a_run(stage: Http01Stage, open_path: Path) -> None:
     """If another user replaces every file with a pipe, the run fails and ends."""
-    folder = open_folder / ".well-known/acme-challenge"
+    folder = open_path / ".well-known/acme-challenge"
     folder.mkdir(parents=True)
     other: dict[str, Any] = {}
     if os.geteuid() == 0:
@@ -314,7 +305,7 @@ def test_the_owner_of_the_folder_cannot_block_a_run(stage: Http01Stage, open_fol
         other = {"user": 65534, "group": 65534, "extra_groups": []}
     with subprocess.Popen(["/bin/sh", "-c", SWAP, "swap", str(folder)], stderr=subprocess.DEVNULL, **other) as hostile:
         try:
-            run = threads.start(lambda: stage.issue(Route("http-01", webroot=open_folder)))
+            run = threads.start(lambda: stage.issue(Route("http-01", webroot=open_path)))
             assert run.done.wait(60)
         finally:
             hostile.kill()

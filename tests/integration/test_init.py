@@ -29,7 +29,7 @@ from tests.kit.deployments import make_certificate
 from tests.kit.dialogue import Dialogue
 from tests.kit.processes import wait_until
 from tests.kit.program import named_in
-from tests.kit.users import NOBODY, as_root, open_way, started
+from tests.kit.users import NOBODY, as_root, started
 from tests.lab import Lab
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
@@ -307,12 +307,12 @@ _NOT_YOURS: Final = "it belongs to another user; name its files yourself"
 
 
 @pytest.fixture
-def strangers(tmp_path: Path) -> Iterator[dict[str, int]]:
+def strangers(open_path: Path) -> Iterator[dict[str, int]]:
     """Processes of nobody that call themselves nginx, Home Assistant, HFS and Jellyfin: their names and numbers.
 
     Their configurations name files of nobody.
     """
-    folder = open_way(tmp_path) / "evil"
+    folder = open_path / "evil"
     folder.mkdir()
     content = {
         "loop.sh": _LOOP,
@@ -339,11 +339,11 @@ def strangers(tmp_path: Path) -> Iterator[dict[str, int]]:
 
 
 @as_root
-def test_the_servers_of_another_user(newcomer: Newcomer, strangers: dict[str, int], tmp_path: Path) -> None:
+def test_the_servers_of_another_user(newcomer: Newcomer, strangers: dict[str, int], open_path: Path) -> None:
     """They are listed with their user, are no default answer, and cannot be chosen; root's own nginx is the default."""
-    site = tmp_path / "site"
+    site = open_path / "site"
     site.mkdir()
-    servers.place(site, make_certificate(tmp_path / "old"))
+    servers.place(site, make_certificate(open_path / "old"))
     with servers.nginx(site) as nginx, newcomer.talk(schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "rfc2136")
@@ -367,7 +367,7 @@ def test_the_servers_of_another_user(newcomer: Newcomer, strangers: dict[str, in
         assert talk.end() == 0, talk.text
         leaf = (newcomer.workspace.store / "certificates" / f"www.{ZONE}" / "current" / "cert.pem").read_text()
         wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", nginx.port)) == leaf)
-    assert (tmp_path / "evil" / "key.pem").read_text() == ""
+    assert (open_path / "evil" / "key.pem").read_text() == ""
     assert "nobody" not in newcomer.config.read_text()
 
 
@@ -642,6 +642,7 @@ def test_ctrl_c_in_the_rehearsal(newcomer: Newcomer, lab: Lab) -> None:
     lab.lag = 0.0
     assert lab.txt(f"_acme-challenge.www.{ZONE}") == set()
     assert "The configuration remains in dnsrenew.toml" in talk.text
+    assert "Run the command again" not in " ".join(talk.text.split())
     with newcomer.talk(deploy="none", schedule=False) as again:
         again.answer("Which domain", f"www.{ZONE}")
         again.expect("already has a certificate for these domains")

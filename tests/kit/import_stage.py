@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.kit.tool_folders import OldMachine
-from tests.kit.users import open_way, ordinary_user
+from tests.kit.users import ordinary_user
 
 _MOUNTED = """
 machine=$1 folder=$2; shift 2
@@ -56,7 +56,7 @@ class ImportStage:
     """A machine whose root, or another user, imports."""
 
     def __init__(self, root: Path) -> None:
-        self.machine = OldMachine(open_way(root) / "machine")
+        self.machine = OldMachine(root / "machine")
         for name in _ACCOUNTS:
             shutil.copy(f"/etc/{name}", self.machine.root / "etc")
         self.crontabs = self.machine.root / "var/spool/cron/crontabs"

@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,14 @@ def open_way(folder: Path) -> Path:
         if path.stat().st_uid == os.geteuid() and path != Path("/"):
             path.chmod(path.stat().st_mode | 0o055)
     return folder
+
+
+@pytest.fixture
+def open_path() -> Iterator[Path]:
+    """A folder that every user can reach, also while another pytest closes the folder of pytest's own."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        path = Path(folder).resolve()
+        yield path if sys.platform == "win32" else open_way(path)
 
 
 _REOPENED = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.cli import main, terminal
-from tests.kit.users import NOBODY, acting_as, as_root, open_way
+from tests.kit.users import NOBODY, acting_as, as_root
 
 RIGHT = """\
 contact = ["me@example.com"]
@@ -150,9 +150,15 @@ def test_a_configuration_that_others_can_change(folder: Path, capsys: pytest.Cap
 
 
 @as_root
-def test_what_a_user_names_is_used_with_a_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.usefixtures("folder")
+def test_what_a_user_names_is_used_with_a_warning(
+    open_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A named file is used with a warning, or with --insist without one. A file that was only found is refused."""
-    path = open_way(folder) / "dnsrenew.toml"
+    monkeypatch.chdir(open_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(open_path))
+    path = open_path / "dnsrenew.toml"
+    path.write_text(RIGHT)
     os.chown(path, NOBODY, NOBODY)
     path.chmod(0o666)
     assert main(["check", "--config", str(path), "--insist"]) == 0

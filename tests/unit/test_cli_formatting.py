@@ -197,3 +197,25 @@ def test_fields_are_aligned() -> None:
     """Labels and texts are aligned in columns, even if a text wraps."""
     lines = formatting.fields([("a", "one two three"), ("label", "x")], 16)
     assert lines == ["  a      one two", "         three", "  label  x"]
+
+
+PASTED = 'routes = [{ challenge = "dns-01", dns = "home" }, { challenge = "http-01" }]'
+
+
+@pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.parametrize(
+    ("before", "after"), [("Name the account in a route: ", "."), ("在路由中指定账户：", "。再试一次。")]
+)
+def test_a_line_to_paste_stands_alone(columns: int, before: str, after: str) -> None:
+    """On a terminal a list of tables has a line of its own, without the full stop; elsewhere all is one line."""
+    text = f"{before}{PASTED}{after}"
+    assert formatting.wrap(text, columns, "→ ", "  ")[1] == f"  {PASTED}"
+    assert formatting.wrap(text, None, "→ ", "  ") == [f"→ {text}"]
+
+
+def test_a_table_is_not_broken() -> None:
+    """An inline table stays whole, wherever the line ends."""
+    entry = '{ challenge = "dns-01", dns = "home" }'
+    for columns in range(45, 80):
+        shown = formatting.wrap(f"Add {entry} to the routes of home, or {entry}: it needs no port.", columns)
+        assert "\n".join(shown).count(entry) == 2, columns

@@ -181,7 +181,11 @@ def test_not_in_a_folder_that_others_can_change(
 
 
 def test_the_place_is_said_first(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
-    """Before anything is written, the import says where: at its first run, and not with `-q`."""
+    """Before anything is written, the import says where: at its first run, if it found something, and not with `-q`."""
+    caddy = machine.write("srv/caddy/Caddyfile", "a.test {\n respond ok\n}\n").parent
+    for path in (machine.write("x", "").parent / "gone", machine.write("empty/x", "").parent, caddy):
+        main(["import", str(path), "--config", str(machine.target)])
+        assert "will write" not in capsys.readouterr().err
     run(machine)
     first = capsys.readouterr().err.splitlines()[0]
     assert str(machine.target) in first.replace("\n", "")

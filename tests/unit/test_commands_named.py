@@ -873,7 +873,6 @@ def test_what_a_check_says(workspace: MemoryWorkspace) -> None:
     def check(key: str, text: Text) -> CheckEntry:
         return CheckEntry(key, lambda _: Check.of(text, "bad", {}, **values_of(text)), "host")
 
-    place.configure({"ca.lab.staging": "lab"})
     with mock.patch("dnsrenew.extensions.doctor.examine.TABLE", list(map(check, texts, texts.values()))):
         said = place.type("doctor")[1]
     for key in texts:

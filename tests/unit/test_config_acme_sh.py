@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.archive.config_files import ConfigFiles
 from tests.kit.acme_scripts import ACME_SH, KEEPS
 from tests.kit.config_files import AGREED, CERTIFICATE, check, load, mistake, mistakes, write
-from tests.kit.users import NOBODY, as_root, open_way
+from tests.kit.users import NOBODY, as_root
 
 ACCOUNT = '[dns.x]\nprovider = "acme.sh"\nscript = "{script}"\nhome = "acme"\n'
 ENV = '[dns.x.env]\nX_File = "/srv/values"\nX_Password = "literal:pass-0000-word"\n'
@@ -101,11 +102,13 @@ def test_what_a_script_is_known_to_do_wrong(folder: Path) -> None:
 
 @as_root
 @pytest.mark.parametrize("part", ["acme/dnsapi/dns_x.sh", "acme/acme.sh", "acme/dnsapi"])
-def test_what_another_user_owns(folder: Path, part: str) -> None:
+def test_what_another_user_owns(folder: Path, open_path: Path, part: str) -> None:
     """A script, its folder, or an acme.sh of another user is not run."""
-    os.chown(open_way(folder) / part, NOBODY, NOBODY)
+    shutil.copytree(folder, open_path, dirs_exist_ok=True)
+    open_path.chmod(0o755)
+    os.chown(open_path / part, NOBODY, NOBODY)
     with pytest.raises(ConfigError) as caught:
-        Config.load(write(folder, config(env="")))
+        Config.load(write(open_path, config(env="")))
     assert caught.value.code == "config-untrusted"
 
 

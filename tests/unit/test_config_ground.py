@@ -16,7 +16,7 @@ from dnsrenew.base.x509 import make_csr, new_key
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from tests.kit.config_files import CERTIFICATE, GOOD, ROOTS, write
-from tests.kit.users import NOBODY, acting_as, as_root, open_way
+from tests.kit.users import NOBODY, acting_as, as_root
 
 OWN_PROVIDER = (
     'title = "Own"\ndriver = "rfc2136"\n[options.server]\n[options.tsig_name]\n[options.tsig_secret]\nsecret = true\n'
@@ -33,12 +33,12 @@ Weakening = Callable[[Path], None]
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A configuration that uses every kind of file, in a folder that every user may enter; it is the current one."""
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(open_path / "home"))
     for name in ("XDG_CONFIG_HOME", "DNSRENEW_CONFIG"):
         monkeypatch.delenv(name, raising=False)
-    path = open_way(tmp_path) / "srv"
+    path = open_path / "srv"
     path.mkdir()
     write(path, EVERYTHING)
     write(path, CERTIFICATE.replace("example", "b"), "conf.d/more.toml")
@@ -353,12 +353,12 @@ IN_A_CONTAINER = """if True:
 """
 
 
-def test_the_volumes_of_kubernetes(tmp_path: Path) -> None:
+def test_the_volumes_of_kubernetes(open_path: Path) -> None:
     """Volumes of Kubernetes, whose modes cannot be changed, cause no warning."""
     text = GOOD.replace("[[", 'tsig_name = "k"\ntsig_secret = "file:token"\n[[')
     own = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--map-root-user", "--mount"]
     done = subprocess.run(
-        [*own, sys.executable, "-c", IN_A_CONTAINER, str(open_way(tmp_path)), text],
+        [*own, sys.executable, "-c", IN_A_CONTAINER, str(open_path), text],
         capture_output=True,
         text=True,
         timeout=60,

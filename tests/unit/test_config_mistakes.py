@@ -2,11 +2,13 @@
 
 import errno
 import os
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dnsrenew import Config, ConfigError
 from dnsrenew.base.validation import (
     KeyPath,
     Mistake,
@@ -411,6 +413,27 @@ def test_a_mistake_in_an_account_or_ca_does_not_make_others(tmp_path: Path) -> N
 def test_a_right_file_has_none(tmp_path: Path) -> None:
     """The base configuration of these tests has no mistake."""
     assert load(tmp_path, GOOD).certificates[0].name == "example.test"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "written"),
+    [
+        ("[[notify]]", "[notify], with one bracket"),
+        ("[[resolver]]", "[resolver], with one bracket"),
+        ("[[ca.lab]]", "[ca.lab], with one bracket"),
+        ("[[dns.other]]", "[dns.other], with one bracket"),
+        ("[[certificate.propagation]]", "[certificate.propagation], with one bracket"),
+        ("[certificate.routes]", "[[certificate.routes]], with two brackets"),
+        ("[certificate.deploy]", "[[certificate.deploy]], with two brackets"),
+    ],
+)
+def test_a_table_with_the_wrong_brackets(tmp_path: Path, wrong: str, written: str) -> None:
+    """The mistake names the table as it is to be written; in Python nobody writes brackets."""
+    (one,) = mistakes(tmp_path, f"{GOOD}{wrong}\n")
+    assert Mistake(**one).sentence.endswith(f"Write {written}.")
+    with pytest.raises(ConfigError) as caught:
+        Config.from_dict(tomllib.loads(f"{GOOD}{wrong}\n"), base=tmp_path)
+    assert "bracket" not in str(caught.value)
 
 
 def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:

@@ -17,20 +17,20 @@ from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.file_set import TargetFile, complete_renames, is_in_place, replace_files
 from dnsrenew.errors import DeployError
 from tests.kit.deployments import KeptFiles, make_certificate
-from tests.kit.users import NOBODY, acting_as, open_way
+from tests.kit.users import NOBODY, acting_as
 
 pytestmark = pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="gives files to another user")
 OTHER = 54321
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(open_path: Path) -> Path:
     """A folder of another user, with a link to a folder of root that has such a file."""
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/cert.pem").write_text("of root")
-    home = tmp_path / "home"
+    (open_path / "etc").mkdir()
+    (open_path / "etc/cert.pem").write_text("of root")
+    home = open_path / "home"
     home.mkdir()
-    (home / "tls").symlink_to(tmp_path / "etc")
+    (home / "tls").symlink_to(open_path / "etc")
     for path in (home, home / "tls"):
         os.chown(path, OTHER, OTHER, follow_symlinks=False)
     return home
@@ -117,12 +117,12 @@ def test_folders_of_another_user_and_links_of_root_are_used(home: Path) -> None:
 
 
 @pytest.fixture
-def tls(tmp_path: Path) -> Path:
+def tls(open_path: Path) -> Path:
     """A folder of `nobody` whose certificate is a link of his to a folder of root."""
-    home = open_way(tmp_path) / "home"
-    for folder in (tmp_path / "victim", home, home / "tls"):
+    home = open_path / "home"
+    for folder in (open_path / "victim", home, home / "tls"):
         folder.mkdir(mode=0o755)
-    (home / "tls/cert.pem").symlink_to(tmp_path / "victim")
+    (home / "tls/cert.pem").symlink_to(open_path / "victim")
     for path in (home, home / "tls", home / "tls/cert.pem"):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     return home / "tls"
@@ -141,17 +141,17 @@ def links(folder: Path) -> dict[str, int]:
     return {path.name: path.lstat().st_uid for path in folder.rglob("*") if path.is_symlink()}
 
 
-def test_a_link_that_is_put_back_keeps_its_owner(tls: Path, tmp_path: Path) -> None:
+def test_a_link_that_is_put_back_keeps_its_owner(tls: Path, open_path: Path) -> None:
     """After a failed deployment, a link of another user is his as before, and leads nowhere for the next one."""
     (tls / "cert.pem").unlink()
     (tls / "cert.pem").symlink_to("old.pem")
     (tls / "old.pem").write_text("old")
     os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
-    assert failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert failing(tls / "cert.pem", open_path / "versions").rolled_back
     assert links(tls) == {"cert.pem": NOBODY}
     assert sorted(os.listdir(tls)) == ["cert.pem", "old.pem"]
     (tls / "cert.pem").unlink()
-    (tls / "cert.pem").symlink_to(tmp_path / "victim")
+    (tls / "cert.pem").symlink_to(open_path / "victim")
     os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
     with acting_as(NOBODY):
         tls.rename(tls.parent / "old")
@@ -159,11 +159,11 @@ def test_a_link_that_is_put_back_keeps_its_owner(tls: Path, tmp_path: Path) -> N
     with pytest.raises(DeployError) as caught:
         put(tls / "cert.pem")
     assert caught.value.code == "deploy-unwritable"
-    assert os.listdir(tmp_path / "victim") == []
+    assert os.listdir(open_path / "victim") == []
 
 
 def test_a_link_cannot_be_taken_before_it_is_given_back(
-    tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tls: Path, open_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The owner of the folder never gets hold of a link of root, at whatever moment he looks."""
     (tls / "cert.pem").unlink()
@@ -180,13 +180,13 @@ def test_a_link_cannot_be_taken_before_it_is_given_back(
                     path.rename(tls.parent / "taken")
 
     monkeypatch.setattr(os, "symlink", makes)
-    failing(tls / "cert.pem", tmp_path / "versions")
+    failing(tls / "cert.pem", open_path / "versions")
     assert seen
     assert not os.path.lexists(tls.parent / "taken")
 
 
 def test_a_folder_that_is_put_in_place_of_that_of_the_link(
-    tls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tls: Path, open_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the folder in which the link is made is replaced, no link is made in that of the other user."""
     (tls / "cert.pem").unlink()
@@ -202,29 +202,29 @@ def test_a_folder_that_is_put_in_place_of_that_of_the_link(
                 make(tls / str(name), 0o700)
 
     monkeypatch.setattr(os, "mkdir", makes)
-    assert not failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert not failing(tls / "cert.pem", open_path / "versions").rolled_back
     assert 0 not in links(tls.parent).values()
 
 
-def test_a_link_of_root_is_put_back_as_one_of_root(tls: Path, tmp_path: Path) -> None:
+def test_a_link_of_root_is_put_back_as_one_of_root(tls: Path, open_path: Path) -> None:
     """Root's own link is root's after a failed deployment, also in a folder of another user."""
     (tls / "cert.pem").unlink()
     (tls / "old.pem").write_text("old")
     (tls / "cert.pem").symlink_to("old.pem")
-    assert failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+    assert failing(tls / "cert.pem", open_path / "versions").rolled_back
     assert links(tls) == {"cert.pem": 0}
     assert (tls / "cert.pem").read_text() == "old"
 
 
-def test_an_ordinary_user_puts_back_no_link_of_another_one(tls: Path, tmp_path: Path) -> None:
+def test_an_ordinary_user_puts_back_no_link_of_another_one(tls: Path, open_path: Path) -> None:
     """A user who cannot give a link back to its owner does not make it his own: nothing is put back."""
     (tls / "cert.pem").unlink()
     (tls / "cert.pem").symlink_to("old.pem")
     os.chown(tls / "cert.pem", NOBODY, NOBODY, follow_symlinks=False)
     tls.chmod(0o777)
-    (tmp_path / "versions").mkdir()
-    os.chown(tmp_path / "versions", OTHER, OTHER)
+    (open_path / "versions").mkdir()
+    os.chown(open_path / "versions", OTHER, OTHER)
     with acting_as(OTHER):
-        assert not failing(tls / "cert.pem", tmp_path / "versions").rolled_back
+        assert not failing(tls / "cert.pem", open_path / "versions").rolled_back
     assert links(tls) == {}
     assert (tls / "cert.pem").stat().st_uid == OTHER

@@ -195,7 +195,7 @@ def test_what_stops_every_route_comes_first(tmp_path: Path, monkeypatch: pytest.
     assert found.next_action == "Mend ca-reachable."
 
 
-@pytest.mark.parametrize("internet", ["ok", "bad"])
+@pytest.mark.parametrize("internet", ["ok", "bad", "unknown"])
 def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, internet: str) -> None:
     """It says that port 80 is not needed, and names init; without the Internet that comes first."""
     patch_checks(monkeypatch, {"port-80-outside": "unknown", "port-80-free": "unknown", "internet": internet})
@@ -203,7 +203,7 @@ def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.
     advice = (
         "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
     )
-    assert found.next_action == (advice if internet == "ok" else None)
+    assert found.next_action == (advice if internet == "ok" else "Mend internet.")
 
 
 # ── import ──────────────────────────────────────────────────────────────────────────────

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew.base.model import Diagnosis
+from dnsrenew.base.model import Check, Diagnosis
 from dnsrenew.base.values import replace
 from dnsrenew.cli import formatting
 from dnsrenew.cli.terminal import Output
@@ -152,6 +152,31 @@ def test_a_step_of_the_machine_names_no_certificate() -> None:
     other = replace(diagnoses.NOTHING_WORKS, checks=(*diagnoses.NOTHING_WORKS.checks, schedule))
     assert "Next: Renew automatically" in shown([urgent, replace(other, renewable=True)]).splitlines()[-1]
     assert "Next, for " in shown([replace(diagnoses.HEALTHY, next_action="Else."), other]).splitlines()[-1]
+
+
+def failed(*checks: Check) -> Diagnosis:
+    """A diagnosis whose route failed in the last run, beside other checks."""
+    last = diagnoses.check("last-run", "bad", "The last renewal failed.", "Agree.", name="a", open=True)
+    return replace(diagnoses.HEALTHY, checks=(*checks, last), next_action=last.fix)
+
+
+def test_a_failed_renewal_has_no_tick_above_it() -> None:
+    """Where the route that a run would take has failed, and was not tested since, nothing says that all is well."""
+    text = shown([failed()])
+    assert "✗ The last renewal failed." in text
+    assert text.startswith(f"? {diagnoses.HOUSE}: dnsrenew could not find out")
+    assert "no problem was found" not in text
+
+
+def test_the_fix_of_the_last_run_is_said_once() -> None:
+    """It stands where its cause is shown, or as the next step; with -q, which has none, at the failure."""
+    terms = diagnoses.check("ca-terms", "bad", "You have not agreed.", "Agree.", ("all",))
+    assert [line.strip() for line in shown([failed(terms)]).splitlines() if "Agree." in line] == [
+        "→ Agree.",
+        "Next: Agree.",
+    ]
+    assert [line for line in shown([failed()]).splitlines() if "Agree." in line] == ["Next: Agree."]
+    assert "→ Agree." in shown([failed()], quiet=True)
 
 
 def test_a_port_that_only_this_user_cannot_open_is_determined() -> None:

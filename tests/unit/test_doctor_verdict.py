@@ -100,6 +100,11 @@ def test_what_stopped_the_last_run_is_fixed_first() -> None:
     assert shown(diagnose(check("last-run", "bad", "http-01"), absent))[2] == "Mend expiry."
 
 
+def test_a_certificate_that_is_bad_now_comes_before_one_that_will_be() -> None:
+    """A revoked or expired certificate is replaced before anything is arranged for later."""
+    assert shown(diagnose(check("schedule"), check("expiry"))) == (True, "http-01  le", "Mend expiry.")
+
+
 def test_an_unknown_check_does_not_stop_what_is_certainly_stopped() -> None:
     """The next action is that of the certain blocker, even if an unknown one precedes it."""
     found = diagnose(check("clock", "unknown", "all"), check("domain", "bad", "all"))

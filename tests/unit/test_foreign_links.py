@@ -21,7 +21,7 @@ from dnsrenew.store.paths import HttpResponses
 from tests.kit.archives import fill_config
 from tests.kit.clock import FakeClock
 from tests.kit.stores import SPEC, keep
-from tests.kit.users import NOBODY, as_root, open_way
+from tests.kit.users import NOBODY, as_root
 from tests.kit.watching import config_for
 
 pytestmark = as_root
@@ -37,7 +37,7 @@ class ForeignHome:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.home, self.victim = open_way(folder) / "home", folder / "victim"
+        self.home, self.victim = folder / "home", folder / "victim"
         for each in (self.home, self.victim):
             each.mkdir(mode=0o755)
         os.chown(self.home, NOBODY, NOBODY)
@@ -65,15 +65,15 @@ def nothing_to_examine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForeignHome:
+def foreign(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> ForeignHome:
     """Such a folder; root is in one of its own, with a configuration and a store."""
-    own = tmp_path / "own"
+    own = open_path / "own"
     own.mkdir(mode=0o700)
     fill_config(own)
     keep(FolderStore(own / "metrics"), 1)
     monkeypatch.chdir(own)
     monkeypatch.delenv("DNSRENEW_CONFIG", raising=False)
-    return ForeignHome(tmp_path)
+    return ForeignHome(open_path)
 
 
 @pytest.fixture(params=["report", "export", "webroot", "metrics"])
@@ -162,23 +162,23 @@ def test_a_report_is_not_written_into_a_file_of_another_user(foreign: ForeignHom
     assert os.listdir(foreign.home) == ["report.html"]
 
 
-def test_a_report_replaces_no_device(tmp_path: Path, capsys: Captured) -> None:
+def test_a_report_replaces_no_device(open_path: Path, capsys: Captured) -> None:
     """A device, a pipe or a folder, or a link to one, as in /dev, is not replaced."""
-    os.mkfifo(tmp_path / "pipe")
-    (tmp_path / "stdout").symlink_to("pipe")
+    os.mkfifo(open_path / "pipe")
+    (open_path / "stdout").symlink_to("pipe")
     for name in ("pipe", "stdout", "."):
-        assert report(tmp_path / name) == 2
+        assert report(open_path / name) == 2
         assert "report" in capsys.readouterr().err
-    assert sorted(os.listdir(tmp_path)) == ["pipe", "stdout"]
-    assert (tmp_path / "stdout").is_symlink()
+    assert sorted(os.listdir(open_path)) == ["pipe", "stdout"]
+    assert (open_path / "stdout").is_symlink()
 
 
-def test_a_report_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_report_is_replaced(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The report may be named from the current folder, and an earlier one is replaced."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "r.html").write_text("old")
+    monkeypatch.chdir(open_path)
+    (open_path / "r.html").write_text("old")
     report(Path("r.html"))
-    assert "<html" in (tmp_path / "r.html").read_text("utf-8")
+    assert "<html" in (open_path / "r.html").read_text("utf-8")
 
 
 # ── the responses of an app, which may be in a temporary folder ─────────────────────────
@@ -206,7 +206,7 @@ def test_the_responses_of_another_user_are_not_served(foreign: ForeignHome) -> N
 
 
 @pytest.mark.parametrize("has_links", [True, False], ids=["hard-links", "no-hard-links"])
-def test_a_new_file_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
+def test_a_new_file_replaces_nothing(open_path: Path, monkeypatch: pytest.MonkeyPatch, has_links: bool) -> None:
     """A new file takes a free name only, also where the file system has no hard links; nothing is left over."""
 
     def refuse(*_: object, **__: object) -> None:
@@ -214,10 +214,10 @@ def test_a_new_file_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     if not has_links:
         monkeypatch.setattr(os, "link", refuse)
-    (tmp_path / "taken").write_bytes(b"old")
-    with open_folder(str(tmp_path)) as folder:
+    (open_path / "taken").write_bytes(b"old")
+    with open_folder(str(open_path)) as folder:
         folder.write("free", b"new", 0o600, sync=True, is_new=True)
         with pytest.raises(FileExistsError):
             folder.write("taken", b"new", 0o600, sync=True, is_new=True)
-    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == {"free": b"new", "taken": b"old"}
-    assert stat.S_IMODE((tmp_path / "free").stat().st_mode) == 0o600
+    assert {each.name: each.read_bytes() for each in open_path.iterdir()} == {"free": b"new", "taken": b"old"}
+    assert stat.S_IMODE((open_path / "free").stat().st_mode) == 0o600

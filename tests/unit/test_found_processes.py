@@ -17,7 +17,7 @@ from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, runni
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.listeners import PortOwner, owner_of
 from tests.kit.namespaces import run_python
-from tests.kit.users import NOBODY, as_root, open_way, started
+from tests.kit.users import NOBODY, as_root, started
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes as Linux shows them")
 JOE = 54321
@@ -27,9 +27,9 @@ WAITS = "import sys; print('ready', flush=True); sys.stdin.read()"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(open_path: Path) -> Path:
     """A folder that every user can read."""
-    return open_way(tmp_path)
+    return open_path
 
 
 def seen(process: subprocess.Popen[str]) -> RunningProgram:
@@ -108,12 +108,12 @@ def test_the_main_process_of_a_service(systemctl: Path) -> None:
         *((f"0::/system.slice/{name}.service", "") for name in ("cron", "ssh@1-a", "atd", "getty@tty1", "docker")),
     ],
 )
-def test_the_service_of_a_process(tmp_path: Path, groups: str, unit: str) -> None:
+def test_the_service_of_a_process(open_path: Path, groups: str, unit: str) -> None:
     """Only a service that systemd itself made counts: users name control groups in theirs as they like."""
-    (tmp_path / "7").mkdir()
-    (tmp_path / "7" / "cgroup").write_text(f"{groups}\n")
-    assert unit_of(7, str(tmp_path)) == unit
-    assert unit_of(8, str(tmp_path)) == ""
+    (open_path / "7").mkdir()
+    (open_path / "7" / "cgroup").write_text(f"{groups}\n")
+    assert unit_of(7, str(open_path)) == unit
+    assert unit_of(8, str(open_path)) == ""
 
 
 @as_root
@@ -227,9 +227,10 @@ def test_what_is_not_trusted_is_not_opened(folder: Path, monkeypatch: pytest.Mon
     assert Discovery().read(own, 4) == b"0123"
     with pytest.raises(FileNotFoundError):
         Discovery().read(folder / "missing", 4)
-    monkeypatch.setattr(os, "open", lambda path, *_, **__: pytest.fail(f"{path} is opened"))
-    with pytest.raises(UntrustedError):
-        Discovery().read(link, 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", lambda path, *_, **__: pytest.fail(f"{path} is opened"))
+        with pytest.raises(UntrustedError):
+            Discovery().read(link, 4)
 
 
 def test_a_program_that_was_replaced(folder: Path) -> None:

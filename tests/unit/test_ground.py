@@ -14,7 +14,7 @@ from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.path_trust import Ground
 from tests.kit.access_lists import let
 from tests.kit.namespaces import run_python
-from tests.kit.users import acting_as, open_way
+from tests.kit.users import acting_as
 
 pwd = pytest.importorskip("pwd", reason="owners and modes of POSIX")
 USER = pwd.getpwnam("daemon")
@@ -317,9 +317,9 @@ def test_a_device_is_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert files.read(file) == b""
 
 
-def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+def test_a_file_that_may_not_be_read_is_named(open_path: Path) -> None:
     """The error of a file that may not be read has its path."""
-    file = put(open_way(tmp_path) / "file.txt", mode=0)
+    file = put(open_path / "file.txt", mode=0)
     with acting_as(OTHER), pytest.raises(PermissionError) as denied:
         files.read(file)
     assert denied.value.filename == str(file)

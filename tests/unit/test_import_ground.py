@@ -20,9 +20,9 @@ CALL = "lego --path {path} --domains example.test --http renew --renew-hook 'id 
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> ImportStage:
+def stage(open_path: Path) -> ImportStage:
     """A machine on which root has lego's folder `/etc/lego`, with a certificate for example.test."""
-    made = ImportStage(tmp_path)
+    made = ImportStage(open_path)
     made.machine.lego_account()
     made.machine.lego_certificate(["example.test"])
     shutil.move(made.machine.lego, made.machine.root / "etc/lego")

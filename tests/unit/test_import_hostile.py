@@ -23,9 +23,9 @@ ACCOUNT = "accounts/acme-v02.api.letsencrypt.org/me@example.test"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> ImportStage:
+def stage(open_path: Path) -> ImportStage:
     """A machine on which root has lego's folder `/etc/lego`, with an account and a certificate for example.test."""
-    made = ImportStage(tmp_path)
+    made = ImportStage(open_path)
     made.machine.lego_account()
     made.machine.lego_certificate(["example.test"])
     shutil.move(made.machine.lego, made.machine.root / "etc/lego")

@@ -22,7 +22,7 @@ from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Qu
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost, argument, words
 from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
-from tests.kit.users import NOBODY, acting_as, as_root, open_way, started
+from tests.kit.users import NOBODY, acting_as, as_root, started
 
 DOMAIN = "www.example.org"
 
@@ -579,9 +579,9 @@ def test_the_command_line_of_a_service(machine: Machine, monkeypatch: pytest.Mon
 
 
 @as_root
-def test_the_servers_of_an_ordinary_user(tmp_path: Path) -> None:
+def test_the_servers_of_an_ordinary_user(open_path: Path) -> None:
     """The user's own server is found in a home folder that umask 002 has made; that of a third user is not trusted."""
-    home = open_way(tmp_path) / "home"
+    home = open_path / "home"
     home.mkdir()
     (home / "config.yaml").write_text("port: 8080\n")
     for path, mode in ((home, 0o775), (home / "config.yaml", 0o664)):

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tests.kit.child import ROOT
-from tests.kit.users import as_root, open_way, ordinary_user
+from tests.kit.users import as_root, ordinary_user
 
 _PROGRAM = """
 import os, sys
@@ -21,10 +21,9 @@ sys.exit(main(["init", "--answers", "answers.toml"]))
 
 
 @as_root
-def test_a_configuration_of_root_is_no_obstacle(tmp_path: Path) -> None:
+def test_a_configuration_of_root_is_no_obstacle(open_path: Path) -> None:
     """A user without rights in /etc/dnsrenew runs `init` in a folder of his own; `status` sends him to sudo."""
-    open_way(tmp_path)
-    system, home = tmp_path / "system", tmp_path / "home"
+    system, home = open_path / "system", open_path / "home"
     for each in (system, home):
         each.mkdir(0o755)
     (system / "dnsrenew.toml").write_text("")

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.kit.users import NOBODY, acting_as, as_root
+
 TESTS = Path(__file__).resolve().parents[1]
 SHARED = ("tests.kit", "tests.lab")
 
@@ -39,6 +41,14 @@ def test_the_tests_import_the_kit_and_the_lab_only() -> None:
         if not module.startswith(SHARED) and path.parent.name != "typing"
     ]
     assert found == []
+
+
+@as_root
+def test_an_open_folder_is_below_no_folder_of_pytest(open_path: Path) -> None:
+    """Each start of pytest closes the folder of all runs to other users; they still reach this one."""
+    assert not any(each.name.startswith("pytest-of-") for each in open_path.parents)
+    with acting_as(NOBODY):
+        assert list(open_path.iterdir()) == []
 
 
 def test_the_lab_needs_no_kit() -> None:

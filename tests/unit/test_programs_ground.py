@@ -19,7 +19,7 @@ from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.targets.ssh import OpenSsh
 from tests.kit.config_files import AGREED, write
 from tests.kit.deployments import deployer_context
-from tests.kit.users import NOBODY, acting_as, as_root, open_way
+from tests.kit.users import NOBODY, acting_as, as_root
 
 HOOK = '[dns.home]\nprovider = "hook"\nprogram = {program}\n'
 CERTIFICATE = '[[certificate]]\ndomains = ["example.test"]\n'
@@ -61,18 +61,18 @@ COMMANDS = {
 
 
 @pytest.fixture
-def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def theirs(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of nobody's with programs; it is the current one, and the first in PATH."""
-    folder = open_way(tmp_path) / "theirs"
+    folder = open_path / "theirs"
     folder.mkdir()
     for name in ("tell-tale", "tell tale", "ssh", "sftp", "true"):
-        (folder / name).write_text(f"#!/bin/sh\nid >> {tmp_path}/ran\necho told\n")
+        (folder / name).write_text(f"#!/bin/sh\nid >> {open_path}/ran\necho told\n")
         (folder / name).chmod(0o755)
         os.chown(folder / name, NOBODY, NOBODY)
     (folder / "true").unlink()
     os.chown(folder, NOBODY, NOBODY)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(open_path))
     monkeypatch.chdir(folder)
     return folder
 
@@ -106,13 +106,13 @@ def refused(path: Path) -> str:
 
 @as_root
 @pytest.mark.parametrize("key", KEYS)
-def test_root_runs_no_script_of_another_user(key: str, theirs: Path, tmp_path: Path) -> None:
+def test_root_runs_no_script_of_another_user(key: str, theirs: Path, open_path: Path) -> None:
     """`dnsrenew check` as root refuses another user's script, for every key with a command, and does not run it."""
-    path = configuration(tmp_path, key, ["sh", str(theirs / "tell-tale")])
+    path = configuration(open_path, key, ["sh", str(theirs / "tell-tale")])
     status, document = dnsrenew("check", "--config", str(path))
     assert (status, document["error"]["code"]) == (2, "config-untrusted")
     assert document["error"]["evidence"]["path"] == str(theirs)
-    assert not (tmp_path / "ran").exists()
+    assert not (open_path / "ran").exists()
     os.chown(theirs, 0, 0)
     os.chown(theirs / "tell-tale", 0, 0)
     status, document = dnsrenew("check", "--config", str(path))
@@ -122,9 +122,9 @@ def test_root_runs_no_script_of_another_user(key: str, theirs: Path, tmp_path: P
 @as_root
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize("key", ["run", "command"])
-def test_what_stands_behind_a_command_is_judged(name: str, key: str, theirs: Path, tmp_path: Path) -> None:
+def test_what_stands_behind_a_command_is_judged(name: str, key: str, theirs: Path, open_path: Path) -> None:
     """A file of another user is refused wherever a command names it. --insist takes it, and a user is warned."""
-    path = configuration(tmp_path, key, filled(COMMANDS[name], theirs))
+    path = configuration(open_path, key, filled(COMMANDS[name], theirs))
     assert refused(path) == str(theirs)
     assert Config.load(path, insist=True).warnings == ()
     os.chown(theirs, 0, 0)
@@ -138,22 +138,22 @@ def test_what_stands_behind_a_command_is_judged(name: str, key: str, theirs: Pat
 
 
 @as_root
-def test_the_program_that_was_judged_is_run(theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_that_was_judged_is_run(theirs: Path, open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program is searched once: one that is put before it in PATH later is not run."""
-    ours = tmp_path / "ours"
+    ours = open_path / "ours"
     ours.mkdir()
     for name in ("ssh", "sftp"):
         (ours / name).write_text("#!/bin/sh\necho ours\n")
         (ours / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{ours}:{os.environ['PATH']}")
     text = KEYS["run"].replace("run = {command}", 'to = "ssh", host = "h", key = "/k"')
-    path = write(tmp_path, AGREED + text.format(), "srv/dnsrenew.toml")
+    path = write(open_path, AGREED + text.format(), "srv/dnsrenew.toml")
     (deployment,) = Config.load(path).certificates[0].deploy
     assert isinstance(deployment, Deployment)
     monkeypatch.setenv("PATH", f"{theirs}:{os.environ['PATH']}")
     (entry,) = entries([deployment])
-    assert OpenSsh(deployer_context({}).run, entry.options).batch(["ls"], str(tmp_path)) == ["ours"]
-    assert not (tmp_path / "ran").exists()
+    assert OpenSsh(deployer_context({}).run, entry.options).batch(["ls"], str(open_path)) == ["ours"]
+    assert not (open_path / "ran").exists()
     for name in ("sftp", "ssh"):
         assert refused(path) == str(theirs)
         (theirs / name).unlink()
@@ -161,9 +161,9 @@ def test_the_program_that_was_judged_is_run(theirs: Path, tmp_path: Path, monkey
 
 
 @as_root
-def test_where_a_missing_program_could_appear(theirs: Path, tmp_path: Path) -> None:
+def test_where_a_missing_program_could_appear(theirs: Path, open_path: Path) -> None:
     """A program that is not there is refused if another user can put one into a folder of PATH."""
-    path = configuration(tmp_path, "run", ["no-such-program"])
+    path = configuration(open_path, "run", ["no-such-program"])
     assert refused(path) == str(theirs)
     os.chown(theirs, 0, 0)
     assert Config.load(path).warnings == ()
@@ -183,19 +183,19 @@ def test_where_a_missing_program_could_appear(theirs: Path, tmp_path: Path) -> N
         ["sh", "-c", "tell='"],
     ],
 )
-def test_an_honest_command_is_taken(command: Sequence[str], theirs: Path, tmp_path: Path) -> None:
+def test_an_honest_command_is_taken(command: Sequence[str], theirs: Path, open_path: Path) -> None:
     """A command that runs only root's programs causes no word, though another user's folder is the first in PATH."""
     (theirs / "ssh").unlink()
-    assert Config.load(configuration(tmp_path, "run", filled(command, theirs))).warnings == ()
+    assert Config.load(configuration(open_path, "run", filled(command, theirs))).warnings == ()
 
 
 @as_root
-def test_a_home_with_the_umask_002(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_with_the_umask_002(open_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A user's own script, which his own group can write, causes no word."""
     import pwd
 
     user = next(each for each in pwd.getpwall() if each.pw_uid and each.pw_name == "daemon")
-    home = open_way(tmp_path) / "home"
+    home = open_path / "home"
     home.mkdir()
     (home / "tell").write_text("#!/bin/sh\n")
     path = write(home, AGREED + KEYS["run"].format(command=json.dumps(["sh", str(home / "tell")])))

@@ -20,7 +20,7 @@ from dnsrenew.schedule.installer import check_code
 from dnsrenew.schedule.plan import ScheduledJob
 from tests.kit.config_files import AGREED, GOOD, write
 from tests.kit.namespaces import run_python
-from tests.kit.users import NOBODY, acting_as, as_root, open_way
+from tests.kit.users import NOBODY, acting_as, as_root
 
 pwd = pytest.importorskip("pwd", reason="owners and modes of POSIX")
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -47,9 +47,9 @@ def loaded() -> None:
 
 
 @pytest.fixture
-def theirs(tmp_path: Path) -> Path:
+def theirs(open_path: Path) -> Path:
     """A folder of nobody's, with a module and a package."""
-    folder = open_way(tmp_path) / "theirs"
+    folder = open_path / "theirs"
     (folder / "other").mkdir(parents=True)
     with zipfile.ZipFile(folder / "code.zip", "w") as file:
         file.writestr("theirs.py", "")
@@ -59,28 +59,28 @@ def theirs(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site(open_path: Path) -> Path:
     """The site-packages of an environment with dnsrenew and what it needs, each named in a ``.pth`` file."""
-    venv.create(tmp_path / "env", symlinks=True, with_pip=False)
-    (site,) = (tmp_path / "env").glob("lib/python3*/site-packages")
+    venv.create(open_path / "env", symlinks=True, with_pip=False)
+    (site,) = (open_path / "env").glob("lib/python3*/site-packages")
     needed = [ROOT, *(path for path in sys.path if path.endswith("site-packages"))]
     (site / "dnsrenew.pth").write_text("".join(f"{path}\n" for path in needed))
     return site
 
 
-def install(tmp_path: Path, **environ: str) -> tuple[int, dict[str, Any]]:
+def install(open_path: Path, **environ: str) -> tuple[int, dict[str, Any]]:
     """Run `dnsrenew schedule install` of the environment, which installs nothing on this machine."""
-    program = tmp_path / "env/bin/dnsrenew"
+    program = open_path / "env/bin/dnsrenew"
     if not program.exists():
         program.write_text(f"#!{program.parent}/python\nfrom dnsrenew.cli import main\nraise SystemExit(main())\n")
         program.chmod(0o755)
-        write(tmp_path, "#!/bin/sh\n", "tools/crontab").chmod(0o755)
-    config = write(tmp_path, AGREED + GOOD, "srv/dnsrenew.toml")
+        write(open_path, "#!/bin/sh\n", "tools/crontab").chmod(0o755)
+    config = write(open_path, AGREED + GOOD, "srv/dnsrenew.toml")
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", _WITHOUT_CRON, "sh", str(program), "schedule", "install",
          "--kind", "cron", "--json", "--config", str(config)],
-        env=os.environ | {"PATH": f"{tmp_path}/tools:{os.environ['PATH']}", "HOME": str(tmp_path)} | environ,
-        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ | {"PATH": f"{open_path}/tools:{os.environ['PATH']}", "HOME": str(open_path)} | environ,
+        cwd=open_path, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.returncode, json.loads(done.stdout)
 
@@ -121,20 +121,20 @@ def open_programs(site: Path, _theirs: Path) -> Path:
 @as_root
 @pytest.mark.parametrize("weaken", [name_folder, name_archive, name_editable, open_site, open_programs])
 def test_root_schedules_nothing_that_imports_from_others(
-    weaken: Callable[[Path, Path], Path], site: Path, theirs: Path, tmp_path: Path
+    weaken: Callable[[Path, Path], Path], site: Path, theirs: Path, open_path: Path
 ) -> None:
     """`schedule install` as root refuses each place of modules that others can change."""
     weak = weaken(site, theirs)
-    status, document = install(tmp_path)
+    status, document = install(open_path)
     assert (status, document["error"]["code"]) == (2, "config-untrusted")
     assert document["error"]["evidence"]["path"] == str(weak)
 
 
 @as_root
-def test_what_a_schedule_does_not_import_is_not_judged(site: Path, theirs: Path, tmp_path: Path) -> None:
+def test_what_a_schedule_does_not_import_is_not_judged(site: Path, theirs: Path, open_path: Path) -> None:
     """PYTHONPATH is not that of the schedule, so an environment of root's is installed without a word."""
     assert site.is_dir()
-    status, document = install(tmp_path, PYTHONPATH=str(theirs))
+    status, document = install(open_path, PYTHONPATH=str(theirs))
     assert (status, document["installed"]) == (0, True), document
 
 
@@ -151,10 +151,10 @@ def debian_environment(place: Path) -> Path:
 
 
 @as_root
-def test_an_ordinary_user_is_warned(theirs: Path, tmp_path: Path) -> None:
+def test_an_ordinary_user_is_warned(theirs: Path, open_path: Path) -> None:
     """An ordinary user gets a warning for each place, and none with --insist."""
-    site = debian_environment(tmp_path / "env")
-    work = job(f"{tmp_path}/env/bin/python", "-P", "-m", "dnsrenew")
+    site = debian_environment(open_path / "env")
+    work = job(f"{open_path}/env/bin/python", "-P", "-m", "dnsrenew")
     with acting_as(NOBODY + 1):
         assert check_code(work) == ()
     name_folder(site, theirs)
@@ -164,10 +164,10 @@ def test_an_ordinary_user_is_warned(theirs: Path, tmp_path: Path) -> None:
 
 
 @as_root
-def test_pipx_in_a_home_with_the_umask_002(tmp_path: Path) -> None:
+def test_pipx_in_a_home_with_the_umask_002(open_path: Path) -> None:
     """The layout of pipx in a user's home: a link to a script of an environment that the user's own group can write."""
     user = pwd.getpwnam("daemon")
-    home = open_way(tmp_path) / "home"
+    home = open_path / "home"
     place = home / ".local/share/pipx/venvs/dnsrenew"
     debian_environment(place)
     script, link = place / "bin/dnsrenew", home / ".local/bin/dnsrenew"

@@ -420,15 +420,6 @@ TRIES = """if True:
 """
 
 
-@pytest.fixture
-def open_path(tmp_path: Path) -> Path:
-    """Return a folder that every user may pass through, as may be its parents."""
-    for path in (tmp_path, *tmp_path.parents):
-        if path.stat().st_uid == os.geteuid() and path != Path("/"):
-            path.chmod(path.stat().st_mode | 0o055)
-    return tmp_path
-
-
 def test_a_store_of_somebody_else(open_path: Path) -> None:
     """Without the right to write or read, each error names the path and the command to fix it."""
     keep(FolderStore(open_path / "state"), 1)

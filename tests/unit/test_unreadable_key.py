@@ -22,15 +22,15 @@ from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.deployments import KeptFiles
 from tests.kit.stores import keep
-from tests.kit.users import NOBODY, acting_as, as_root, open_way
+from tests.kit.users import NOBODY, acting_as, as_root
 
 pytestmark = as_root
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Config:
+def config(open_path: Path) -> Config:
     """The configuration of a user, whose certificate is in his store."""
-    home = open_way(tmp_path) / "home"
+    home = open_path / "home"
     home.mkdir(0o755)
     table = {"name": "home", "domains": ["münchen.test"], "routes": [{"challenge": "http-01"}]}
     lab = {"default_ca": "lab", "ca": {"lab": {"directory": "https://ca.test/dir"}}}

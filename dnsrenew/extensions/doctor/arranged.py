@@ -97,14 +97,15 @@ def heading(group: Group) -> str:
     return {"worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}.get(group, "")
 
 
-def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
+def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: bool = True) -> Arranged:
     """Return the diagnoses in the order of a form.
 
     What only follows from another finding is left out.
 
     :param with_evidence: whether the form shows evidence, so that checks are equal only if theirs is.
+    :param concludes: whether the form has the next action.
     """
-    diagnoses = [replace(each, checks=tuple(filterfalse(follows, each.checks))) for each in diagnoses]
+    diagnoses = [_shown(each, concludes=concludes and len(diagnoses) == 1) for each in diagnoses]
     keys = {id(check): _key(check, with_evidence) for diagnosis in diagnoses for check in diagnosis.checks}
     found: dict[str, tuple[Check, dict[str, None]]] = {}
     for diagnosis in diagnoses:
@@ -119,6 +120,17 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool) -> Arranged:
         changed = [change for change in diagnosis.changes if changes[change] == 1]
         sections.append(Section(diagnosis, _in_order(own), changed))
     return Arranged(_in_order(shared), [change for change, times in changes.items() if times > 1], sections)
+
+
+def _shown(diagnosis: Diagnosis, *, concludes: bool) -> Diagnosis:
+    """Return a diagnosis as people read it: the fix of the last run is said once, and an open failure is no success."""
+    checks = [*filterfalse(follows, diagnosis.checks)]
+    said = {check.fix for check in checks if check.result == "bad" and check.code != "last-run"}
+    said |= {diagnosis.next_action or ""} if concludes else set()
+    checks = [replace(check, fix="") if check.code == "last-run" and check.fix in said else check for check in checks]
+    if diagnosis.renewable and any(OPEN in check.evidence for check in checks):
+        diagnosis = replace(diagnosis, renewable=None, route=None)
+    return replace(diagnosis, checks=tuple(checks))
 
 
 def _key(check: Check, with_evidence: bool) -> str:  # noqa: FBT001  # as in the caller

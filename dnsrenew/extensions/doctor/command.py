@@ -182,7 +182,8 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     :param verbose: 1 also lists the checks that found nothing wrong, and the code of each; 2 also the evidence.
     :param quiet: only what is bad.
     """
-    return _DoctorText(columns, verbose, quiet).lines(forms.arrange(diagnoses, with_evidence=verbose > 1))
+    arranged = forms.arrange(diagnoses, with_evidence=verbose > 1, concludes=not quiet)
+    return _DoctorText(columns, verbose, quiet).lines(arranged)
 
 
 _TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")

@@ -69,9 +69,10 @@ def examine(
         facts.close()
     if host_alone:
         alone = Diagnosis(name=None, renewable=None, route=None, next_action=None, checks=tuple(found.values()))
-        is_stopped = any(check.result == "bad" and "all" in check.blocks for check in alone.checks)
-        if config is not None or (may_init and is_stopped):
-            return [alone]
+        stopping = (each for each in alone.checks if each.result == "bad" or each.code == "internet")
+        stopped = next((each.fix for each in stopping if each.result != "ok" and "all" in each.blocks), None)
+        if config is not None or (may_init and stopped):
+            return [replace(alone, next_action=stopped if may_init else None)]
         if not may_init:  # the mistakes of the configuration come first, and it may have a dns-01 route
             checks = (following(each, "config-invalid") if each.result == "unknown" else each for each in alone.checks)
             return [replace(alone, checks=tuple(checks), next_action=texts.MISTAKES_FIRST)]
@@ -252,10 +253,11 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
     else:  # a blocked route needs no action as long as another one works
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
         failed = (check for check in bad if check.code == "last-run")  # another run would only fail again
-        unknown = (check for check in checks if check.code == "expiry" and check.result == "unknown")
-        missing = (check for check in unknown if check.evidence.get("not_after", "") is None)  # there is none yet
+        expiry = (check for check in checks if check.code == "expiry")
+        # There is none yet, or it is no longer good.
+        needed = (check for check in expiry if check.result == "bad" or check.evidence.get("not_after", "") is None)
         lasting = (check for check in bad if check.code != "txt-stale")  # an old value stops no renewal
-        candidates = itertools.chain(failed, missing, lasting, bad)
+        candidates = itertools.chain(failed, needed, lasting, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
 

@@ -94,5 +94,5 @@ PROBE_LOCKED: Final = Text(
 PROBE_IN_USE: Final = Text(
     _PROBE,
     "No test value was written to {zones}: the DNS host keeps only one value, which the test would replace.",
-    "Run dnsrenew doctor --probe again when no value is served at {records}, or run: dnsrenew renew --dry-run",
+    "Run dnsrenew doctor --probe again when no value is served at {records}.",
 )

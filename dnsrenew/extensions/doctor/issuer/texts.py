@@ -260,7 +260,7 @@ CAA_UNKNOWN: Final = Text(
 CAA_DOUBTFUL: Final = Text(
     "caa",
     "Only the CA {ca} can say whether the CAA records at {found_at} allow it to issue for {names}.",
-    "To find out, run: dnsrenew renew --dry-run",
+    "To find out, run: dnsrenew renew",
 )
 CAA_CA_SILENT: Final = Text(
     "caa",

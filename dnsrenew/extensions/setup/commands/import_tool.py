@@ -32,10 +32,13 @@ def import_tool(invocation: Invocation) -> int:
     folder = Path(sources.default_store(str(request.config.parent), os.environ))
     store = open_store(folder, insist=invocation.options.insist)
     out, err = terminal.out.size()[0], terminal.err.size()[0]
-    if not (terminal.quiet or os.path.lexists(request.config)):
-        head = texts.IMPORT_INTO.format(path=request.config, store=store.place)
-        terminal.write_message("\n".join(formatting.wrap(head, err, "", "  ")))
-    result = run_import(request, store, invocation.context())
+
+    def say_where() -> None:
+        if not terminal.quiet:
+            head = texts.IMPORT_INTO.format(path=request.config, store=store.place)
+            terminal.write_message("\n".join(formatting.wrap(head, err, "", "  ")))
+
+    result = run_import(request, store, invocation.context(), say_where)
     terminal.write_document(result.to_dict())
     if not terminal.quiet:
         terminal.write_result("\n".join(_lines(result, out)))

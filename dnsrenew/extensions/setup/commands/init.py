@@ -82,7 +82,11 @@ class InitSteps:
             self._obtain,
             *([self._schedule] if draft.schedule else []),
         ]
-        is_done = all(step() for step in steps)
+        try:
+            is_done = all(step() for step in steps)
+        except Cancelled as error:
+            self._show_end(is_done=False)
+            raise self._without_fix(error) from None
         self._show_end(is_done=is_done)
         self._terminal.write_document(self._document)
         return 0 if is_done else self._invocation.signals.status or 1
@@ -93,12 +97,16 @@ class InitSteps:
         try:
             delegated(self._invocation, config, self._names(config)[0], self._draft.account)
         except Cancelled:
-            self._show_end(is_done=False)
             raise
         except DnsRenewError as error:
             self._refuse(error)
             return False
         return True
+
+    def _without_fix(self, error: DnsRenewError) -> DnsRenewError:
+        """Return the error of a cancelled run; on a screen the end says what to run, which is another command."""
+        error.fix = error.fix if self._terminal.json else ""
+        return error
 
     def _rehearse(self) -> bool:
         outcomes = self._renew(dry_run=True)
@@ -138,6 +146,8 @@ class InitSteps:
             now, columns = invocation.clock.now(), terminal.out.size()[0]
             how = {"verbose": terminal.verbose > 0, "dry_run": dry_run, "attended": attended}
             text = OutcomeText(now, columns, manual=True, **how)
+            for error in (each.error for each in outcomes if each.status == "interrupted" and each.error):
+                self._without_fix(error)
             terminal.write_result("\n".join(line for each in outcomes for line in text.lines(each)))
         return outcomes
 

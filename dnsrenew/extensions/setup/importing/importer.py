@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,15 +108,18 @@ class ImportResult(Frozen):
         }
 
 
-def run_import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
+def run_import(
+    request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None] = lambda: None
+) -> ImportResult:
     """Import everything, and return what was done.
 
     :param store: the store of the configuration to write.
+    :param before_writing: called where something was found for a new configuration.
     :raises ConfigError: nothing was found, or a configuration exists that no import wrote.
     :raises StoreError: the store or a file cannot be written; ``import-untrusted``: others can change what is read.
     """
     try:
-        return _import(request, store, context)
+        return _import(request, store, context, before_writing)
     except UntrustedError as error:
         text = texts.UNTRUSTED_WAY if error.weakness.path != error.path else texts.UNTRUSTED_FILE
         raise _untrusted(error, text) from None
@@ -129,7 +132,7 @@ def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreE
     return StoreError.of(text, **evidence, command=part.command, account=account, option=arguments)
 
 
-def _import(request: ImportRequest, store: Store, context: Context) -> ImportResult:
+def _import(request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None]) -> ImportResult:
     config, host, live = request.config, request.host, request.config.parent / LIVE
     again = _was_imported(config)
     sources, notes = _sources(request), reading.Notes(host.discovery)
@@ -143,6 +146,8 @@ def _import(request: ImportRequest, store: Store, context: Context) -> ImportRes
     tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
     done = ImportWriter(config, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
+    if not (is_empty or again):
+        before_writing()
     written = done.note_stored() if is_empty else done.catch_up() if again else done.write(tools)
     known = [each for each in stops if each.is_known]
     if is_empty:
