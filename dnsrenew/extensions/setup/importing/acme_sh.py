@@ -112,9 +112,9 @@ def _certificate(
     domains = domains or reading.certificate_names(pair.fullchain_pem if pair else None)
     if pair is None or not domains:
         return None
-    kept = Kept((settings, common), host, notes)
-    routes = acme_sh_routes.routes(settings, domains, kept)
-    programs = acme_sh_routes.programs(settings, routes, host, notes)
+    kept = Kept(settings, common, host, notes)
+    routes = acme_sh_routes.routes(kept, domains)
+    programs = acme_sh_routes.programs(kept, routes)
     _note_rest(settings, notes)
     return model.FoundCertificate(
         name=name,

@@ -38,30 +38,29 @@ def usual(host: model.HostView) -> list[Path]:
 def is_here(folder: Path) -> bool:
     """Return whether a folder has a configuration of HFS."""
     file, notes = folder / _FILE, reading.Notes(Discovery(insist=True))
-    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(notes.text(file) or ""))
+    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(notes.text(file) or "")[0])
 
 
 def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the certificate of HFS."""
     notes = reading.Notes(host.discovery)
     text = notes.text(folder / _FILE, loses=True)
-    found = None if text is None else _certificate(folder, _settings(text), text, notes)
-    return notes.data("hfs", folder, certificates=[found])
+    return notes.data("hfs", folder, certificates=[None if text is None else _certificate(folder, text, notes)])
 
 
-def _settings(text: str) -> dict[str, str]:
-    """Return the flat settings of a YAML file; of lists and tables only that they are there."""
+def _settings(text: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the flat settings of a YAML file, and their lines; of lists and tables only that they are there."""
     found: dict[str, str] = {}
     blocks: dict[str, list[str]] = {}
+    lines: dict[str, int] = {}
     key = ""
-    for line in text.splitlines():
-        setting = _SETTING.fullmatch(line.rstrip())
-        if setting is not None:
-            key, found[setting[1]] = setting[1], _scalar(setting[2] or "")
-            blocks[key] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if setting := _SETTING.fullmatch(line.rstrip()):
+            key = setting[1]
+            found[key], blocks[key], lines[key] = _scalar(setting[2] or ""), [], number
         elif key and found[key][:1] in _BLOCKS and line[:1] in {" ", ""}:
             blocks[key].append(line.strip())  # a text of several lines, such as a certificate
-    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}
+    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}, lines
 
 
 def _scalar(text: str) -> str:
@@ -74,9 +73,8 @@ def _scalar(text: str) -> str:
     return "" if text in {"null", "~"} else text
 
 
-def _certificate(
-    folder: Path, settings: dict[str, str], text: str, notes: reading.Notes
-) -> model.FoundCertificate | None:
+def _certificate(folder: Path, text: str, notes: reading.Notes) -> model.FoundCertificate | None:
+    settings, lines = _settings(text)
     file, certificate, key = folder / _FILE, settings.get("cert", ""), settings.get("private_key", "")
     found, files = PemPair(), dict[str, model.FileRole]()  # files that other servers may read too
     if certificate and key and "\n" not in certificate:
@@ -92,7 +90,6 @@ def _certificate(
     if not domains:
         notes.add(texts.HFS_NO_DOMAIN, file)
         return None
-    lines = _lines(text)
     for name in settings:
         if name.startswith("acme_") and name not in _READ:
             notes.add(texts.SETTING_UNKNOWN, file, lines.get(name), name, key=name)
@@ -113,9 +110,3 @@ def _certificate(
         deployments=(model.FoundDeployment(to="hfs", source=str(file), options=url),),
         files=files,
     )
-
-
-def _lines(text: str) -> dict[str, int]:
-    """Return the numbers of the lines of the settings."""
-    found = ((_SETTING.fullmatch(line.rstrip()), number) for number, line in enumerate(text.splitlines(), 1))
-    return {setting[1]: number for setting, number in found if setting is not None}

@@ -26,13 +26,10 @@ from dnsrenew.deploy.entry import entries, entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, reading, texts
 from dnsrenew.extensions.setup.importing.config_file import LaterImport, TablesToAdd, identifier
-from dnsrenew.extensions.setup.importing.model import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.model import ImportRequest, Plan, PlannedCa, PlannedCertificate
 from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
 from dnsrenew.store import State, Store
 from dnsrenew.store.state import issued_meta
-
-LIVE: Final = "live"
-"""The folder beside the configuration with the new files for servers."""
 
 
 class ImportWriter:
@@ -45,9 +42,11 @@ class ImportWriter:
     :ivar to_add: the tables that an earlier configuration lacks.
     """
 
-    def __init__(self, config: Path, plan: Plan, store: Store, context: Context, notes: reading.Notes) -> None:
-        self.config = config
-        self.live = config.parent / LIVE
+    def __init__(
+        self, request: ImportRequest, plan: Plan, store: Store, context: Context, notes: reading.Notes
+    ) -> None:
+        self.request = request
+        self.config, self.live = request.config, request.live
         self.plan = plan
         self.store = store
         self.context = context
