@@ -77,11 +77,9 @@ class _Writer:
     def _eab(self, ca: model.PlannedCa) -> object:
         if ca.eab is None or not (ca.eab.by_email or (ca.eab.kid and ca.eab.hmac)):
             return None
-        return (
-            "email"
-            if ca.eab.by_email
-            else {"kid": ca.eab.kid, "hmac": self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)}
-        )
+        if ca.eab.by_email:
+            return "email"
+        return {"kid": ca.eab.kid, "hmac": self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)}
 
     def _options(self, name: str, account: model.FoundDnsAccount) -> dict[str, object]:
         options = dict(account.options)

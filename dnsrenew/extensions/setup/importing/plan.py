@@ -66,13 +66,12 @@ class _Accounts:
     def __init__(self, found: Sequence[model.FoundData]) -> None:
         self.cas: list[model.PlannedCa] = []
         self._by_source: dict[str, str] = {}
+        self._trust = {url: file for data in found for url, file in data.trust.items()}
+        self._eab = {url: binding for data in found for url, binding in data.eab.items()}
         used = [certificate.account for data in found for certificate in data.certificates]
         accounts = [account for data in found for account in data.accounts]
         accounts.sort(key=lambda account: (-used.count(account.source), -account.modified))
         known: dict[tuple[str, str], str] = {}
-        eab = {url: binding for data in found for url, binding in data.eab.items()}
-        self._trust = {url: file for data in found for url, file in data.trust.items()}
-        self._eab = eab
         for account in accounts:
             key = account.directory, _public_key(account)
             if key not in known:

@@ -181,6 +181,17 @@ def read(discovery: Discovery, path: str, most: int) -> bytes:
         raise files.NotAFileError(path, kind) from None
 
 
+def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, UntrustedError | None]:
+    """Return the content of a file, as :func:`read`; also if others can change it, with the error that says so.
+
+    It is read to see whether it matters.
+    """
+    try:
+        return read(discovery, path, most), None
+    except UntrustedError as error:
+        return Discovery(insist=True).read(path, most), error
+
+
 def content(path: Path | str, most: int) -> bytes | None:
     """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
     try:
@@ -521,12 +532,9 @@ def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: 
     :param notes: get a note if it is a pipe or a device, or too large.
     :param only: what it must begin with.
     """
-    path, weak = os.path.abspath(file), None
+    path = os.path.abspath(file)
     try:
-        try:
-            data = read(host.discovery, path, _ON_MACHINE_LARGEST + 1)
-        except UntrustedError as error:  # it is read to see whether it matters
-            data, weak = Discovery(insist=True).read(path, _ON_MACHINE_LARGEST + 1), error
+        data, weak = read_anyway(host.discovery, path, _ON_MACHINE_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         if notes is not None and isinstance(error, NotAFileError) and error.errno != errno.EISDIR:
             notes.add(texts.UNREADABLE, path, reason=error.strerror)

@@ -24,9 +24,10 @@ from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entries, entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import config_file, reading, texts
+from dnsrenew.extensions.setup.importing import config_file, texts
 from dnsrenew.extensions.setup.importing.config_file import LaterImport, TablesToAdd, identifier
 from dnsrenew.extensions.setup.importing.model import ImportRequest, Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.reading import Notes, content
 from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
 from dnsrenew.store import State, Store
 from dnsrenew.store.state import issued_meta
@@ -42,9 +43,7 @@ class ImportWriter:
     :ivar to_add: the tables that an earlier configuration lacks.
     """
 
-    def __init__(
-        self, request: ImportRequest, plan: Plan, store: Store, context: Context, notes: reading.Notes
-    ) -> None:
+    def __init__(self, request: ImportRequest, plan: Plan, store: Store, context: Context, notes: Notes) -> None:
         self.request = request
         self.config, self.live = request.config, request.live
         self.plan = plan
@@ -273,9 +272,7 @@ def secret_files(folder: Path) -> dict[str, str]:
 
     A secret may be there from an earlier import.
     """
-    contents = {
-        name: reading.content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")
-    }
+    contents = {name: content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")}
     return {name: (data or b"").decode("utf-8", "replace").removesuffix("\n") for name, data in contents.items()}
 
 
@@ -285,7 +282,7 @@ def write(path: Path, text: str) -> str | None:
     :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
     """
     data = encoded(path, text)
-    if reading.content(path, len(data)) == data:
+    if content(path, len(data)) == data:
         return None
     try:
         with open_folder(os.path.abspath(path.parent)) as folder:
