@@ -33,7 +33,6 @@ _PLACES: Final = (
 )
 _INTERNAL: Final = "local"
 """The folder of the certificates of Caddy's own CA."""
-_ZEROSSL: Final = "acme.zerossl.com"
 _GROUP: Final = "caddy"
 
 
@@ -153,8 +152,7 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
         return None
     registration = notes.json(file.with_suffix(".json")) or {}
     contact = reading.strings(registration.get("contact"))
-    by_email = reading.parts(found.directory).hostname == _ZEROSSL and contact
-    eab = model.FoundEab(by_email=True) if by_email else None
+    eab = reading.eab_by_email(found.directory) if contact else None
     return replace(found, url=reading.valid(registration.get("location")) or None, contact=contact, eab=eab)
 
 

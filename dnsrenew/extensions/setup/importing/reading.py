@@ -271,7 +271,7 @@ def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
 
 
 class Setting(Frozen):
-    """A line ``key = value`` of an INI file.
+    """A line ``key = value`` of an INI file, or an assignment of a shell.
 
     :ivar sections: the names of the sections that it stands in, outermost first.
     :ivar number: of the line, from 1.
@@ -377,13 +377,6 @@ _ESCAPED: Final = re.compile(r"\\([\\\"$`])")
 _BASE64: Final = re.compile(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", re.DOTALL)
 
 
-class Assigned(Frozen):
-    """A value, and the line where it stands, from 1."""
-
-    value: str
-    line: int
-
-
 class ShellSettings:
     """The settings of a file.
 
@@ -395,15 +388,15 @@ class ShellSettings:
     def __init__(self, file: Path, text: str) -> None:
         self.file, self.name = file, file.stem
         text = text.replace("\r\n", "\n")
-        found = dict(_assignments(text))
+        found = {each.key: each for each in _assignments(text)}
         self._values = {key: each for key, each in found.items() if len(each.value) <= LONGEST_VALUE}
         rest = _LINE.sub(lambda match: "\n" * match[0].count("\n"), text)
         lines = enumerate(rest.split("\n"), 1)
         self.unread = [number for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
-        self.unread += [each.line for key, each in found.items() if key not in self._values]
+        self.unread += [each.number for key, each in found.items() if key not in self._values]
 
-    def __iter__(self) -> Iterator[tuple[str, Assigned]]:
-        return iter(self._values.items())
+    def __iter__(self) -> Iterator[Setting]:
+        return iter(self._values.values())
 
     def get(self, *keys: str) -> str:
         """Return the first of some settings that is not empty; "" if there is none.
@@ -417,7 +410,7 @@ class ShellSettings:
         """Return where a setting stands, and its name, for a note; a value may be a secret."""
         name = key if key in self._values else f"SAVED_{key}"
         found = self._values.get(name)
-        return (self.file, None, "") if found is None else (self.file, found.line, name)
+        return (self.file, None, "") if found is None else (self.file, found.number, name)
 
 
 def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings:
@@ -431,7 +424,7 @@ def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSett
     return settings
 
 
-def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
+def _assignments(text: str) -> Iterator[Setting]:
     """Yield the assignments; a later one of the same name wins, as in a shell."""
     number, position = 1, 0
     for match in _LINE.finditer(text):
@@ -439,7 +432,7 @@ def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
         position = match.start("key")
         double = match["double"]
         value = _ESCAPED.sub(r"\1", double) if double is not None else match["single"] or match["bare"] or ""
-        yield match["key"], Assigned(_decoded(value), number)
+        yield Setting((), match["key"], _decoded(value), number)
 
 
 def _decoded(value: str) -> str:
@@ -481,6 +474,11 @@ def valid(text: object) -> str:
 
 DEFAULT: Final = BUILT_IN["letsencrypt"].directory
 """The CA of tools that name none."""
+
+
+def eab_by_email(directory: str) -> model.FoundEab | None:
+    """Return the binding of a CA that gives one for an e-mail address alone; else None."""
+    return model.FoundEab(by_email=True) if parts(directory).hostname == "acme.zerossl.com" else None
 
 
 def of_host(host: str, known: Iterable[str] = ()) -> str | None:
