@@ -295,7 +295,6 @@ def _script(command: str, machine: host.Machine) -> Iterator[str]:
 
 _USER_UNITS: Final = ("etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 _CRON_FOLDERS: Final = tuple(f"etc/cron.{each}" for each in ("d", "hourly", "daily", "weekly"))
-_ANACRON_FOLDERS: Final = ("etc/cron.daily", "etc/cron.weekly")
 _AGENTS: Final = ("Library/LaunchDaemons", "Library/LaunchAgents")
 _CRON_TIMES: Final = 5
 """The fields of a crontab before the user, or before the command in a user's own; one if it is ``@daily``."""
@@ -389,7 +388,7 @@ def _cron(machine: host.Machine) -> Iterator[FoundCommand]:
         halt = partial(host.halt_of_cron, machine, anacron=crontab.name.startswith(host.ANACRON))
         yield from _entries(host.read(crontab), halt, _shown(crontab, machine))
     for folder in _CRON_FOLDERS[1:]:
-        halt = partial(host.halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
+        halt = partial(host.halt_of_cron, machine, anacron=folder in {"etc/cron.daily", "etc/cron.weekly"})
         for script in host.entries(machine.root / folder):
             name = _shown(script, machine)
             yield from (FoundCommand(line, halt=halt, name=name) for line in host.lines(host.read(script)))

@@ -23,7 +23,6 @@ from dnsrenew.store.versions import Versions
 
 _PARTS: Final = ("accounts", "certificates", "fingerprint.key")
 """What is renamed into place; the certificates come late: they are what makes it a store for its user."""
-_LOST_FOUND: Final = "lost+found"
 _ACCOUNT: Final = r"accounts/[a-z0-9_-]{1,80}/(?:key\.next\.pem|key\.pem|account\.json|ledger\.json)"
 _CERTIFICATE: Final = (
     r"certificates/([a-z0-9._-]{1,64})/(?:state\.json|notified\.json|doctor\.json|csr/key\.pem|csr/csr\.pem|"
@@ -94,7 +93,7 @@ class StoreBuilder:
         :raises StoreError: ``restore-exists``.
         """
         names = self._disk.names(self._paths.root)
-        found = sorted(name for name in names if name != _LOST_FOUND and not name.startswith(TEMP_PREFIX))
+        found = sorted(name for name in names if name != "lost+found" and not name.startswith(TEMP_PREFIX))
         if found:
             raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 

@@ -248,7 +248,6 @@ _LONGEST: Final = 255
 """Characters of a name, as most file systems allow."""
 _REFUSED: Final = frozenset('\\:*?"<>|')
 """Characters that no name has on Windows; a colon and a backslash can also lead to another folder there."""
-_OLD_PATHS: Final = ".toml"
 
 
 class ArchiveContents:
@@ -348,7 +347,7 @@ class ArchiveContents:
         if name == self.main:
             self.main_member = replace(member, executable=False)
         folder = os.path.dirname(self.config)
-        if name.endswith(_OLD_PATHS) and len(folder) > 1 and os.fsencode(folder) in member.data:
+        if name.endswith(".toml") and len(folder) > 1 and os.fsencode(folder) in member.data:
             self.old_paths.append(name)
 
     def _stored(self, name: str, data: bytes) -> None:

@@ -86,10 +86,8 @@ def _place(place: PlaceInConfig) -> str:
 
 _PATIENCE: Final = 30.0
 """Seconds for a pipe, such as that of a password manager."""
-_LONGEST: Final = 4096
 SHORTEST: Final = 8
 """Characters of a new passphrase."""
-_TRIES: Final = 3
 
 
 def new_passphrase(invocation: Invocation, command: str) -> Secret:
@@ -100,7 +98,7 @@ def new_passphrase(invocation: Invocation, command: str) -> Secret:
     :raises DnsRenewError: ``declined``: the two do not match.
     """
     passphrase = _from_file(invocation, command)
-    left = _TRIES if passphrase is None else 1
+    left = 3 if passphrase is None else 1
     while True:
         left -= 1
         found = _typed(invocation, texts.ASK_NEW) if passphrase is None else passphrase
@@ -158,7 +156,7 @@ def _read_line() -> str:
     """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
     if sys.platform == "win32":
         return getpass.getpass("")
-    return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "surrogateescape")
+    return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager

@@ -20,14 +20,12 @@ from dnsrenew.extensions.setup.importing.pem import PemPair, account_of, read_pa
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
-_ECC: Final = "_ecc"
 _FILES: Final[Mapping[str, model.FileRole]] = {
     "fullchain.cer": "certificate",
     "{name}.cer": "leaf",
     "ca.cer": "chain",
     "{name}.key": "key",
 }
-_RSA: Final = re.compile(r"\d+")
 _DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
 """``Le_RenewalDays`` of a certificate for which a person chose none."""
 _PROFILE: Final = ("Le_CertificateProfile", "Le_Certificate_Profile", "Le_CertProfile")
@@ -82,7 +80,7 @@ def _path(settings: ShellSettings, key: str, host: model.HostView, is_there: Cal
 def _settings_files(folder: Path) -> Iterator[Path]:
     """Yield the file of the settings of each certificate, which a folder with a key may lack."""
     for name in reading.names(folder):
-        domain = name.removesuffix(_ECC)
+        domain = name.removesuffix("_ecc")
         file = folder / name / f"{domain}.conf"
         if "." in domain or ":" in domain:
             key, removed = file.with_suffix(".key"), f"{file}.removed"
@@ -156,7 +154,7 @@ def _key(settings: ShellSettings, notes: Notes) -> KeyKind | None:
     length = settings.get("Le_Keylength")
     if length in ABSENT or length in reading.KEY_KINDS:
         return reading.KEY_KINDS.get(length)
-    used: KeyKind = "rsa4096" if _RSA.fullmatch(length) else "ecdsa-p384"
+    used: KeyKind = "rsa4096" if length.isdecimal() else "ecdsa-p384"
     notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=settings.name)
     return used
 

@@ -19,7 +19,6 @@ from dnsrenew.extensions.setup.importing.tool_hosts import Kept, by_script, host
 ABSENT: Final = frozenset({"", "no"})
 """Values of a setting that is not given."""
 _KEY: Final = "Le_Webroot"
-_HTTP_NET: Final = "http.net"
 
 
 def routes(kept: Kept, domains: Sequence[str]) -> tuple[model.FoundRoute, ...]:
@@ -94,7 +93,7 @@ def _account(script: str, kept: Kept) -> model.FoundDnsAccount | None:
     known = hosts_of("acme_sh").get(script)
     if known is None:
         return by_script(script, kept)
-    is_http_net = script == "dns_hostingde" and _HTTP_NET in kept.get("HOSTINGDE_ENDPOINT")
+    is_http_net = script == "dns_hostingde" and "http.net" in kept.get("HOSTINGDE_ENDPOINT")
     provider = "httpnet" if is_http_net else known.provider
     account = reading.dns_account(provider, values(script, known, kept), str(kept.common.file))
     reading.note_missing(account, kept.notes, kept.own.place(_KEY), script)

@@ -31,8 +31,6 @@ _PLACES: Final = (
     "etc/Caddyfile",
     "opt/homebrew/etc/Caddyfile",
 )
-_INTERNAL: Final = "local"
-"""The folder of the certificates of Caddy's own CA."""
 _GROUP: Final = "caddy"
 
 
@@ -114,7 +112,7 @@ def _sites(named: Path, domains: set[str], host: model.HostView, notes: reading.
     for place in filter(os.path.isfile, places):
         its = reading.Notes(notes.discovery)
         content = caddyfile.read(place, its)
-        reader = _TlsReader(jobs.environment(_UNIT, host), host, its)
+        reader = _TlsReader(jobs.environment("caddy.service", host), host, its)
         found.append(([] if content is None else list(reader.sites(content)), its))
     if not found:
         return []
@@ -198,7 +196,7 @@ def _certificate(
 ) -> model.FoundCertificate | None:
     name = folder.name
     leaf, key = folder / f"{name}.crt", folder / f"{name}.key"
-    if folder.parent.name == _INTERNAL:
+    if folder.parent.name == "local":  # of Caddy's own CA
         notes.add(texts.CADDY_INTERNAL, leaf, name=name)
         return None
     pair = read_pair([leaf], key, notes)
@@ -242,7 +240,6 @@ def _deployment(
 #
 # Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
 
-_UNIT: Final = "caddy.service"
 _GLOBAL: Final = {
     "acme_ca": "ca",
     "acme_ca_root": "ca_root",

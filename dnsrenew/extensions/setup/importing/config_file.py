@@ -24,7 +24,6 @@ MARK: Final = "# Written by `dnsrenew import`"
 PLACEHOLDER: Final = "change-me"
 """The value of a missing option that is no secret."""
 _DEFAULT_CA: Final = "letsencrypt"
-_DEFAULT_KEY: Final = "ecdsa-p256"
 
 
 def document(
@@ -109,7 +108,7 @@ class _Writer:
             "name": planned.name,
             "domains": list(found.domains),
             "ca": planned.ca if planned.ca != self._default else None,
-            "key": planned.key if found.key or planned.key != _DEFAULT_KEY else None,
+            "key": planned.key if found.key or planned.key != "ecdsa-p256" else None,
             "reuse_key": found.reuse_key,
             "profile": found.profile,
             "preferred_chain": found.preferred_chain,
@@ -166,7 +165,6 @@ def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, va
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST: Final = 110
-_INDENT: Final = "    "
 
 
 def toml_value(given: object) -> str:
@@ -190,7 +188,7 @@ def assignment(name: str, given: object) -> list[str]:
     line = f"{key(name)} = {toml_value(given)}"
     if len(line) <= _WIDEST or not isinstance(given, Sequence) or isinstance(given, str):
         return [line]
-    return [f"{key(name)} = [", *(f"{_INDENT}{toml_value(item)}," for item in given), "]"]
+    return [f"{key(name)} = [", *(f"    {toml_value(item)}," for item in given), "]"]
 
 
 def assignments(values: Mapping[str, object]) -> Iterator[str]:

@@ -20,10 +20,6 @@ _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
 _OWN: Final = frozenset({"acme_domain", "acme_renew", "https_port", "private_key", "vfs"})
 """Settings by which a file is known to be one of HFS."""
-_READ: Final = frozenset({"acme_domain", "acme_renew", "acme_email"})
-_ACME_FILE: Final = "acme.cer"
-"""The file that HFS writes itself, with a certificate of Let's Encrypt."""
-_OFF: Final = frozenset({"", "-1"})
 _HTTP: Final = "80"
 _BLOCKS: Final = ("|", ">")
 
@@ -91,15 +87,15 @@ def _certificate(folder: Path, text: str, notes: reading.Notes) -> model.FoundCe
         notes.add(texts.HFS_NO_DOMAIN, file)
         return None
     for name in settings:
-        if name.startswith("acme_") and name not in _READ:
+        if name.startswith("acme_") and name not in {"acme_domain", "acme_renew", "acme_email"}:
             notes.add(texts.SETTING_UNKNOWN, file, lines.get(name), name, key=name)
     port = settings.get("port") or _HTTP
-    if settings.get("https_port", "") in _OFF:
+    if settings.get("https_port", "") in {"", "-1"}:
         notes.add(texts.HFS_HTTPS_OFF, file, lines.get("https_port"), name=domains[0])
     if port == _HTTP:
         notes.add(texts.HFS_PORT, file, lines.get("port"), name=domains[0])
     url = {"url": f"http://127.0.0.1:{port}"}
-    from_acme = settings.get("cert") in {"", _ACME_FILE}
+    from_acme = settings.get("cert") in {"", "acme.cer"}  # which HFS writes itself, from Let's Encrypt
     return model.FoundCertificate(
         name=domains[0],
         domains=domains,

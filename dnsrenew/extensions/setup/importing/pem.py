@@ -24,7 +24,6 @@ _MOST: Final = 2000
 """Files that are looked at."""
 _MOST_BYTES: Final = 4 << 20
 """Of all PEM files."""
-_ENDS: Final = frozenset({".pem", ".crt", ".cer", ".key"})
 _DEEPEST: Final = 1
 """Folders below the given one."""
 
@@ -83,7 +82,7 @@ def _content(path: Path, notes: Notes) -> bytes:
     """
     try:
         if os.path.getsize(path) > _LARGEST:
-            if path.suffix in _ENDS:
+            if path.suffix in {".pem", ".crt", ".cer", ".key"}:
                 notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
             return b""
         data, weak = reading.read_anyway(notes.discovery, str(path), _LARGEST)

@@ -25,7 +25,6 @@ _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 _LONGEST: Final = 60
 _MOST: Final = 50_000
 """Characters of the names of a certificate; CAs allow 100 names."""
-_DEFAULT_KEY: Final = "ecdsa-p256"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,7 +45,7 @@ def make_plan(found: Sequence[model.FoundData], notes: Notes) -> model.Plan:
                 kind=kind,
                 found=certificate,
                 ca=accounts.ca_of(certificate),
-                key=certificate.key or _own_key(certificate) or _DEFAULT_KEY,
+                key=certificate.key or _own_key(certificate) or "ecdsa-p256",
                 routes=routes,
                 dns=tuple(_dns_name(route.dns, dns) for route in routes),
             )

@@ -28,16 +28,13 @@ _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
 LONGEST_VALUE: Final = 1 << 14
 """Characters of a line, and of a value; the longest is a key of a few KB."""
-_LARGEST_JSON: Final = 1 << 16
 _MOST_NAMES: Final = 20_000
 """Names of a folder that are looked at."""
-_MOST_FOLDERS: Final = 2_000
 _DEEPEST: Final = 8
 """Folders below each other with accounts."""
 _MOST_NOTES: Final = 100
 """Notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
-_QUOTES: Final = ("'''", '"""', "'", '"')
 
 
 _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
@@ -148,7 +145,7 @@ class Notes:
 
     def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
-        data = self.read(file, loses=loses, most=_LARGEST_JSON)
+        data = self.read(file, loses=loses, most=1 << 16)
         if data is None:
             return None
         reason = texts.NO_JSON if data.strip() else texts.EMPTY
@@ -222,7 +219,7 @@ def is_unicode(text: str) -> bool:
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
-    left, todo = _MOST_FOLDERS, [(top, _DEEPEST)]
+    left, todo = 2_000, [(top, _DEEPEST)]
     while todo and left:
         folder, depth = todo.pop()
         left -= 1
@@ -305,7 +302,7 @@ def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator
 
 def _unquoted(value: str) -> str:
     """Return a value without its quotes, or without the comment behind it."""
-    for quote in _QUOTES:
+    for quote in ("'''", '"""', "'", '"'):
         if value.startswith(quote) and (end := value.find(quote, len(quote))) >= 0:
             rest = value[end + len(quote) :].strip()
             if not rest or rest.startswith("#"):

@@ -22,7 +22,6 @@ from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, shown
 from dnsrenew.schedule.machine import CRONTABS, HOME_UNITS, UNIT_FOLDERS, entries
 
-_CRON_FOLDER: Final = "etc/cron.d"
 _SPOOLS: Final = ("var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs")
 """The folders with the crontabs of users, each with the name of its user."""
 _SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
@@ -118,7 +117,7 @@ class _JobSearch(Frozen):
         root = self.host.root
         names = [users.user_name(each) for each in sorted(self.users)] if os.name == "posix" else []
         spools = [root / spool / name for spool in _SPOOLS for name in names]
-        for file in (*(root / each for each in CRONTABS), *entries(root / _CRON_FOLDER), *spools):
+        for file in (*(root / each for each in CRONTABS), *entries(root / "etc/cron.d"), *spools):
             yield from self._crontab(file, has_users=file not in spools and file.name != "anacrontab")
         for folder in _SCRIPT_FOLDERS:
             for file in entries(root / folder):
@@ -263,8 +262,6 @@ def _expanded(word: str, variables: Environment) -> str:
 _LINKS: Final = (".wants", ".requires")
 """The ends of the folders with links to the units, and to the instances of templates, that are enabled."""
 _EXEC: Final = frozenset({"ExecStart", "ExecStartPre", "ExecStartPost"})
-_EXEC_PREFIXES: Final = "@-:+!"
-_SPECIFIER: Final = re.compile(r"%(.)")
 
 
 class Service(Frozen, hidden=("environment",)):
@@ -370,7 +367,7 @@ class _Manager:
                     user = value
                 elif key in _EXEC and value:
                     place = FoundJob(shown(file, self._host), number, "systemd", starter)
-                    commands.append((key, place, value.lstrip(_EXEC_PREFIXES)))
+                    commands.append((key, place, value.lstrip("@-:+!")))
                 elif key in _EXEC:
                     commands = [command for command in commands if command[0] != key]
         for path in files:
@@ -420,7 +417,7 @@ class _Manager:
         own = {"n": name, "N": stem, "p": prefix, "j": prefix.rpartition("-")[2], "%": "%", **self._specifiers}
         if instance or not at:  # a template without an instance has none
             own |= {"i": instance, "I": _unescaped(instance)}
-        return _SPECIFIER.sub(lambda match: own.get(match[1], match[0]), text)
+        return re.sub(r"%(.)", lambda match: own.get(match[1], match[0]), text)
 
 
 def _stem(name: str) -> str:
