@@ -221,7 +221,6 @@ def detect(
     as any number of them may run.
 
     :param on: the machine; None: this one.
-    :param on: the machine; None: this one.
     :param names: of the certificates of the configuration; empty: not known.
     :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
     """

@@ -67,7 +67,6 @@ class StoreBuilder:
         root = Path(self._paths.root)
         self._missing = [str(each) for each in (root, *root.parents) if not os.path.lexists(each)]
         self._temp = ""
-        self._finished = False
 
     def __enter__(self) -> Self:
         folders = StoreFolder(self._disk, self._paths)
@@ -84,7 +83,7 @@ class StoreBuilder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
-        if kind is not None or not self._finished:
+        if kind is not None or self._temp:
             self._undo()
 
     def refuse_existing(self) -> None:
@@ -134,7 +133,7 @@ class StoreBuilder:
                 self._placed.append(target)
         self._disk.remove(self._temp)
         self._disk.sync_folder(self._paths.root)
-        self._finished = True
+        self._temp = ""
 
     def _undo(self) -> None:
         """Remove everything that was written, as far as possible, and nothing of another process."""

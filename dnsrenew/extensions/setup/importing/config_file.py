@@ -36,8 +36,10 @@ def document(
     :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
     """
     writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(), *_remarks(notes), ""]
-    return "\n".join(lines), writer.secrets
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables()]
+    lines += ["", "# Not imported, or only in part:"] if notes else []
+    lines += [comment(f"{note.place}: {note.message}") for note in notes]
+    return "\n".join([*lines, ""]), writer.secrets
 
 
 class _Writer:
@@ -129,14 +131,6 @@ class _Writer:
     def _deployment(self, name: str, found: model.FoundDeployment) -> dict[str, object]:
         secrets = {key: self._secret(f"{name}-{key}", value) for key, value in found.secrets.items()}
         return {**({} if found.to == "run" else {"to": found.to}), **found.options, **secrets}
-
-
-def _remarks(notes: Sequence[model.NotUnderstood]) -> Iterator[str]:
-    """Yield what was not imported, as comments."""
-    if notes:
-        yield from ("", "# Not imported, or only in part:")
-    for note in notes:
-        yield comment(f"{note.place}: {note.message}")
 
 
 def _route(route: model.FoundRoute, account: str) -> dict[str, object]:
