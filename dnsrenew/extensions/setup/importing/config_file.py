@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -231,6 +231,7 @@ class LaterImport:
     :param taken: the secret files that exist, by name, with their contents.
     :raises ConfigError: the configuration cannot be read.
 
+    :ivar cas: the CAs that it lacks.
     :ivar to_add: the tables to add.
     :ivar secrets: the contents of the secret files that these name, by file.
     """
@@ -250,15 +251,10 @@ class LaterImport:
         self._directories |= {name: str(table.get("directory", "")) for name, table in of_cas.items()}
         self._tables = {name: _table(table) for each in tables for name, table in _table(each.get("dns")).items()}
         self._names = set(self._domains)
-        self._cas: list[model.PlannedCa] = []
+        self.cas: list[model.PlannedCa] = []
         self._dns: dict[str, model.FoundDnsAccount] = {}
         self.secrets: dict[str, str] = {}
         self.to_add = tuple(self._added(each) for each in plan.certificates if self.name_of(each) is None)
-
-    @property
-    def cas(self) -> Collection[str]:
-        """The directory URLs of the CAs that the configuration lacks."""
-        return {ca.directory for ca in self._cas}
 
     def name_of(self, planned: model.PlannedCertificate) -> str | None:
         """Return the name of the certificate that covers all domains of a planned one; None if there is none."""
@@ -268,12 +264,12 @@ class LaterImport:
 
     def _added(self, planned: model.PlannedCertificate) -> TablesToAdd:
         """Return the table of a certificate, after those that it needs and that no table so far has brought."""
-        cas, accounts = len(self._cas), len(self._dns)
+        cas, accounts = len(self.cas), len(self._dns)
         name = reading.free_name(planned.name, self._names)
         self._names.add(name)
         dns = tuple(self._account(each) if each else "" for each in planned.dns)
         own = replace(planned, name=name, ca=self._ca(planned.ca), dns=dns)
-        new = {"cas": tuple(self._cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
+        new = {"cas": tuple(self.cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
         part, taken = replace(self._plan, certificates=(own,), **new), {**self._taken, **self.secrets}
         writer = _Writer(part, taken, self._default)
         lines = list(writer.tables())[1:]
@@ -294,11 +290,11 @@ class LaterImport:
         ca = next((ca for ca in self._plan.cas if ca.name == name), None)
         if ca is None:
             return ""
-        known = chain(self._directories.items(), ((each.name, each.directory) for each in self._cas))
+        known = chain(self._directories.items(), ((each.name, each.directory) for each in self.cas))
         found = next((key for key, directory in known if directory == ca.directory), None)
         if found is None:
             found = reading.free_name(name, self._directories)
-            self._cas.append(replace(ca, name=found))
+            self.cas.append(replace(ca, name=found))
         return found
 
 

@@ -48,11 +48,7 @@ class NextSteps(Frozen):
 
 
 def steps(
-    done: ImportWriter,
-    lines: Sequence[ServerLine],
-    stops: Sequence[StopCommand],
-    unseen: Sequence[Message],
-    tools: Sequence[str],
+    done: ImportWriter, lines: list[ServerLine], stops: list[StopCommand], unseen: list[Message], tools: list[str]
 ) -> NextSteps:
     """Return the steps.
 

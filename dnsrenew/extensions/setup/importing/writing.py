@@ -95,8 +95,9 @@ class ImportWriter:
         own = {each.name: name for each in self.plan.certificates if (name := missing.name_of(each)) is not None}
         names = self.store.names()
         new = [each for each in self.plan.certificates if each.name in own and own[each.name] not in names]
+        lacking = {ca.directory for ca in missing.cas}
         self._fill_store(
-            [ca for ca in self.plan.cas if ca.directory in missing.cas and not self._has_account(ca)],
+            [ca for ca in self.plan.cas if ca.directory in lacking and not self._has_account(ca)],
             [replace(each, name=own[each.name]) for each in new],
         )
         if self.certificates:
