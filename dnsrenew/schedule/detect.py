@@ -221,7 +221,6 @@ def detect(
     as any number of them may run.
 
     :param on: the machine; None: this one.
-    :param on: the machine; None: this one.
     :param names: of the certificates of the configuration; empty: not known.
     :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
     """
@@ -294,10 +293,7 @@ def _script(command: str, machine: host.Machine) -> Iterator[str]:
 # Each function gives commands, whatever they run. What cannot be read is left out.
 
 _USER_UNITS: Final = ("etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
-_HOME_UNITS: Final = (".config/systemd/user", ".local/share/systemd/user")
-_CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 _CRON_FOLDERS: Final = tuple(f"etc/cron.{each}" for each in ("d", "hourly", "daily", "weekly"))
-_ANACRON_FOLDERS: Final = ("etc/cron.daily", "etc/cron.weekly")
 _AGENTS: Final = ("Library/LaunchDaemons", "Library/LaunchAgents")
 _CRON_TIMES: Final = 5
 """The fields of a crontab before the user, or before the command in a user's own; one if it is ``@daily``."""
@@ -318,7 +314,7 @@ def _systemd(machine: host.Machine) -> Iterator[FoundCommand]:
     if not host.runs_systemd(machine):
         return  # its files are there, and it does not run
     system = [machine.root / folder for folder in host.UNIT_FOLDERS]
-    user = [*(machine.home / folder for folder in _HOME_UNITS), *(machine.root / folder for folder in _USER_UNITS)]
+    user = [*(machine.home / folder for folder in host.HOME_UNITS), *(machine.root / folder for folder in _USER_UNITS)]
     for folders, control in ((system, ("systemctl",)), (user, ("systemctl", "--user"))):
         home = "" if folders is system else str(machine.home)
         enabled = {unit.name: unit for folder in folders for unit in _enabled(folder)}
@@ -387,11 +383,11 @@ def _values(unit: str, key: str) -> Iterator[str]:
 
 def _cron(machine: host.Machine) -> Iterator[FoundCommand]:
     """Yield the lines of the system's crontabs and scripts, and of the user's crontab."""
-    for crontab in (*(machine.root / each for each in _CRONTABS), *host.entries(machine.root / _CRON_FOLDERS[0])):
+    for crontab in (*(machine.root / each for each in host.CRONTABS), *host.entries(machine.root / _CRON_FOLDERS[0])):
         halt = partial(host.halt_of_cron, machine, anacron=crontab.name.startswith(host.ANACRON))
         yield from _entries(host.read(crontab), halt, _shown(crontab, machine))
     for folder in _CRON_FOLDERS[1:]:
-        halt = partial(host.halt_of_cron, machine, anacron=folder in _ANACRON_FOLDERS)
+        halt = partial(host.halt_of_cron, machine, anacron=folder in {"etc/cron.daily", "etc/cron.weekly"})
         for script in host.entries(machine.root / folder):
             name = _shown(script, machine)
             yield from (FoundCommand(line, halt=halt, name=name) for line in host.lines(host.read(script)))

@@ -128,6 +128,8 @@ UNIT_FOLDERS: Final = (
     *("usr/lib/systemd/system", "lib/systemd/system"),
 )
 """Where the units of the system are."""
+HOME_UNITS: Final = (".config/systemd/user", ".local/share/systemd/user")
+CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 ANACRON: Final = "anacron"
 _DAEMONS: Final = ("cron", "crond", "cronie", "fcron", "dcron", "bcron")
 """The programs, and the services, that run crontabs."""

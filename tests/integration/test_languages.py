@@ -169,7 +169,7 @@ OTHERS: Final = {
     "what was probably meant": r"(?<=ɱéáñ )[\w-]+",
     "what is quoted": r"\"[^\"]*\"|'[^']*'",
     "challenges, reasons and codes of errors": r"\b(?:dns|http|tls-alpn|dns-persist)-01\b|unspecified|ca-unreachable",
-    "codes of checks": r"(?<=⟧\. )[a-z0-9-]+$",
+    "codes of checks": r"\[[a-z0-9-]+\]$",
     "units and time zones": r"\bGB\b|\bUTC\b",
 }
 """What is the same in every language."""

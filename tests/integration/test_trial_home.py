@@ -227,7 +227,7 @@ def watching(home: Home, config: dict[str, Any]) -> None:
 
 def to_another_machine(home: Home) -> None:
     """Step 7, P14: the store in a file, with a passphrase that is too short at first, and out of it again."""
-    new, again = "for the new file:", "The same again:"
+    new, again = "for the new file:", "Enter it again:"
     answers = [(new, "short"), (new, PASSPHRASE), (again, PASSPHRASE)]
     status, said = home.types("dnsrenew export home.dr --secrets", *answers)
     assert (status, "fewer than 8 characters" in said) == (0, True), said

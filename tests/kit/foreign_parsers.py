@@ -33,7 +33,8 @@ from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.doctor.router import outside, surroundings, upnp
 from dnsrenew.extensions.setup.archive.archive_file import ArchiveWriter, Member
 from dnsrenew.extensions.setup.archive.restore import survey
-from dnsrenew.extensions.setup.importing.importer import ImportRequest, run_import
+from dnsrenew.extensions.setup.importing.importer import run_import
+from dnsrenew.extensions.setup.importing.model import ImportRequest
 from dnsrenew.extensions.setup.init.server import ServerHost
 from dnsrenew.extensions.setup.init.servers import find_servers
 from dnsrenew.schedule.detect import detect

@@ -16,8 +16,8 @@ from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.runtime import Context
-from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
-from dnsrenew.extensions.setup.importing.model import HostView
+from dnsrenew.extensions.setup.importing.importer import ImportResult, run_import
+from dnsrenew.extensions.setup.importing.model import HostView, ImportRequest
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
 

@@ -44,13 +44,11 @@ _BLOCK: Final = tarfile.BLOCKSIZE
 _LEVEL: Final = 3
 PRIVATE: Final = 0o600
 PROGRAM: Final = 0o700
-_FOLDER: Final = 0o700
 _LATEST: Final = 8**11 - 1
 """The latest time that a header can hold."""
 _RATIO: Final = 200
 _SMALL: Final = 64 << 20
 """A content of more bytes than this must not be more than ``_RATIO`` times as large as the file."""
-_GZIP: Final = b"\x1f\x8b"
 
 
 class Member(Frozen, hidden=("data",)):
@@ -129,7 +127,7 @@ def is_sealed(file: BinaryIO) -> bool:
     start = file.read(16)
     if start == b"dnsrenew sealed\n":
         return True
-    if not start.startswith(_GZIP):
+    if not start.startswith(b"\x1f\x8b"):
         raise damaged(file, texts.NO_ARCHIVE)
     return False
 
@@ -335,7 +333,7 @@ class NewFiles:
         missing = [each for each in (path, *path.parents) if not os.path.isdir(each)]
         for each in reversed(missing):
             above = self._folder(str(each.parent))
-            above.make(each.name, _FOLDER)
+            above.make(each.name, 0o700)
             self._made.append((above, each.name))
 
 

@@ -33,17 +33,13 @@ from dnsrenew.extensions.setup.archive import texts
 from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member, reason
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
-_PRIVATE: Final = b"PRIVATE KEY-----"
 _LONG: Final = 6
 """Characters of a secret that is looked for everywhere: a shorter one occurs in names by chance."""
-_READ_AT_WILL: Final = ("literal", "env:", "file:")
 _ELSEWHERE: Final = ("env:", "keyring:", "command:")
 """References to secrets outside of files."""
-_ACCOUNT_KEYS: Final = frozenset({"provider", "zones", "ttl"})
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
 _BY_HAND: Final = ("/usr/local/", "/opt/", "/home/", "/root/")
 """Folders with programs that no package has installed."""
-_WINDOWS: Final = os.name == "nt"
 
 
 class LeftOut(Frozen):
@@ -107,7 +103,7 @@ class ConfigFiles:
             name = self._name(path)
             if name is None:
                 if os.path.lexists(path) and not _is_installed(path):
-                    self._leave(path, texts.OUTSIDE)
+                    self.left_out.append(LeftOut(path, texts.OUTSIDE))
             elif path in report.sources and not self._secrets:
                 self.files.append(Member(name, self._without_secrets(path, name)))
             elif os.path.lexists(path):
@@ -138,29 +134,26 @@ class ConfigFiles:
         try:
             with files.open_to_read(path) as file:
                 data = file.read(LARGEST + 1)
-                executable = not _WINDOWS and bool(os.fstat(file.fileno()).st_mode & 0o100)
+                executable = os.name != "nt" and bool(os.fstat(file.fileno()).st_mode & 0o100)
         except OSError as error:
             why = reason(error)
             if path in self._draft.report.sources:
                 raise StoreError.of(texts.CONFIG_UNREADABLE, path=path, reason=why) from None
-            self._leave(path, texts.UNREADABLE.format(reason=why))
+            self.left_out.append(LeftOut(path, texts.UNREADABLE.format(reason=why)))
             return
         if len(data) > LARGEST:
-            self._leave(path, texts.TOO_LARGE.format(limit=LARGEST >> 20))
+            self.left_out.append(LeftOut(path, texts.TOO_LARGE.format(limit=LARGEST >> 20)))
         elif not (self._secrets or self._is_harmless(path, data)):
-            self._leave(path, texts.SECRET)
+            self.left_out.append(LeftOut(path, texts.SECRET))
         else:
             self.files.append(Member(name, data, executable))
 
     def _is_harmless(self, path: str, data: bytes) -> bool:
         """Return whether a file holds no secret: a provider file, or certificates without a private key."""
-        if path in self._draft.report.secret_files or _PRIVATE in data:
+        if path in self._draft.report.secret_files or b"PRIVATE KEY-----" in data:
             return False
         is_provider = os.path.basename(os.path.dirname(path)) == "providers" and path.endswith(".toml")
         return is_provider or bool(_ROOTS.search(data))
-
-    def _leave(self, path: str, reason: str) -> None:
-        self.left_out.append(LeftOut(path, reason))
 
     def _without_secrets(self, path: str, name: str) -> bytes:
         report = self._draft.report
@@ -183,7 +176,7 @@ def _redactor(draft: Draft) -> Redactor:
     """Return a redactor of the secrets that can be read without asking anybody."""
     redactor = Redactor()
     for use in draft.report.secrets:
-        if use.secret.reference.startswith(_READ_AT_WILL):
+        if use.secret.reference.startswith(("literal", "env:", "file:")):
             with contextlib.suppress(SecretError):  # unreadable, so it cannot be elsewhere in the file
                 if len(use.secret.reveal()) >= _LONG:
                     redactor.add(use.secret.reveal())
@@ -195,7 +188,7 @@ def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
     for name, account in table.get("dns", {}).items():
         provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)
         if provider is not None and provider.any_options:
-            yield from plain_texts(account, ("dns", name), _ACCOUNT_KEYS)
+            yield from plain_texts(account, ("dns", name), {"provider", "zones", "ttl"})
         if provider is not None and provider.runs_script:
             plain = {key: value for key, value in account.get("env", {}).items() if isinstance(value, str)}
             known = [key for key, value in plain.items() if not is_private(key, value)]
@@ -223,12 +216,11 @@ _PROGRAMS: Final = frozenset({"run", "reload", "before", "after", "command", "pr
 """Keys with a program and its arguments."""
 _WITHOUT_SECRETS: Final = frozenset({"systemctl", "service", "rc-service", "nginx", "postfix", "doveadm"})
 """Programs that take none in their arguments."""
-_WEBHOOK: Final = "webhook"
 
 
 def with_arguments(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
     """Yield the keys in a TOML document whose arguments or addresses could hold a secret."""
-    if isinstance(value, dict) and value.get("to") == _WEBHOOK and "url" in value:
+    if isinstance(value, dict) and value.get("to") == "webhook" and "url" in value:
         yield (*path, "url")
     for key, item in _items(value):
         if key in _PROGRAMS and _has_arguments(item):

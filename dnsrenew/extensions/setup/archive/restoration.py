@@ -23,7 +23,6 @@ from dnsrenew.store.versions import Versions
 
 _PARTS: Final = ("accounts", "certificates", "fingerprint.key")
 """What is renamed into place; the certificates come late: they are what makes it a store for its user."""
-_LOST_FOUND: Final = "lost+found"
 _ACCOUNT: Final = r"accounts/[a-z0-9_-]{1,80}/(?:key\.next\.pem|key\.pem|account\.json|ledger\.json)"
 _CERTIFICATE: Final = (
     r"certificates/([a-z0-9._-]{1,64})/(?:state\.json|notified\.json|doctor\.json|csr/key\.pem|csr/csr\.pem|"
@@ -68,7 +67,6 @@ class StoreBuilder:
         root = Path(self._paths.root)
         self._missing = [str(each) for each in (root, *root.parents) if not os.path.lexists(each)]
         self._temp = ""
-        self._finished = False
 
     def __enter__(self) -> Self:
         folders = StoreFolder(self._disk, self._paths)
@@ -85,7 +83,7 @@ class StoreBuilder:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
-        if kind is not None or not self._finished:
+        if kind is not None or self._temp:
             self._undo()
 
     def refuse_existing(self) -> None:
@@ -94,7 +92,7 @@ class StoreBuilder:
         :raises StoreError: ``restore-exists``.
         """
         names = self._disk.names(self._paths.root)
-        found = sorted(name for name in names if name != _LOST_FOUND and not name.startswith(TEMP_PREFIX))
+        found = sorted(name for name in names if name != "lost+found" and not name.startswith(TEMP_PREFIX))
         if found:
             raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 
@@ -135,7 +133,7 @@ class StoreBuilder:
                 self._placed.append(target)
         self._disk.remove(self._temp)
         self._disk.sync_folder(self._paths.root)
-        self._finished = True
+        self._temp = ""
 
     def _undo(self) -> None:
         """Remove everything that was written, as far as possible, and nothing of another process."""

@@ -134,7 +134,7 @@ def restore(
             _check_ground(path, file)
         with _reading(path):
             found = survey(file, passphrase, context)
-        return _Restoration(file, found, target, passphrase=passphrase, insist=insist).run(context)
+        return _Restoration(found, target, passphrase=passphrase, insist=insist).run(context)
 
 
 def _check_ground(path: Path, file: BinaryIO) -> None:
@@ -151,10 +151,7 @@ def _check_ground(path: Path, file: BinaryIO) -> None:
 
 
 class _Restoration:
-    def __init__(
-        self, file: BinaryIO, found: ArchiveContents, target: Path, *, passphrase: Secret | None, insist: bool
-    ) -> None:
-        self._file = file
+    def __init__(self, found: ArchiveContents, target: Path, *, passphrase: Secret | None, insist: bool) -> None:
         self._passphrase = passphrase
         self._found = found
         self._target = target
@@ -170,11 +167,11 @@ class _Restoration:
             check_free(path)
             checks.judge(str(path))
         with StoreBuilder(self._store, insist=self._insist) as builder, NewFiles() as new:
-            again = zip_longest(archive_file.members(self._file, self._passphrase), self._found.digests)
+            again = zip_longest(archive_file.members(self._found.file, self._passphrase), self._found.digests)
             for member, verified in again:
                 context.check()
                 if member is None or archive_file.digest(member) != verified:
-                    raise damaged(self._file, texts.DAMAGED)
+                    raise damaged(self._found.file, texts.DAMAGED)
                 self._put(member, builder, new)
             with _writing(self._target):
                 new.write(self._target, self._found.main_member)  # last: from here on, the restored store is in use
@@ -248,12 +245,12 @@ _LONGEST: Final = 255
 """Characters of a name, as most file systems allow."""
 _REFUSED: Final = frozenset('\\:*?"<>|')
 """Characters that no name has on Windows; a colon and a backslash can also lead to another folder there."""
-_OLD_PATHS: Final = ".toml"
 
 
 class ArchiveContents:
     """A verified archive.
 
+    :ivar file: its file.
     :ivar config: the path of the configuration when it was exported.
     :ivar main: the name of the configuration in the archive.
     :ivar main_member: its file.
@@ -279,7 +276,7 @@ class ArchiveContents:
         self.keyless = self.accounts = 0
         self.old_paths: list[str] = []
         self.digests: list[bytes] = []
-        self._file = file
+        self.file = file
         self._states: dict[str, int | None] = {}
         self._versions: dict[tuple[str, int], set[str]] = {}
 
@@ -296,7 +293,7 @@ class ArchiveContents:
         elif member.name.startswith(STORE) and is_store_file(name := member.name.removeprefix(STORE)):
             self._stored(name, member.data)
         else:
-            raise damaged(self._file, texts.FOREIGN_ARCHIVE)
+            raise damaged(self.file, texts.FOREIGN_ARCHIVE)
 
     def finish(self) -> None:
         """Check that the files fit together.
@@ -304,10 +301,10 @@ class ArchiveContents:
         :raises StoreError: ``restore-damaged``.
         """
         if self.main not in self.names:
-            raise damaged(self._file, texts.FOREIGN_ARCHIVE)
+            raise damaged(self.file, texts.FOREIGN_ARCHIVE)
         for (name, number), held in self._versions.items():
             if self._states.get(name) != number or not held >= set(FILES) - {"privkey.pem"}:
-                raise damaged(self._file, texts.FOREIGN_ARCHIVE)
+                raise damaged(self.file, texts.FOREIGN_ARCHIVE)
             if "privkey.pem" in held:
                 self.in_force[name] = number
         self.keyless = sum(version is not None for version in self._states.values()) - len(self.in_force)
@@ -320,12 +317,12 @@ class ArchiveContents:
         try:
             named = tomllib.loads(self.main_member.data.decode("utf-8-sig")).get("store")
         except ValueError:
-            raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
+            raise damaged(self.file, texts.FOREIGN_ARCHIVE) from None
         folder = str(target.parent)
         if named is None:
             return Path(sources.default_store(folder, os.environ))
         if not isinstance(named, str) or not named or "\0" in named or "://" in named:
-            raise damaged(self._file, texts.STORE_IN_URL)
+            raise damaged(self.file, texts.STORE_IN_URL)
         return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(named))))
 
     def _header(self, member: Member) -> None:
@@ -333,22 +330,22 @@ class ArchiveContents:
             header = json.loads(member.data if member.name == archive_file.HEADER else b"")
             number = header["format"]
             if isinstance(number, int) and number > archive_file.FORMAT:
-                raise damaged(self._file, texts.NEWER)
+                raise damaged(self.file, texts.NEWER)
             self.config, self.main = str(header["config"]), str(header["main"])
             self.masked = _places(header["masked"], "file", "key")
             self.references = _places(header.get("references", ()), "file", "key", "reference")
             self.left_out = [str(each["path"]) for each in header["left_out"]]
         except (TypeError, KeyError, ValueError, RecursionError):
-            raise damaged(self._file, texts.NO_ARCHIVE) from None
+            raise damaged(self.file, texts.NO_ARCHIVE) from None
 
     def _config(self, name: str, member: Member) -> None:
         if not all(map(_is_plain, name.split("/"))):
-            raise damaged(self._file, texts.FOREIGN_ARCHIVE)
+            raise damaged(self.file, texts.FOREIGN_ARCHIVE)
         self.names.append(name)
         if name == self.main:
             self.main_member = replace(member, executable=False)
         folder = os.path.dirname(self.config)
-        if name.endswith(_OLD_PATHS) and len(folder) > 1 and os.fsencode(folder) in member.data:
+        if name.endswith(".toml") and len(folder) > 1 and os.fsencode(folder) in member.data:
             self.old_paths.append(name)
 
     def _stored(self, name: str, data: bytes) -> None:
@@ -367,9 +364,9 @@ class ArchiveContents:
         try:
             return State.from_json(data)
         except NewerSchema:
-            raise damaged(self._file, texts.NEWER) from None
+            raise damaged(self.file, texts.NEWER) from None
         except DamagedFile:
-            raise damaged(self._file, texts.FOREIGN_ARCHIVE) from None
+            raise damaged(self.file, texts.FOREIGN_ARCHIVE) from None
 
 
 def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> ArchiveContents:

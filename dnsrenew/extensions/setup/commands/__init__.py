@@ -21,8 +21,7 @@ def absolute(path: str) -> Path:
 
 def warn(terminal: Terminal, about: Notice | DnsRenewError) -> None:
     """Show what is doubtful, and what to do."""
-    text, columns = sentences(about.message, about.fix), terminal.err.size()[0]
-    terminal.write_message("\n".join(formatting.wrap(text, columns, f"{yellow('!')} ", "  ")))
+    terminal.write_marked(yellow("!"), sentences(about.message, about.fix))
 
 
 def next_steps(steps: Sequence[str], columns: int | None) -> list[str]:

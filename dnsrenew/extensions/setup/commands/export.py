@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import dim, green, red, yellow
-from dnsrenew.config import Config, sources
+from dnsrenew.config import sources
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as archive
 from dnsrenew.extensions.setup.archive import restore as restoring
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig
-from dnsrenew.extensions.setup.archive.export import ExportResult, export_to
+from dnsrenew.extensions.setup.archive.export import ExportResult
 from dnsrenew.extensions.setup.archive.restore import RestoreResult
 from dnsrenew.extensions.setup.commands import absolute, next_steps, warn
 
@@ -50,18 +49,17 @@ def export(invocation: Invocation) -> int:
     archive.folder_of(config)  # before the passphrase is asked for
     passphrase = new_passphrase(invocation, _COMMAND) if options.secrets else None
     context = invocation.context()
-    work = partial(_to_stdout, invocation) if to_stdout else partial(archive.export, path=absolute(options.file))
+    if to_stdout:
+        terminal.drain()
+        work = partial(archive.export_to, out=sys.stdout.buffer)
+    else:
+        work = partial(archive.export, path=absolute(options.file))
     result = invocation.signals.run(partial(work, config, context=context, passphrase=passphrase), cleans_up=True)
     terminal.write_document(result.to_dict())
     if not terminal.quiet:
         output, write = (terminal.err, terminal.write_message) if to_stdout else (terminal.out, terminal.write_result)
         write("\n".join(_lines(result, output.size()[0])))
     return 0
-
-
-def _to_stdout(invocation: Invocation, config: Config, context: Context, passphrase: Secret | None) -> ExportResult:
-    invocation.terminal.drain()
-    return export_to(config, sys.stdout.buffer, context, passphrase=passphrase)
 
 
 def _lines(result: ExportResult, columns: int | None) -> list[str]:
@@ -88,10 +86,8 @@ def _place(place: PlaceInConfig) -> str:
 
 _PATIENCE: Final = 30.0
 """Seconds for a pipe, such as that of a password manager."""
-_LONGEST: Final = 4096
 SHORTEST: Final = 8
 """Characters of a new passphrase."""
-_TRIES: Final = 3
 
 
 def new_passphrase(invocation: Invocation, command: str) -> Secret:
@@ -102,7 +98,7 @@ def new_passphrase(invocation: Invocation, command: str) -> Secret:
     :raises DnsRenewError: ``declined``: the two do not match.
     """
     passphrase = _from_file(invocation, command)
-    left = _TRIES if passphrase is None else 1
+    left = 3 if passphrase is None else 1
     while True:
         left -= 1
         found = _typed(invocation, texts.ASK_NEW) if passphrase is None else passphrase
@@ -160,7 +156,7 @@ def _read_line() -> str:
     """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
     if sys.platform == "win32":
         return getpass.getpass("")
-    return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "surrogateescape")
+    return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "surrogateescape")
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.commands import absolute, next_steps
-from dnsrenew.extensions.setup.importing.importer import ImportRequest, ImportResult, run_import
-from dnsrenew.extensions.setup.importing.model import HostView, NotUnderstood
+from dnsrenew.extensions.setup.importing.importer import ImportResult, run_import
+from dnsrenew.extensions.setup.importing.model import HostView, ImportRequest, NotUnderstood
 from dnsrenew.store.folder_store import open_store
 
 

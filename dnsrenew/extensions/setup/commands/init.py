@@ -258,14 +258,12 @@ class TerminalPerson:
 
     def say(self, text: str) -> None:
         """Show what was found."""
-        columns = self._terminal.err.size()[0]
-        self._terminal.write_message("\n".join(formatting.wrap(say(text), columns, f"{dim('·')} ", "  ")))
+        self._terminal.write_marked(dim("·"), say(text))
 
     def refuse(self, error: DnsRenewError) -> None:
         """Show why an answer is not taken."""
         self._memory.drop()
-        err = self._terminal.err
-        self._terminal.write_message("\n".join(lines(error, err.size()[0], f"{red('✗')} ")))
+        self._terminal.write_message("\n".join(lines(error, self._terminal.err.size()[0], f"{red('✗')} ")))
 
     def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,14 +20,12 @@ from dnsrenew.extensions.setup.importing.pem import PemPair, account_of, read_pa
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
-_ECC: Final = "_ecc"
 _FILES: Final[Mapping[str, model.FileRole]] = {
     "fullchain.cer": "certificate",
     "{name}.cer": "leaf",
     "ca.cer": "chain",
     "{name}.key": "key",
 }
-_RSA: Final = re.compile(r"\d+")
 _DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
 """``Le_RenewalDays`` of a certificate for which a person chose none."""
 _PROFILE: Final = ("Le_CertificateProfile", "Le_Certificate_Profile", "Le_CertProfile")
@@ -67,8 +65,9 @@ def read(folder: Path, host: model.HostView) -> model.FoundData:
     certificates = [_certificate(each, common, host, notes) for each in found]
     accounts = _accounts(accounts_in, known, _path(common, "ACCOUNT_KEY_PATH", host, os.path.isfile), notes)
     email = common.get("ACCOUNT_EMAIL")
-    lost = set(servers) - {account.directory for account in accounts}
-    more = {"contact": (f"mailto:{email}",) if email and lost else (), "eab": bindings(lost) if email else {}}
+    lost = set(servers) - {account.directory for account in accounts} if email else ()
+    eab = {url: binding for url in lost if (binding := reading.eab_by_email(url))}
+    more = {"contact": (f"mailto:{email}",) if lost else (), "eab": eab}
     return notes.data("acme.sh", folder, accounts, certificates, trust=_trust(common, servers, notes), **more)
 
 
@@ -81,7 +80,7 @@ def _path(settings: ShellSettings, key: str, host: model.HostView, is_there: Cal
 def _settings_files(folder: Path) -> Iterator[Path]:
     """Yield the file of the settings of each certificate, which a folder with a key may lack."""
     for name in reading.names(folder):
-        domain = name.removesuffix(_ECC)
+        domain = name.removesuffix("_ecc")
         file = folder / name / f"{domain}.conf"
         if "." in domain or ":" in domain:
             key, removed = file.with_suffix(".key"), f"{file}.removed"
@@ -112,9 +111,9 @@ def _certificate(
     domains = domains or reading.certificate_names(pair.fullchain_pem if pair else None)
     if pair is None or not domains:
         return None
-    kept = Kept((settings, common), host, notes)
-    routes = acme_sh_routes.routes(settings, domains, kept)
-    programs = acme_sh_routes.programs(settings, routes, host, notes)
+    kept = Kept(settings, common, host, notes)
+    routes = acme_sh_routes.routes(kept, domains)
+    programs = acme_sh_routes.programs(kept, routes)
     _note_rest(settings, notes)
     return model.FoundCertificate(
         name=name,
@@ -155,7 +154,7 @@ def _key(settings: ShellSettings, notes: Notes) -> KeyKind | None:
     length = settings.get("Le_Keylength")
     if length in ABSENT or length in reading.KEY_KINDS:
         return reading.KEY_KINDS.get(length)
-    used: KeyKind = "rsa4096" if _RSA.fullmatch(length) else "ecdsa-p384"
+    used: KeyKind = "rsa4096" if length.isdecimal() else "ecdsa-p384"
     notes.add(texts.KEY_KIND, *settings.place("Le_Keylength")[:2], length, kind=length, used=used, name=settings.name)
     return used
 
@@ -166,10 +165,10 @@ def _note_rest(settings: ShellSettings, notes: Notes) -> None:
         notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
     if settings.get("Le_OCSP_Staple") == "1":
         notes.add(texts.MUST_STAPLE, *settings.place("Le_OCSP_Staple"), name=settings.name)
-    for key, assigned in settings:
-        default = key == "Le_RenewalDays" and assigned.value in _DEFAULT_DAYS
-        if key.startswith("Le_") and assigned.value not in ABSENT and not _READ.fullmatch(key) and not default:
-            notes.add(texts.SETTING_UNKNOWN, settings.file, assigned.line, key, key=key)
+    for each in settings:
+        key, default = each.key, each.key == "Le_RenewalDays" and each.value in _DEFAULT_DAYS
+        if key.startswith("Le_") and each.value not in ABSENT and not _READ.fullmatch(key) and not default:
+            notes.add(texts.SETTING_UNKNOWN, settings.file, each.number, key, key=key)
 
 
 # ── acme sh accounts ───────────────────────────────────────────────────────────────────
@@ -180,7 +179,6 @@ OLD_LETSENCRYPT: Final = "https://acme-v01.api.letsencrypt.org/directory"
 """The directory of the first version of the protocol, which has ended."""
 _KEY: Final = "account.key"
 _SETTINGS: Final = "ca.conf"
-_ZEROSSL: Final = "acme.zerossl.com"
 
 
 def _accounts(root: Path, servers: Sequence[str], shared_key: Path | None, notes: Notes) -> list[model.FoundAccount]:
@@ -230,14 +228,9 @@ def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
     return reading.strings((notes.json(file) or {}).get("contact")) if os.path.lexists(file) else ()
 
 
-def bindings(urls: Iterable[str]) -> dict[str, model.FoundEab]:
-    """Return the bindings that a CA gives for an e-mail address alone, by directory URL."""
-    return {url: model.FoundEab(by_email=True) for url in urls if reading.parts(url).hostname == _ZEROSSL}
-
-
 def _eab(kept: ShellSettings, directory: str) -> model.FoundEab | None:
     """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
-    if kept.get("CA_EMAIL") and (by_email := bindings([directory])):
-        return by_email[directory]
+    if kept.get("CA_EMAIL") and (by_email := reading.eab_by_email(directory)):
+        return by_email
     kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")
     return model.FoundEab(kid, hmac) if kid else None

@@ -19,11 +19,11 @@ from dnsrenew.extensions.setup.importing.tool_hosts import Kept, by_script, host
 ABSENT: Final = frozenset({"", "no"})
 """Values of a setting that is not given."""
 _KEY: Final = "Le_Webroot"
-_HTTP_NET: Final = "http.net"
 
 
-def routes(settings: ShellSettings, domains: Sequence[str], kept: Kept) -> tuple[model.FoundRoute, ...]:
+def routes(kept: Kept, domains: Sequence[str]) -> tuple[model.FoundRoute, ...]:
     """Return the routes of a certificate; if they are unknown, no routes and a note."""
+    settings = kept.own
     words = settings.get(_KEY).split(",")
     if not any(words):
         kept.notes.add(texts.ENVIRONMENT_UNKNOWN, settings.file, name=settings.name, tool="acme.sh")
@@ -34,7 +34,7 @@ def routes(settings: ShellSettings, domains: Sequence[str], kept: Kept) -> tuple
         # A list that is too short goes on with its last item.
         alias = aliases[min(index, len(aliases) - 1)] if aliases else ""
         by_proof.setdefault((words[min(index, len(words) - 1)], _alias_name(alias)), []).append(domain)
-    found = [_route(proof, settings, names, kept) for proof, names in by_proof.items()]
+    found = [_route(*proof, names, kept) for proof, names in by_proof.items()]
     # For webroots there is a text of its own.
     if len(by_proof) > 1 and not all(word.startswith("/") for word, _ in by_proof):
         methods = "; ".join(f"{_title(*proof)}: {', '.join(names)}" for proof, names in by_proof.items())
@@ -57,10 +57,9 @@ def _alias_name(alias: str) -> str:
     return alias[1:] if alias.startswith("=") else f"_acme-challenge.{alias}"
 
 
-def _route(proof: tuple[str, str], settings: ShellSettings, domains: list[str], kept: Kept) -> model.FoundRoute | None:
+def _route(word: str, alias: str, domains: list[str], kept: Kept) -> model.FoundRoute | None:
     """Return the route for a word of ``Le_Webroot`` and an alias; None, with a note, if it is not known."""
-    word, alias = proof
-    server, place = word.partition(":")[0], settings.place(_KEY)
+    settings, server, place = kept.own, word.partition(":")[0], kept.own.place(_KEY)
     if word.startswith("/"):
         if not os.path.isdir(inside(kept.host, word)):
             kept.notes.add(texts.WEBROOT_MISSING, word)
@@ -75,7 +74,7 @@ def _route(proof: tuple[str, str], settings: ShellSettings, domains: list[str], 
         kept.notes.add(text, *place, tool="acme.sh", server=server, name=settings.name, webroot=webroot)
         return model.FoundRoute(challenge="http-01", webroot=webroot) if webroot else None
     by_hand = reading.dns_account("manual", {}, str(settings.file)) if word == "dns" else None
-    account = by_hand or _account(word, settings, kept)
+    account = by_hand or _account(word, kept)
     if account is None:
         kept.notes.add(texts.ACME_SH_WAY, *place, way=word or "?", name=settings.name)
         return None
@@ -89,15 +88,15 @@ def _listen(settings: ShellSettings, key: str, default: str) -> str:
     return host_port.join("" if address in ABSENT else address, int(port if port.isdecimal() else default))
 
 
-def _account(script: str, settings: ShellSettings, kept: Kept) -> model.FoundDnsAccount | None:
+def _account(script: str, kept: Kept) -> model.FoundDnsAccount | None:
     """Return the account of a script; without some options, with a note, if it does not keep them."""
     known = hosts_of("acme_sh").get(script)
     if known is None:
         return by_script(script, kept)
-    is_http_net = script == "dns_hostingde" and _HTTP_NET in kept.get("HOSTINGDE_ENDPOINT")
+    is_http_net = script == "dns_hostingde" and "http.net" in kept.get("HOSTINGDE_ENDPOINT")
     provider = "httpnet" if is_http_net else known.provider
-    account = reading.dns_account(provider, values(script, known, kept), str(kept.settings[-1].file))
-    reading.note_missing(account, kept.notes, settings.place(_KEY), script)
+    account = reading.dns_account(provider, values(script, known, kept), str(kept.common.file))
+    reading.note_missing(account, kept.notes, kept.own.place(_KEY), script)
     return account
 
 
@@ -119,49 +118,49 @@ _VARIABLES: Final = (
 _VARIABLE: Final = re.compile(r"\b(?:CERT_PATH|CERT_KEY_PATH|CA_CERT_PATH|CERT_FULLCHAIN_PATH|Le_Domain)\b")
 
 
-def programs(
-    settings: ShellSettings, routes: Sequence[model.FoundRoute], host: model.HostView, notes: Notes
-) -> dict[str, Any]:
+def programs(kept: Kept, routes: Sequence[model.FoundRoute]) -> dict[str, Any]:
     """Return the deployments and the hooks of a certificate.
 
     Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
     each new certificate.
     """
-    deployments = [*_installed(settings, host, notes), *_scripts(settings, notes)]
+    settings = kept.own
+    deployments = [*_installed(kept), *_scripts(settings, kept.notes)]
     renewed = [settings.get("Le_RenewHook")]
     around = {key: "" if (its := settings.get(key)) in ABSENT else its for key in ("Le_PreHook", "Le_PostHook")}
     if not any(route.listen for route in routes):
         renewed.append(around["Le_PostHook"])
         for (key, command), text in zip(around.items(), (texts.HOOK_BEFORE, texts.HOOK_AFTER), strict=True):
             if command:
-                notes.add(text, *settings.place(key)[:2], command, name=settings.name)
+                kept.notes.add(text, *settings.place(key)[:2], command, name=settings.name)
         around = dict.fromkeys(around, "")
     before, after = (model.shell(command) if command else () for command in around.values())
-    deployments += [_run(command, settings, host) for command in dict.fromkeys(renewed) if command not in ABSENT]
+    deployments += [_run(command, kept) for command in dict.fromkeys(renewed) if command not in ABSENT]
     return {"deployments": tuple(deployments), "before": before, "after": after}
 
 
-def _installed(settings: ShellSettings, host: model.HostView, notes: Notes) -> list[model.FoundDeployment]:
+def _installed(kept: Kept) -> list[model.FoundDeployment]:
     """Return the deployment of ``--install-cert``: files, and a command that makes servers load them."""
+    settings = kept.own
     paths = {role: path for role, key in _PATHS.items() if (path := settings.get(key)) not in ABSENT}
     if paths.get("leaf") and paths.get("leaf") == paths.get("chain"):  # acme.sh appends the chain to the leaf
         del paths["chain"]
         paths.setdefault("certificate", paths.pop("leaf"))
     command = settings.get("Le_ReloadCmd")
-    run = [] if command in ABSENT else [_run(command, settings, host)]
+    run = [] if command in ABSENT else [_run(command, kept)]
     if not paths:
         return run
-    options: dict[str, object] = {**paths, **_rights(paths, host, settings, notes)}
-    if run and not _uses_variables(command, host):  # a reload has none
+    options: dict[str, object] = {**paths, **_rights(paths, kept)}
+    if run and not _uses_variables(command, kept.host):  # a reload has none
         options["reload"], run = list(model.shell(command)), []
     return [model.FoundDeployment(to="files", source=str(settings.file), options=options), *run]
 
 
-def _run(command: str, settings: ShellSettings, host: model.HostView) -> model.FoundDeployment:
+def _run(command: str, kept: Kept) -> model.FoundDeployment:
     """Return the entry that runs a command after each new certificate."""
-    if _uses_variables(command, host):
-        command = _VARIABLES % (shlex.quote(settings.get("Le_Domain")), command)
-    return model.FoundDeployment(to="run", source=str(settings.file), options={"run": list(model.shell(command))})
+    if _uses_variables(command, kept.host):
+        command = _VARIABLES % (shlex.quote(kept.own.get("Le_Domain")), command)
+    return model.FoundDeployment(to="run", source=str(kept.own.file), options={"run": list(model.shell(command))})
 
 
 def _uses_variables(command: str, host: model.HostView) -> bool:
@@ -171,17 +170,17 @@ def _uses_variables(command: str, host: model.HostView) -> bool:
     return any(_VARIABLE.search(text) for text in (command, *scripts))
 
 
-def _rights(paths: Mapping[str, str], host: model.HostView, settings: ShellSettings, notes: Notes) -> dict[str, object]:
+def _rights(paths: Mapping[str, str], kept: Kept) -> dict[str, object]:
     """Return the owner, the group and the modes of the files as they are, so that servers can go on reading them."""
     path = paths.get("key") or next(iter(paths.values()))
     try:
-        real = os.path.realpath(inside(host, path))
+        real = os.path.realpath(inside(kept.host, path))
         found = os.stat(real)
-        notes.judge(os.path.dirname(real))
+        kept.notes.judge(os.path.dirname(real))
     except OSError:
         return {}
     except UntrustedError as error:  # another user could have put the file there
-        notes.add_untrusted(error)
+        kept.notes.add_untrusted(error)
         return {}
     options: dict[str, object] = {}
     owner, group = _owner(found)
@@ -193,7 +192,7 @@ def _rights(paths: Mapping[str, str], host: model.HostView, settings: ShellSetti
         return options
     mode = stat.S_IMODE(found.st_mode)
     if mode & stat.S_IROTH:
-        notes.add(texts.KEY_FOR_ALL, path, *settings.place(_PATHS["key"])[1:])
+        kept.notes.add(texts.KEY_FOR_ALL, path, *kept.own.place(_PATHS["key"])[1:])
     if mode & (stat.S_IRGRP | stat.S_IROTH) and group:
         options |= {"group": group, "key_mode": "0640"}
     return options

@@ -31,9 +31,6 @@ _PLACES: Final = (
     "etc/Caddyfile",
     "opt/homebrew/etc/Caddyfile",
 )
-_INTERNAL: Final = "local"
-"""The folder of the certificates of Caddy's own CA."""
-_ZEROSSL: Final = "acme.zerossl.com"
 _GROUP: Final = "caddy"
 
 
@@ -115,7 +112,7 @@ def _sites(named: Path, domains: set[str], host: model.HostView, notes: reading.
     for place in filter(os.path.isfile, places):
         its = reading.Notes(notes.discovery)
         content = caddyfile.read(place, its)
-        reader = _TlsReader(jobs.environment(_UNIT, host), host, its)
+        reader = _TlsReader(jobs.environment("caddy.service", host), host, its)
         found.append(([] if content is None else list(reader.sites(content)), its))
     if not found:
         return []
@@ -153,8 +150,7 @@ def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Note
         return None
     registration = notes.json(file.with_suffix(".json")) or {}
     contact = reading.strings(registration.get("contact"))
-    by_email = reading.parts(found.directory).hostname == _ZEROSSL and contact
-    eab = model.FoundEab(by_email=True) if by_email else None
+    eab = reading.eab_by_email(found.directory) if contact else None
     return replace(found, url=reading.valid(registration.get("location")) or None, contact=contact, eab=eab)
 
 
@@ -200,7 +196,7 @@ def _certificate(
 ) -> model.FoundCertificate | None:
     name = folder.name
     leaf, key = folder / f"{name}.crt", folder / f"{name}.key"
-    if folder.parent.name == _INTERNAL:
+    if folder.parent.name == "local":  # of Caddy's own CA
         notes.add(texts.CADDY_INTERNAL, leaf, name=name)
         return None
     pair = read_pair([leaf], key, notes)
@@ -244,7 +240,6 @@ def _deployment(
 #
 # Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
 
-_UNIT: Final = "caddy.service"
 _GLOBAL: Final = {
     "acme_ca": "ca",
     "acme_ca_root": "ca_root",

@@ -115,8 +115,6 @@ def _deployment(hook: Hook) -> model.FoundDeployment:
 
 # A file ``renewal/NAME.conf`` of certbot: what was given when the certificate was obtained.
 
-_PARAMETERS: Final = "renewalparams"
-_WEBROOTS: Final = "webroot_map"
 _ABSENT: Final = frozenset({"", "None"})
 _WITHOUT_MEANING_ENDS: Final = ("_propagation_seconds", "_credentials", "_server_root", "_ctl", "_challenge_location")
 """The ends of more: we ask the name servers, and change the configuration of no server."""
@@ -187,9 +185,9 @@ def renewal_settings(name: str, file: Path, text: str, notes: reading.Notes) -> 
         match setting.sections:
             case ():
                 top[setting.key] = setting.value
-            case (section,) if section == _PARAMETERS:
+            case ("renewalparams",):
                 parameters[setting.key] = setting
-            case (section, inner) if (section, inner) == (_PARAMETERS, _WEBROOTS):
+            case ("renewalparams", "webroot_map"):
                 webroots[setting.key] = setting.value
     return RenewalSettings(name, file, top, parameters, webroots, notes)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,6 @@ MARK: Final = "# Written by `dnsrenew import`"
 PLACEHOLDER: Final = "change-me"
 """The value of a missing option that is no secret."""
 _DEFAULT_CA: Final = "letsencrypt"
-_DEFAULT_KEY: Final = "ecdsa-p256"
 
 
 def document(
@@ -37,8 +36,10 @@ def document(
     :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
     """
     writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables(), *_remarks(notes), ""]
-    return "\n".join(lines), writer.secrets
+    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables()]
+    lines += ["", "# Not imported, or only in part:"] if notes else []
+    lines += [comment(f"{note.place}: {note.message}") for note in notes]
+    return "\n".join([*lines, ""]), writer.secrets
 
 
 class _Writer:
@@ -77,11 +78,9 @@ class _Writer:
     def _eab(self, ca: model.PlannedCa) -> object:
         if ca.eab is None or not (ca.eab.by_email or (ca.eab.kid and ca.eab.hmac)):
             return None
-        return (
-            "email"
-            if ca.eab.by_email
-            else {"kid": ca.eab.kid, "hmac": self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)}
-        )
+        if ca.eab.by_email:
+            return "email"
+        return {"kid": ca.eab.kid, "hmac": self._secret(f"{ca.name}-eab-hmac", ca.eab.hmac)}
 
     def _options(self, name: str, account: model.FoundDnsAccount) -> dict[str, object]:
         options = dict(account.options)
@@ -111,7 +110,7 @@ class _Writer:
             "name": planned.name,
             "domains": list(found.domains),
             "ca": planned.ca if planned.ca != self._default else None,
-            "key": planned.key if found.key or planned.key != _DEFAULT_KEY else None,
+            "key": planned.key if found.key or planned.key != "ecdsa-p256" else None,
             "reuse_key": found.reuse_key,
             "profile": found.profile,
             "preferred_chain": found.preferred_chain,
@@ -132,14 +131,6 @@ class _Writer:
     def _deployment(self, name: str, found: model.FoundDeployment) -> dict[str, object]:
         secrets = {key: self._secret(f"{name}-{key}", value) for key, value in found.secrets.items()}
         return {**({} if found.to == "run" else {"to": found.to}), **found.options, **secrets}
-
-
-def _remarks(notes: Sequence[model.NotUnderstood]) -> Iterator[str]:
-    """Yield what was not imported, as comments."""
-    if notes:
-        yield from ("", "# Not imported, or only in part:")
-    for note in notes:
-        yield comment(f"{note.place}: {note.message}")
 
 
 def _route(route: model.FoundRoute, account: str) -> dict[str, object]:
@@ -168,7 +159,6 @@ def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, va
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
 _WIDEST: Final = 110
-_INDENT: Final = "    "
 
 
 def toml_value(given: object) -> str:
@@ -192,7 +182,7 @@ def assignment(name: str, given: object) -> list[str]:
     line = f"{key(name)} = {toml_value(given)}"
     if len(line) <= _WIDEST or not isinstance(given, Sequence) or isinstance(given, str):
         return [line]
-    return [f"{key(name)} = [", *(f"{_INDENT}{toml_value(item)}," for item in given), "]"]
+    return [f"{key(name)} = [", *(f"    {toml_value(item)}," for item in given), "]"]
 
 
 def assignments(values: Mapping[str, object]) -> Iterator[str]:
@@ -241,6 +231,7 @@ class LaterImport:
     :param taken: the secret files that exist, by name, with their contents.
     :raises ConfigError: the configuration cannot be read.
 
+    :ivar cas: the CAs that it lacks.
     :ivar to_add: the tables to add.
     :ivar secrets: the contents of the secret files that these name, by file.
     """
@@ -260,15 +251,10 @@ class LaterImport:
         self._directories |= {name: str(table.get("directory", "")) for name, table in of_cas.items()}
         self._tables = {name: _table(table) for each in tables for name, table in _table(each.get("dns")).items()}
         self._names = set(self._domains)
-        self._cas: list[model.PlannedCa] = []
+        self.cas: list[model.PlannedCa] = []
         self._dns: dict[str, model.FoundDnsAccount] = {}
         self.secrets: dict[str, str] = {}
         self.to_add = tuple(self._added(each) for each in plan.certificates if self.name_of(each) is None)
-
-    @property
-    def cas(self) -> Collection[str]:
-        """The directory URLs of the CAs that the configuration lacks."""
-        return {ca.directory for ca in self._cas}
 
     def name_of(self, planned: model.PlannedCertificate) -> str | None:
         """Return the name of the certificate that covers all domains of a planned one; None if there is none."""
@@ -278,12 +264,12 @@ class LaterImport:
 
     def _added(self, planned: model.PlannedCertificate) -> TablesToAdd:
         """Return the table of a certificate, after those that it needs and that no table so far has brought."""
-        cas, accounts = len(self._cas), len(self._dns)
+        cas, accounts = len(self.cas), len(self._dns)
         name = reading.free_name(planned.name, self._names)
         self._names.add(name)
         dns = tuple(self._account(each) if each else "" for each in planned.dns)
         own = replace(planned, name=name, ca=self._ca(planned.ca), dns=dns)
-        new = {"cas": tuple(self._cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
+        new = {"cas": tuple(self.cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
         part, taken = replace(self._plan, certificates=(own,), **new), {**self._taken, **self.secrets}
         writer = _Writer(part, taken, self._default)
         lines = list(writer.tables())[1:]
@@ -304,11 +290,11 @@ class LaterImport:
         ca = next((ca for ca in self._plan.cas if ca.name == name), None)
         if ca is None:
             return ""
-        known = chain(self._directories.items(), ((each.name, each.directory) for each in self._cas))
+        known = chain(self._directories.items(), ((each.name, each.directory) for each in self.cas))
         found = next((key for key, directory in known if directory == ca.directory), None)
         if found is None:
             found = reading.free_name(name, self._directories)
-            self._cas.append(replace(ca, name=found))
+            self.cas.append(replace(ca, name=found))
         return found
 
 

@@ -20,10 +20,6 @@ _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
 _OWN: Final = frozenset({"acme_domain", "acme_renew", "https_port", "private_key", "vfs"})
 """Settings by which a file is known to be one of HFS."""
-_READ: Final = frozenset({"acme_domain", "acme_renew", "acme_email"})
-_ACME_FILE: Final = "acme.cer"
-"""The file that HFS writes itself, with a certificate of Let's Encrypt."""
-_OFF: Final = frozenset({"", "-1"})
 _HTTP: Final = "80"
 _BLOCKS: Final = ("|", ">")
 
@@ -38,30 +34,29 @@ def usual(host: model.HostView) -> list[Path]:
 def is_here(folder: Path) -> bool:
     """Return whether a folder has a configuration of HFS."""
     file, notes = folder / _FILE, reading.Notes(Discovery(insist=True))
-    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(notes.text(file) or ""))
+    return os.path.isfile(file) and not _OWN.isdisjoint(_settings(notes.text(file) or "")[0])
 
 
 def read(folder: Path, host: model.HostView) -> model.FoundData:
     """Return the certificate of HFS."""
     notes = reading.Notes(host.discovery)
     text = notes.text(folder / _FILE, loses=True)
-    found = None if text is None else _certificate(folder, _settings(text), text, notes)
-    return notes.data("hfs", folder, certificates=[found])
+    return notes.data("hfs", folder, certificates=[None if text is None else _certificate(folder, text, notes)])
 
 
-def _settings(text: str) -> dict[str, str]:
-    """Return the flat settings of a YAML file; of lists and tables only that they are there."""
+def _settings(text: str) -> tuple[dict[str, str], dict[str, int]]:
+    """Return the flat settings of a YAML file, and their lines; of lists and tables only that they are there."""
     found: dict[str, str] = {}
     blocks: dict[str, list[str]] = {}
+    lines: dict[str, int] = {}
     key = ""
-    for line in text.splitlines():
-        setting = _SETTING.fullmatch(line.rstrip())
-        if setting is not None:
-            key, found[setting[1]] = setting[1], _scalar(setting[2] or "")
-            blocks[key] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if setting := _SETTING.fullmatch(line.rstrip()):
+            key = setting[1]
+            found[key], blocks[key], lines[key] = _scalar(setting[2] or ""), [], number
         elif key and found[key][:1] in _BLOCKS and line[:1] in {" ", ""}:
             blocks[key].append(line.strip())  # a text of several lines, such as a certificate
-    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}
+    return {key: "\n".join(blocks[key]) if value[:1] in _BLOCKS else value for key, value in found.items()}, lines
 
 
 def _scalar(text: str) -> str:
@@ -74,9 +69,8 @@ def _scalar(text: str) -> str:
     return "" if text in {"null", "~"} else text
 
 
-def _certificate(
-    folder: Path, settings: dict[str, str], text: str, notes: reading.Notes
-) -> model.FoundCertificate | None:
+def _certificate(folder: Path, text: str, notes: reading.Notes) -> model.FoundCertificate | None:
+    settings, lines = _settings(text)
     file, certificate, key = folder / _FILE, settings.get("cert", ""), settings.get("private_key", "")
     found, files = PemPair(), dict[str, model.FileRole]()  # files that other servers may read too
     if certificate and key and "\n" not in certificate:
@@ -92,17 +86,16 @@ def _certificate(
     if not domains:
         notes.add(texts.HFS_NO_DOMAIN, file)
         return None
-    lines = _lines(text)
     for name in settings:
-        if name.startswith("acme_") and name not in _READ:
+        if name.startswith("acme_") and name not in {"acme_domain", "acme_renew", "acme_email"}:
             notes.add(texts.SETTING_UNKNOWN, file, lines.get(name), name, key=name)
     port = settings.get("port") or _HTTP
-    if settings.get("https_port", "") in _OFF:
+    if settings.get("https_port", "") in {"", "-1"}:
         notes.add(texts.HFS_HTTPS_OFF, file, lines.get("https_port"), name=domains[0])
     if port == _HTTP:
         notes.add(texts.HFS_PORT, file, lines.get("port"), name=domains[0])
     url = {"url": f"http://127.0.0.1:{port}"}
-    from_acme = settings.get("cert") in {"", _ACME_FILE}
+    from_acme = settings.get("cert") in {"", "acme.cer"}  # which HFS writes itself, from Let's Encrypt
     return model.FoundCertificate(
         name=domains[0],
         domains=domains,
@@ -113,9 +106,3 @@ def _certificate(
         deployments=(model.FoundDeployment(to="hfs", source=str(file), options=url),),
         files=files,
     )
-
-
-def _lines(text: str) -> dict[str, int]:
-    """Return the numbers of the lines of the settings."""
-    found = ((_SETTING.fullmatch(line.rstrip()), number) for number, line in enumerate(text.splitlines(), 1))
-    return {setting[1]: number for setting, number in found if setting is not None}

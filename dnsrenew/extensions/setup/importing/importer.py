@@ -9,7 +9,6 @@ tool is named.
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,47 +19,13 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError, Text
 from dnsrenew.extensions.setup.importing import config_file, model, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.config_file import TablesToAdd
+from dnsrenew.extensions.setup.importing.model import ImportRequest
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
 from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
 from dnsrenew.extensions.setup.importing.served_check import not_served
 from dnsrenew.extensions.setup.importing.servers import ServerLine
-from dnsrenew.extensions.setup.importing.writing import LIVE, ImportWriter
+from dnsrenew.extensions.setup.importing.writing import ImportWriter
 from dnsrenew.store import Store
-
-
-class ImportRequest(Frozen):
-    """What is to be imported.
-
-    :ivar path: the folder or file to read; None: the usual places.
-    :ivar kind: the tool; None: any.
-    :ivar config: the configuration to write; absolute.
-    :ivar is_named: whether the user named it, so that the next commands must name it too.
-    """
-
-    path: Path | None
-    kind: str | None
-    config: Path
-    is_named: bool
-    host: model.HostView
-
-    def arguments(self, *others: str, is_same: bool = True) -> str:
-        """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
-
-        :param others: what stands in place of the path.
-        :param is_same: False: as another user, in a configuration of that user.
-        """
-        path = () if self.path is None else (below(self.path, self.host.cwd),)
-        config = ("--config", below(self.config, self.host.cwd)) if self.is_named and is_same else ()
-        kind = ("--from", self.kind) if self.kind else ()
-        servers = [word for url in self.host.servers for word in ("--server", url)]
-        insist = ("--insist",) if self.host.discovery.insist and is_same else ()
-        words = [*(others or path), *kind, *servers, *insist, *config]
-        return "".join(f" {shlex.quote(word)}" for word in words)
-
-
-def below(path: Path, folder: Path) -> str:
-    """Return a path as it is typed in a folder: without it, if it is below it."""
-    return str(path.relative_to(folder) if path.is_relative_to(folder) and path != folder else path)
 
 
 class ImportResult(Frozen):
@@ -133,18 +98,17 @@ def _untrusted(error: UntrustedError, text: Text, arguments: str = "") -> StoreE
 
 
 def _import(request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None]) -> ImportResult:
-    config, host, live = request.config, request.host, request.config.parent / LIVE
-    again = _was_imported(config)
+    again, host = _was_imported(request.config), request.host
     sources, notes = _sources(request), reading.Notes(host.discovery)
     found: list[model.FoundData] = [kind.reader.read(folder, host) for kind, folder in sources]
     notes.found = [note for data in found for note in data.not_understood]
     plan = make_plan(found, notes)
-    lines = servers.lines_that_name(plan.certificates, host, [data.folder for data in found], live, notes)
+    lines = servers.lines_that_name(plan.certificates, host, [data.folder for data in found], request.live, notes)
     deployed = (replace(each, deploy=_deployments(each, lines, host, notes)) for each in plan.certificates)
     plan = replace(plan, certificates=tuple(deployed))
     stops = next_steps.stops_of(sources, host)
     tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
-    done = ImportWriter(config, plan, store, context, notes)
+    done = ImportWriter(request, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     if not (is_empty or again):
         before_writing()
@@ -153,10 +117,9 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
     if is_empty:
         left = NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
     else:
-        unseen = not_served(done, host) if stops and not lines else []
+        unseen = not_served(done) if stops and not lines else []
         titles = list(dict.fromkeys(kind.title for kind, _ in sources))
-        option = f" --config {shlex.quote(str(config))}" if request.is_named else ""
-        left = next_steps.steps(done, lines, stops, unseen, tools=titles, option=option, again=request.arguments())
+        left = next_steps.steps(done, lines, stops, unseen, titles)
     return ImportResult(
         tools=tools,
         again=again,

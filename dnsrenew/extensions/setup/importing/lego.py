@@ -17,7 +17,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.extensions.setup.importing import model, reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
-from dnsrenew.extensions.setup.importing.pem import account_of
+from dnsrenew.extensions.setup.importing.pem import BEGIN_CERTIFICATE, account_of
 from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, expected, hosts_of
@@ -28,7 +28,6 @@ _FILES: Final[Mapping[str, model.FileRole]] = {
     ".key": "key",
     ".pem": "combined",
 }
-_BEGIN: Final = b"-----BEGIN CERTIFICATE-----"
 _CONFIG: Final = (".lego.yml", ".lego.yaml")
 """The configuration file of lego 5."""
 
@@ -116,7 +115,7 @@ def _certificate(
     folder: Path, name: str, calls: Sequence[LegoCall], accounts: Sequence[model.FoundAccount], notes: Notes
 ) -> model.FoundCertificate | None:
     chain, key = notes.read(folder / f"{name}.crt", loses=True), notes.read(folder / f"{name}.key", loses=True)
-    if chain is not None and chain.count(_BEGIN) == 1:  # lego was run with --no-bundle
+    if chain is not None and chain.count(BEGIN_CERTIFICATE) == 1:  # lego was run with --no-bundle
         issuer = folder / f"{name}.issuer.crt"
         chain += (notes.read(issuer) or b"") if os.path.lexists(issuer) else b""
     domains = reading.certificate_names(chain)

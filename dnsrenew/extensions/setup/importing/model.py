@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +52,51 @@ class HostView(Frozen):
     servers: tuple[str, ...] = ()
     here_counts: bool = True
     discovery: Discovery = field(default_factory=Discovery)
+
+
+class ImportRequest(Frozen):
+    """What is to be imported.
+
+    :ivar path: the folder or file to read; None: the usual places.
+    :ivar kind: the tool; None: any.
+    :ivar config: the configuration to write; absolute.
+    :ivar is_named: whether the user named it, so that the next commands must name it too.
+    """
+
+    path: Path | None
+    kind: str | None
+    config: Path
+    is_named: bool
+    host: HostView
+
+    @property
+    def live(self) -> Path:
+        """The folder beside the configuration with the new files for servers."""
+        return self.config.parent / "live"
+
+    @property
+    def option(self) -> str:
+        """What other commands need to find the configuration, with a blank before it; "": nothing."""
+        return f" --config {shlex.quote(str(self.config))}" if self.is_named else ""
+
+    def arguments(self, *others: str, is_same: bool = True) -> str:
+        """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
+
+        :param others: what stands in place of the path.
+        :param is_same: False: as another user, in a configuration of that user.
+        """
+        path = () if self.path is None else (below(self.path, self.host.cwd),)
+        config = ("--config", below(self.config, self.host.cwd)) if self.is_named and is_same else ()
+        kind = ("--from", self.kind) if self.kind else ()
+        servers = [word for url in self.host.servers for word in ("--server", url)]
+        insist = ("--insist",) if self.host.discovery.insist and is_same else ()
+        words = [*(others or path), *kind, *servers, *insist, *config]
+        return "".join(f" {shlex.quote(word)}" for word in words)
+
+
+def below(path: Path, folder: Path) -> str:
+    """Return a path as it is typed in a folder: without it, if it is below it."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) and path != folder else path)
 
 
 class NotUnderstood(Frozen):

@@ -48,22 +48,13 @@ class NextSteps(Frozen):
 
 
 def steps(
-    done: ImportWriter,
-    lines: Sequence[ServerLine],
-    stops: Sequence[StopCommand],
-    unseen: Sequence[Message],
-    *,
-    tools: Sequence[str],
-    option: str,
-    again: str,
+    done: ImportWriter, lines: list[ServerLine], stops: list[StopCommand], unseen: list[Message], tools: list[str]
 ) -> NextSteps:
     """Return the steps.
 
     :param unseen: why it is not certain that servers serve from the new files.
-    :param option: what other commands need to find the configuration, with a blank before it; "": nothing.
-    :param again: what the same import needs, in the same way.
     """
-    config, tool = done.config, " / ".join(tools)
+    config, option, again, tool = done.config, done.request.option, done.request.arguments(), " / ".join(tools)
     found: list[Message] = [*_to_complete(done)]
     try:
         now = Config.load(config)

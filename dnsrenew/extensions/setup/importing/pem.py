@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base import x509
-from dnsrenew.base.found import Discovery, UntrustedError
+from dnsrenew.base.found import Discovery
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import PrivateKey, user_files
 from dnsrenew.errors import ConfigError
@@ -24,7 +24,6 @@ _MOST: Final = 2000
 """Files that are looked at."""
 _MOST_BYTES: Final = 4 << 20
 """Of all PEM files."""
-_ENDS: Final = frozenset({".pem", ".crt", ".cer", ".key"})
 _DEEPEST: Final = 1
 """Folders below the given one."""
 
@@ -83,14 +82,13 @@ def _content(path: Path, notes: Notes) -> bytes:
     """
     try:
         if os.path.getsize(path) > _LARGEST:
-            if path.suffix in _ENDS:
+            if path.suffix in {".pem", ".crt", ".cer", ".key"}:
                 notes.add(texts.UNREADABLE, path, reason=texts.TOO_LARGE)
             return b""
-        try:
-            return reading.read(notes.discovery, str(path), _LARGEST)
-        except UntrustedError:
-            if _is_pem(Discovery(insist=True).read(path, _LARGEST)):
-                raise
+        data, weak = reading.read_anyway(notes.discovery, str(path), _LARGEST)
+        if weak is not None and _is_pem(data):
+            raise weak
+        return data
     except OSError as error:
         notes.add(texts.UNREADABLE, path, reason=(error.strerror or str(error)).lower())
     return b""

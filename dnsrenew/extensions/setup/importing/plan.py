@@ -25,7 +25,6 @@ _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 _LONGEST: Final = 60
 _MOST: Final = 50_000
 """Characters of the names of a certificate; CAs allow 100 names."""
-_DEFAULT_KEY: Final = "ecdsa-p256"
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -46,7 +45,7 @@ def make_plan(found: Sequence[model.FoundData], notes: Notes) -> model.Plan:
                 kind=kind,
                 found=certificate,
                 ca=accounts.ca_of(certificate),
-                key=certificate.key or _own_key(certificate) or _DEFAULT_KEY,
+                key=certificate.key or _own_key(certificate) or "ecdsa-p256",
                 routes=routes,
                 dns=tuple(_dns_name(route.dns, dns) for route in routes),
             )
@@ -66,13 +65,12 @@ class _Accounts:
     def __init__(self, found: Sequence[model.FoundData]) -> None:
         self.cas: list[model.PlannedCa] = []
         self._by_source: dict[str, str] = {}
+        self._trust = {url: file for data in found for url, file in data.trust.items()}
+        self._eab = {url: binding for data in found for url, binding in data.eab.items()}
         used = [certificate.account for data in found for certificate in data.certificates]
         accounts = [account for data in found for account in data.accounts]
         accounts.sort(key=lambda account: (-used.count(account.source), -account.modified))
         known: dict[tuple[str, str], str] = {}
-        eab = {url: binding for data in found for url, binding in data.eab.items()}
-        self._trust = {url: file for data in found for url, file in data.trust.items()}
-        self._eab = eab
         for account in accounts:
             key = account.directory, _public_key(account)
             if key not in known:

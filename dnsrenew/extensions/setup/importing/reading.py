@@ -28,16 +28,13 @@ _LARGEST: Final = 1 << 20
 """Bytes of a file; a chain has some 10 KB."""
 LONGEST_VALUE: Final = 1 << 14
 """Characters of a line, and of a value; the longest is a key of a few KB."""
-_LARGEST_JSON: Final = 1 << 16
 _MOST_NAMES: Final = 20_000
 """Names of a folder that are looked at."""
-_MOST_FOLDERS: Final = 2_000
 _DEEPEST: Final = 8
 """Folders below each other with accounts."""
 _MOST_NOTES: Final = 100
 """Notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
-_QUOTES: Final = ("'''", '"""', "'", '"')
 
 
 _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
@@ -148,7 +145,7 @@ class Notes:
 
     def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
-        data = self.read(file, loses=loses, most=_LARGEST_JSON)
+        data = self.read(file, loses=loses, most=1 << 16)
         if data is None:
             return None
         reason = texts.NO_JSON if data.strip() else texts.EMPTY
@@ -181,6 +178,17 @@ def read(discovery: Discovery, path: str, most: int) -> bytes:
         raise files.NotAFileError(path, kind) from None
 
 
+def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, UntrustedError | None]:
+    """Return the content of a file, as :func:`read`; also if others can change it, with the error that says so.
+
+    It is read to see whether it matters.
+    """
+    try:
+        return read(discovery, path, most), None
+    except UntrustedError as error:
+        return Discovery(insist=True).read(path, most), error
+
+
 def content(path: Path | str, most: int) -> bytes | None:
     """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
     try:
@@ -211,7 +219,7 @@ def is_unicode(text: str) -> bool:
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
-    left, todo = _MOST_FOLDERS, [(top, _DEEPEST)]
+    left, todo = 2_000, [(top, _DEEPEST)]
     while todo and left:
         folder, depth = todo.pop()
         left -= 1
@@ -260,7 +268,7 @@ def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
 
 
 class Setting(Frozen):
-    """A line ``key = value`` of an INI file.
+    """A line ``key = value`` of an INI file, or an assignment of a shell.
 
     :ivar sections: the names of the sections that it stands in, outermost first.
     :ivar number: of the line, from 1.
@@ -294,7 +302,7 @@ def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator
 
 def _unquoted(value: str) -> str:
     """Return a value without its quotes, or without the comment behind it."""
-    for quote in _QUOTES:
+    for quote in ("'''", '"""', "'", '"'):
         if value.startswith(quote) and (end := value.find(quote, len(quote))) >= 0:
             rest = value[end + len(quote) :].strip()
             if not rest or rest.startswith("#"):
@@ -366,13 +374,6 @@ _ESCAPED: Final = re.compile(r"\\([\\\"$`])")
 _BASE64: Final = re.compile(r"__ACME_BASE64__START_(.*)__ACME_BASE64__END_", re.DOTALL)
 
 
-class Assigned(Frozen):
-    """A value, and the line where it stands, from 1."""
-
-    value: str
-    line: int
-
-
 class ShellSettings:
     """The settings of a file.
 
@@ -384,15 +385,15 @@ class ShellSettings:
     def __init__(self, file: Path, text: str) -> None:
         self.file, self.name = file, file.stem
         text = text.replace("\r\n", "\n")
-        found = dict(_assignments(text))
+        found = {each.key: each for each in _assignments(text)}
         self._values = {key: each for key, each in found.items() if len(each.value) <= LONGEST_VALUE}
         rest = _LINE.sub(lambda match: "\n" * match[0].count("\n"), text)
         lines = enumerate(rest.split("\n"), 1)
         self.unread = [number for number, line in lines if line.strip() and not line.lstrip().startswith("#")]
-        self.unread += [each.line for key, each in found.items() if key not in self._values]
+        self.unread += [each.number for key, each in found.items() if key not in self._values]
 
-    def __iter__(self) -> Iterator[tuple[str, Assigned]]:
-        return iter(self._values.items())
+    def __iter__(self) -> Iterator[Setting]:
+        return iter(self._values.values())
 
     def get(self, *keys: str) -> str:
         """Return the first of some settings that is not empty; "" if there is none.
@@ -406,7 +407,7 @@ class ShellSettings:
         """Return where a setting stands, and its name, for a note; a value may be a secret."""
         name = key if key in self._values else f"SAVED_{key}"
         found = self._values.get(name)
-        return (self.file, None, "") if found is None else (self.file, found.line, name)
+        return (self.file, None, "") if found is None else (self.file, found.number, name)
 
 
 def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings:
@@ -420,7 +421,7 @@ def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSett
     return settings
 
 
-def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
+def _assignments(text: str) -> Iterator[Setting]:
     """Yield the assignments; a later one of the same name wins, as in a shell."""
     number, position = 1, 0
     for match in _LINE.finditer(text):
@@ -428,7 +429,7 @@ def _assignments(text: str) -> Iterator[tuple[str, Assigned]]:
         position = match.start("key")
         double = match["double"]
         value = _ESCAPED.sub(r"\1", double) if double is not None else match["single"] or match["bare"] or ""
-        yield match["key"], Assigned(_decoded(value), number)
+        yield Setting((), match["key"], _decoded(value), number)
 
 
 def _decoded(value: str) -> str:
@@ -470,6 +471,11 @@ def valid(text: object) -> str:
 
 DEFAULT: Final = BUILT_IN["letsencrypt"].directory
 """The CA of tools that name none."""
+
+
+def eab_by_email(directory: str) -> model.FoundEab | None:
+    """Return the binding of a CA that gives one for an e-mail address alone; else None."""
+    return model.FoundEab(by_email=True) if parts(directory).hostname == "acme.zerossl.com" else None
 
 
 def of_host(host: str, known: Iterable[str] = ()) -> str | None:
@@ -521,12 +527,9 @@ def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: 
     :param notes: get a note if it is a pipe or a device, or too large.
     :param only: what it must begin with.
     """
-    path, weak = os.path.abspath(file), None
+    path = os.path.abspath(file)
     try:
-        try:
-            data = read(host.discovery, path, _ON_MACHINE_LARGEST + 1)
-        except UntrustedError as error:  # it is read to see whether it matters
-            data, weak = Discovery(insist=True).read(path, _ON_MACHINE_LARGEST + 1), error
+        data, weak = read_anyway(host.discovery, path, _ON_MACHINE_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         if notes is not None and isinstance(error, NotAFileError) and error.errno != errno.EISDIR:
             notes.add(texts.UNREADABLE, path, reason=error.strerror)

@@ -33,7 +33,7 @@ from dnsrenew.store import State
 _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
-def not_served(done: ImportWriter, host: HostView) -> list[Message]:
+def not_served(done: ImportWriter) -> list[Message]:
     """Return why it is not certain that every server serves from the new files; nothing if it is.
 
     :raises Cancelled: the run was cancelled.
@@ -47,12 +47,12 @@ def not_served(done: ImportWriter, host: HostView) -> list[Message]:
     for spec in specs:
         for entry in spec.deploy:
             if isinstance(entry, Deployment) and (paths := servers.new_paths(entry, done.live)):
-                found += _of_entry(done, host, entry, paths, (spec.name, old.get(spec.name)))
+                found += _of_entry(done, entry, paths, (spec.name, old.get(spec.name)))
     return list(dict.fromkeys(found))
 
 
 def _of_entry(
-    done: ImportWriter, host: HostView, entry: Deployment, paths: Sequence[str], old: tuple[str, str | None]
+    done: ImportWriter, entry: Deployment, paths: Sequence[str], old: tuple[str, str | None]
 ) -> Iterator[Message]:
     """Yield why it is not certain for the files of an entry.
 
@@ -65,17 +65,14 @@ def _of_entry(
     except StoreError as error:
         yield texts.SEEN_UNREADABLE.format(reason=error.message)
         return
-    configs = [
-        each
-        for each in config_files(host, tuple(paths), done.notes)
-        if any(path in line for line in each.code for path in paths)
-    ]
+    found = config_files(done.request.host, tuple(paths), done.notes)
+    configs = [each for each in found if any(path in line for line in each.code for path in paths)]
     if certificate is None:
         yield texts.SEEN_NOT_STORED.format(name=name)
     elif not configs:
         yield texts.SEEN_NOWHERE.format(path=paths[0], name=name)
     else:
-        changed = max(_changed(host, each) for each in configs)
+        changed = max(_changed(done.request.host, each) for each in configs)
         yield from ServedFiles(done.context, certificate, state, entry, _der(pem), configs, changed).wrong()
 
 

@@ -31,7 +31,6 @@ _TLS_PORTS: Final = {
 _CLIENTS: Final = frozenset({"ejabberd", "Prosody", "Mumble"})
 """Servers that show their certificate to other servers too."""
 _POSTFIX_CLIENT: Final = re.compile(r"\s*(?:smtp|lmtp)_tls_(?:cert|eccert|dcert|chain)_files?\s*=\s*\S")
-_GROUP_READ: Final = 0o040
 
 
 class NewFile(Frozen):
@@ -179,7 +178,7 @@ def _group(files: Mapping[str, FileRole]) -> dict[str, object]:
         except OSError:
             continue
         name = group_name(info.st_gid)
-        if info.st_mode & _GROUP_READ and info.st_gid and not name.isdecimal():
+        if info.st_mode & 0o040 and info.st_gid and not name.isdecimal():
             return {"group": name, "key_mode": "0640"}
     return {}
 
@@ -208,8 +207,6 @@ _SKIPPED_ENDS: Final = ("~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist", ".dpkg-
 _LARGEST: Final = 1 << 20
 _MOST: Final = 50_000
 """Files that are looked at; a large one counts as several, and one that others can change as many."""
-_LARGE: Final = 1 << 14
-_UNTRUSTED: Final = 1_000
 _DEEPEST: Final = 40
 _LONGEST: Final = 1_000
 """Characters of a line that is looked at."""
@@ -261,7 +258,6 @@ SERVERS: Final = (
     ServerKind("vsftpd", "vsftpd", ("systemctl", "restart", "vsftpd")),
     ServerKind("coturn", "turnserver", ("systemctl", "restart", "coturn"), "", ((5349, None),)),
 )
-_UNKNOWN: Final = ServerKind("", "", ())
 
 
 class ConfigFile(Frozen):
@@ -296,7 +292,7 @@ def config_files(
             for name in sorted(names):
                 file = os.path.join(here, name)
                 data = b"" if name.endswith(_SKIPPED_ENDS) else content(file, _LARGEST) or b""
-                left -= 1 + len(data) // _LARGE
+                left -= 1 + len(data) // (1 << 14)
                 if left < 0:
                     return
                 if not any(word in data for word in wanted):
@@ -305,7 +301,7 @@ def config_files(
                     data = host.discovery.read(file, _LARGEST)
                 except UntrustedError as error:
                     notes.add_untrusted(error)
-                    left -= _UNTRUSTED
+                    left -= 1_000
                 except OSError:
                     continue
                 else:
@@ -324,7 +320,7 @@ def _is_looked_into(path: Path, name: str, leave_out: tuple[Path, ...]) -> bool:
 
 def _server(path: str) -> ServerKind:
     parts = path.replace(".", "/").split("/")
-    return next((kind for kind in SERVERS if kind.folder in parts), _UNKNOWN)
+    return next((kind for kind in SERVERS if kind.folder in parts), ServerKind("", "", ()))
 
 
 def without_comment(line: str) -> str:
@@ -346,7 +342,6 @@ _ROOTS: Final = {
 }
 _PORTS: Final = re.compile(r"(?:^|[\s{;])listen\s+(?:\S+:)?(\d+)(?=[\s;])")
 _DEFAULT_SERVER: Final = re.compile(r"(?:^|[\s{;])listen\s+(?:\S+:)?80\s[^;]*\bdefault_server\b")
-_DEFAULT_WORD: Final = "default_server"
 
 
 def webroot_of(server: str, domains: Sequence[str], host: HostView, notes: Notes) -> str | None:
@@ -361,7 +356,7 @@ def webroot_of(server: str, domains: Sequence[str], host: HostView, notes: Notes
     code = [line for its, lines in zip(names, found, strict=True) if its & set(domains) for line in lines]
     roots, ports = set(_matches(_ROOTS[server], code)), set(_matches(_PORTS, code))
     if not roots and server == "nginx" and ports and "80" not in ports:
-        nginx = (file.code for file in config_files(host, (_DEFAULT_WORD,), notes) if file.server.name == "nginx")
+        nginx = (file.code for file in config_files(host, ("default_server",), notes) if file.server.name == "nginx")
         default = (code for code in nginx if any(map(_DEFAULT_SERVER.search, code)))
         roots = {root for code in default for root in _matches(_ROOTS["nginx"], code)}
     return roots.pop() if len(roots) == 1 else None

@@ -20,10 +20,8 @@ from dnsrenew.base.found import UntrustedError
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, shown
-from dnsrenew.schedule.machine import entries
+from dnsrenew.schedule.machine import CRONTABS, HOME_UNITS, UNIT_FOLDERS, entries
 
-_CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
-_CRON_FOLDER: Final = "etc/cron.d"
 _SPOOLS: Final = ("var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs")
 """The folders with the crontabs of users, each with the name of its user."""
 _SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
@@ -119,7 +117,7 @@ class _JobSearch(Frozen):
         root = self.host.root
         names = [users.user_name(each) for each in sorted(self.users)] if os.name == "posix" else []
         spools = [root / spool / name for spool in _SPOOLS for name in names]
-        for file in (*(root / each for each in _CRONTABS), *entries(root / _CRON_FOLDER), *spools):
+        for file in (*(root / each for each in CRONTABS), *entries(root / "etc/cron.d"), *spools):
             yield from self._crontab(file, has_users=file not in spools and file.name != "anacrontab")
         for folder in _SCRIPT_FOLDERS:
             for file in entries(root / folder):
@@ -261,16 +259,9 @@ def _expanded(word: str, variables: Environment) -> str:
 # Units, their drop-ins and specifiers are those of systemd.unit(5); the settings are those of systemd.exec(5) and
 # systemd.service(5).
 
-_SYSTEM_FOLDERS: Final = (
-    *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
-    *("usr/lib/systemd/system", "lib/systemd/system"),
-)
-_USER_FOLDERS: Final = (".config/systemd/user", ".local/share/systemd/user")
 _LINKS: Final = (".wants", ".requires")
 """The ends of the folders with links to the units, and to the instances of templates, that are enabled."""
 _EXEC: Final = frozenset({"ExecStart", "ExecStartPre", "ExecStartPost"})
-_EXEC_PREFIXES: Final = "@-:+!"
-_SPECIFIER: Final = re.compile(r"%(.)")
 
 
 class Service(Frozen, hidden=("environment",)):
@@ -290,7 +281,7 @@ class Service(Frozen, hidden=("environment",)):
 
 def unit_folders(host: HostView) -> list[Path]:
     """Return the folders with units, those of the system first."""
-    return [*(host.root / each for each in _SYSTEM_FOLDERS), *(host.home / each for each in _USER_FOLDERS)]
+    return [*(host.root / each for each in UNIT_FOLDERS), *(host.home / each for each in HOME_UNITS)]
 
 
 def services(host: HostView) -> Iterator[Service]:
@@ -320,7 +311,7 @@ def _managers(host: HostView) -> tuple[_Manager, _Manager]:
     user = host.environ.get("USER") or host.home.name
     system = {"h": "/root", "u": "root", "E": "/etc", "S": "/var/lib"}
     own = {"h": home, "u": user, "E": f"{home}/.config", "S": f"{home}/.local/state"}
-    folders, most = unit_folders(host), len(_SYSTEM_FOLDERS)
+    folders, most = unit_folders(host), len(UNIT_FOLDERS)
     return _Manager(host, folders[:most], system), _Manager(host, folders[most:], own)
 
 
@@ -376,7 +367,7 @@ class _Manager:
                     user = value
                 elif key in _EXEC and value:
                     place = FoundJob(shown(file, self._host), number, "systemd", starter)
-                    commands.append((key, place, value.lstrip(_EXEC_PREFIXES)))
+                    commands.append((key, place, value.lstrip("@-:+!")))
                 elif key in _EXEC:
                     commands = [command for command in commands if command[0] != key]
         for path in files:
@@ -426,7 +417,7 @@ class _Manager:
         own = {"n": name, "N": stem, "p": prefix, "j": prefix.rpartition("-")[2], "%": "%", **self._specifiers}
         if instance or not at:  # a template without an instance has none
             own |= {"i": instance, "I": _unescaped(instance)}
-        return _SPECIFIER.sub(lambda match: own.get(match[1], match[0]), text)
+        return re.sub(r"%(.)", lambda match: own.get(match[1], match[0]), text)
 
 
 def _stem(name: str) -> str:

@@ -9,7 +9,7 @@ import base64
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -100,15 +100,16 @@ _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
 
 class Kept(Frozen):
-    """The settings that acme.sh keeps: those of the certificate, then those of all."""
+    """The settings that acme.sh keeps: those of the certificate, and those of all."""
 
-    settings: Sequence[ShellSettings]
+    own: ShellSettings
+    common: ShellSettings
     host: HostView
     notes: reading.Notes
 
     def get(self, *keys: str) -> str:
         """Return the first setting that is not empty, without quotes that became a part of it."""
-        found = next((found for each in self.settings if (found := each.get(*keys))), "")
+        found = next((found for each in (self.own, self.common) if (found := each.get(*keys))), "")
         return found[1:-1] if len(found) > 1 and found[0] == found[-1] == '"' else found
 
     def file(self, path: str) -> str:
@@ -179,7 +180,7 @@ def _tsig(script: str, kept: Kept) -> Options:
 
 def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
     """Return the account for a host without a driver of ours: acme.sh's own script; None if it is not there."""
-    file = kept.settings[-1].file
+    file = kept.common.file
     script = find_script(name, str(file.parent)) if _NAME.fullmatch(name) else None
     if script is None:
         return None

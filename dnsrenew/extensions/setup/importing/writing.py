@@ -24,15 +24,13 @@ from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entries, entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
-from dnsrenew.extensions.setup.importing import config_file, reading, texts
+from dnsrenew.extensions.setup.importing import config_file, texts
 from dnsrenew.extensions.setup.importing.config_file import LaterImport, TablesToAdd, identifier
-from dnsrenew.extensions.setup.importing.model import Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.model import ImportRequest, Plan, PlannedCa, PlannedCertificate
+from dnsrenew.extensions.setup.importing.reading import Notes, content
 from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
 from dnsrenew.store import State, Store
 from dnsrenew.store.state import issued_meta
-
-LIVE: Final = "live"
-"""The folder beside the configuration with the new files for servers."""
 
 
 class ImportWriter:
@@ -45,9 +43,9 @@ class ImportWriter:
     :ivar to_add: the tables that an earlier configuration lacks.
     """
 
-    def __init__(self, config: Path, plan: Plan, store: Store, context: Context, notes: reading.Notes) -> None:
-        self.config = config
-        self.live = config.parent / LIVE
+    def __init__(self, request: ImportRequest, plan: Plan, store: Store, context: Context, notes: Notes) -> None:
+        self.request = request
+        self.config, self.live = request.config, request.live
         self.plan = plan
         self.store = store
         self.context = context
@@ -97,8 +95,9 @@ class ImportWriter:
         own = {each.name: name for each in self.plan.certificates if (name := missing.name_of(each)) is not None}
         names = self.store.names()
         new = [each for each in self.plan.certificates if each.name in own and own[each.name] not in names]
+        lacking = {ca.directory for ca in missing.cas}
         self._fill_store(
-            [ca for ca in self.plan.cas if ca.directory in missing.cas and not self._has_account(ca)],
+            [ca for ca in self.plan.cas if ca.directory in lacking and not self._has_account(ca)],
             [replace(each, name=own[each.name]) for each in new],
         )
         if self.certificates:
@@ -274,9 +273,7 @@ def secret_files(folder: Path) -> dict[str, str]:
 
     A secret may be there from an earlier import.
     """
-    contents = {
-        name: reading.content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")
-    }
+    contents = {name: content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")}
     return {name: (data or b"").decode("utf-8", "replace").removesuffix("\n") for name, data in contents.items()}
 
 
@@ -286,7 +283,7 @@ def write(path: Path, text: str) -> str | None:
     :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
     """
     data = encoded(path, text)
-    if reading.content(path, len(data)) == data:
+    if content(path, len(data)) == data:
         return None
     try:
         with open_folder(os.path.abspath(path.parent)) as folder:
