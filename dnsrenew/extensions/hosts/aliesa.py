@@ -19,8 +19,6 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone
 
 _MOST: Final = 500
 """Records in a page."""
-_OWN_SERVERS: Final = "NS"
-"""How a site is connected whose name servers are ESA's; those of others do not serve its records."""
 _CODES: Final = {
     **dict.fromkeys(("Forbidden", "IncompleteSignature", "InvalidAccessKeyId"), "provider-unauthorized"),
     **dict.fromkeys(("InvalidSecurityToken", "NoPermission", "SignatureDoesNotMatch"), "provider-unauthorized"),
@@ -70,7 +68,7 @@ class AliEsaDriver(RecordDriver):
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the number of a site."""
         sites = pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
-        served = [item for item in sites if item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS]
+        served = [item for item in sites if item.get("AccessType", "NS") == "NS"]  # others have other name servers
         return zone_among(served, zone, name="SiteName", key="SiteId")
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:

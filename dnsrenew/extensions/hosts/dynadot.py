@@ -17,8 +17,6 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""
-_OTHER_DNS: Final = "main dns"
-"""In the message about a domain whose name servers are not Dynadot's."""
 
 
 class DynadotApi(HostApi):
@@ -82,7 +80,8 @@ def _send(api: HostApi, method: str, zone: str, **content: Any) -> dict[str, Any
 def _refusal(answer: dict[str, Any], status: int) -> HostError:
     error = answer.get("error")
     message = str((error.get("description") if isinstance(error, dict) else None) or answer.get("message", ""))
-    return HostError(message, code="provider-zone-unknown" if _OTHER_DNS in message else None, status=status)
+    # The domain has other name servers than Dynadot's.
+    return HostError(message, code="provider-zone-unknown" if "main dns" in message else None, status=status)
 
 
 def _parted(items: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -14,11 +14,8 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
-_SERVICE: Final = "teo"
 _MOST: Final = 1000
 """Records in a page."""
-_FULL: Final = "full"
-"""The type of a site whose name servers are EdgeOne's; sites of other types have no DNS records."""
 _CODES: Final = {
     "AuthFailure": "provider-unauthorized",
     "UnauthorizedOperation": "provider-unauthorized",
@@ -37,9 +34,9 @@ class TencentApi(HostApi):
         date, signed = f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:application/json\nhost:{parts.netloc}\n\n{signed}\n"
         request = hashlib.sha256(f"{lines}{hashlib.sha256(body).hexdigest()}".encode()).hexdigest()
-        seconds, scope = int(now.timestamp()), f"{date}/{_SERVICE}/tc3_request"
+        seconds, scope = int(now.timestamp()), f"{date}/teo/tc3_request"
         key = f"TC3{secret('secret_key')}".encode()
-        for part in (date, _SERVICE, "tc3_request"):
+        for part in scope.split("/"):
             key = hmac.digest(key, part.encode(), hashlib.sha256)
         text = f"TC3-HMAC-SHA256\n{seconds}\n{scope}\n{request}"
         signature = hmac.digest(key, text.encode(), hashlib.sha256).hex()
@@ -61,7 +58,8 @@ class EdgeOneDriver(RecordDriver):
         if known := pairs(self.context.text("zones_mapping")).get(zone):
             return known
         found = _act(api, "DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
-        served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == _FULL]
+        # The name servers of a site of this type are EdgeOne's; sites of other types have no DNS records.
+        served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == "full"]
         return str(zone_among(served, zone, name="ZoneName", key="ZoneId"))
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:

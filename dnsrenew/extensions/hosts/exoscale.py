@@ -16,8 +16,6 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_
 
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""
-_VALID: Final = 600
-"""Seconds for which a signature is valid."""
 _FAULTS: Final = ("busy", "fault", "interrupted", "unavailable")
 _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS, "provider-server-error")}
 """Why an operation failed: the code, if not `provider-refused`."""
@@ -28,7 +26,7 @@ class ExoscaleApi(HostApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the header ``Authorization``. No parameters: they would have to be signed too."""
-        text, expires = self._context.text, int(SystemClock().now().timestamp()) + _VALID
+        text, expires = self._context.text, int(SystemClock().now().timestamp()) + 600  # seconds
         start = f"{method} {urlsplit(self.address + path).path}\n".encode()
         signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
         signature = base64.b64encode(hmac.digest(text("auth_secret").encode(), signed, hashlib.sha256)).decode()

@@ -29,7 +29,6 @@ from dnsrenew.extensions.hosts.record_driver import HostDriver, suppress_missing
 PAUSE: Final = 0.5
 """Seconds between two looks at actions that are not finished."""
 _PAGE: Final = 50
-_OLD_TOKEN: Final = 32
 _CODES: Final = {
     "conflict": "provider-server-error",  # "the resource has changed during the request, please retry"
     "locked": "provider-server-error",  # an action of somebody else is running: a later attempt may succeed
@@ -57,7 +56,7 @@ class HetznerDriver(HostDriver):
 
     def __init__(self, context: DriverContext) -> None:
         super().__init__(context)
-        if len(context.text("auth_token")) == _OLD_TOKEN:
+        if len(context.text("auth_token")) == 32:  # one of the API before this one
             raise ProviderError.of(texts.HETZNER_OLD_TOKEN, account=context.account)
 
     def add(self, records: Sequence[TxtRecord]) -> None:
