@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
+from dnsrenew.drivers.host_api import HostApi, HostError, SignedApi, digest, keyed, pages, pairs, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _MOST: Final = 1000
@@ -25,21 +21,21 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API, which come with the status 200."""
 
 
-class TencentApi(HostApi):
+class TencentApi(SignedApi):
     """Actions that are signed with the secret (TC3-HMAC-SHA256)."""
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the headers of an action, of which the host and the type of its content are signed."""
-        secret, parts, now = self._context.text, urlsplit(f"{self.address}{path}"), SystemClock().now()
+        secret, parts, now = self._context.text, self.place(path), self.now()
         date, signed = f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:application/json\nhost:{parts.netloc}\n\n{signed}\n"
-        request = hashlib.sha256(f"{lines}{hashlib.sha256(body).hexdigest()}".encode()).hexdigest()
+        request = digest(f"{lines}{digest(body)}")
         seconds, scope = int(now.timestamp()), f"{date}/teo/tc3_request"
         key = f"TC3{secret('secret_key')}".encode()
         for part in scope.split("/"):
-            key = hmac.digest(key, part.encode(), hashlib.sha256)
+            key = keyed(key, part)
         text = f"TC3-HMAC-SHA256\n{seconds}\n{scope}\n{request}"
-        signature = hmac.digest(key, text.encode(), hashlib.sha256).hex()
+        signature = keyed(key, text).hex()
         credentials = f"Credential={secret('secret_id')}/{scope}, SignedHeaders={signed}, Signature={signature}"
         headers |= {"Authorization": f"TC3-HMAC-SHA256 {credentials}", "X-TC-Timestamp": str(seconds)}
         more = {"X-TC-Token": secret("session_token"), "X-TC-Region": secret("region")}
