@@ -29,7 +29,6 @@ _HOSTS: Final = "hosts"
 def make_driver(
     provider: Provider,
     account: DnsAccount,
-    *,
     seconds_left: Callable[[], float],
     cancel: threading.Event,
     remembered: dict[Any, Any] | None = None,
