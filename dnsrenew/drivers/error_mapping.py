@@ -214,7 +214,7 @@ def inspect(error: BaseException) -> Findings:
         found.sent = found.sent and getattr(each, "sent", True) is not False
         found.reason = _text(getattr(each, "strerror", None)) or found.reason
         messages.append(_message(each))
-        response = getattr(each, "response", None)
+        response = each if isinstance(each, HostError) else getattr(each, "response", None)
         if found.status is None and response is not None:
             _read_response(response, found)
     found.texts = " ".join([*messages, found.answer])[:_MAX_TEXT]

@@ -350,13 +350,8 @@ class HostError(Exception):
         self.if_missing: str | None = None
 
     @property
-    def response(self) -> HostError:
-        """The answer, in the form of the exceptions of requests."""
-        return self
-
-    @property
     def text(self) -> str:
-        """The message of the host."""
+        """The message of the host, as in an answer of requests."""
         return str(self)
 
 

@@ -9,18 +9,7 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    by_zone,
-    label,
-    pick,
-    quoted,
-    refusal,
-    segment,
-    unknown_zone,
-    unquoted,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick, quoted, segment, unknown_zone, unquoted
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
@@ -42,9 +31,9 @@ class HetznerApi(HostApi):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for an answer."""
-        error = response.fields().get("error")
-        code = error.get("code") if isinstance(error, dict) else None
-        return refusal(response, code=_CODES.get(str(code)))
+        refused, error = super().refused(response), response.fields().get("error")
+        refused.code = _CODES.get(str(error.get("code"))) if isinstance(error, dict) else None
+        return refused
 
 
 class HetznerDriver(HostDriver):
