@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
-from urllib.parse import SplitResult, quote, urlsplit
+from urllib.parse import quote
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from xml.etree import ElementTree
 
     from dnsrenew.base.model import TxtRecord
@@ -144,29 +140,6 @@ class ServerApi(HostApi):
         error = super().refused(response)
         error.if_missing = "provider-address-wrong"
         return error
-
-
-class SignedApi(HostApi):
-    """An API that wants its requests signed: :meth:`HostApi.sign`."""
-
-    def place(self, path: str) -> SplitResult:
-        """Return the parts of the address of a request."""
-        return urlsplit(self.address + path)
-
-    def now(self) -> datetime:
-        """Return the time, by which the host tells old requests."""
-        return SystemClock().now()
-
-
-def digest(data: str | bytes) -> str:
-    """Return the SHA-256 of a text, in hexadecimal digits."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
-
-
-def keyed(key: str | bytes, data: str | bytes) -> bytes:
-    """Return the HMAC-SHA256 of a text."""
-    as_bytes = (each.encode() if isinstance(each, str) else each for each in (key, data))
-    return hmac.digest(*as_bytes, hashlib.sha256)
 
 
 def parsed(response: Response) -> Any:

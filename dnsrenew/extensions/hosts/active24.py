@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, SignedApi, basic, label, pages, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
+from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
 """Records in a page."""

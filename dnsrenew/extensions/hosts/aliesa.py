@@ -11,8 +11,8 @@ from uuid import uuid4
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, SignedApi, digest, keyed, pages, pick, refusal, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, digest, keyed, zone_among
 
 _MOST: Final = 500
 """Records in a page."""

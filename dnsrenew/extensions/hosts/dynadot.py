@@ -9,8 +9,8 @@ from uuid import uuid4
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, SignedApi, keyed, label, pick, refusal, segment
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, SignedApi, TxtEntry, keyed
 
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""

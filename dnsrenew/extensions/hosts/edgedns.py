@@ -14,11 +14,11 @@ from uuid import uuid4
 
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
-from dnsrenew.drivers.host_api import HostApi, SignedApi, keyed, pick, segment
+from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, SignedApi, keyed
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072

@@ -7,8 +7,16 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, SignedApi, digest, keyed, pages, pairs, pick
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
+from dnsrenew.extensions.hosts.record_driver import (
+    RecordDriver,
+    SignedApi,
+    TxtEntry,
+    digest,
+    keyed,
+    txt_entries,
+    zone_among,
+)
 
 _MOST: Final = 1000
 """Records in a page."""

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, SignedApi, keyed, label, pick, segment
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
+from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, keyed, txt_entries, zone_among
 
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""

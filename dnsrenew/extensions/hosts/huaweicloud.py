@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from dnsrenew.drivers.host_api import SignedApi, digest, keyed
 from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
+from dnsrenew.extensions.hosts.record_driver import SignedApi, digest, keyed
 
 
 class HuaweiCloudApi(SignedApi):
