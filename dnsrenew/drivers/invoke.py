@@ -142,10 +142,8 @@ class _Call(Frozen):
             return
         bucket = self.context.buckets.of_account(self.account.name)
         requests = 1 + REQUESTS_A_RECORD * len(self.records)
-        if self.action == "add":
-            bucket.take(self.context, requests)
-        else:
-            bucket.charge(self.context, requests)
+        spend = bucket.take if self.action == "add" else bucket.charge
+        spend(self.context, requests)
 
     def _attempt(self, started: float) -> None:
         error = self._try()
