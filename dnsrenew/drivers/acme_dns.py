@@ -65,10 +65,8 @@ class AcmeDnsDriver:
     def _check_name(self, record: TxtRecord, subdomain: str) -> None:
         """Refuse a name that the registration does not write: the CNAME leads to another registration."""
         if names.labels(record.name)[0] != subdomain.lower():
-            name = names.relative(record.name)
-            raise ProviderError.of(
-                texts.ACME_DNS_OTHER_NAME, account=self._context.account, name=name, subdomain=subdomain
-            )
+            name, account = names.relative(record.name), self._context.account
+            raise ProviderError.of(texts.ACME_DNS_OTHER_NAME, account=account, name=name, subdomain=subdomain)
 
 
 def register(context: DriverContext) -> dict[str, str]:

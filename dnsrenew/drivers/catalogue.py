@@ -145,8 +145,11 @@ def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistak
         if key in RESERVED:
             continue
         spec = provider.options.get(key)
-        mistake = _unknown(provider, key) if spec is None else _wrong_value(key, value, spec)
-        if mistake is not None:
+        if spec is None:
+            known = sorted(provider.options)
+            expected = one_of(known) if known else texts.NO_OPTION
+            mistakes.append(_mistake(key, phrases.UNKNOWN_OPTION, expected, nearest(key, known)))
+        elif mistake := _wrong_value(key, value, spec):
             mistakes.append(mistake)
     return mistakes
 
@@ -158,12 +161,6 @@ def zone_for(provider: Provider, name: str) -> str | None:
         if len(labels) > len(above) and labels[-len(above) :] == above:
             return ".".join(labels[-len(above) - 1 :]) + "."
     return None
-
-
-def _unknown(provider: Provider, key: str) -> Mistake:
-    known = sorted(provider.options)
-    expected = one_of(known) if known else texts.NO_OPTION
-    return _mistake(key, phrases.UNKNOWN_OPTION, expected, nearest(key, known))
 
 
 def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:

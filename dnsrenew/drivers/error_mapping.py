@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ from dnsrenew.errors import ProviderError, Text
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _MAX_ANSWER: Final = 300
 _MAX_TEXT: Final = 4000
+_MAX_READ: Final = 1 << 16
+"""Characters of a message or an answer that are read; a message for people has far fewer."""
 
 _ZONE: Final = re.compile(
     r"no (matching )?(domain|zone)|(unknown|invalid) (domain|zone)|nosuchhostedzone|"
@@ -39,7 +42,9 @@ _ACCESS: Final = re.compile(
     r"(invalid|wrong|incorrect|expired|not (valid|found|correct|match))",
     re.IGNORECASE,
 )
-_BUGS: Final = (TypeError, KeyError, AttributeError, IndexError, NameError, AssertionError, NotImplementedError)
+_BUGS: Final = frozenset(
+    {"TypeError", "KeyError", "AttributeError", "IndexError", "NameError", "AssertionError", "NotImplementedError"}
+)
 _TIMEOUTS: Final = frozenset(
     {"Timeout", "ConnectTimeout", "ReadTimeout", "ConnectTimeoutError", "ReadTimeoutError", "urllib3.ReadTimeoutError"}
 )
@@ -69,30 +74,57 @@ _TEXTS: Final = {
 _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "too-large": "provider-malformed-answer"}
 
 
-class _Findings:
-    """The facts in an exception and its causes.
+@dataclass
+class Findings:
+    """The facts in an exception and its causes. All are values of JSON, and nothing is redacted yet.
 
+    :ivar name: the class of the exception.
+    :ivar own: that class and its bases.
+    :ivar classes: those of the causes too.
+    :ivar message: the text of the exception.
+    :ivar texts: those of the causes too, and the answer.
+    :ivar kind: of :class:`HttpFailure`, with its detail.
+    :ivar after: the header ``Retry-After``.
     :ivar if_missing: the code for status 404.
     :ivar reason: the text of the operating system.
     :ivar sent: False: no request has left this machine.
     """
 
-    def __init__(self) -> None:
-        self.code: str | None = None
-        self.status: int | None = None
-        self.answer = ""
-        self.headers: Any = None
-        self.if_missing: str | None = None
-        self.reason = ""
-        self.classes: set[str] = set()
-        self.kind: str | None = None
-        self.sent = True
-        self.text = ""
+    name: str
+    own: list[str]
+    message: str
+    detail: str
+    code: str | None = None
+    if_missing: str | None = None
+    status: int | None = None
+    answer: str = ""
+    after: str | None = None
+    reason: str = ""
+    classes: list[str] = field(default_factory=list)
+    kind: str | None = None
+    sent: bool = True
+    texts: str = ""
 
     @property
     def redirected(self) -> bool:
+        """Whether the server sent to another host."""
         refused = self.kind == "redirect" and "HttpFailure" in self.classes
         return refused or 300 <= (self.status or 0) < 400
+
+    def is_any(self, names: frozenset[str]) -> bool:
+        """Return whether one of the classes has one of these names."""
+        return not names.isdisjoint(self.classes)
+
+
+class ReportedError(Exception):
+    """An exception of another process.
+
+    :param found: what :func:`inspect` found there, as a dictionary.
+    """
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        super().__init__(found["message"])
+        self.found = Findings(**found)
 
 
 def translate(
@@ -108,14 +140,14 @@ def translate(
 
     :param now: the time, for a Retry-After with a date.
     """
-    found = _inspect(error)
-    code = _classify(error, found)
-    answer = _answer(error, found, code, redactor)
+    found = inspect(error)
+    code = _classify(found)
+    answer = _answer(found, code, redactor)
     evidence: dict[str, Any] = {
         "account": account.name,
         "provider": provider.name or None,  # an object of the calling program has no name
         "zones": sorted({names.relative(record.zone) for record in records}),
-        "cause": f"{type(error).__name__}: {redactor.redact(str(error))}"[:_MAX_TEXT],
+        "cause": f"{found.name}: {redactor.redact(found.message)}"[:_MAX_TEXT],
         "title": provider.title,
         "page": provider.page,
         "where": provider.server_of(account),
@@ -126,7 +158,7 @@ def translate(
         evidence["status"] = found.status
     if not found.sent:
         evidence["sent"] = False
-    if found.headers is not None and (seconds := retry_after(found.headers, now)) is not None:
+    if found.after and (seconds := retry_after({"Retry-After": found.after}, now)) is not None:
         evidence["retry_after"] = seconds
     text = _text_for(code, found, provider, has_answer=bool(answer))
     if code == "provider-bug":
@@ -151,11 +183,11 @@ def _place(error: BaseException) -> dict[str, Any]:
     return {"file": file, "line": line, "place": f"{os.path.basename(file)}:{line}"}
 
 
-def _text_for(code: str, found: _Findings, provider: Provider, *, has_answer: bool) -> Text:
+def _text_for(code: str, found: Findings, provider: Provider, *, has_answer: bool) -> Text:
     pair = _TEXTS[code]
     if found.redirected:
         pair = texts.REDIRECTED, texts.REDIRECTED_ANSWER
-    elif code == "provider-untrusted" and rejects_dates(found.text):
+    elif code == "provider-untrusted" and rejects_dates(found.texts):
         pair = texts.UNTRUSTED_DATES, texts.UNTRUSTED_DATES_ANSWER
     elif code == "provider-unauthorized" and not provider.options:
         pair = texts.UNAUTHORIZED_PLUG_IN, texts.UNAUTHORIZED_PLUG_IN_ANSWER
@@ -164,33 +196,45 @@ def _text_for(code: str, found: _Findings, provider: Provider, *, has_answer: bo
 
 def classify(error: BaseException) -> str:
     """Return the code of the :class:`ProviderError` for an exception of a driver."""
-    return _classify(error, _inspect(error))
+    return _classify(inspect(error))
 
 
-def _inspect(error: BaseException) -> _Findings:
-    found = _Findings()
+def inspect(error: BaseException) -> Findings:
+    """Return the facts in an exception and its causes."""
+    if isinstance(error, ReportedError):
+        return error.found
+    own, detail = _class_names(error), _text(getattr(error, "detail", None)) or ""
+    found = Findings(type(error).__name__, own, _message(error), detail)
     if isinstance(error, HostError):
         found.code, found.if_missing = error.code, error.if_missing
     messages = []
     for each in _chain(error):
-        found.classes |= {_class_name(kind) for kind in type(each).__mro__}
+        found.classes += _class_names(each)
         found.kind = found.kind or _text(getattr(each, "kind", None))
         found.sent = found.sent and getattr(each, "sent", True) is not False
         found.reason = _text(getattr(each, "strerror", None)) or found.reason
-        messages.append(str(each))
-        response = getattr(each, "response", None)
+        messages.append(_message(each))
+        response = each if isinstance(each, HostError) else getattr(each, "response", None)
         if found.status is None and response is not None:
             _read_response(response, found)
-    found.text = " ".join([*messages, found.answer])[:_MAX_TEXT]
+    found.texts = " ".join([*messages, found.answer])[:_MAX_TEXT]
     return found
 
 
-def _class_name(kind: type) -> str:
-    """Return the name of an exception class.
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_MAX_READ]
+    except Exception:  # noqa: BLE001  # a class of a library whose text cannot be made
+        return ""
+
+
+def _class_names(error: BaseException) -> list[str]:
+    """Return the names of the classes of an exception.
 
     Those of urllib3 get a prefix: its HTTPError is the base of all, its ConnectTimeoutError that of a refusal.
     """
-    return f"urllib3.{kind.__name__}" if kind.__module__.startswith("urllib3.") else kind.__name__
+    kinds = type(error).__mro__
+    return [f"urllib3.{each.__name__}" if each.__module__.startswith("urllib3.") else each.__name__ for each in kinds]
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -202,16 +246,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         current = current.__cause__ or current.__context__
 
 
-def _read_response(response: Any, found: _Findings) -> None:
+def _read_response(response: Any, found: Findings) -> None:
     """Read the response in an exception of requests (an object) or botocore (a dict)."""
     if isinstance(response, dict):
         status = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         answer = response.get("Error", {})
-        found.answer = f"{answer.get('Code', '')}: {answer.get('Message', '')}"
+        found.answer = f"{answer.get('Code', '')}: {answer.get('Message', '')}"[:_MAX_READ]
     else:
         status = getattr(response, "status_code", None)
-        found.headers = getattr(response, "headers", None)
-        found.answer = _text(getattr(response, "text", None)) or ""
+        found.after = (getattr(response, "headers", None) or {}).get("Retry-After")
+        found.answer = (_text(getattr(response, "text", None)) or "")[:_MAX_READ]
     found.status = status if isinstance(status, int) else None
 
 
@@ -219,7 +263,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _classify(error: BaseException, found: _Findings) -> str:
+def _classify(found: Findings) -> str:
     if found.code is not None:
         return found.code
     if found.kind is not None and "HttpFailure" in found.classes:
@@ -228,24 +272,24 @@ def _classify(error: BaseException, found: _Findings) -> str:
         return texts.REDIRECTED.code
     if found.status is not None and found.status >= 400:
         return _by_status(found)
-    if found.classes & _UNREADABLE:  # before OSError: the JSONDecodeError of requests is one
+    if found.is_any(_UNREADABLE):  # before OSError: the JSONDecodeError of requests is one
         return "provider-malformed-answer"
-    if found.classes & _ADDRESS:
+    if found.is_any(_ADDRESS):
         return "provider-bug"
     if "HTTPError" in found.classes:  # raised by a provider of lexicon, with a message but without a response
-        return _by_text(found.text)
-    if found.classes & _TIMEOUTS or isinstance(error, TimeoutError):
+        return _by_text(found.texts)
+    if found.is_any(_TIMEOUTS) or "TimeoutError" in found.own:
         return "provider-timeout"
-    if found.classes & _TLS:
+    if found.is_any(_TLS):
         return "provider-untrusted"
-    if found.classes & _CONNECTION or isinstance(error, OSError):
+    if found.is_any(_CONNECTION) or "OSError" in found.own:
         return "provider-unreachable"
-    if isinstance(error, _BUGS) or not isinstance(error, Exception):
+    if not _BUGS.isdisjoint(found.own) or "Exception" not in found.own:
         return "provider-bug"
-    return _by_text(found.text)
+    return _by_text(found.texts)
 
 
-def _by_status(found: _Findings) -> str:
+def _by_status(found: Findings) -> str:
     status = found.status or 0
     if status == 429:
         return "provider-rate-limited"
@@ -253,7 +297,7 @@ def _by_status(found: _Findings) -> str:
         return "provider-server-error"
     if status == 401:
         return "provider-unauthorized"
-    by_text = _by_text(found.text)
+    by_text = _by_text(found.texts)
     if by_text != "provider-refused":
         return by_text
     missing = found.if_missing or "provider-zone-unknown"
@@ -275,21 +319,21 @@ def _credentials(provider: Provider, account: DnsAccount) -> str:
     return ", ".join(keys) if keys else "the options"
 
 
-def _answer(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
+def _answer(found: Findings, code: str, redactor: Redactor) -> str:
     """Return the HTTP status and the message of the host, in one line that is safe for a terminal."""
     status = f"HTTP {found.status}" if found.status else ""
-    return ": ".join(filter(None, (status, _host_message(error, found, code, redactor))))
+    return ": ".join(filter(None, (status, _host_message(found, code, redactor))))
 
 
-def _host_message(error: BaseException, found: _Findings, code: str, redactor: Redactor) -> str:
+def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
     """Return the message of the host; empty if it sent HTML or nothing."""
     if "HttpFailure" in found.classes:
-        return _line(_text(getattr(error, "detail", None)) or "")  # dnsrenew's own: a phrase without a URL
+        return _line(found.detail)  # dnsrenew's own: a phrase without a URL
     if code == "provider-unreachable":
         return _line(redactor.redact(found.reason))
     if code in {"provider-timeout", "provider-untrusted"}:
         return ""
-    text = found.answer if found.status else str(error)
+    text = found.answer if found.status else found.message
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
     message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found

@@ -177,15 +177,10 @@ def described(body: bytes) -> str:
 
 def _messages(value: dict[str, Any]) -> list[Any]:
     """Return what holds the messages for people in an object of an error."""
-    known = [each for key, each in value.items() if key.lower() in _MESSAGES] or _code(value)
+    code = [each for key, each in value.items() if key == "code" and isinstance(each, str)]
+    known = [each for key, each in value.items() if key.lower() in _MESSAGES] or code
     # Some hosts use the name of the field as the key: {"content": ["This field is required."]}.
     return known or [each for each in value.values() if isinstance(each, (list, dict))]
-
-
-def _code(error: Mapping[str, Any]) -> list[str]:
-    """Return the code in an error without a message."""
-    code = error.get("code")
-    return [code] if isinstance(code, str) else []
 
 
 def pick(value: Any, *path: str | int, kind: type[T]) -> T:
@@ -323,13 +318,8 @@ class HostError(Exception):
         self.if_missing: str | None = None
 
     @property
-    def response(self) -> HostError:
-        """The answer, in the form of the exceptions of requests."""
-        return self
-
-    @property
     def text(self) -> str:
-        """The message of the host."""
+        """The message of the host, as in an answer of requests."""
         return str(self)
 
 

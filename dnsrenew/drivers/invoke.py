@@ -142,10 +142,8 @@ class _Call(Frozen):
             return
         bucket = self.context.buckets.of_account(self.account.name)
         requests = 1 + REQUESTS_A_RECORD * len(self.records)
-        if self.action == "add":
-            bucket.take(self.context, requests)
-        else:
-            bucket.charge(self.context, requests)
+        spend = bucket.take if self.action == "add" else bucket.charge
+        spend(self.context, requests)
 
     def _attempt(self, started: float) -> None:
         error = self._try()
@@ -198,13 +196,8 @@ class _Call(Frozen):
         redactor = self.context.redactor
         try:
             self._reveal_secrets(cancel)
-            driver = make_driver(
-                self.provider,
-                self.account,
-                seconds_left=deadline.left,
-                cancel=cancel,
-                remembered=self.context.remembered.setdefault(self.account.name, {}),
-            )
+            known = self.context.remembered.setdefault(self.account.name, {})
+            driver = make_driver(self.provider, self.account, deadline.left, cancel, known)
             with redactor.guard_logs(*GUARDED_LOGGERS):
                 if self.action == "add":
                     driver.add(self.records)
@@ -256,12 +249,8 @@ def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRene
     kind: type[DnsRenewError] = next(
         each for each in type(error).__mro__ if each.__module__ == DnsRenewError.__module__
     )
-    return kind(
-        error.code,
-        redactor.redact(error.message),
-        fix=redactor.redact(error.fix),
-        evidence=redactor.redact_values({"account": account, **error.evidence}),
-    )
+    evidence = redactor.redact_values({"account": account, **error.evidence})
+    return kind(error.code, redactor.redact(error.message), fix=redactor.redact(error.fix), evidence=evidence)
 
 
 # ── plain http ─────────────────────────────────────────────────────────────────────────

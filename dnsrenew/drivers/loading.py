@@ -29,7 +29,6 @@ _HOSTS: Final = "hosts"
 def make_driver(
     provider: Provider,
     account: DnsAccount,
-    *,
     seconds_left: Callable[[], float],
     cancel: threading.Event,
     remembered: dict[Any, Any] | None = None,
@@ -66,8 +65,7 @@ def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
     """
     if is_built_in(provider.driver):
         with contextlib.suppress(OSError, Cancelled, ConfigError):  # the call meets it again, and reports it
-            begin = getattr(_driver_class(provider.driver), "warm_up", None)
-            if begin is not None:
+            if begin := getattr(_driver_class(provider.driver), "warm_up", None):
                 begin(provider.driver_options, remembered)
 
 

@@ -23,8 +23,6 @@ from dnsrenew.errors import Text, described
 
 _LARGEST: Final = 1 << 20
 """Bytes of a script that are read."""
-_SHORTEST: Final = 2
-"""Letters of a word that is not looked for within names."""
 _PLACES: Final = ("~/.acme.sh", "/usr/share/acme.sh")
 _SHELL: Final = "/bin/sh"
 _SHELLS: Final = frozenset({"sh", "ash", "dash", "bash", "ksh", "mksh", "busybox"})
@@ -100,10 +98,8 @@ class DnsScript(Frozen):
 
     def defines(self, action: str) -> bool:
         """Return whether the script has the function for an action, ``add`` or ``rm``."""
-        return (
-            re.search(rf"^[ \t]*(?:function[ \t]+)?{re.escape(self.name)}_{action}\b", self.text, re.MULTILINE)
-            is not None
-        )
+        pattern = rf"^[ \t]*(?:function[ \t]+)?{re.escape(self.name)}_{action}\b"
+        return re.search(pattern, self.text, re.MULTILINE) is not None
 
     @property
     def shell(self) -> str:
@@ -189,7 +185,6 @@ def is_private(variable: str, value: str) -> bool:
 # The way to each DNS host: a driver of ours, dns-lexicon, a script of acme.sh, or a delegation that needs no API.
 
 Way = Literal["driver", "lexicon", "acme.sh", "delegate"]
-_DELEGATE: Final = "dnsrenew delegate"
 _NO_LETTER: Final = re.compile(r"[\W_]+")
 
 
@@ -251,7 +246,7 @@ def providers_called(name: str, folders: Iterable[Path] = ()) -> list[Provider]:
     hosts = all_providers(folders)
     if same := [host for host in hosts if is_called(name, host)]:
         return same
-    like = [host for host in hosts if len(_plain(name)) > _SHORTEST and is_named(name, host)]
+    like = [host for host in hosts if len(_plain(name)) > 2 and is_named(name, host)]
     return sorted(like, key=lambda host: "dns" not in host.title.lower())
 
 
@@ -262,7 +257,9 @@ def way_of(provider: Provider) -> Way:
 
 def without_driver() -> list[OtherHost]:
     """Return the hosts without a file, and those without an API, where a delegation helps."""
-    left_out = {host["title"]: (name, host) for name, host in left_out_hosts().items() if _DELEGATE in host["instead"]}
+    left_out = {
+        host["title"]: (name, host) for name, host in left_out_hosts().items() if "dnsrenew delegate" in host["instead"]
+    }
     without_api = [
         OtherHost(name, title, tuple(host.get("names", "").split())) for title, (name, host) in left_out.items()
     ]

@@ -14,7 +14,7 @@ from dnsrenew.base.http.connections import redirected
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.drivers.error_mapping import classify
+from dnsrenew.drivers.error_mapping import ReportedError, classify
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.errors import ProviderError
 from tests.kit.api_server import Answer, Api, Asked
@@ -109,7 +109,7 @@ def test_an_address_is_not_read_in_two_ways(other: Api, location: str) -> None:
     place = location.format(other.url.removeprefix("http://"))
     answers: Iterator[Answer] = iter([(302, ""), (404, "")])
     with Api(lambda _: next(answers), {"Location": place}) as api:
-        with pytest.raises(OSError, match="404"):
+        with pytest.raises(ReportedError, match="404"):
             maker(account(api))().add([RECORD])
         assert len(api.asked) == 2
     assert other.asked == []

@@ -343,16 +343,15 @@ def test_a_domain_is_not_added_twice_whatever_breaks(
     """An addition whose connection is lost adds nothing, and another one can add the same domain."""
     monkeypatch.setenv("DATABASE_PASSWORD", PASSWORD)
     made = config(tmp_path, address)
-    write, wrote, go = wanted._Adding.write, threading.Event(), threading.Event()
+    wrote, go = threading.Event(), threading.Event()
 
-    def slow(adding: Any) -> AddedCounts:
-        counts = write(adding)
+    def slow(*counts: int) -> AddedCounts:
         if not wrote.is_set():
             wrote.set()
             assert go.wait(SOON)
-        return counts
+        return AddedCounts(*counts)
 
-    monkeypatch.setattr(wanted._Adding, "write", slow)
+    monkeypatch.setattr(wanted, "AddedCounts", slow)
     with contextlib.closing(Fleet(made)) as one, contextlib.closing(Fleet(made)) as two:
         first = threads.start(lambda: one.add("shop.example.com", name="a", tags="A"))
         assert wrote.wait(SOON)
@@ -371,7 +370,7 @@ def test_an_addition_waits_for_another(
     documents = [NewDocument(1, NAME, {"name": NAME}, [], ["shop.example.com"])]
     with contextlib.closing(Database(address)) as other:
         with database.transaction() as transaction:
-            wanted.take_lock(transaction, wanted._LOCK, "list", wait=0, context=Context())
+            assert transaction.fetch(wanted._TAKE)
             late = threads.start(lambda: WantedCertificates(other).add(documents, "add"))
             assert not late.done.wait(0.15)
             monkeypatch.setattr(wanted, "_WAIT", 0.0)

@@ -14,12 +14,11 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.config import single_certificate
 from dnsrenew.drivers.catalogue import parse_provider
-from dnsrenew.drivers.error_mapping import translate
+from dnsrenew.drivers.error_mapping import ReportedError, inspect, translate
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.invoke import call_add
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import ConfigError, ProviderError
-from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
 from tests.kit.api_server import Api
 from tests.kit.clock import FakeClock
 from tests.kit.config_files import CERTIFICATE, load, mistake
@@ -158,8 +157,10 @@ def test_the_reason_of_lexicon() -> None:
 
 def test_the_reason_survives_the_way_between_processes() -> None:
     """The system's text is in the description of an exception and in the rebuilt one."""
-    rebuilt = rebuild(json.loads(json.dumps(describe(ConnectionRefusedError(111, "Connection refused")))))
-    assert error_of(rebuilt, "desec").message.endswith("cannot be reached: Connection refused.")
+    found = vars(inspect(ConnectionRefusedError(111, "Connection refused")))
+    assert error_of(ReportedError(json.loads(json.dumps(found))), "desec").message.endswith(
+        "cannot be reached: Connection refused."
+    )
 
 
 def test_a_field_that_is_missing() -> None:

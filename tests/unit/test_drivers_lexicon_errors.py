@@ -16,8 +16,7 @@ from lexicon.exceptions import AuthenticationError
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.secrets.redactor import Redactor
-from dnsrenew.drivers.error_mapping import classify, translate
-from dnsrenew.extensions.hosts.lexicon.described_error import describe, rebuild
+from dnsrenew.drivers.error_mapping import ReportedError, classify, inspect, translate
 from tests.kit.drivers import provider_of
 
 SECRET = "s3cret-t0ken-of-the-account"
@@ -108,7 +107,7 @@ def test_it_means_the_same(error: BaseException) -> None:
         redactor.add(SECRET)
         return translate(one, provider_of("route53"), account, records, redactor=redactor, now=NOW).to_dict()
 
-    rebuilt = rebuild(json.loads(json.dumps(describe(error))))
+    rebuilt = ReportedError(json.loads(json.dumps(vars(inspect(error)))))
     if isinstance(error, WithoutText):
         assert classify(rebuilt) == "provider-refused"
         return
@@ -119,4 +118,4 @@ def test_causes_in_a_circle_end() -> None:
     """A loop of causes ends."""
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
-    assert [each["text"] for each in describe(first)["chain"]] == ["first", "second"]
+    assert inspect(first).texts.strip() == "first second"

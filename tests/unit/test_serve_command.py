@@ -21,7 +21,7 @@ from dnsrenew.cli.arguments import Options, parse
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.serve import worker
-from dnsrenew.extensions.serve.sockets import _host, _path, close_all, listen_all, open_sockets, passed_sockets, shown
+from dnsrenew.extensions.serve.sockets import _host, _path, close_all, listen_all, opened, passed, shown
 from dnsrenew.extensions.serve.source import read_config
 from tests.kit.serve_command import GUIDE
 from tests.kit.users import NOBODY, acting_as, as_root
@@ -221,7 +221,7 @@ def test_wrong_options(
     """Options that are wrong, or do not fit together, are wrong usage, before a port is opened."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("dnsrenew.extensions.serve.command.open_sockets", never)
+    monkeypatch.setattr("dnsrenew.extensions.serve.sockets.opened", never)
     (tmp_path / "dnsrenew.toml").write_text(_CONFIG)
     (tmp_path / "dnsrenew.toml").chmod(0o600)
     assert main(["serve", "main:app", *words, "--json"]) == 2
@@ -250,17 +250,17 @@ def test_redirect_takes_an_address_or_nothing() -> None:
 def test_all_addresses_of_both_families() -> None:
     """``:PORT`` is bound for IPv4 and IPv6, and shown once."""
     with reserve("127.0.0.1") as port:
-        opened = open_sockets(f":{port.number}", "--bind")
-        assert [each.family for each in opened] == [socket.AF_INET, *([socket.AF_INET6] if has_ipv6() else [])]
-        assert shown("https", opened) == [f"https://:{port.number}"]
-        close_all(opened)
+        ours = opened(f":{port.number}", "--bind")
+        assert [each.family for each in ours] == [socket.AF_INET, *([socket.AF_INET6] if has_ipv6() else [])]
+        assert shown("https", ours) == [f"https://:{port.number}"]
+        close_all(ours)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there, two cannot bind one port")
 def test_two_commands_that_start_together() -> None:
     """Of two that have bound one port, the second to listen is told that the port is taken."""
     with reserve("127.0.0.1") as port:
-        first, second = (open_sockets(f"127.0.0.1:{port.number}", "--bind") for _ in range(2))
+        first, second = (opened(f"127.0.0.1:{port.number}", "--bind") for _ in range(2))
         listen_all(first, "--bind")
         with pytest.raises(DnsRenewError, match=f"process {os.getpid()} ") as caught:
             listen_all(second, "--bind")
@@ -285,7 +285,7 @@ def test_no_rights_for_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(socket, "socket", Refused)
     with pytest.raises(DnsRenewError) as caught:
-        open_sockets("127.0.0.1:443", "--bind")
+        opened("127.0.0.1:443", "--bind")
     check_forbidden(caught.value)
 
 
@@ -298,14 +298,14 @@ def test_no_rights_for_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_user_has_no_rights_for_443() -> None:
     """The kernel refuses port 443 to an ordinary user, and the message is the same."""
     with acting_as(NOBODY), pytest.raises(DnsRenewError) as caught:
-        open_sockets("127.0.0.1:443", "--bind")
+        opened("127.0.0.1:443", "--bind")
     check_forbidden(caught.value)
 
 
 def test_sockets_for_another_process_are_left() -> None:
     """What systemd passes to the parent of this process is not for this one."""
-    assert passed_sockets({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getppid())}).https == ()
-    assert passed_sockets({}).https == ()
+    assert passed({"LISTEN_FDS": "1", "LISTEN_PID": str(os.getppid())}) == ([], [])
+    assert passed({}) == ([], [])
 
 
 @pytest.mark.parametrize(

@@ -173,9 +173,8 @@ def tsig_key(context: DriverContext) -> dns.tsig.Key | None:
         raise ConfigError.of(texts.KEY_INCOMPLETE, account=context.account, key=missing, given=given)
     algorithm = (context.text("tsig_algorithm") or "hmac-sha256").lower().removesuffix(".")
     if algorithm not in ALGORITHMS:
-        raise ConfigError.of(
-            texts.ALGORITHM_UNKNOWN, account=context.account, key="tsig_algorithm", algorithms=list(ALGORITHMS)
-        )
+        known = list(ALGORITHMS)
+        raise ConfigError.of(texts.ALGORITHM_UNKNOWN, account=context.account, key="tsig_algorithm", algorithms=known)
     try:
         key_name = dns.name.from_text(name)
     except (dns.exception.DNSException, ValueError):

@@ -121,16 +121,13 @@ class CertificateJobs(Frozen):
     def _settle(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, outcome: Outcome) -> None:
         """Set when a worker looks at the certificate next; where the database is lost, it stays due."""
         with contextlib.suppress(StoreError):
-            since = self.dates.since(spec.name)
-            if since is None:
-                return
-            state: State = self.store.read_state(spec.name)
-            at = next_check(spec, row.slot, state, outcome, run.context.clock.now())
-            self.dates.settle(spec.name, at, since=since, mark=row.mark)
+            if (since := self.dates.since(spec.name)) is not None:
+                state = self.store.read_state(spec.name)
+                at = next_check(spec, row.slot, state, outcome, run.context.clock.now())
+                self.dates.settle(spec.name, at, since=since, mark=row.mark)
 
     def _settle_later(self, run: WorkerRun, name: str, row: WantedRow) -> None:
-        since = self.dates.since(name)
-        if since is not None:
+        if (since := self.dates.since(name)) is not None:
             at = run.context.clock.now() + UNKNOWN * (1 + row.slot)
             self.dates.settle(name, at, since=since, mark=row.mark)
 

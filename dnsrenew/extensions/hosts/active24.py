@@ -9,24 +9,22 @@ import hashlib
 import hmac
 from collections.abc import Collection, Iterator
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
 """Records in a page."""
 
 
-class SignedApi(HostApi):
+class Active24Api(SignedApi):
     """Requests whose method, path and time are signed with the secret (HMAC-SHA1), as the password of HTTP Basic."""
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Sign method, path and time."""
-        text, now = self._context.text, SystemClock().now()
-        signed = f"{method} {urlsplit(self.address + path).path} {int(now.timestamp())}"
+        text, now = self._context.text, self.now()
+        signed = f"{method} {self.place(path).path} {int(now.timestamp())}"
         signature = hmac.digest(text("secret").encode(), signed.encode(), hashlib.sha1).hex()
         date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
         headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
@@ -36,7 +34,7 @@ class Active24Driver(RecordDriver):
     """Writes through the API of Active24, with an API key (the "identifier") and its secret."""
 
     address = "https://rest.active24.cz"
-    api_class = SignedApi
+    api_class = Active24Api
 
     def find_zone(self, api: HostApi, zone: str) -> int:
         """Return the number of the domain's service: hosting may have the same name, and comes second."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, digest, keyed, zone_among
 
 _MOST: Final = 500
 """Records in a page."""
-_OWN_SERVERS: Final = "NS"
-"""How a site is connected whose name servers are ESA's; those of others do not serve its records."""
 _CODES: Final = {
     **dict.fromkeys(("Forbidden", "IncompleteSignature", "InvalidAccessKeyId"), "provider-unauthorized"),
     **dict.fromkeys(("InvalidSecurityToken", "NoPermission", "SignatureDoesNotMatch"), "provider-unauthorized"),
@@ -29,7 +24,7 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API."""
 
 
-class AlibabaApi(HostApi):
+class AlibabaApi(SignedApi):
     """Actions that are signed with the secret (ACS3-HMAC-SHA256); the parameters are in the query."""
 
     def refused(self, response: Response) -> HostError:
@@ -41,10 +36,10 @@ class AlibabaApi(HostApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the headers of an action, all of which are signed, and the signature."""
-        text, parts, digest = self._context.text, urlsplit(f"{self.address}{path}"), hashlib.sha256(body).hexdigest()
+        text, parts, content = self._context.text, self.place(path), digest(body)
         headers |= {
-            "x-acs-content-sha256": digest,
-            "x-acs-date": f"{SystemClock().now():%Y-%m-%dT%H:%M:%SZ}",
+            "x-acs-content-sha256": content,
+            "x-acs-date": f"{self.now():%Y-%m-%dT%H:%M:%SZ}",
             **({"x-acs-security-token": token} if (token := text("security_token")) else {}),
             "x-acs-signature-nonce": uuid4().hex,
             "x-acs-version": "2024-09-10",
@@ -52,9 +47,9 @@ class AlibabaApi(HostApi):
         own = {name: value for name, value in headers.items() if name.startswith("x-acs-")}
         signed = sorted({"host": parts.netloc, **own}.items())
         lines, listed = "".join(f"{name}:{value}\n" for name, value in signed), ";".join(name for name, _ in signed)
-        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{digest}"
-        hashed = f"ACS3-HMAC-SHA256\n{hashlib.sha256(request.encode()).hexdigest()}"
-        signature = hmac.digest(text("secret_key").encode(), hashed.encode(), hashlib.sha256).hex()
+        request = f"{method}\n{parts.path}\n{parts.query}\n{lines}\n{listed}\n{content}"
+        hashed = f"ACS3-HMAC-SHA256\n{digest(request)}"
+        signature = keyed(text("secret_key"), hashed).hex()
         credentials = f"Credential={text('access_key')},SignedHeaders={listed},Signature={signature}"
         headers["Authorization"] = f"ACS3-HMAC-SHA256 {credentials}"
 
@@ -70,7 +65,7 @@ class AliEsaDriver(RecordDriver):
     def find_zone(self, api: HostApi, zone: str) -> Any:
         """Return the number of a site."""
         sites = pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
-        served = [item for item in sites if item.get("AccessType", _OWN_SERVERS) == _OWN_SERVERS]
+        served = [item for item in sites if item.get("AccessType", "NS") == "NS"]  # others have other name servers
         return zone_among(served, zone, name="SiteName", key="SiteId")
 
     def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:

@@ -23,8 +23,6 @@ _ENVELOPE: Final = (
     '<?xml version="1.0" encoding="UTF-8"?><Envelope xmlns="http://schemas.xmlsoap.org/soap/envelope/"><Body>'
     '<{call} xmlns="https://kasserver.com/"><Params>{parameters}</Params></{call}></Body></Envelope>'
 )
-_SESSION: Final = 600
-"""Seconds for which a log-in is valid."""
 _CODES: Final = {"zone_not_found": "provider-zone-unknown", "zone_syntax_incorrect": "provider-zone-unknown"}
 _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
 """How the faults of wrong credentials begin."""
@@ -42,7 +40,7 @@ class KasApi(HostApi):
         :raises HostError: the API refused it.
         """
         if not self._session:
-            life = {"session_lifetime": _SESSION, "session_update_lifetime": "Y"}
+            life = {"session_lifetime": 600, "session_update_lifetime": "Y"}
             found = self._call("KasAuth", kas_auth_type="plain", kas_auth_data=self._context.text("password"), **life)
             self._session = pick(found, kind=str)
         self._context.cancel.wait(min(self._pause, self._context.seconds_left()))

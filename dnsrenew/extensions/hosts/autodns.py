@@ -46,7 +46,8 @@ class AutoDnsDriver(BatchDriver):
 
     def write(self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]) -> None:
         """Create records."""
-        _stream(api, zone[1], adds=[_item(record) for record in records], rems=[])
+        new = [{"name": label(each, apex=""), "type": "TXT", "value": each.value, "ttl": each.ttl} for each in records]
+        _stream(api, zone[1], adds=new, rems=[])
 
     def erase(self, api: HostApi, zone: tuple[str, str], entries: Sequence[TxtEntry]) -> None:
         """Delete records, which are named as the zone has them."""
@@ -61,7 +62,3 @@ def _stream(api: HostApi, path: str, **changes: list[dict[str, Any]]) -> None:
 
 def _data(answer: Any) -> list[Any]:
     return pick(answer, "data", kind=list)
-
-
-def _item(record: TxtRecord) -> dict[str, Any]:
-    return {"name": label(record, apex=""), "type": "TXT", "value": record.value, "ttl": record.ttl}

@@ -8,17 +8,7 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    pages,
-    parsed,
-    pick,
-    quoted,
-    refusal,
-    segment,
-    unknown_zone,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, pages, parsed, pick, quoted, refusal, segment, unknown_zone
 from dnsrenew.errors import ProviderError, Text
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, key_of, memory_of, txt_entries

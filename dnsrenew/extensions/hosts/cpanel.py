@@ -20,9 +20,6 @@ _WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")
 MOST: Final = 20
 """Records in a request, all of which stand in its URL."""
 _STRING: Final = 255
-_CHANGED: Final = "serial number"
-"""In the message after somebody else has changed the zone."""
-_NO_ZONE: Final = "do not control a dns zone"
 
 
 class CpanelDriver(BatchDriver):
@@ -96,9 +93,10 @@ class CpanelApi(ServerApi):
             return answer.get("data")
         found = answer["metadata"].get("reason") if self._is_whm else answer.get("errors")
         message = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
-        if _CHANGED in message:  # the next attempt reads the zone again
+        if "serial number" in message:  # somebody else has changed the zone: the next attempt reads it again
             raise HostError(message, code="provider-server-error")
-        raise HostError(message, code="provider-zone-unknown" if _NO_ZONE in message.lower() else None)
+        is_unknown = "do not control a dns zone" in message.lower()
+        raise HostError(message, code="provider-zone-unknown" if is_unknown else None)
 
 
 def _added(record: TxtRecord) -> dict[str, Any]:

@@ -15,8 +15,6 @@ _DONE: Final = re.compile(r"Updated \d+ hostname")
 _REASON: Final = re.compile(r"-\s*(bad\w+|not\w+|no\w+|\w*abuse|dnserr|911)\s*:\s*([^<\r\n]*)")
 """A reason on the page of an error: a word, and what it means."""
 _CODES: Final = {"badauth": "provider-unauthorized", **dict.fromkeys(("nohost", "notfqdn"), "provider-zone-unknown")}
-_SET: Final = "1"
-_CLEAR: Final = "2"
 
 
 class DdnssDriver(HostDriver):
@@ -26,12 +24,12 @@ class DdnssDriver(HostDriver):
 
     def add(self, records: Sequence[TxtRecord]) -> None:
         """Set the value of the domain."""
-        self._update([{"host": names.relative(each.zone), "txtm": _SET, "txt": each.value} for each in records])
+        self._update([{"host": names.relative(each.zone), "txtm": "1", "txt": each.value} for each in records])
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
         """Clear the value of each domain once: it has only one."""
         domains = sorted({names.relative(each.zone) for each in records})
-        self._update([{"host": domain, "txtm": _CLEAR} for domain in domains])
+        self._update([{"host": domain, "txtm": "2"} for domain in domains])
 
     def _update(self, wanted: Sequence[dict[str, str]]) -> None:
         with self.connect() as api:

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, SignedApi, TxtEntry, keyed
 
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""
-_OTHER_DNS: Final = "main dns"
-"""In the message about a domain whose name servers are not Dynadot's."""
 
 
-class DynadotApi(HostApi):
+class DynadotApi(SignedApi):
     """Requests that are signed with the secret (HMAC-SHA256); the status in an answer counts too."""
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Sign the path, an identifier and the body."""
         text, identifier = self._context.text, str(uuid4())
-        signed = f"{text('api_key')}\n{urlsplit(self.address + path).path}\n{identifier}\n".encode() + body
-        signature = base64.b64encode(hmac.digest(text("api_secret").encode(), signed, hashlib.sha256)).decode()
+        signed = f"{text('api_key')}\n{self.place(path).path}\n{identifier}\n".encode() + body
+        signature = base64.b64encode(keyed(text("api_secret"), signed)).decode()
         headers |= {"Content-Type": "application/json", "X-Request-ID": identifier, "X-Signature": signature}
 
     def refused(self, response: Response) -> HostError:
@@ -82,7 +77,8 @@ def _send(api: HostApi, method: str, zone: str, **content: Any) -> dict[str, Any
 def _refusal(answer: dict[str, Any], status: int) -> HostError:
     error = answer.get("error")
     message = str((error.get("description") if isinstance(error, dict) else None) or answer.get("message", ""))
-    return HostError(message, code="provider-zone-unknown" if _OTHER_DNS in message else None, status=status)
+    # The domain has other name servers than Dynadot's.
+    return HostError(message, code="provider-zone-unknown" if "main dns" in message else None, status=status)
 
 
 def _parted(items: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

@@ -6,7 +6,6 @@ Requests are signed with EdgeGrid (https://techdocs.akamai.com/developer/docs/ed
 from __future__ import annotations
 
 import hashlib
-import hmac
 from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any, ClassVar, Final
@@ -14,20 +13,19 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import Response
 from dnsrenew.drivers.host_api import HostApi, pick, segment
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, SignedApi, keyed
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072
 """Octets of a body that are signed."""
 
 
-class EdgeGridApi(HostApi):
+class EdgeGridApi(SignedApi):
     """Requests that are signed with the client secret (EG1-HMAC-SHA256)."""
 
     def request(self, method: str, path: str = "", **arguments: Any) -> Response:
@@ -39,7 +37,7 @@ class EdgeGridApi(HostApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the header ``Authorization``."""
-        text, time = self._context.text, f"{SystemClock().now():%Y%m%dT%H:%M:%S+0000}"
+        text, time = self._context.text, f"{self.now():%Y%m%dT%H:%M:%S+0000}"
         tokens = f"client_token={text('client_token')};access_token={text('access_token')}"
         start = f"EG1-HMAC-SHA256 {tokens};timestamp={time};nonce={uuid4()};"
         signature = signature_of(text("client_secret"), method, self.address + path, body, start)
@@ -87,11 +85,8 @@ def signature_of(secret: str, method: str, address: str, body: bytes, start: str
     asked = parts.path + (f"?{parts.query}" if parts.query else "")
     digest = b64encode(hashlib.sha256(body[:_SIGNED]).digest()).decode() if method == "POST" and body else ""
     # The empty field has the values of signed headers: Edge DNS wants none.
-    return _hmac(_hmac(secret, time), f"{method}\t{parts.scheme}\t{parts.netloc}\t{asked}\t\t{digest}\t{start}")
-
-
-def _hmac(key: str, text: str) -> str:
-    return b64encode(hmac.digest(key.encode(), text.encode(), hashlib.sha256)).decode()
+    signed = f"{method}\t{parts.scheme}\t{parts.netloc}\t{asked}\t\t{digest}\t{start}"
+    return b64encode(keyed(b64encode(keyed(secret, time)), signed)).decode()
 
 
 def _path(zone: str, owner: str) -> str:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
+from dnsrenew.extensions.hosts.record_driver import (
+    RecordDriver,
+    SignedApi,
+    TxtEntry,
+    digest,
+    keyed,
+    txt_entries,
+    zone_among,
+)
 
-_SERVICE: Final = "teo"
 _MOST: Final = 1000
 """Records in a page."""
-_FULL: Final = "full"
-"""The type of a site whose name servers are EdgeOne's; sites of other types have no DNS records."""
 _CODES: Final = {
     "AuthFailure": "provider-unauthorized",
     "UnauthorizedOperation": "provider-unauthorized",
@@ -28,21 +29,21 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API, which come with the status 200."""
 
 
-class TencentApi(HostApi):
+class TencentApi(SignedApi):
     """Actions that are signed with the secret (TC3-HMAC-SHA256)."""
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the headers of an action, of which the host and the type of its content are signed."""
-        secret, parts, now = self._context.text, urlsplit(f"{self.address}{path}"), SystemClock().now()
+        secret, parts, now = self._context.text, self.place(path), self.now()
         date, signed = f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:application/json\nhost:{parts.netloc}\n\n{signed}\n"
-        request = hashlib.sha256(f"{lines}{hashlib.sha256(body).hexdigest()}".encode()).hexdigest()
-        seconds, scope = int(now.timestamp()), f"{date}/{_SERVICE}/tc3_request"
+        request = digest(f"{lines}{digest(body)}")
+        seconds, scope = int(now.timestamp()), f"{date}/teo/tc3_request"
         key = f"TC3{secret('secret_key')}".encode()
-        for part in (date, _SERVICE, "tc3_request"):
-            key = hmac.digest(key, part.encode(), hashlib.sha256)
+        for part in scope.split("/"):
+            key = keyed(key, part)
         text = f"TC3-HMAC-SHA256\n{seconds}\n{scope}\n{request}"
-        signature = hmac.digest(key, text.encode(), hashlib.sha256).hex()
+        signature = keyed(key, text).hex()
         credentials = f"Credential={secret('secret_id')}/{scope}, SignedHeaders={signed}, Signature={signature}"
         headers |= {"Authorization": f"TC3-HMAC-SHA256 {credentials}", "X-TC-Timestamp": str(seconds)}
         more = {"X-TC-Token": secret("session_token"), "X-TC-Region": secret("region")}
@@ -61,7 +62,8 @@ class EdgeOneDriver(RecordDriver):
         if known := pairs(self.context.text("zones_mapping")).get(zone):
             return known
         found = _act(api, "DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
-        served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == _FULL]
+        # The name servers of a site of this type are EdgeOne's; sites of other types have no DNS records.
+        served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == "full"]
         return str(zone_among(served, zone, name="ZoneName", key="ZoneId"))
 
     def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:

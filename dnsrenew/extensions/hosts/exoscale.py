@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
-from urllib.parse import urlsplit
 
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, keyed, txt_entries, zone_among
 
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""
-_VALID: Final = 600
-"""Seconds for which a signature is valid."""
 _FAULTS: Final = ("busy", "fault", "interrupted", "unavailable")
 _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS, "provider-server-error")}
 """Why an operation failed: the code, if not `provider-refused`."""
 
 
-class ExoscaleApi(HostApi):
+class ExoscaleApi(SignedApi):
     """Requests that are signed with the secret (EXO2-HMAC-SHA256)."""
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the header ``Authorization``. No parameters: they would have to be signed too."""
-        text, expires = self._context.text, int(SystemClock().now().timestamp()) + _VALID
-        start = f"{method} {urlsplit(self.address + path).path}\n".encode()
+        text, expires = self._context.text, int(self.now().timestamp()) + 600  # seconds
+        start = f"{method} {self.place(path).path}\n".encode()
         signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
-        signature = base64.b64encode(hmac.digest(text("auth_secret").encode(), signed, hashlib.sha256)).decode()
+        signature = base64.b64encode(keyed(text("auth_secret"), signed)).decode()
         credentials = f"credential={text('auth_key')},expires={expires},signature={signature}"
         headers["Authorization"] = f"EXO2-HMAC-SHA256 {credentials}"
 

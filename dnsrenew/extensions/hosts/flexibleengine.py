@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
-
-_GOING: Final = "PENDING_DELETE"
-"""The status of a record set that is being deleted."""
 
 
 class FlexibleEngineDriver(RecordSetDriver):
@@ -29,7 +26,7 @@ class FlexibleEngineDriver(RecordSetDriver):
         parameters = {"type": "TXT", **({"name": next(iter(owners)).lower()} if len(owners) == 1 else {})}
         for item in _pages(api, _path(zone), parameters, "recordsets"):
             # The API may know the parameters in another form.
-            if pick(item, "type", kind=str) == "TXT" and item.get("status") != _GOING:
+            if pick(item, "type", kind=str) == "TXT" and item.get("status") != "PENDING_DELETE":
                 contents = [pick(content, kind=str) for content in pick(item, "records", kind=list)]
                 yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
 

@@ -7,18 +7,7 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    by_zone,
-    described,
-    label,
-    malformed,
-    parsed,
-    pick,
-    refusal,
-    segment,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, malformed, parsed, pick, refusal, segment
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import HostDriver
@@ -68,7 +57,9 @@ class GoDaddyApi(HostApi):
         if response.status == 429:
             seconds = response.fields().get("retryAfterSec")
             waits = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
-            raise HostError(described(response.body), status=429, headers={**waits, **response.headers})
+            refused = refusal(response)
+            refused.headers = {**waits, **response.headers}
+            raise refused
         if response.status < 400:
             parsed(response)  # a page of a proxy is no success
         return response
@@ -109,7 +100,8 @@ class GoDaddyDriver(HostDriver):
         kept = [item for item in existing if item["data"] not in values]
         if len(kept) == len(existing):
             return
-        lost = sorted({key for item in kept for key in _lost(item)})
+        shown = (each for item in kept for each in item.items())
+        lost = sorted({key for key, value in shown if key not in _WRITABLE | _PLACE and value is not None})
         if len(existing) >= _MOST:
             lost = [f"values beyond the first {_MOST}"]
         if lost:
@@ -122,10 +114,4 @@ class GoDaddyDriver(HostDriver):
 
 
 def _item(record: TxtRecord) -> dict[str, Any]:
-    ttl = max(record.ttl, LEAST_TTL)
-    return {"type": "TXT", "name": label(record), "data": record.value, "ttl": ttl}
-
-
-def _lost(item: dict[str, Any]) -> list[str]:
-    """Return the fields that cannot be written back."""
-    return [key for key, value in item.items() if key not in _WRITABLE | _PLACE and value is not None]
+    return {"type": "TXT", "name": label(record), "data": record.value, "ttl": max(record.ttl, LEAST_TTL)}

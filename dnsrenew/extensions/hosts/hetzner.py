@@ -9,18 +9,7 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import (
-    HostApi,
-    HostError,
-    by_zone,
-    label,
-    pick,
-    quoted,
-    refusal,
-    segment,
-    unknown_zone,
-    unquoted,
-)
+from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick, quoted, segment, unknown_zone, unquoted
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
@@ -29,7 +18,6 @@ from dnsrenew.extensions.hosts.record_driver import HostDriver, suppress_missing
 PAUSE: Final = 0.5
 """Seconds between two looks at actions that are not finished."""
 _PAGE: Final = 50
-_OLD_TOKEN: Final = 32
 _CODES: Final = {
     "conflict": "provider-server-error",  # "the resource has changed during the request, please retry"
     "locked": "provider-server-error",  # an action of somebody else is running: a later attempt may succeed
@@ -43,9 +31,9 @@ class HetznerApi(HostApi):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for an answer."""
-        error = response.fields().get("error")
-        code = error.get("code") if isinstance(error, dict) else None
-        return refusal(response, code=_CODES.get(str(code)))
+        refused, error = super().refused(response), response.fields().get("error")
+        refused.code = _CODES.get(str(error.get("code"))) if isinstance(error, dict) else None
+        return refused
 
 
 class HetznerDriver(HostDriver):
@@ -57,7 +45,7 @@ class HetznerDriver(HostDriver):
 
     def __init__(self, context: DriverContext) -> None:
         super().__init__(context)
-        if len(context.text("auth_token")) == _OLD_TOKEN:
+        if len(context.text("auth_token")) == 32:  # one of the API before this one
             raise ProviderError.of(texts.HETZNER_OLD_TOKEN, account=context.account)
 
     def add(self, records: Sequence[TxtRecord]) -> None:

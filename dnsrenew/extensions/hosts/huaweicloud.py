@@ -5,17 +5,14 @@ Signatures: https://support.huaweicloud.com/intl/en-us/devg-apisign/api-sign-alg
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from typing import Any, ClassVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-from dnsrenew.base.clock import SystemClock
-from dnsrenew.drivers.host_api import HostApi
 from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
+from dnsrenew.extensions.hosts.record_driver import SignedApi, digest, keyed
 
 
-class HuaweiCloudApi(HostApi):
+class HuaweiCloudApi(SignedApi):
     """Requests that are signed with the secret (SDK-HMAC-SHA256)."""
 
     def json(self, method: str, path: str = "", *, params: Any = None, **arguments: Any) -> Any:
@@ -28,11 +25,11 @@ class HuaweiCloudApi(HostApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the header ``Authorization``; the path ends with a slash in what is signed."""
-        secret, place, time = self._context.text, urlsplit(self.address + path), f"{SystemClock().now():%Y%m%dT%H%M%SZ}"
-        lines = f"host:{place.netloc}\nx-sdk-date:{time}\n\nhost;x-sdk-date\n{hashlib.sha256(body).hexdigest()}"
+        secret, place, time = self._context.text, self.place(path), f"{self.now():%Y%m%dT%H%M%SZ}"
+        lines = f"host:{place.netloc}\nx-sdk-date:{time}\n\nhost;x-sdk-date\n{digest(body)}"
         asked = f"{method}\n{place.path}/\n{place.query}\n{lines}"
-        text = f"SDK-HMAC-SHA256\n{time}\n{hashlib.sha256(asked.encode()).hexdigest()}"
-        signature = hmac.digest(secret("secret_access_key").encode(), text.encode(), hashlib.sha256).hex()
+        text = f"SDK-HMAC-SHA256\n{time}\n{digest(asked)}"
+        signature = keyed(secret("secret_access_key"), text).hex()
         credentials = f"Access={secret('access_key_id')}, SignedHeaders=host;x-sdk-date, Signature={signature}"
         headers |= {"Authorization": f"SDK-HMAC-SHA256 {credentials}", "X-Sdk-Date": time}
 

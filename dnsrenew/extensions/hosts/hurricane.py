@@ -12,8 +12,6 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import HostDriver
 
-_NOTHING: Final = "."
-"""What stands in place of a value that is removed: the record itself stays, and a value cannot be empty."""
 _CODES: Final = {
     "abuse": "provider-rate-limited",
     "badagent": "provider-refused",
@@ -35,8 +33,8 @@ class HurricaneDriver(HostDriver):
         self._update({(names.relative(record.name), record.value) for record in records})
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Replace the value of each name by a dot."""
-        self._update({(names.relative(record.name), _NOTHING) for record in records})
+        """Replace the value of each name by a dot: the record itself stays, and a value cannot be empty."""
+        self._update({(names.relative(record.name), ".") for record in records})
 
     def _update(self, wanted: set[tuple[str, str]]) -> None:
         tokens = self.context.text("tokens")

@@ -13,8 +13,6 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
-_ADMINISTRATOR: Final = 0
-"""The client that a new record belongs to: asking for the one of the zone would need the right to change clients."""
 _LOGIN: Final = ("login failed", "login is empty", "not allowed to access", "remote user")
 """In messages about the remote user."""
 
@@ -65,7 +63,8 @@ class IspConfigDriver(RecordDriver):
         number, server, _ = zone
         content = {"server_id": server, "zone": number, "name": names.absolute(record.name), "type": "TXT"}
         content |= {"data": record.value, "aux": "0", "ttl": str(record.ttl), "active": "y"}
-        answer = api.ask("dns_txt_add", client_id=_ADMINISTRATOR, params=content, update_serial=True)
+        # It belongs to the administrator: asking for the client of the zone would need the right to change clients.
+        answer = api.ask("dns_txt_add", client_id=0, params=content, update_serial=True)
         return _number({"response": answer}, "response")
 
     def delete(self, api: Any, zone: tuple[str, str, str], identifier: str) -> None:

@@ -17,7 +17,6 @@ from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
 
-_SESSION_INVALID: Final = 4001
 _LIMITS: Final = ("requests per minute", "too many")
 _FIELDS: Final = ("id", "hostname", "type", "destination")
 
@@ -61,7 +60,7 @@ class NetcupApi(HostApi):
             return HostError(message, code="provider-rate-limited")
         if action == "login":
             return HostError(message, code="provider-unauthorized")
-        if answer.get("statuscode") == _SESSION_INVALID:  # happens to new sessions too; the next call has another one
+        if answer.get("statuscode") == 4001:  # no such session: of new ones too; the next call has another one
             return HostError(message, code="provider-server-error")
         if "could not be found" in message:
             return ProviderError.of(texts.NETCUP_ZONE, account=self._context.account, zone=zone)

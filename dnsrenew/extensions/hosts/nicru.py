@@ -26,8 +26,6 @@ from dnsrenew.drivers.host_api import (
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"
-_EXPIRED: Final = "4097"
-"""The error code for a token that is not known or has expired."""
 
 Zone = tuple[str, str]
 """The path of a zone, and its name."""
@@ -128,7 +126,8 @@ class NicRuDriver(RecordDriver):
 
 
 def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:
-    code = "provider-unauthorized" if error.get("code") == _EXPIRED else None
+    # The token is not known or has expired.
+    code = "provider-unauthorized" if error.get("code") == "4097" else None
     status, headers = (response.status, response.headers) if response else (None, None)
     return HostError((error.text or "").strip(), code=code, status=status, headers=headers)
 

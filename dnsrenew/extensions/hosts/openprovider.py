@@ -14,8 +14,6 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_e
 _ADDRESS: Final = "https://api.openprovider.eu/v1beta"
 _MOST: Final = 500
 """Records in a page."""
-_NOT_ALLOWED: Final = 196
-"""The code for a wrong user or password, for a token that has expired, and for a missing right."""
 
 
 class OpenproviderDriver(BatchDriver):
@@ -79,7 +77,8 @@ class OpenproviderApi(HostApi):
 
 
 def _reason(code: Any) -> str | None:
-    return "provider-unauthorized" if code == _NOT_ALLOWED else None
+    """Return our code for that of a wrong user or password, of a token that has expired, and of a missing right."""
+    return "provider-unauthorized" if code == 196 else None
 
 
 def _results(data: dict[str, Any]) -> list[Any]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, ClassVar, Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
 
 from dnsrenew.base import names
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen
 from dnsrenew.drivers.host_api import (
@@ -455,3 +460,29 @@ class RewriteDriver(HostDriver, ABC):
                 if lost := self.lost(settings, existing):
                     raise ProviderError.of(self.unsafe, **evidence, lost=lost)
                 api.write(zone, settings, wanted)
+
+
+# ── signed requests ────────────────────────────────────────────────────────────────────
+
+
+class SignedApi(HostApi):
+    """An API that wants its requests signed: :meth:`HostApi.sign`."""
+
+    def place(self, path: str) -> SplitResult:
+        """Return the parts of the address of a request."""
+        return urlsplit(self.address + path)
+
+    def now(self) -> datetime:
+        """Return the time, by which the host tells old requests."""
+        return SystemClock().now()
+
+
+def digest(data: str | bytes) -> str:
+    """Return the SHA-256 of a text, in hexadecimal digits."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()
+
+
+def keyed(key: str | bytes, data: str | bytes) -> bytes:
+    """Return the HMAC-SHA256 of a text."""
+    secret, text = (each.encode() if isinstance(each, str) else each for each in (key, data))
+    return hmac.digest(secret, text, hashlib.sha256)

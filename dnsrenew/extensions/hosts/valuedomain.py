@@ -15,8 +15,6 @@ LEAST_TTL: Final = 120
 _WRITTEN: Final = frozenset({"ns_type", "records", "ttl"})
 _KNOWN: Final = frozenset({"domainid", "domainname", *_WRITTEN})
 """What the API shows of a zone: what it takes, and what names the zone."""
-_OWN_SERVERS: Final = "valuedomain"
-"""How the name of the host's own name servers begins; with others its records are not served."""
 
 
 class ValueDomainApi(HostApi):
@@ -57,7 +55,7 @@ class ValueDomainDriver(RewriteDriver):
     def lost(self, settings: dict[str, Any], items: Sequence[str]) -> list[str]:
         """Return the settings that the API would not take, or not keep."""
         lost = sorted(key for key, value in settings.items() if key not in _KNOWN and value)
-        if not str(settings.get("ns_type")).startswith(_OWN_SERVERS):
+        if not str(settings.get("ns_type")).startswith("valuedomain"):  # other name servers do not serve its records
             lost.append("ns_type")
         ttl = str(settings.get("ttl"))
         if not ttl.isdecimal() or int(ttl) < LEAST_TTL:

@@ -25,17 +25,7 @@ from dnsrenew.cli.service_log import event_progress, use_service_log
 from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Cancelled, ConfigError
-from dnsrenew.extensions.serve import texts
-from dnsrenew.extensions.serve.sockets import (
-    PassedSockets,
-    RedirectServer,
-    close_all,
-    listen_all,
-    open_sockets,
-    passed_sockets,
-    shown,
-    to_https,
-)
+from dnsrenew.extensions.serve import sockets, texts
 from dnsrenew.extensions.serve.source import make_served, read_config, show_notices
 from dnsrenew.extensions.serve.supervisor import KILL_AFTER, Supervisor
 from dnsrenew.extensions.serve.worker import GRACE
@@ -62,30 +52,30 @@ def serve(invocation: Invocation) -> int:
     _check_addresses(options)
     signals.allow(_END)
     use_service_log(invocation)
-    passed = PassedSockets() if options.bind else passed_sockets()
-    if passed.http and options.redirect is None:
+    https, http = ([], []) if options.bind else sockets.passed()
+    if http and options.redirect is None:
         options.redirect = ":80"
     systemd = ServiceNotifier.from_environment(os.environ)
     config = read_config(invocation, show=True)
     _check_ground(invocation)
     served = make_served(invocation, config, event_progress(invocation))
     with contextlib.ExitStack() as at_end:
-        https = passed.https or [
-            each for address in options.bind or (":443",) for each in open_sockets(address, "--bind")
-        ]
-        at_end.callback(close_all, https)
-        http = passed.http or ([] if options.redirect is None else open_sockets(options.redirect, "--redirect"))
-        redirect = to_https(https[0].getsockname()[1], _first_host(config))
+        at_end.callback(sockets.close_all, https)
+        for address in () if https else options.bind or (":443",):
+            https += sockets.opened(address, "--bind")
+        if options.redirect is not None and not http:
+            http = sockets.opened(options.redirect, "--redirect")
+        redirect = sockets.to_https(https[0].getsockname()[1], _first_host(config))
         for each in http:
-            at_end.callback(RedirectServer(each, served.http01_app(redirect)).stop)
+            at_end.callback(sockets.RedirectServer(each, served.http01_app(redirect)).stop)
         at_end.callback(served.close)
         supervisor = Supervisor(invocation, https)
         at_end.callback(supervisor.stop)
-        addresses = {"app": options.app, "addresses": [*shown("https", https)], "redirects": [*shown("http", http)]}
+        shown = {"addresses": sockets.shown("https", https), "redirects": sockets.shown("http", http)}
         try:
             supervisor.start(partial(_enter, invocation, served, https))
-            terminal.write_info(texts.SERVING.format(app=options.app, addresses=", ".join(addresses["addresses"])))
-            for address in addresses["redirects"]:
+            terminal.write_info(texts.SERVING.format(app=options.app, addresses=", ".join(shown["addresses"])))
+            for address in shown["redirects"]:
                 terminal.write_info(texts.REDIRECTING.format(address=address))
             systemd.send(READY=1)
             supervisor.run()
@@ -95,7 +85,7 @@ def serve(invocation: Invocation) -> int:
         terminal.write_info(texts.ENDING.format(seconds=GRACE))
         threads.start(served.close)  # at once, beside the requests that finish: the call at the end waits for it
     terminal.write_info(texts.ENDED)
-    terminal.write_document(addresses)
+    terminal.write_document({"app": options.app, **shown})
     return signals.status or 130
 
 
@@ -109,7 +99,7 @@ def _enter(invocation: Invocation, served: Served, opened: Sequence[socket.socke
     signals = invocation.signals
     invocation.terminal.write_info(texts.OBTAINING.format(app=invocation.options.app))
     signals.run(served.__enter__, cleans_up=True, tick=lambda: served.close() if signals.cancel.is_set() else None)
-    listen_all(opened, "--bind")  # not before: the challenge tls-alpn-01 may need the port
+    sockets.listen_all(opened, "--bind")  # not before: the challenge tls-alpn-01 may need the port
 
 
 def _check_packages() -> None:

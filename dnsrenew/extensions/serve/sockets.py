@@ -16,7 +16,6 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base import host_port
 from dnsrenew.base.small_server import SmallHandler, SmallServer
 from dnsrenew.base.users import user_name
-from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.listeners import bound, owner_of
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.serve import texts
@@ -30,30 +29,17 @@ _HTTP: Final = "http"
 """The name of a socket of systemd that is for HTTP (FileDescriptorName=)."""
 
 
-class PassedSockets(Frozen):
-    """The sockets that systemd has opened for this process.
-
-    :ivar https: for the app.
-    :ivar http: for the redirect.
-    """
-
-    https: Sequence[socket.socket] = ()
-    http: Sequence[socket.socket] = ()
-
-
-def passed_sockets(environ: Mapping[str, str] = os.environ) -> PassedSockets:
-    """Return what systemd passes to this process."""
+def passed(environ: Mapping[str, str] = os.environ) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Return the sockets that systemd has opened for this process: those for the app, and those for the redirect."""
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
-        return PassedSockets()
+        return [], []
     names = [*environ.get("LISTEN_FDNAMES", "").split(":"), *[""] * int(count)]
     found = [(names[index], socket.socket(fileno=_FIRST + index)) for index in range(int(count))]
-    return PassedSockets(
-        [each for name, each in found if name != _HTTP], [each for name, each in found if name == _HTTP]
-    )
+    return [each for name, each in found if name != _HTTP], [each for name, each in found if name == _HTTP]
 
 
-def open_sockets(address: str, option: str) -> list[socket.socket]:
+def opened(address: str, option: str) -> list[socket.socket]:
     """Bind an address; it listens later. ``:PORT`` is all addresses, of IPv4 and of IPv6.
 
     :param address: ``HOST:PORT``.
@@ -62,22 +48,22 @@ def open_sockets(address: str, option: str) -> list[socket.socket]:
         ``serve-port-failed``.
     """
     host, port = host_port.split(address)
-    opened: list[socket.socket] = []
+    found: list[socket.socket] = []
     absent = None
     try:
         for family, place in _places(host, port):
             try:
-                opened.append(bound(family, place))
+                found.append(bound(family, place))
             except OSError as error:
                 if error.errno not in _NO_FAMILY:
                     raise
                 absent = error
-        if absent is not None and not opened:
+        if absent is not None and not found:
             raise absent
     except OSError as error:
-        close_all(opened)
+        close_all(found)
         raise _failure(address, option, error) from None
-    return opened
+    return found
 
 
 def listen_all(opened: Sequence[socket.socket], option: str) -> None:

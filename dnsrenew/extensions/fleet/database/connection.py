@@ -11,8 +11,9 @@ import math
 import os
 import threading
 import time
-from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import Generator, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from dnsrenew.base import threads
 from dnsrenew.errors import StoreError
@@ -23,7 +24,16 @@ from dnsrenew.store import json_files
 if TYPE_CHECKING:
     from dnsrenew.extensions.fleet.database.deadlines import DeadlineConnection
 
-__all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction"]
+T = TypeVar("T")
+
+__all__ = ["PATIENCE", "Address", "Database", "Params", "Row", "Transaction", "in_parts"]
+
+
+def in_parts(items: Iterable[T], most: int) -> Iterator[list[T]]:
+    """Yield the items in parts for one statement each."""
+    left = iter(items)
+    while part := list(islice(left, most)):
+        yield part
 
 
 class Statements(Protocol):

@@ -15,9 +15,9 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.runtime import Context
@@ -26,6 +26,7 @@ from dnsrenew.errors import LockedError, StoreError
 from dnsrenew.extensions.fleet.database import connection, texts
 from dnsrenew.extensions.fleet.database.connection import Database, Params, Row
 
+T = TypeVar("T")
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 _EVENT_SECONDS: Final = 1.0
@@ -71,6 +72,38 @@ class _Held(Frozen):
     since: str | None
 
 
+def acquire(
+    take: Callable[[], T | None],
+    key: str,
+    what: str,
+    *,
+    wait: float,
+    context: Context,
+    owner: Callable[[], Mapping[str, Any]] = lambda: {"pid": None, "host": None, "since": None},
+) -> T:
+    """Take a lock, again and again until it is free; return what ``take`` gives then.
+
+    :param owner: returns pid, host and time of the one that holds it; None for each that is not known.
+    :raises LockedError: another one still holds it after ``wait`` seconds.
+    :raises Cancelled: cancelled while waiting.
+    """
+    start = context.clock.monotonic()
+    pause, reported = _FIRST_PAUSE, False
+    while True:
+        context.check()
+        if taken := take():
+            return taken
+        waited = context.clock.monotonic() - start
+        if waited >= wait:
+            found = owner()
+            raise LockedError.of(texts.LOCKED_BY if all(found.values()) else texts.LOCKED, **found, what=what, key=key)
+        if not reported and waited >= _EVENT_SECONDS:
+            reported = True
+            context.emit("lock-waiting", what=what, **owner())
+        context.wait(min(pause, wait - waited))
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
 class LockSession:
     """The locks of a process; its threads exclude each other too. Thread-safe; it connects when it is first used.
 
@@ -111,7 +144,8 @@ class LockSession:
         :raises StoreError: there is no connection, or the database refused it.
         :raises Cancelled: cancelled while waiting.
         """
-        held = self._acquire(key, what, wait, context)
+        take, owner = partial(self._try, key, what), partial(self._owner, key)
+        held = acquire(take, key, what, wait=wait or 0, context=context, owner=owner)
         guard = partial(self._check, held)
         context.guards.append(guard)
         try:
@@ -172,27 +206,6 @@ class LockSession:
         self.close()
 
     # ── taking and freeing ──────────────────────────────────────────────────────────────
-
-    def _acquire(self, key: str, what: str, wait: float, context: Context) -> _Held:
-        start = context.clock.monotonic()
-        end = start + (wait or 0)
-        pause, reported = _FIRST_PAUSE, False
-        while True:
-            context.check()
-            held = self._try(key, what)
-            if held is not None:
-                return held
-            now = context.clock.monotonic()
-            left = end - now
-            if left <= 0:
-                owner = self._owner(key)
-                text = texts.LOCKED_BY if all(owner.values()) else texts.LOCKED
-                raise LockedError.of(text, **owner, what=what, key=key)
-            if not reported and now - start >= _EVENT_SECONDS:
-                reported = True
-                context.emit("lock-waiting", what=what, **self._owner(key))
-            context.wait(min(pause, left))
-            pause = min(pause * 2, _LONGEST_PAUSE)
 
     def _try(self, key: str, what: str) -> _Held | None:
         """Take a lock without waiting; None: it is taken. Threads of this process ask no server."""

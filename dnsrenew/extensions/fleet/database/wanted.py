@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
-from typing import Any, Final, Literal, TypeVar
+from functools import partial
+from itertools import chain
+from typing import Any, Final, Literal
 
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import LockedError
-from dnsrenew.extensions.fleet.database import texts
-from dnsrenew.extensions.fleet.database.connection import Database, Transaction
-
-T = TypeVar("T")
+from dnsrenew.extensions.fleet.database.connection import Database, in_parts
+from dnsrenew.extensions.fleet.database.locks import acquire
 
 Origin = Literal["add", "sync"]
 """Who wants a certificate: ``fleet add`` or a program, or the table of a configuration (``fleet sync``)."""
@@ -32,9 +30,10 @@ _PATIENCE: Final = 300.0
 """Seconds that each statement of a change may take."""
 _WAIT: Final = 60.0
 """Seconds to wait for another program that adds certificates."""
-_LOCK: Final = "adding"
 _LIST: Final = "list of the certificates of the fleet"
 """The name of the lock."""
+# It ends with the transaction, so that it is lost only together with what was written.
+_TAKE: Final = "SELECT 1 WHERE pg_try_advisory_xact_lock(hashtextextended('dnsrenew:adding', 0))"
 
 _STAGE: Final = """
 CREATE TEMPORARY TABLE staged (
@@ -177,18 +176,27 @@ class WantedCertificates(Frozen):
         :raises LockedError: another program adds certificates.
         :raises Cancelled: cancelled while waiting.
         """
-        parts = _parts(documents)
+        parts = in_parts(documents, _AT_ONCE)
         first, second = next(parts, ()), next(parts, ())
         with self.database.transaction(patience=_PATIENCE) as transaction:
-            take_lock(transaction, _LOCK, _LIST, wait=_WAIT, context=context or Context())
+            take = partial(transaction.fetch, _TAKE)
+            acquire(take, "adding", _LIST, wait=_WAIT, context=context or Context())
             transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
-            adding = _Adding(transaction, {"origin": origin, "rows": _json_rows(first)}, is_staged=bool(second))
+            given = {"origin": origin, "rows": _json_rows(first)}
+            before, clashes = _FEW, CLASHES_OF_FEW
             if second:  # too many for one statement
+                before, clashes = "", CLASHES
                 transaction.execute(_STAGE)
                 for part in chain([first, second], parts):
                     transaction.execute(f"INSERT INTO staged {_ROWS}", {"rows": _json_rows(part)})
                 transaction.execute("ANALYZE staged")
-            return adding.clashes() or adding.write()
+            if rows := transaction.fetch(f"{before} {clashes}", given):
+                return [
+                    FoundClash(number, clash, name, tuple(tags), domain) for number, clash, name, tags, domain in rows
+                ]
+            counts = transaction.one(f"{before} {_COUNT}", given) or (0, 0, 0)
+            transaction.execute(f"{before} {_WRITE}", given)
+            return AddedCounts(*counts)
 
     def get(self, name: str) -> WantedCertificate | None:
         """Return what is wanted of a certificate; None if nothing is."""
@@ -253,42 +261,10 @@ class WantedCertificates(Frozen):
         A run that is under way for one of them writes nothing any more. Its TXT values stay in the journal.
         """
         with self.database.transaction(patience=_PATIENCE) as transaction:
-            for part in _parts(sorted(names)):  # two that remove the same ones wait for each other in turn
-                given = {"names": list(part), "locks": [f"certificate-{name}" for name in part]}
+            for part in in_parts(sorted(names), _AT_ONCE):  # two that remove the same ones wait for each other in turn
+                given = {"names": part, "locks": [f"certificate-{name}" for name in part]}
                 for statement in _REMOVE:
                     transaction.fetch(statement, given)
-
-
-class _Adding(Frozen):
-    """One change, in a transaction.
-
-    :ivar given: the origin, and the rows as JSON.
-    :ivar is_staged: whether the rows are in a table.
-    """
-
-    transaction: Transaction
-    given: dict[str, str]
-    is_staged: bool
-
-    def clashes(self) -> list[FoundClash]:
-        """Return why documents are refused."""
-        statement = CLASHES if self.is_staged else f"{_FEW} {CLASHES_OF_FEW}"
-        rows = self.transaction.fetch(statement, self.given)
-        return [FoundClash(number, clash, other, tuple(tags), domain) for number, clash, other, tags, domain in rows]
-
-    def write(self) -> AddedCounts:
-        """Write the documents."""
-        prefix = "" if self.is_staged else _FEW
-        counts = self.transaction.one(f"{prefix} {_COUNT}", self.given) or (0, 0, 0)
-        self.transaction.execute(f"{prefix} {_WRITE}", self.given)
-        return AddedCounts(*counts)
-
-
-def _parts(items: Iterable[T]) -> Iterator[Sequence[T]]:
-    """Yield the items in parts for one statement each."""
-    left = iter(items)
-    while part := list(islice(left, _AT_ONCE)):
-        yield part
 
 
 def _json_rows(part: Iterable[NewDocument]) -> str:
@@ -390,32 +366,3 @@ CLASHES_OF_FEW: Final = _clashes(_BY_INDEX)
 """What is found in a relation ``staged`` of some rows: number, clash, name and tags of the other, domain."""
 CLASHES: Final = _clashes(_BY_HASH)
 """The same for a table ``staged`` of any size."""
-
-
-# ── transaction lock ───────────────────────────────────────────────────────────────────
-
-# Locks that end with a transaction, so that what excludes others is lost only together with what was written.
-
-_PAUSE: Final = 0.1
-_EVENT_SECONDS: Final = 1.0
-"""Seconds of waiting before the ``lock-waiting`` event, as for other locks."""
-_TAKE: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:' || %s, 0))"
-
-
-def take_lock(transaction: Transaction, key: str, what: str, *, wait: float, context: Context) -> None:
-    """Take a lock until the end of a transaction; call it before anything else there.
-
-    :param what: what is locked, for messages.
-    :param wait: seconds to wait for another process.
-    :raises LockedError: another process still holds it.
-    :raises Cancelled: cancelled while waiting.
-    """
-    start, reported = context.clock.monotonic(), False
-    while transaction.one(_TAKE, (key,)) != (True,):
-        waited = context.clock.monotonic() - start
-        if waited >= wait:
-            raise LockedError.of(texts.LOCKED, pid=None, host=None, since=None, what=what, key=key)
-        if not reported and waited >= _EVENT_SECONDS:
-            reported = True
-            context.emit("lock-waiting", what=what, pid=None, host=None, since=None)
-        context.wait(_PAUSE)

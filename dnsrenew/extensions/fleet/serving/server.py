@@ -7,7 +7,6 @@ import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from typing import Final
 
 from dnsrenew.base.clock import Clock
@@ -15,6 +14,7 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.validation import kind
 from dnsrenew.config import Config
 from dnsrenew.errors import DnsRenewError, StoreError, as_clause
+from dnsrenew.extensions.fleet.database.connection import in_parts
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.ledger import DemandRate
 from dnsrenew.extensions.fleet.database.served_certificates import CHANNEL, Pulse, ServedCertificate, ServedCertificates
@@ -173,9 +173,7 @@ class ChangeFeed:
 
         :raises StoreError: the database cannot be read.
         """
-        names = list(certificates)
-        for begin in range(0, len(names), _CHUNK):
-            chunk = names[begin : begin + _CHUNK]
+        for chunk in in_parts(certificates, _CHUNK):
             with self._lock:
                 rows = self._source.named(chunk)
                 self._removals += len(chunk) - len(rows)
@@ -208,7 +206,7 @@ class ChangeFeed:
                 self._read_all(pulse)
                 self._compare = True
             elif self._is_moving(pulse):
-                for chunk in _chunks(self._source.changed_since(self._settled)):
+                for chunk in in_parts(self._source.changed_since(self._settled), _CHUNK):
                     self._put(chunk)
                 self._settle()
             self._pulse = pulse
@@ -241,7 +239,7 @@ class ChangeFeed:
 
     def _read_all(self, pulse: Pulse) -> None:
         put = self._index.fill if self._pulse is None else self._put
-        for chunk in _chunks(self._source.all()):
+        for chunk in in_parts(self._source.all(), _CHUNK):
             put(chunk)
         self._settled = pulse.changed - _UNCOMMITTED
         self._moved = self._clock.monotonic()
@@ -268,12 +266,6 @@ class ChangeFeed:
         if certificates:
             self._index.remove(certificates)
             self.removed(certificates)
-
-
-def _chunks(certificates: Iterable[ServedCertificate]) -> Iterable[list[ServedCertificate]]:
-    left = iter(certificates)
-    while chunk := list(islice(left, _CHUNK)):
-        yield chunk
 
 
 # ── server ──────────────────────────────────────────────────────────────────────────────

@@ -25,7 +25,6 @@ from typing import IO, Any, Final, Never
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.extensions.hosts.lexicon import patches
-from dnsrenew.extensions.hosts.lexicon.described_error import describe
 
 
 def main(requests: IO[bytes], setup: Mapping[str, Any]) -> Never:
@@ -47,6 +46,12 @@ def _end() -> Never:
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(0)  # at once: a call may still be hanging
+
+
+def _error_mapping() -> Any:
+    from dnsrenew.drivers import error_mapping  # late: most calls succeed
+
+    return error_mapping
 
 
 class CallServer:
@@ -71,7 +76,7 @@ class CallServer:
         try:
             self._provider = provider_class(self._name, self._limits)
         except BaseException as error:  # noqa: BLE001  # a module of a third party may raise anything
-            self._broken = {"error": describe(error)}
+            self._broken = {"error": vars(_error_mapping().inspect(error))}
         self._loaded.set()
 
     def begin(self, request: Mapping[str, Any]) -> None:
@@ -101,7 +106,7 @@ class CallServer:
         except NotDone as error:
             return {"refused": {"zone": error.record.zone, "name": error.record.name}}
         except BaseException as error:  # noqa: BLE001  # a provider may raise anything, SystemExit too
-            return {"error": describe(error)}
+            return {"error": vars(_error_mapping().inspect(error))}
         return {}
 
     def _send(self, answer: Mapping[str, Any]) -> None:
@@ -222,9 +227,7 @@ def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exis
         if call(names.relative(record.name)) is not False:
             return True
     except Exception as error:
-        from dnsrenew.drivers.error_mapping import classify  # late: most calls succeed
-
-        if classify(error) not in _MAYBE_DONE:
+        if _error_mapping().classify(error) not in _MAYBE_DONE:
             raise
         with contextlib.suppress(Exception):  # the first error is the one to report
             if bool(_identifiers(session, record)) is exists:

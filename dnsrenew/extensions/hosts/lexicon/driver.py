@@ -11,11 +11,11 @@ from dnsrenew.base import names
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers import texts as driver_texts
+from dnsrenew.drivers.error_mapping import ReportedError
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.provider import NAME
 from dnsrenew.errors import ConfigError, ProviderError
 from dnsrenew.extensions.hosts.lexicon import texts
-from dnsrenew.extensions.hosts.lexicon.described_error import rebuild
 from dnsrenew.extensions.hosts.lexicon.process import ProcessEnded, process_of
 
 
@@ -87,10 +87,9 @@ class LexiconDriver:
             return ProviderError.of(text, account=self._context.account, zone=zone, name=name)
         if "error" not in answer:
             return None
-        error = rebuild(answer["error"])
-        if type(error).__name__ == "ProviderNotAvailableError":
+        if answer["error"]["name"] == "ProviderNotAvailableError":
             return ConfigError.of(texts.UNKNOWN, provider=self._name)
-        return error
+        return ReportedError(answer["error"])
 
 
 # ── usable ─────────────────────────────────────────────────────────────────────────────

@@ -123,15 +123,8 @@ class _Child:
         self._process = subprocesses.RUNNING.start(
             [sys.executable, "-I", "-c", BOOT], _environment(), with_errors=False, with_input=True
         )
-        self._send(
-            {
-                "path": [os.path.abspath(folder) for folder in sys.path],
-                "provider": provider,
-                "connect": CONNECT_SECONDS,
-                "read": READ_SECONDS,
-                "idle": IDLE_SECONDS,
-            }
-        )
+        seconds = {"connect": CONNECT_SECONDS, "read": READ_SECONDS, "idle": IDLE_SECONDS}
+        self._send({"path": [os.path.abspath(folder) for folder in sys.path], "provider": provider, **seconds})
         threads.start(self._read)
 
     def begin(self) -> int | None:
