@@ -210,9 +210,9 @@ EVENTS: Final = {
         "waiting for {holder}", "the {what} is locked: waiting for {holder}", PLAIN, timed=False
     ),
     "route-started": EventSentence("creating an order at {ca}", "trying {route}", PLAIN, timed=False),
-    "route-failed": EventSentence("{route} failed: trying the next route", "{route} failed", FAILED),
+    "route-failed": EventSentence("{route} failed", "{route} failed", FAILED),
     "route-failed/skipped": EventSentence(
-        "skipped {route}: trying the next route", "skipped {route}", FAILED, timed=False
+        "skipped {route}", "skipped {route}", FAILED, timed=False
     ),
     "order-created": EventSentence("preparing the challenges", "order created at {ca}"),
     "order-created/some-valid": EventSentence(

@@ -62,7 +62,7 @@ def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
     except FileNotFoundError:
         raise ConfigError.of(texts.CONFIG_MISSING, searched=[path]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError.of(texts.CONFIG_NOT_UTF8, file=path, position=error.start) from None
+        raise ConfigError.of(texts.CONFIG_NOT_UTF8, file=path, position=error.start + 1) from None
     except NotAFileError as error:
         text = texts.CONFIG_FOLDER if error.errno == errno.EISDIR else texts.CONFIG_NOT_A_FILE
         raise ConfigError.of(text, file=path, kind=error.kind) from None

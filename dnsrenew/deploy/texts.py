@@ -219,7 +219,7 @@ HFS_NO_CONFIG: Final = Text(
 )
 HFS_NOT_FOUND: Final = Text(
     "deploy-unreachable",
-    "No HFS of root or the user {user} runs on this machine.",
+    "No HFS that runs as {user} was found on this machine.",
     "Start HFS, or set `url` in the `deploy` entry to the address of its admin page.",
 )
 HFS_STRANGE: Final = Text(

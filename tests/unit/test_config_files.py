@@ -94,7 +94,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.toml").write_bytes(b"# \xe9\n")
     for path, said, todo in (
         (tmp_path, "it is a folder", "Name a file in that folder"),
-        (tmp_path / "latin.toml", "it is not UTF-8 text (byte 2)", "Save it"),
+        (tmp_path / "latin.toml", "it is not UTF-8 text (byte 3)", "Save it"),
         (tmp_path / "pipe.toml", "it is a pipe", "Write the configuration to a regular file"),
         (Path(os.devnull), "it is a device", "Write the configuration to a regular file"),
         (tmp_path / "a\0b", "this is not a valid path", "Check the path."),

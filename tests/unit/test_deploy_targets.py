@@ -59,7 +59,7 @@ def test_hfs_that_was_found_is_named_by_its_address(tmp_path: Path, monkeypatch:
     assert found.error is not None
     assert (found.target, found.error.code) == (api.url, "deploy-unsupported")
     (gone,) = engine.deploy(Context(), [one], new, lambda _: KeptFiles())
-    assert gone.target == "HFS on this machine"
+    assert gone.target == "localhost"
 
 
 @pytest.mark.parametrize("is_free", [True, False])

@@ -145,7 +145,7 @@ def test_the_warnings_begin_anew_with_another_certificate() -> None:
 def test_a_target_that_was_found_in_the_meantime_has_recovered() -> None:
     """The only target of its kind is reported as recovered although it has another name by now."""
     life = Life()
-    lost = replace(result("HFS on this machine"), to="hfs")
+    lost = replace(result("localhost"), to="hfs")
     found = replace(result("http://127.0.0.1:80", ok=True), to="hfs")
     assert life.kinds("not-due", 0, deployed=(lost, result(ok=True))) == ("not-deployed",)
     assert life.run("not-due", 1, deployed=(found, result(ok=True))).deployed == (found,)

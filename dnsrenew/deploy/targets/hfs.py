@@ -213,8 +213,8 @@ TARGET = TargetKind(
     options={
         "url": TargetOption(
             "url",
-            "The address of HFS; default: that of an HFS of root or the running user on this "
-            "machine. Required with `user`.",
+            "The address of HFS; default: that of HFS on this machine, if it runs as root or as the running user. "
+            "Required with `user`.",
         ),
         "folder": TargetOption(
             "path",
@@ -226,7 +226,7 @@ TARGET = TargetKind(
         "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
         "timeout": waits(_SECONDS),
     },
-    describe=lambda options: str(options.get("url") or options.get("folder") or "HFS on this machine"),
+    describe=lambda options: str(options.get("url") or options.get("folder") or "localhost"),
     make=HfsDeployer,
     needs_https=False,
     example={"url": "http://127.0.0.1:8080"},
