@@ -133,7 +133,11 @@ def _page(entry: CheckEntry, language: str) -> str:
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
-    own = {**codes.EXAMPLES, **_DATA[entry.code].get("examples", {}), **_DATA[entry.code].get(f"examples-{language}", {})}
+    own = {
+        **codes.EXAMPLES,
+        **_DATA[entry.code].get("examples", {}),
+        **_DATA[entry.code].get(f"examples-{language}", {}),
+    }
 
     def filled(template: str, examples: Mapping[str, Any]) -> str:
         translated = {name: translator.template(value) for name, value in examples.items() if isinstance(value, str)}

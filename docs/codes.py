@@ -164,7 +164,8 @@ def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
     ]
     return (
         tidy("".join(part for pair in parts for part in pair))
-        if (template in {"{lines}", "{advice}"} and template[1:-1] in examples) or any(text.strip(" .") for text, _ in parts)
+        if (template in {"{lines}", "{advice}"} and template[1:-1] in examples)
+        or any(text.strip(" .") for text, _ in parts)
         else ""
     )
 

@@ -74,7 +74,7 @@ SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
 )
 _OTHER_WAYS: Final = (
-    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new {name}`)."
+    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
@@ -86,14 +86,11 @@ MISSPELT_PROVIDER: Final = Text(
     "No DNS host is named '{name}'.",
     f"Did you mean {{nearest}}? Otherwise search with `dnsrenew providers --search WORD`, or {_OTHER_WAYS}",
 )
-_NOTHING_FOUND: Final = (
-    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."
-)
 NOTHING_FOUND: Final = Text(
-    "provider-unknown", "Nothing matches '{name}'.", f"If your host is not listed, {_NOTHING_FOUND}"
+    "provider-unknown", "Nothing matches '{name}'.", f"If your host is not listed, {_OTHER_WAYS}"
 )
 NEARLY_FOUND: Final = Text(
-    "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_NOTHING_FOUND}"
+    "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}"
 )
 SCRIPT_PROVIDER: Final = Text(
     "provider-unknown",
@@ -211,9 +208,7 @@ EVENTS: Final = {
     ),
     "route-started": EventSentence("creating an order at {ca}", "trying {route}", PLAIN, timed=False),
     "route-failed": EventSentence("{route} failed", "{route} failed", FAILED),
-    "route-failed/skipped": EventSentence(
-        "skipped {route}", "skipped {route}", FAILED, timed=False
-    ),
+    "route-failed/skipped": EventSentence("skipped {route}", "skipped {route}", FAILED, timed=False),
     "order-created": EventSentence("preparing the challenges", "order created at {ca}"),
     "order-created/some-valid": EventSentence(
         "preparing the challenges", "order created at {ca}: {valid} of {total} names already validated"
@@ -698,10 +693,10 @@ WAY_DRIVER: Final = "driver of dnsrenew"
 WAY_LEXICON: Final = "driver of dns-lexicon"
 WAY_SCRIPT: Final = "script {script} of acme.sh (installed)"
 WAY_SCRIPT_MISSING: Final = "script {script} of acme.sh (not installed)"
-WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate DOMAIN"
+WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate NAME"
 SEARCH_HINT: Final = (
     "`dnsrenew providers NAME` shows the options of a host that has a driver, `dnsrenew providers acme.sh` those "
-    "of its scripts. `dnsrenew delegate DOMAIN` works with any host: you set one CNAME record by hand, once."
+    "of its scripts. `dnsrenew delegate NAME` works with any host: you set one CNAME record by hand, once."
 )
 PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
 SEE_DOCUMENTATION: Final = "see its documentation"

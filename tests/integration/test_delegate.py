@@ -81,7 +81,7 @@ def test_from_the_record_to_the_certificate(by_hand: Lab, workspace: Workspace, 
     before = path.read_bytes()
     assert workspace.run_json("renew")[0] == 1
     hint = workspace.run("providers", "--search", "acme-dns").stdout
-    line = named_in(hint, "delegate DOMAIN").replace("DOMAIN", ZONE)
+    line = named_in(hint, "delegate NAME").replace("NAME", ZONE)
     with Run.start(workspace, *line.split()) as run:
         run.wait_for("not there yet at")
         its = registration(workspace)

@@ -43,6 +43,15 @@ _REASONS: Final = (
     *(errno.EHOSTUNREACH, errno.ENETUNREACH),
 )
 """Numbers whose reason, in the words of Linux, is the value of a field."""
+_OF_TLS: Final = (
+    "certificate has expired",
+    "self-signed certificate",
+    "self-signed certificate in certificate chain",
+    "unable to get local issuer certificate",
+    "unable to get issuer certificate",
+    "wrong version number",
+)
+"""Words of OpenSSL that are the value of a field too: those that are seen most."""
 _KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES_OR_NO", "SHORTENED")})
 """Names of programs, and what is typed; English abbreviations."""
 _TYPED: Final = frozenset(
@@ -84,7 +93,7 @@ _FOR_PROGRAMS: Final = frozenset(
 
 def english() -> Mapping[str, set[str]]:
     """Return every template by the module that has it."""
-    reasons = {locale.with_context("system", os.strerror(number)) for number in _REASONS}
+    reasons = {locale.with_context("system", each) for each in (*map(os.strerror, _REASONS), *_OF_TLS)}
     found: dict[str, set[str]] = {SYSTEM: reasons, BETWEEN: set(PUNCTUATION)}
     for (module, _), several in codes.catalogue().items():
         for text in several:
@@ -94,6 +103,7 @@ def english() -> Mapping[str, set[str]]:
         for name, value in vars(catalogue).items():
             if name.isupper() and name[0] != "_" and f"{where}.{name}" not in _KEPT:
                 found.setdefault(where, set()).update(_strings(value))
+    found["dnsrenew.cli.texts"].add(texts.SCHEDULERS["windows"])
     found["dnsrenew.cli.commands"] = set(_help())
     for name in (*found, *text_modules()):
         if name not in {SYSTEM, BETWEEN}:

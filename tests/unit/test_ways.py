@@ -85,14 +85,14 @@ def test_no_host_stands_twice() -> None:
         pytest.param("cloudflare", "driver of dnsrenew", id="driver"),
         pytest.param("vultr", "dns-lexicon", id="lexicon"),
         pytest.param("Cyon.ch", "script dns_cyon of acme.sh (not installed)", id="script"),
-        pytest.param("mittwald", "dnsrenew delegate DOMAIN", id="delegate"),
+        pytest.param("mittwald", "dnsrenew delegate NAME", id="delegate"),
         pytest.param("阿里", "dns-lexicon", id="aliyun"),
         pytest.param("腾讯", "dns-lexicon", id="tencent"),
         pytest.param("华为", "driver of dnsrenew", id="huawei"),
-        pytest.param("百度", "dnsrenew delegate DOMAIN", id="baidu"),
+        pytest.param("百度", "dnsrenew delegate NAME", id="baidu"),
         pytest.param("京东", "script dns_jd of acme.sh (not installed)", id="jd"),
         pytest.param("西部数码", "script dns_west_cn of acme.sh (not installed)", id="west"),
-        pytest.param("Strato", "dnsrenew delegate DOMAIN", id="no-api"),
+        pytest.param("Strato", "dnsrenew delegate NAME", id="no-api"),
     ],
 )
 def test_the_way_is_shown(word: str, way: str, capsys: pytest.CaptureFixture[str]) -> None:
