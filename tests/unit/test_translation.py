@@ -187,6 +187,9 @@ TERMS: Final = {
     "输出": "打印",
     "个证书": "[张份]证书",
     "配置块": "配置段",
+    "逾期未续期": "续期逾期",
+    "[resolver] 下的 doh": r"resolver\.(?:doh|nameservers)",
+    "NAME": "delegate 域名",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
@@ -195,6 +198,8 @@ LAYOUT: Final = {
     "a space beside a mark of full width": "\\S [（），：；。、？！]|[（），：；。、？！] ",
     "Chinese and Latin without a space": "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]",
     "a number without a space": r"[\u4e00-\u9fff]\{(?:ago|distance|count|number|seconds|elapsed|duration|timeout)\}",
+    "a quotation mark of another style": r"[\u4e00-\u9fff]\"|\"[\u4e00-\u9fff]|[‘’『』]|「(?!\{character\}」)"
+    r"|没有名为 \{(?:name|answer|key)\}",
     "an English unit": r"\} ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b",
 }
 _PARENT: Final = Path(__file__).parents[2]
@@ -226,13 +231,18 @@ def test_chinese_is_set_as_chinese(fault: str) -> None:
     assert [text for text in CATALOGUES["zh"].values() if re.search(LAYOUT[fault], re.sub("`[^`]*`", "x", text))] == []
 
 
-def test_a_chinese_page_quotes_the_screen() -> None:
-    """What the page about problems says that you see is what the program says."""
-    page = (_PARENT / "docs" / "guides" / "when-something-goes-wrong.zh.md").read_text("utf-8")
-    seen = [cell for row in re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE) for cell in re.findall("`([^`]*)`", row)]
-    quoted = [each.removesuffix(" …") for each in seen if CHINESE.search(each)]
-    assert len(quoted) > 3
-    assert [each for each in quoted if not any(each in text for text in CATALOGUES["zh"].values())] == []
+@pytest.mark.parametrize("language", locale.LANGUAGES)
+def test_the_page_about_problems_quotes_the_screen(language: str) -> None:
+    """What the page about problems says that you see is what the program says, in each language."""
+    name = f"when-something-goes-wrong{'' if language == 'en' else f'.{language}'}.md"
+    page = (_PARENT / "docs" / "guides" / name).read_text("utf-8")
+    said = [text for keys in translations.english().values() for text in map(translations.english_of, keys)]
+    said = said if language == "en" else list(CATALOGUES[language].values())
+    first = [*re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE), *re.findall(r"^`[^`]*`[（:： (]", page, re.MULTILINE)]
+    quoted = [each for cell in first for each in re.findall("`([^`]*)`", re.sub(r"[（(]`[^`]*`[）)]", "", cell))]
+    quoted = [each for each in quoted if not each.startswith("dnsrenew ")]
+    assert len(quoted) > 15
+    assert [each for each in quoted if not any(each in text for text in said)] == []
 
 
 # ── how it works ────────────────────────────────────────────────────────────────────────
