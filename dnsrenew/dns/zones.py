@@ -13,7 +13,7 @@ from typing import Final
 import dns.name
 import dns.rdatatype
 
-from dnsrenew.base.names import absolute, is_public_suffix, relative
+from dnsrenew.base.names import absolute, in_letters, is_public_suffix, relative
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import lookup as recursive
@@ -249,14 +249,18 @@ def lame_reason(zone: Name, answer: Message) -> str:
 
 def not_registered(domain: Name) -> DnsError:
     """Return the error for a domain that its parent zone does not know."""
-    return DnsError.of(texts.NOT_REGISTERED, name=wire.shown(domain), zone=wire.shown(domain.parent()))
+    name = wire.shown(domain)
+    return DnsError.of(
+        texts.NOT_REGISTERED, shown={"name": in_letters(name)}, name=name, zone=wire.shown(domain.parent())
+    )
 
 
 def no_zone(name: str) -> DnsError:
     """Return the error for a name that is in no zone; the label of the challenge is removed from it."""
-    shown = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
-    top = shown.rpartition(".")[2]
-    return DnsError.of(texts.NO_TOP_ZONE if is_public_suffix(top) else texts.NO_ZONE, name=shown, top=top)
+    plain = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
+    top = plain.rpartition(".")[2]
+    text = texts.NO_TOP_ZONE if is_public_suffix(top) else texts.NO_ZONE
+    return DnsError.of(text, shown={"name": in_letters(plain)}, name=plain, top=top)
 
 
 def _rotated(addresses: list[Address], by: int) -> list[Address]:

@@ -11,7 +11,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.dns import wire
 from dnsrenew.dns.lookup import Lookup, Recursion
 from dnsrenew.dns.wire import Name
-from dnsrenew.dns.zones import ZoneOf, Zones
+from dnsrenew.dns.zones import ZoneOf, Zones, no_zone
 
 HERE = wire.from_text("home.example.test")
 ABOVE = wire.from_text("example.test")
@@ -46,3 +46,10 @@ def test_a_zone_is_found_whose_parent_cannot_be_reached() -> None:
     assert [located[name].zone for name in names] == [ABOVE, HERE]
     assert [located[name].answer is None for name in names] == [True, False]
     assert zones.enclosed[0] == {ABOVE}
+
+
+def test_a_name_of_other_letters_is_shown_in_these() -> None:
+    """The message names a name as people write it; the evidence has its A-label."""
+    error = no_zone("_acme-challenge.xn--wnu286bc9czuf.")
+    assert "for 我的网站:" in error.message
+    assert error.evidence["name"] == "xn--wnu286bc9czuf"

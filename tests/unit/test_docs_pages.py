@@ -133,12 +133,14 @@ def test_the_documents_know_no_machine_and_no_index() -> None:
 
 
 def shape_of(page: Path) -> list[str]:
-    """The levels of the headings of a page, its rows, and its blocks without comments; of a terminal what is typed.
+    """The levels of the headings of a page, rows and blocks without comments; of a terminal, what is typed.
 
     A dialogue is in the language of the reader.
     """
     text, found = page.read_text("utf-8"), list[str]()
-    for level, language, block in re.findall(r"^(#+|\|)(?= )|^ *```(\w+)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE):
+    for level, language, block in re.findall(
+        r"^(#+|\|)(?= )|^ *```(\w+)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE
+    ):
         lines = [re.sub(r"\s+# .*", "", line) for line in block.splitlines()]
         is_screen = language == "console" or (language == "text" and block.startswith("? "))
         typed = [line for line in lines if not is_screen or line.startswith("$ ")]
