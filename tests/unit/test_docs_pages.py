@@ -15,6 +15,7 @@ from bench.figures import TIMES, Figure
 from bench.page import with_our_times
 from dnsrenew.cli import arguments
 from dnsrenew.errors import ConfigError
+from docs import checks
 from docs.screen import lines_of, terminal_of
 from tests.kit.documents import (
     DOCS,
@@ -175,6 +176,15 @@ def test_a_page_in_chinese_says_which_links_are_english() -> None:
                 if not is_home and (bool(after) == is_chinese or (has_other and not is_chinese)):
                     wrong.append(f"{name_of(page)}: {target}")
     assert wrong == []
+
+
+def test_the_page_of_a_check_has_its_remedies() -> None:
+    """Each check that can be bad shows a message with its remedy, and its messages have an example for each field."""
+    made = {path: text for path, text in checks.pages().items() if "README" not in path}
+    quoted = {path: re.findall(r"^> .*", text, re.MULTILINE) for path, text in made.items()}
+    assert [path for path, lines in quoted.items() if not any(line.startswith("> → **") for line in lines)] == []
+    left = re.compile(r"(?<![\["])…(?![\]"])")
+    assert [f"{path}: {line}" for path, lines in quoted.items() for line in lines if left.search(line)] == []
 
 
 # ── the README ──────────────────────────────────────────────────────────────────────────
