@@ -179,11 +179,11 @@ def test_a_page_in_chinese_says_which_links_are_english() -> None:
 
 
 def test_the_page_of_a_check_has_its_remedies() -> None:
-    """Each check that can be bad shows a message with its remedy, and its messages have an example for each field."""
-    made = {path: text for path, text in checks.pages().items() if "README" not in path}
+    """Each check that finds a fault shows its remedy, and has an example for each field; split DNS needs no remedy."""
+    made = {path: text for path, text in checks.pages().items() if not re.search("README|split-dns", path)}
     quoted = {path: re.findall(r"^> .*", text, re.MULTILINE) for path, text in made.items()}
     assert [path for path, lines in quoted.items() if not any(line.startswith("> → **") for line in lines)] == []
-    left = re.compile(r"(?<![\["])…(?![\]"])")
+    left = re.compile(r'(?<!["\[:])…')  # in quotation marks or brackets, it is what the reader fills in
     assert [f"{path}: {line}" for path, lines in quoted.items() for line in lines if left.search(line)] == []
 
 
