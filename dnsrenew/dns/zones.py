@@ -249,10 +249,8 @@ def lame_reason(zone: Name, answer: Message) -> str:
 
 def not_registered(domain: Name) -> DnsError:
     """Return the error for a domain that its parent zone does not know."""
-    name = wire.shown(domain)
-    return DnsError.of(
-        texts.NOT_REGISTERED, shown={"name": in_letters(name)}, name=name, zone=wire.shown(domain.parent())
-    )
+    name, zone = wire.shown(domain), wire.shown(domain.parent())
+    return DnsError.of(texts.NOT_REGISTERED, shown={"name": in_letters(name)}, name=name, zone=zone)
 
 
 def no_zone(name: str) -> DnsError:
