@@ -76,6 +76,8 @@ def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: K
         scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(kind.one_of)))
     _check_modes(values, table, scope, path)
     _check_files(values, scope, path)
+    for name in (each for each in kind.writes if each in values):
+        scope.report.written.setdefault(os.path.normpath(values[name]), []).append((scope, (*path, name)))
     _check_access(kind, values, table, scope, path)
     return values
 

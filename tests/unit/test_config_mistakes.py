@@ -454,3 +454,18 @@ def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
         "certificate 1, ca: This is a list. Use a name of letters, digits, dots, hyphens and underscores.",
         'notify.to: This key is missing. Set it to a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`.',
     ]
+
+
+def test_two_certificates_write_the_same_file(tmp_path: Path) -> None:
+    """A file that two certificates are deployed to is one mistake, with both lines; one of their own is none."""
+    other = '[[certificate]]\nname = "b"\ndomains = ["b.test"]\n'
+    entry = 'deploy = [{{ to = "{to}", {key} = "{path}" }}, {{ to = "files", certificate = "{path}.{to}" }}]\n'
+    both = [entry.format(to=to, key=key, path=f"{tmp_path}/x") for to, key in (("files", "leaf"), ("pkcs12", "path"))]
+    both[1] = both[1].replace("path =", 'password = "p", path =')
+    said = mistake(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/./x", 1))
+    assert (said["line"], said["key"]) == (10, "certificate[1].deploy[0].path")
+    assert str(Mistake(**said)).endswith(
+        f"Certificates example.test (dnsrenew.toml:6) and b both write {tmp_path}/x. Use a file of its own for each, "
+        "or one certificate with all names."
+    )
+    load(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/y"))
