@@ -231,6 +231,11 @@ class InitDraft:
         return self.account_name or own
 
     @property
+    def config(self) -> str:
+        """The name of the configuration."""
+        return self.around.config.name
+
+    @property
     def folder(self) -> str:
         """The folder of the configuration."""
         return os.fspath(self.around.config.parent)

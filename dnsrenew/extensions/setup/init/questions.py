@@ -194,14 +194,16 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
             fields = {"pid": server.pid, "user": server.user, "reason": server.distrust}
             lines.append(texts.STRANGE_SERVER_LINE.format(number=number, key=server.key, **fields))
             continue
-        why = deployments.problem(server, draft)
+        holder = deployments.holder(server, draft)
+        taken = texts.NOTE_TAKEN.format(name=holder, config=draft.config) if holder else ""
+        why = taken or deployments.problem(server, draft)
         planned = [] if why else deployments.plan(server, draft)
         has_changes = any(each.changes for each in planned)
         ready = texts.NOTE_CHANGE if has_changes else texts.NOTE_READY
         note = why or (texts.NOTE_HTTPS if server.options.get("https") else ready)
         config = server.config or server.title
         lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
-        if not why and not has_changes:
+        if not why and not has_changes and server.is_own:
             default.append(server.key)
     shown = "" if default else texts.SHOWN_NONE
     return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))

@@ -84,6 +84,7 @@ SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
 STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}; name its files yourself")
 NOT_YOURS: Final = Phrase("it belongs to another user")
 NOT_ONLY_YOURS: Final = Phrase("others can change {path}")
+NOTE_TAKEN: Final = Phrase("already serves {name} from {config}")
 NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which you see at the end")
 NOTE_HTTPS: Final = Phrase("HTTPS is off there; dnsrenew switches it on at port 443")
@@ -258,6 +259,11 @@ SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
     "dnsrenew cannot deploy to {server} as this user: {reason}.",
     "Run dnsrenew init as root, or answer none.",
+)
+SERVER_TAKEN: Final = Text(
+    "init-answer-wrong",
+    "{server} already serves {name} from {config}, and this certificate would replace its files.",
+    "Answer none; then add the new domains to {name} in {config}, or give them files of their own.",
 )
 SERVER_STRANGE: Final = Text(
     "init-answer-wrong",
