@@ -76,6 +76,7 @@ def status_of(
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
         deployed=deployed,
         deployment_pending=pending,
+        forced_failure=None if state.last_failure else _shown(state.forced_failure),
         csr_since=_awaited_since(spec.name, store, state),
         known=known,
         after_owed=bool(debts),

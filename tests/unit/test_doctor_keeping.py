@@ -17,12 +17,13 @@ from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor import arranged, examine
 from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.folding import with_mended
 from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.redaction import of_host
 from dnsrenew.renewal import planner
 from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.schedule.host import this_host
-from dnsrenew.store import FolderStore
+from dnsrenew.store import FolderStore, State
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
 from tests.kit.deployments import make_certificate
@@ -211,6 +212,22 @@ def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
     found.store.update(NAME, lambda state: replace(state, tried_with=1))
     check = store.last_run(found, spec_of(found))  # after an edit of the configuration
     assert (check.result, check.fix) == ("bad", f"Renew again: dnsrenew renew {NAME}")
+
+
+def test_a_failure_of_a_forced_renewal(tmp_path: Path) -> None:
+    """A forced renewal that failed is told until one succeeds; a mended cause advises another forced one."""
+    found = facts(tmp_path)
+    obtain(found)
+    failed = State().failed("provider-unauthorized", "The key is wrong.", found.context.clock.now())
+    failure = {**(failed.last_failure or {}), "fix": "Correct the key."}
+    found.store.update(NAME, lambda state: state.forced(replace(failed, last_failure=failure)))
+    check = store.last_run(found, spec_of(found))
+    assert (check.result, check.fix) == ("bad", "Correct the key.")
+    assert f"The forced renewal of {NAME} failed on " in check.summary
+    (mended, _) = with_mended([check, Check("dns-credentials", "ok", "", {})])
+    assert mended.fix == f"Renew again: dnsrenew renew {NAME} --force"
+    obtain(found)
+    assert store.last_run(found, spec_of(found)).result == "ok"
 
 
 def test_a_revoked_certificate(tmp_path: Path) -> None:

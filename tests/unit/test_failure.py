@@ -20,7 +20,7 @@ SPEC = CertificateSpec(
 
 @pytest.mark.parametrize("behaviour", ["refuses", "secretless"])
 def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, behaviour: str) -> None:
-    """A failed forced renewal is in the outcome, but not in the status, and does not delay the regular renewal."""
+    """A failed forced renewal is told by the status until one succeeds, and does not delay the regular renewal."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
     stage.enter(RunWorld(hosts={"a": behaviour}))
@@ -32,11 +32,14 @@ def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, be
         assert outcome.next_attempt == outcome.next_renewal
     status = status_of(SPEC, stage.store, stage.context)
     assert (status.state, status.last_failure, status.next_attempt) == ("valid", None, None)
+    assert status.forced_failure is not None
+    assert status.forced_failure["message"] == outcome.error.message
     assert stage.run(SPEC).status == "not-due"
     assert status.next_renewal is not None
     stage.clock.elapsed += (status.next_renewal - stage.clock.now()).total_seconds()
     stage.enter(RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
+    assert status_of(SPEC, stage.store, stage.context).forced_failure is None
 
 
 @pytest.mark.parametrize("reason", ["revoked", "changed"])

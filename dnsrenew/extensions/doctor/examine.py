@@ -24,7 +24,7 @@ from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, acco
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
 from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, with_mended
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_UNTESTED
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_FORCED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
@@ -198,10 +198,13 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     return Diagnosis(name=spec.name, renewable=renewable, route=route, next_action=action, checks=checks)
 
 
+_FAILURES: Final = (LAST_RUN_FAILED.message, LAST_RUN_FORCED.message)
+
+
 def _open(check: Check, route: RouteTaken | None) -> Check:
     """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
     evidence = check.evidence
-    is_failure = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
+    is_failure = isinstance(check.summary, Message) and check.summary.template in _FAILURES
     if not is_failure or route is None or evidence.get("route") != route.to_dict():
         return check
     is_hosts = check.fix and str(evidence.get("code", "")).startswith("provider-")

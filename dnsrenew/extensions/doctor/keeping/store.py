@@ -162,14 +162,15 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     for debt in port_debts(facts.its, facts.store)(spec.name):
         owed = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
         return Check.of(texts.LAST_RUN_OWES, "bad", owed, command=debt.fields["command"])
-    failure = state.last_failure
+    failure = state.last_failure or state.forced_failure
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
         evidence = {"name": spec.name, **kept, "failures": state.failures}
         fingerprints = due.Fingerprints(facts.its, facts.store)
         if state.tried_with is not None and fingerprints.of(spec, state) not in {None, state.tried_with}:
             return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
-        return Check.of(texts.LAST_RUN_FAILED, "bad", evidence, advice=failure.get("fix") or "")
+        text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
+        return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")
     at = due.next_renewal(spec, state)
     if at is None:
         return Check.of(texts.LAST_RUN_NONE, "ok", {"name": spec.name})
