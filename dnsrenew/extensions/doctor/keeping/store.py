@@ -12,6 +12,7 @@ from typing import Any, Final
 from dnsrenew.base.files import mount_of
 from dnsrenew.base.model import Certificate, CertificateSpec, Check, Deployment, rfc3339
 from dnsrenew.base.users import this_user
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError, StoreError
@@ -23,6 +24,7 @@ from dnsrenew.renewal import deploying, due
 from dnsrenew.renewal.history import DAY
 from dnsrenew.renewal.planner import route_key
 from dnsrenew.schedule.detect import detect, has_scheduler
+from dnsrenew.store import State
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
 
@@ -223,17 +225,26 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     evidence = {"name": spec.name, "ports": found}
     wrong = [each for each in found if each["result"] != "ok"]
     if wrong:
-        return _not_served(evidence, wrong)
+        return _with_cause(_not_served(evidence, wrong), spec, state)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
         evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
-        return Check.of(texts.SERVED_PENDING, "bad", evidence)
+        return _with_cause(Check.of(texts.SERVED_PENDING, "bad", evidence), spec, state)
     changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
     if changed:
         faults = [each.error.evidence["fault"] for each in changed if each.error]
         evidence |= {"targets": [each.target for each in changed], "faults": faults}
         return Check.of(texts.SERVED_CHANGED, "bad", evidence)
     return Check.of(texts.SERVED_OK, "ok", evidence, ports=listed) if listed else None
+
+
+def _with_cause(check: Check, spec: CertificateSpec, state: State) -> Check:
+    """Return a check with why the last deployment failed: another one would fail too."""
+    cause = next((each.error.message for each in deploying.recorded(spec, state) if each.error), None)
+    if cause is None:
+        return check
+    summary = texts.SERVED_FAILED.format(summary=check.summary, cause=cause)
+    return replace(check, summary=summary, fix=texts.SERVED_FIRST.format(name=spec.name))
 
 
 def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:

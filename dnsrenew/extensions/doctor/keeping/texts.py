@@ -62,6 +62,8 @@ SERVED_PENDING: Final = Text(
     "The certificate in the store has not been deployed to {targets}.",
     "Deploy it: dnsrenew deploy {name}",
 )
+SERVED_FAILED: Final = Phrase("{summary} The last deployment failed: {cause}")
+SERVED_FIRST: Final = Phrase("Fix the cause first, then deploy again: dnsrenew deploy {name}")
 
 SERVED_CHANGED: Final = Text(
     "served",
