@@ -146,6 +146,10 @@ class ProblemText(Frozen):
                 ago = formatting.distance(formatting.as_time(forced["time"]) or self.now, self.now)
                 fields = {"name": certificate.name, "ago": ago, "message": say(forced.get("message") or "")}
                 lines += formatting.marked(yellow("!"), texts.FORCED_FAILURE.format(**fields), self.columns)
+            if failing := certificate.failed_accounts:
+                used = formatting.describe_route({**(certificate.route or {}), "ca": None})
+                fields = {"name": certificate.name, "account": formatting.listed(failing), "used": used}
+                lines += formatting.marked(yellow("!"), texts.ACCOUNT_FAILED.format(**fields), self.columns)
             for result in certificate.deployed:
                 lines += [] if result.ok else deployment_lines(result, self.columns, name=certificate.name)
             if (since := certificate.csr_since) is not None:

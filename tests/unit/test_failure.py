@@ -42,6 +42,17 @@ def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, be
     assert status_of(SPEC, stage.store, stage.context).forced_failure is None
 
 
+def test_an_account_that_another_one_replaced_is_told(tmp_path: Path) -> None:
+    """The status names the account that failed before another one was used, until it works again."""
+    both = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("b",))))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "refuses", "b": "ok"}))
+    assert stage.run(both).status == "renewed"
+    assert status_of(both, stage.store, stage.context).failed_accounts == ("a",)
+    stage.enter(RunWorld(hosts={"a": "ok", "b": "refuses"}))
+    assert stage.run(both, force=True).status == "renewed"
+    assert status_of(both, stage.store, stage.context).failed_accounts == ("b",)
+
+
 @pytest.mark.parametrize("reason", ["revoked", "changed"])
 def test_what_is_due_for_another_reason_is_due_now(tmp_path: Path, reason: str) -> None:
     """The status of a revoked or changed certificate gives no renewal time in the future."""

@@ -253,14 +253,15 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
-    else:  # a blocked route needs no action as long as another one works
+    else:  # a blocked route needs no action as long as another one works, but for an account that has failed its test
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
         failed = (check for check in bad if check.code == "last-run")  # another run would only fail again
         expiry = (check for check in checks if check.code == "expiry")
         # There is none yet, or it is no longer good.
         needed = (check for check in expiry if check.result == "bad" or check.evidence.get("not_after", "") is None)
+        refused = (check for check in checks if check.result == "bad" and check.code == "dns-credentials")
         lasting = (check for check in bad if check.code != "txt-stale")  # an old value stops no renewal
-        candidates = itertools.chain(failed, needed, lasting, bad)
+        candidates = itertools.chain(failed, needed, refused, lasting, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
 
