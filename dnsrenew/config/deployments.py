@@ -30,6 +30,13 @@ _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
 """Options that name a file with a content of its own."""
 
 
+_SERVED_BY: Final = {
+    **dict.fromkeys(("nginx", "apache", "apache2", "httpd", "lighttpd", "mosquitto", "homeassistant"), "files"),
+    "jellyfin": "pkcs12",
+}
+"""The targets of servers that are none themselves, as `init` writes them."""
+
+
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
     """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate.
 
@@ -48,7 +55,9 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     kind = entry.target(to) if isinstance(to, str) else None
     if kind is None:
         known = entry.names()
-        scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known))
+        meant = _SERVED_BY.get(str(to).lower())
+        fix = texts.TARGET_OF.format(server=to, to=meant) if meant else None
+        scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known), fix)
         return Deployment(_RUN)
     options = {key: item for key, item in table.items() if key != "to"}
     scope = replace(scope, literal=isinstance(value, Deployment))

@@ -454,6 +454,8 @@ WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
+SAME_FIRST: Final = Phrase("Two certificates start with {name}.")
+DELETE_OR_NAME: Final = Phrase('Delete one, or write name = "…" in one.')
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
 CERTIFICATE_THERE: Final = Phrase("certificate number {number} in {file}")
 NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be used as the name of a folder')
@@ -477,6 +479,7 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 
 DEPLOYMENT: Final = Phrase('a table such as {{ to = "hfs" }} or {{ run = ["systemctl", "reload", "nginx"] }}')
 ADD_TARGET: Final = Phrase("Add `to`, which can be {targets}.")
+TARGET_OF: Final = Phrase('For {server}, use to = "{to}".')
 NO_TARGET: Final = Phrase("This deployment has neither `to` nor `run`.")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")

@@ -18,7 +18,7 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
+from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list, refused
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
@@ -70,7 +70,7 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     absent = [base for base, is_absent in bases.items() if is_absent]
     if absent:
         fields = {"names": [*map(names.shown, absent)], "zone": names.shown(draft.zones[absent[0]])}
-        doubt(ConfigError.of(texts.NAME_ABSENT, **fields))
+        doubt(ConfigError.of(texts.NAME_ABSENT if doubt is refused else texts.NAME_LATER, **fields))
 
 
 def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
@@ -104,6 +104,8 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
         raise ConfigError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
     if names.is_ip(plain):
         raise ConfigError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
+    if draft.is_public_ca and "." not in names.base_domain(plain):
+        raise ConfigError.of(texts.DOMAIN_NO_DOT)
     expected = refusal(names.base_domain(plain)) if draft.is_public_ca else None
     if expected is not None:
         raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
