@@ -408,8 +408,8 @@ NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a
 NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
 STAGING: Final = Phrase(
-    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory`, and write "
-    'staging = "{ca}-staging" in [ca.{ca}].'
+    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory` (and `trust`, if "
+    '[ca.{ca}] has it), and write staging = "{ca}-staging" in [ca.{ca}].'
 )
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────

@@ -147,8 +147,8 @@ TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {re
 NO_REHEARSAL: Final = Text(
     "init-answer-wrong",
     "The CA {ca} has no staging server for a dry run.",
-    "Set rehearse = false, or define another table, such as [ca.{ca}-staging] with its `directory`, and write "
-    'staging = "{ca}-staging" in [ca.{ca}].',
+    "Set rehearse = false, or define another table, such as [ca.{ca}-staging] with its `directory` (and `trust`, if "
+    '[ca.{ca}] has it), and write staging = "{ca}-staging" in [ca.{ca}].',
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
