@@ -325,13 +325,13 @@ def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
 
 def test_why_the_last_deployment_failed(tmp_path: Path) -> None:
     """The cause of a failed deployment is repeated, and comes before another one, whatever the port serves."""
-    for port_of in (stored, lambda _: make_certificate(tmp_path / "other")):
-        with serving(port_of(deployed_facts(tmp_path))) as port:
+    for served in (stored(deployed_facts(tmp_path)), make_certificate(tmp_path / "other")):
+        with serving(served) as port:
             found = deployed_facts(tmp_path, port, ok=False)
             ((key, record),) = found.state(NAME).deployments.items()
             error = {"code": "deploy-refused", "message": "nginx says: unknown directive.", "fix": ""}
             records = {key: {**record, "error": error}}
-            found.store.update(NAME, lambda state, records=records: replace(state, deployments=records))
+            found.store.write_state(NAME, replace(found.state(NAME), deployments=records))
             check = look(found)
         assert check.summary.endswith(". The last deployment failed: nginx says: unknown directive.")
         assert check.fix == "Fix the cause first, then deploy again: dnsrenew deploy home"

@@ -18,7 +18,18 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list, refused
+from dnsrenew.extensions.setup.init.draft import (
+    NO,
+    NONE,
+    YES,
+    Doubt,
+    InitDraft,
+    Prompt,
+    Question,
+    read_flag,
+    read_list,
+    refused,
+)
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)

@@ -171,9 +171,7 @@ DOMAIN_REFUSED: Final = Text(
     "{answer} cannot be used for a certificate. Use {expected}.",
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
-DOMAIN_NO_DOT: Final = Text(
-    DOMAIN_REFUSED.code, "No public CA issues for a name without a dot.", DOMAIN_REFUSED.fix
-)
+DOMAIN_NO_DOT: Final = Text(DOMAIN_REFUSED.code, "No public CA issues for a name without a dot.", DOMAIN_REFUSED.fix)
 RESOLVER_NEEDED: Final = Phrase(
     "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and pass it with "
     "--answers."
@@ -183,9 +181,7 @@ NAME_ABSENT: Final = Text(
     "{names} does not exist in DNS, though {zone} does.",
     "Check your spelling. If you will add the name later, enter the same answer again.",
 )
-NAME_LATER: Final = Text(
-    NAME_ABSENT.code, "{names} does not exist in DNS yet: add it before people use it.", ""
-)
+NAME_LATER: Final = Text(NAME_ABSENT.code, "{names} does not exist in DNS yet.", "Add it before people use it.")
 CONTACT_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not an email address.", "Enter one such as me@example.com, or none."
 )
