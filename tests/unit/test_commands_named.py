@@ -304,6 +304,24 @@ class Place:
         assert "deferred" in self.type("renew", is_attended=True)[1]
         return said[-1]
 
+    def forced(self) -> str:
+        """A forced renewal that failed."""
+        self.renewed("status")
+        self.workspace.lab.host.behaviour = "refuses"
+        self.type("renew --force")
+        self.workspace.lab.host.behaviour = "ok"
+        return self.type("status")[1]
+
+    def replaced(self) -> str:
+        """An account that failed before another one was used."""
+        self.renewed("status")
+        key = "lab/dns-01/dns=first"
+        (path,) = self.workspace.store.glob("certificates/*/state.json")
+        state = json.loads(path.read_text())
+        state["routes"] = {key: {"failed": state["not_before"], "code": "provider-unauthorized"}}
+        path.write_text(json.dumps(state))
+        return self.type("status")[1]
+
     def forgotten(self, *names: str) -> str:
         """Certificates that the configuration no longer names."""
         domains = ("example.test", "b.example.test")
@@ -627,6 +645,8 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "renewal.DEBT_PAID": (Place.owing, ""),
     "operations.ISSUER_FOREIGN": (Place.foreign, "home --certificate other.pem --key other.key"),
     "cli.NOTHING_FOUND": (lambda place: place.type("providers --search qqqqqq")[1], ""),
+    "cli.FORCED_FAILURE": (Place.forced, ""),
+    "cli.ACCOUNT_FAILED": (Place.replaced, ""),
     "cli.UNCONFIGURED": (lambda place: place.forgotten("home"), "--yes"),
     "cli.SEVERAL_UNCONFIGURED": (lambda place: place.forgotten("home", "other"), "home --yes"),
     "cli.IMPORT_INIT": (Place.settings, ""),

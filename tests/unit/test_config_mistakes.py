@@ -168,7 +168,7 @@ CASES = [
         8,
         "ca.lab.staging",
         "a URL",
-        '[ca.lab-staging] with its `directory`, and write staging = "lab-staging" in [ca.lab].',
+        '[ca.lab-staging] with its `directory` (and `trust`, if [ca.lab] has it), and write staging = "lab-staging"',
     ),
     (HOME + '[[certificate]]\ndomains = ["a.test/"]\n', 5, "certificate[0].domains[0]", '"a.test/"', "/ at the end"),
     (HOME + '[[certificate]]\ndomains = ["a.test.."]\n', 5, "certificate[0].domains[0]", '"a.test.."', "empty label"),
