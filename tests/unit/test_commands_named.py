@@ -264,13 +264,13 @@ class Place:
         self.workspace.lab.host.behaviour = "ok"
         return said
 
-    def deployed(self, path: str = "there") -> str:
+    def deployed(self, path: str = "there", line: str = "renew") -> str:
         """A program of a deployment that failed, and is mended."""
         program = self.workspace.path / "program"
         program.write_text("#!/bin/sh\nexit 1\n")
         program.chmod(0o700)
         self.configure({"certificate.0.deploy": [{"to": "run", "run": [str(program)]}]})
-        said = self.type("renew")[1]
+        said = self.type(line)[1]
         program.write_text("#!/bin/sh\nexit 0\n")
         return said
 
@@ -658,7 +658,11 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "doctor.keeping.SCHEDULE_NO_SCHEDULER": (Place.unscheduled, ""),
     "cli.NOTHING_RENEWS_HERE": (lambda place: place.unscheduled("status"), ""),
     "acme.REVOCATION_REFUSED": (Place.refused, ""),
-    "doctor.keeping.SERVED_PENDING": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor.keeping.SERVED_FIRST": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor.keeping.SERVED_PENDING": (
+        lambda place: place.deployed(line="renew --no-deploy") and place.type("doctor")[1],
+        "",
+    ),
     "doctor.CHECK_FAILED": (lambda place: place.confused("doctor"), ""),
     "doctor.issuer.LIMITS_BY_HAND": (Place.held, ""),
     "setup.importing.STEP_ADD": (Place.imported_twice, ""),
