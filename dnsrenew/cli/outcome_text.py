@@ -235,7 +235,7 @@ class OutcomeText(Frozen):
         return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]
 
     def _routes(self, outcome: Outcome) -> list[tuple[str, str]]:
-        """Return a row for each route in order, with its error unless that is the error of the outcome."""
+        """Return a row for each route in order, with its error unless that is shown as the error of the outcome."""
         rows = []
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
@@ -246,7 +246,7 @@ class OutcomeText(Frozen):
                 orders = formatting.count(attempt.orders, texts.ORDER)
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
                 route = (texts.TRIED if attempt.orders else texts.TRIED_WITHOUT_ORDER).format_map(fields)
-            if attempt.error is not None and not (last and attempt.error is outcome.error):
+            if attempt.error is not None and ((skipped and number) or not (last and attempt.error is outcome.error)):
                 # Where another route worked, this is all that needs a fix.
                 shown = self._reason_and_fix if outcome.error is None else self._reason
                 route = texts.HEADED.format(head=route, text=shown(attempt.error))

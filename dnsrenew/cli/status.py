@@ -142,6 +142,14 @@ class ProblemText(Frozen):
         for certificate in found:
             if certificate.last_failure is not None:
                 lines += self._failure(failed.pop(_cause(certificate), []))
+            if (forced := certificate.forced_failure) is not None:
+                ago = formatting.distance(formatting.as_time(forced["time"]) or self.now, self.now)
+                fields = {"name": certificate.name, "ago": ago, "message": say(forced.get("message") or "")}
+                lines += formatting.marked(yellow("!"), texts.FORCED_FAILURE.format(**fields), self.columns)
+            if failing := certificate.failed_accounts:
+                used = formatting.describe_route({**(certificate.route or {}), "ca": None})
+                fields = {"name": certificate.name, "account": formatting.listed(failing), "used": used}
+                lines += formatting.marked(yellow("!"), texts.ACCOUNT_FAILED.format(**fields), self.columns)
             for result in certificate.deployed:
                 lines += [] if result.ok else deployment_lines(result, self.columns, name=certificate.name)
             if (since := certificate.csr_since) is not None:

@@ -541,6 +541,13 @@ SAME_FAILURE: Final = "{certificates} ({names})"
 UNREADABLE_CERTIFICATE: Final = "{name}: {message}"
 EARLIER_FAILURE: Final = "{route}: {reason}"
 EARLIER: Final = "  before that: "
+FORCED_FAILURE: Final = (
+    "{name}: the forced renewal failed {ago}: {message} To find the cause, run: dnsrenew doctor {name} --probe"
+)
+ACCOUNT_FAILED: Final = (
+    "{name}: the account {account} failed in the last renewal; {used} was used. To find the cause, run: "
+    "dnsrenew doctor {name} --probe"
+)
 NOT_DUE_BEFORE: Final = "It is not due before {renewal}. To renew it earlier, run: dnsrenew renew {name} --force"
 
 # ── deploy, csr, install ────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
-from dnsrenew.config.schema import FieldScope, Key, Table, brackets
+from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
@@ -180,6 +180,7 @@ class CertificateTables:
         self.default_ca_used: bool = False
         self.default_ca = default_ca
         self.places: dict[str, tuple[FieldScope, KeyPath]] = {}
+        self._named: set[str] = set()
         self._accounts = accounts
         self._cas = cas
         self._doh = doh
@@ -197,6 +198,19 @@ class CertificateTables:
                 scope.mistake(item_path, error.found or kind(table), error.expected)
                 continue
             self._read_one(values, table, scope, item_path)
+
+    def check_files(self, report: MistakeReport) -> None:
+        """Add a mistake where two certificates are deployed to the same file."""
+        names = {(scope.file, path): name for name, (scope, path) in self.places.items()}
+        for written, ((first, there), *others) in report.written.items():
+            for scope, path in others:
+                one, other = (first.file, there[:2]), (scope.file, path[:2])
+                if one == other or report.has_mistake(path[:-1]) or not names.keys() >= {one, other}:
+                    continue
+                line = report.line(first.file, there)
+                where = texts.LINE.format(name=names[one], file=os.path.basename(first.file), line=line)
+                fields = {"first": where if line else names[one], "name": names[other], "path": written}
+                scope.mistake(path, texts.FILE_OF_TWO.format(**fields), texts.FILE_OF_ITS_OWN)
 
     def read_document(
         self, table: Mapping[str, Any], scope: FieldScope, defaults: Mapping[str, Any]
@@ -247,7 +261,7 @@ class CertificateTables:
         if name is None and "name" not in table and 0 in identifiers:
             name = _default_name(identifiers[0], scope, path)
         if name is not None:
-            self._check_name(name, scope, path)
+            self._check_name(name, scope, path, is_given="name" in table)
         ca = self._check_settings(values, table, identifiers, scope, path) or self.default_ca
         if "routes" not in values:
             values["routes"] = DEFAULT_ROUTES
@@ -279,9 +293,15 @@ class CertificateTables:
             values["routes"] = check_routes(needs, scope, path, self._accounts, self._cas)
         return ca
 
-    def _check_name(self, name: str, scope: FieldScope, path: KeyPath) -> None:
+    def _check_name(self, name: str, scope: FieldScope, path: KeyPath, *, is_given: bool) -> None:
         first, there = self.places.setdefault(name, (scope, path))
-        if first is not scope or there != path:
+        if is_given:
+            self._named.add(name)
+        if first is scope and there == path:
+            return
+        if first is scope and name not in self._named:
+            scope.mistake((*path, "name"), texts.SAME_FIRST.format(name=name), texts.DELETE_OR_NAME)
+        else:
             where = texts.CERTIFICATE_HERE if first is scope else texts.CERTIFICATE_THERE
             expected = texts.ANOTHER_NAME.format(where=where.format(number=int(there[1]) + 1, file=first.file))
             scope.mistake((*path, "name"), texts.NAME_AGAIN.format(name=quoted(name)), expected)

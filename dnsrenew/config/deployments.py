@@ -30,6 +30,13 @@ _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
 """Options that name a file with a content of its own."""
 
 
+_SERVED_BY: Final = {
+    **dict.fromkeys(("nginx", "apache", "apache2", "httpd", "lighttpd", "mosquitto", "homeassistant"), "files"),
+    "jellyfin": "pkcs12",
+}
+"""The targets of servers that are none themselves, as `init` writes them."""
+
+
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
     """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate.
 
@@ -48,7 +55,9 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
     kind = entry.target(to) if isinstance(to, str) else None
     if kind is None:
         known = entry.names()
-        scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known))
+        meant = _SERVED_BY.get(str(to).lower())
+        fix = texts.TARGET_OF.format(server=to, to=meant) if meant else None
+        scope.mistake((*path, "to"), describe_found(to), one_of(known), nearest(to, known), fix)
         return Deployment(_RUN)
     options = {key: item for key, item in table.items() if key != "to"}
     scope = replace(scope, literal=isinstance(value, Deployment))
@@ -76,6 +85,8 @@ def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: K
         scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(kind.one_of)))
     _check_modes(values, table, scope, path)
     _check_files(values, scope, path)
+    for name in (each for each in kind.writes if each in values):
+        scope.report.written.setdefault(os.path.normpath(values[name]), []).append((scope, (*path, name)))
     _check_access(kind, values, table, scope, path)
     return values
 

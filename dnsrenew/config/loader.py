@@ -158,6 +158,7 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
     has_doh = "resolver" in values and bool(values["resolver"].doh)
     certificates = CertificateTables(default_ca, accounts=accounts, cas=cas, doh=has_doh)
     _read_each("certificate", every, certificates.read)
+    certificates.check_files(main.report)
     if certificates.default_ca_used or "default_ca" in values:
         cas.check_used(default_ca, main, ("default_ca",))
     fleet = fleet_settings(main_source.table, values.get("store"), certificates, main)

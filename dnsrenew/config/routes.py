@@ -57,12 +57,12 @@ _CHALLENGES_OF: Final = {
 }
 
 
-def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
-    """Read one route; return None if its challenge is invalid."""
+def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | tuple[str, ...]:
+    """Read one route; if its challenge is invalid, return only its accounts."""
     values = _ROUTE.read(value, scope, path)
     challenge = values.get("challenge")
     if challenge is None:
-        return None
+        return tuple(values.get("dns", ()))
     for key in values:
         challenges = _CHALLENGES_OF.get(key, (challenge,))
         if challenge not in challenges and values[key] != {"follow_cname": True, "app": False}.get(key):
@@ -75,12 +75,12 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | None:
 
 
 class RouteNeeds(Frozen):
-    """What the check of routes needs of a certificate: its routes as read, its domains and its CA.
+    """What the check of routes needs of a certificate: its routes (:func:`route`), its domains and its CA.
 
     :ivar identifiers: the valid domains, by their index in the list.
     """
 
-    routes: tuple[Route | None, ...]
+    routes: tuple[Route | tuple[str, ...], ...]
     identifiers: Mapping[int, str]
     ca: str
 
@@ -97,9 +97,10 @@ def check_routes(
     first: dict[tuple[Any, ...], int] = {}
     valid = []
     for index, one in enumerate(routes):
-        if one is None:
-            continue
         item_path = (*routes_path, index)
+        _check_names(one if isinstance(one, tuple) else one.dns, accounts, scope, item_path)
+        if isinstance(one, tuple):
+            continue
         valid.append(one)
         identity = _identity(one, needs.ca)
         same = first.setdefault(identity, index)
@@ -131,21 +132,25 @@ def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: Ke
         scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_ARGUMENT if scope.python else texts.ACCOUNT_NEEDED)
 
 
+def _check_names(names: Sequence[str], accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:
+    """Check that the accounts exist."""
+    known = tuple(accounts.names)
+    for name in names:
+        if name not in known:
+            found = texts.UNKNOWN_ACCOUNT.format(account=quoted(name))
+            scope.mistake((*path, "dns"), found, one_of(known), nearest(name, known))
+
+
 def _check_accounts(
     one: Route, needs: RouteNeeds, accounts: DnsAccountTables, scope: FieldScope, path: KeyPath
 ) -> None:
-    """Check that the accounts exist and can write the names.
+    """Check that the accounts can write the names.
 
     With ``follow_cname`` a CNAME can lead into another zone, so the zones are checked only when it is followed.
     """
-    known = tuple(accounts.names)
-    for name in one.dns:
-        if name not in accounts.names:
-            found = texts.UNKNOWN_ACCOUNT.format(account=quoted(name))
-            scope.mistake((*path, "dns"), found, one_of(known), nearest(name, known))
     if not CHALLENGES[one.challenge].writes_dns or (one.alias is None and one.follow_cname):
         return
-    names = one.dns or known
+    names = one.dns or tuple(accounts.names)
     for name in (one.alias,) if one.alias else filterfalse(is_ip, needs.identifiers.values()):
         if names and not accounts.covers(names, base_domain(name)):
             key = "alias" if one.alias else "follow_cname"

@@ -55,6 +55,7 @@ class MistakeReport:
     :ivar plain_secrets: keys of secrets in plain text.
     :ivar file_names: keys of secrets in plain text that are the name of an existing file, with that name.
     :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
+    :ivar written: the keys that name a file to deploy to, by its path.
     :ivar refused: whether a document says what only the configuration may say (:meth:`FieldScope.check_plain`).
     """
 
@@ -67,6 +68,7 @@ class MistakeReport:
         self.plain_secrets: list[str] = []
         self.file_names: dict[str, str] = {}
         self.odd_secrets: list[str] = []
+        self.written: dict[str, list[tuple[FieldScope, KeyPath]]] = {}
         self.refused = False
         self._prefix = prefix
         self._mistakes: list[Unlocated] = []
@@ -94,6 +96,10 @@ class MistakeReport:
             return validation.shown_place(path, self.tables.get(file, {}))
         hidden = len(self._prefix)
         return shown_key(path[hidden:] if hidden and path[:hidden] == self._prefix else path) or texts.ARGUMENTS
+
+    def line(self, file: str, path: KeyPath) -> int | None:
+        """Return the line of a key; None if it is not in a file."""
+        return line_of(path, key_lines(self.sources.get(file, "")))
 
     def mistakes(self) -> list[Mistake]:
         """Return all mistakes, in the order of files and lines."""

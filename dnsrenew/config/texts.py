@@ -408,8 +408,8 @@ NOT_LOCAL: Final = Phrase("a public name: public CAs do not issue for names of a
 NOT_A_SUFFIX: Final = Phrase("a domain below it: public CAs do not issue for a public suffix")
 
 STAGING: Final = Phrase(
-    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory`, and write "
-    'staging = "{ca}-staging" in [ca.{ca}].'
+    "Define its staging server as another table, such as [ca.{ca}-staging] with its `directory` (and `trust`, if "
+    '[ca.{ca}] has it), and write staging = "{ca}-staging" in [ca.{ca}].'
 )
 
 # ── phrases: DNS accounts ───────────────────────────────────────────────────────────────
@@ -454,6 +454,8 @@ WORKING_ACCOUNT: Final = Phrase("an account that works")
 
 PROFILE: Final = Phrase('the name of a profile, or {{ prefer = "…" }}')
 NAME_AGAIN: Final = Phrase("Another certificate has the name {name}.")
+SAME_FIRST: Final = Phrase("Two certificates start with {name}.")
+DELETE_OR_NAME: Final = Phrase('Delete one, or write name = "…" in one.')
 CERTIFICATE_HERE: Final = Phrase("certificate number {number}")
 CERTIFICATE_THERE: Final = Phrase("certificate number {number} in {file}")
 NAME_NEEDED: Final = Phrase('a word such as "home", because {name} cannot be used as the name of a folder')
@@ -477,11 +479,15 @@ WILDCARD: Final = Phrase("Add a dns-01 route: http-01 and tls-alpn-01 cannot val
 
 DEPLOYMENT: Final = Phrase('a table such as {{ to = "hfs" }} or {{ run = ["systemctl", "reload", "nginx"] }}')
 ADD_TARGET: Final = Phrase("Add `to`, which can be {targets}.")
+TARGET_OF: Final = Phrase('For {server}, use to = "{to}".')
 NO_TARGET: Final = Phrase("This deployment has neither `to` nor `run`.")
 NO_FILE: Final = Phrase("This deployment does nothing.")
 AT_LEAST_ONE: Final = Phrase("Add at least one of {keys}.")
 KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as "0600" (with `group`, also "0640")')
 OPEN_MODE: Final = Phrase('a mode that does not let others write, such as "0644"')
+FILE_OF_TWO: Final = Phrase("Certificates {first} and {name} both write {path}.")
+LINE: Final = Phrase("{name} ({file}:{line})")
+FILE_OF_ITS_OWN: Final = Phrase("Use a file of its own for each, or one certificate with all names.")
 OWN_FILE: Final = Phrase("another file: `{key}` already uses this one")
 SOCKET: Final = Phrase("the path of a socket, or HOST:PORT on this machine, because the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// if it is on this machine")

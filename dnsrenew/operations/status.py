@@ -76,6 +76,8 @@ def status_of(
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
         deployed=deployed,
         deployment_pending=pending,
+        forced_failure=None if state.last_failure else _shown(state.forced_failure),
+        failed_accounts=_failed_accounts(state),
         csr_since=_awaited_since(spec.name, store, state),
         known=known,
         after_owed=bool(debts),
@@ -284,6 +286,15 @@ def route_from_keys(keys: tuple[str, ...]) -> model.RouteTaken | None:
     accounts = dict.fromkeys(_read(account) for several in writers for account in several.split("+"))
     challenge = challenges.pop() if len(challenges) == 1 else "mixed"
     return model.RouteTaken(ca=_read(routes[0][0]), challenge=challenge, dns=tuple(accounts))
+
+
+def _failed_accounts(state: State) -> tuple[str, ...]:
+    """Return the accounts that failed before another one led to the certificate; not those that a CA did not see."""
+    keys = tuple(key for key, entry in state.routes.items() if not entry["code"].startswith("ca-"))
+    failed, used = route_from_keys(keys), route_from_keys(state.worked)
+    if failed is None or used is None or state.last_failure or state.forced_failure:
+        return ()
+    return tuple(name for name in failed.dns if name not in used.dns)
 
 
 def _read(text: str) -> str:

@@ -54,11 +54,10 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
     attempts = (*planner.attempts, attempt.ended(error, job.context.clock.monotonic()))
     state, at = job.state, None
     if not isinstance(error, Cancelled | LockedError | StoreError) and not job.options.dry_run:
-        if not job.is_only_forced:
-            now, ordered = job.context.clock.now(), planner.has_ordered or attempt.orders > 0
-            with contextlib.suppress(StoreError):  # it must not hide the error itself
-                remember = partial(_failed, job, error=error, now=now, ordered=ordered, attempts=attempts)
-                state = _update(job, remember)
+        now, ordered = job.context.clock.now(), planner.has_ordered or attempt.orders > 0
+        with contextlib.suppress(StoreError):  # it must not hide the error itself
+            remember = partial(_failed, job, error=error, now=now, ordered=ordered, attempts=attempts)
+            state = _update(job, remember)
         at = _next_attempt(job, state)
     status = _STATUSES.get(type(error), "failed")
     return job.outcome(status, state=state, error=error, attempts=attempts, next_attempt=at), state
@@ -76,8 +75,6 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
         return job.outcome("failed", error=error, attempts=attempts), job.state
 
     def remember(state: State) -> State:
-        if job.is_only_forced:
-            return planner.with_route_history(state, now)
         failed = _failed(
             job, state, error=error, now=now, ordered=planner.has_ordered, attempts=attempts, retry_after=after
         )
@@ -122,6 +119,8 @@ def _with_dns_first(
 def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **known: Any) -> State:
     """Return the state after a failure, with its pause and what an edit would change."""
     failed = history.after_failure(state, error, now, job.context.random, **known)
+    if job.is_only_forced:
+        return state.forced(failed)
     return replace(failed, tried_with=job.options.fingerprint(job.spec, failed))
 
 

@@ -146,7 +146,8 @@ _ASKED_AT: Final = "asked_at"
 _ROLLED_BACK: Final = "rolled_back"
 _LIFETIME: Final = "lifetime"
 _REQUEST: Final = "csr"
-_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST})
+_FORCED: Final = "forced_failure"
+_OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST, _FORCED})
 """Of ``extra``: what is said of the current version alone."""
 
 
@@ -364,6 +365,21 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         :param mark: stands for the request.
         """
         return self if mark is None else replace(self, extra={**self.extra, _REQUEST: mark})
+
+    @property
+    def forced_failure(self) -> dict[str, Any] | None:
+        """The failure of a forced renewal that no other attempt has followed; None: there is none. In ``extra``."""
+        try:
+            return failure(self.extra.get(_FORCED))
+        except DamagedFile:
+            return None
+
+    def forced(self, failed: State) -> State:
+        """Return the state after a renewal of what is not due has failed, which says nothing about the next one.
+
+        :param failed: the state after such a failure of what is due.
+        """
+        return replace(self, extra={**self.extra, _FORCED: json_files.with_templates(failed.last_failure or {})})
 
     def put_back(self, now: datetime, wanted: str) -> State:
         """Return the state after a person has put its version back into force.

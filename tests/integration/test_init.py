@@ -433,12 +433,19 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
 
 
 def test_a_doubtful_answer_that_is_given_twice(newcomer: Newcomer) -> None:
-    """A name that is not in DNS is accepted if the answer is repeated with Enter."""
+    """A name that is not in DNS is accepted if the answer is repeated with Enter, and at once after Ctrl-C."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False, contact="me@example.test") as talk:
         talk.answer("Which domain", f"later.{ZONE}")
-        talk.expect("does not exist in DNS")
+        talk.expect("enter the same answer again")
+        talk.answer("Which domain", "")
+        talk.expect("does not exist in DNS yet")
+        talk.expect("Do you agree")
+        talk.interrupt()
+        assert talk.end() == 130, talk.text
+    with newcomer.talk(deploy="none", schedule=False, rehearse=False, contact="me@example.test") as talk:
         talk.answer("Which domain", "")
         talk.answer("Do you agree", "y")
+        assert "enter the same answer again" not in talk.text
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account)
         assert talk.end() == 0, talk.text
@@ -884,6 +891,11 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     assert answered(newcomer, f"www.{ZONE}")[0] == 0
     lab.add_zone("third-init.test", "@ A 192.0.2.1\n", key=lab.other_key)
     argv = newcomer.argv("--deploy", "none", "--schedule", "no", "--rehearse", "no")
+    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+        talk.expect("Add a certificate to it?")
+        talk.interrupt()
+        talk.expect("Stopped; no configuration was written.")
+        assert talk.end() == 130
     with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", "third-init.test")

@@ -81,6 +81,8 @@ class FakeStatus:
     deployed: tuple[DeploymentResult, ...] = ()
     deployment_pending: bool = False
     after_owed: bool = False
+    forced_failure: dict[str, Any] | None = None
+    failed_accounts: tuple[str, ...] = ()
     csr_since: datetime | None = None
     versions: tuple[Any, ...] = ()
     known: bool = True

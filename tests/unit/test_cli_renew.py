@@ -1017,6 +1017,10 @@ def test_a_route_that_was_not_tried_is_called_skipped_everywhere(workspace: Memo
     assert "home: ✗ skipped dns-01 at lab: " in done.stderr
     assert re.search(r"^  skipped +dns-01 at lab$", done.stdout, re.MULTILINE), done.stdout
     assert "tried" not in done.stdout
+    routes = [{"challenge": "http-01", "webroot": "/nowhere"}, {"challenge": "dns-01", "dns": "home"}]
+    workspace.write({"certificate": [{"name": "home", "domains": ["a.other.test"], "routes": routes}]})
+    done = workspace.run("renew", "--now")
+    assert re.search(r"^  skipped +dns-01.* at lab: No DNS account can ", done.stdout, re.MULTILINE), done.stdout
     workspace.write({"certificate": [{"name": "home", "domains": ["example.test"]}]})
     steps = [float(each) for each in re.findall(r"\(([\d.]+) s\)", workspace.run("renew").stderr)]
     assert sum(steps[:-1]) == pytest.approx(steps[-1], abs=0.05 * len(steps))

@@ -162,6 +162,23 @@ def test_a_failure_of_what_is_not_due_is_not_tried_again(show: Show) -> None:
     assert not any("--now" in line for line in lines)
 
 
+def test_a_failure_of_a_forced_renewal(show: Show) -> None:
+    """What failed and the command that finds the cause are said; --check does not fail because of it."""
+    forced = FAILURE | {"time": "2020-01-01T00:00:00Z"}
+    line = show(valid(forced_failure=forced), line="status --check")[-1]
+    assert line.startswith("! home: the forced renewal failed ")
+    assert line.endswith("ago: The CA did not see the value. To find the cause, run: dnsrenew doctor home --probe")
+
+
+def test_an_account_that_another_one_replaced(show: Show) -> None:
+    """The account that failed is named with what was used, though the certificate is valid."""
+    route = {"ca": "lab", "challenge": "dns-01", "dns": ["second"]}
+    assert show(valid(route=route, failed_accounts=("rfc2136",)), line="status --check")[-1] == (
+        "! home: the account rfc2136 failed in the last renewal; dns-01 with second was used. To find the cause, run: "
+        "dnsrenew doctor home --probe"
+    )
+
+
 def test_a_cause_that_is_common_is_reported_once(show: Show) -> None:
     """A common cause is shown once, with the number of certificates, some names and the earliest next attempt."""
     due = [

@@ -264,13 +264,13 @@ class Place:
         self.workspace.lab.host.behaviour = "ok"
         return said
 
-    def deployed(self, path: str = "there") -> str:
+    def deployed(self, path: str = "there", line: str = "renew") -> str:
         """A program of a deployment that failed, and is mended."""
         program = self.workspace.path / "program"
         program.write_text("#!/bin/sh\nexit 1\n")
         program.chmod(0o700)
         self.configure({"certificate.0.deploy": [{"to": "run", "run": [str(program)]}]})
-        said = self.type("renew")[1]
+        said = self.type(line)[1]
         program.write_text("#!/bin/sh\nexit 0\n")
         return said
 
@@ -303,6 +303,24 @@ class Place:
         assert not any("--now" in each for each in said[:-1])
         assert "deferred" in self.type("renew", is_attended=True)[1]
         return said[-1]
+
+    def forced(self) -> str:
+        """A forced renewal that failed."""
+        self.renewed("status")
+        self.workspace.lab.host.behaviour = "refuses"
+        self.type("renew --force")
+        self.workspace.lab.host.behaviour = "ok"
+        return self.type("status")[1]
+
+    def replaced(self) -> str:
+        """An account that failed before another one was used."""
+        self.renewed("status")
+        key = "lab/dns-01/dns=first"
+        (path,) = self.workspace.store.glob("certificates/*/state.json")
+        state = json.loads(path.read_text())
+        state["routes"] = {key: {"failed": state["not_before"], "code": "provider-unauthorized"}}
+        path.write_text(json.dumps(state))
+        return self.type("status")[1]
 
     def forgotten(self, *names: str) -> str:
         """Certificates that the configuration no longer names."""
@@ -627,6 +645,8 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "renewal.DEBT_PAID": (Place.owing, ""),
     "operations.ISSUER_FOREIGN": (Place.foreign, "home --certificate other.pem --key other.key"),
     "cli.NOTHING_FOUND": (lambda place: place.type("providers --search qqqqqq")[1], ""),
+    "cli.FORCED_FAILURE": (Place.forced, ""),
+    "cli.ACCOUNT_FAILED": (Place.replaced, ""),
     "cli.UNCONFIGURED": (lambda place: place.forgotten("home"), "--yes"),
     "cli.SEVERAL_UNCONFIGURED": (lambda place: place.forgotten("home", "other"), "home --yes"),
     "cli.IMPORT_INIT": (Place.settings, ""),
@@ -638,7 +658,11 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "doctor.keeping.SCHEDULE_NO_SCHEDULER": (Place.unscheduled, ""),
     "cli.NOTHING_RENEWS_HERE": (lambda place: place.unscheduled("status"), ""),
     "acme.REVOCATION_REFUSED": (Place.refused, ""),
-    "doctor.keeping.SERVED_PENDING": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor.keeping.SERVED_FIRST": (lambda place: place.deployed() and place.type("doctor")[1], ""),
+    "doctor.keeping.SERVED_PENDING": (
+        lambda place: place.deployed(line="renew --no-deploy") and place.type("doctor")[1],
+        "",
+    ),
     "doctor.CHECK_FAILED": (lambda place: place.confused("doctor"), ""),
     "doctor.issuer.LIMITS_BY_HAND": (Place.held, ""),
     "setup.importing.STEP_ADD": (Place.imported_twice, ""),

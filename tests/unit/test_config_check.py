@@ -229,7 +229,8 @@ def test_what_is_missing_on_this_machine(tmp_path: Path, line: str, code: str | 
     (tmp_path / "plain").write_text("")
     (tmp_path / "there").write_text("#!/bin/sh\n")
     (tmp_path / "there").chmod(0o700)
-    text = AGREED + HOME + names("example.org") + f"{line}\n" + names("a.example.org") + f"{line}\n"
+    other = line.replace('"k"', '"other"').replace("key.pem", "other.pem")  # each certificate has files of its own
+    text = AGREED + HOME + names("example.org") + f"{line}\n" + names("a.example.org") + f"{other}\n"
     warnings = check(tmp_path, text).warnings
     assert [notice.code for notice in warnings] == ([] if code is None else [code])
     if code is not None:

@@ -168,7 +168,7 @@ CASES = [
         8,
         "ca.lab.staging",
         "a URL",
-        '[ca.lab-staging] with its `directory`, and write staging = "lab-staging" in [ca.lab].',
+        '[ca.lab-staging] with its `directory` (and `trust`, if [ca.lab] has it), and write staging = "lab-staging"',
     ),
     (HOME + '[[certificate]]\ndomains = ["a.test/"]\n', 5, "certificate[0].domains[0]", '"a.test/"', "/ at the end"),
     (HOME + '[[certificate]]\ndomains = ["a.test.."]\n', 5, "certificate[0].domains[0]", '"a.test.."', "empty label"),
@@ -454,3 +454,41 @@ def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
         "certificate 1, ca: This is a list. Use a name of letters, digits, dots, hyphens and underscores.",
         'notify.to: This key is missing. Set it to a list of addresses, such as ["file:ntfy.txt"], or set `heartbeat`.',
     ]
+
+
+def test_a_server_that_is_no_target(tmp_path: Path) -> None:
+    """The name of a server in place of a target is answered with the target that `init` writes for it."""
+    for server, to in (("nginx", "files"), ("Apache", "files"), ("jellyfin", "pkcs12")):
+        said = mistake(tmp_path, GOOD + f'deploy = [{{ to = "{server}" }}]\n')
+        assert str(Mistake(**said)).endswith(f'"{server}" is not a known value. For {server}, use to = "{to}".')
+
+
+def test_an_account_beside_a_wrong_challenge(tmp_path: Path) -> None:
+    """The account of a route is checked too where its challenge is a mistake."""
+    said = mistakes(tmp_path, ROUTES + '{ challenge = "dns-02", dns = "hom" }]\n')
+    assert [one["key"] for one in said] == [f"certificate[0].routes[0].{key}" for key in ("challenge", "dns")]
+
+
+def test_two_certificates_start_with_the_same_domain(tmp_path: Path) -> None:
+    """Without a name of their own, what to do is said for people who never gave a name; with one, which name it is."""
+    table = '[[certificate]]\ndomains = ["example.test"]\n'
+    said = mistake(tmp_path, GOOD + table)
+    assert str(Mistake(**said)).endswith(
+        'Two certificates start with example.test. Delete one, or write name = "…" in one.'
+    )
+    assert "Another certificate has the name" in mistake(tmp_path, f'{GOOD}name = "example.test"\n{table}')["found"]
+
+
+def test_two_certificates_write_the_same_file(tmp_path: Path) -> None:
+    """A file that two certificates are deployed to is one mistake, with both lines; one of their own is none."""
+    other = '[[certificate]]\nname = "b"\ndomains = ["b.test"]\n'
+    entry = 'deploy = [{{ to = "{to}", {key} = "{path}" }}, {{ to = "files", certificate = "{path}.{to}" }}]\n'
+    both = [entry.format(to=to, key=key, path=f"{tmp_path}/x") for to, key in (("files", "leaf"), ("pkcs12", "path"))]
+    both[1] = both[1].replace("path =", 'password = "p", path =')
+    said = mistake(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/./x", 1))
+    assert (said["line"], said["key"]) == (10, "certificate[1].deploy[0].path")
+    assert str(Mistake(**said)).endswith(
+        f"Certificates example.test (dnsrenew.toml:6) and b both write {tmp_path}/x. Use a file of its own for each, "
+        "or one certificate with all names."
+    )
+    load(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/y"))

@@ -332,6 +332,9 @@ def test_failed_orders_hold_back_only_a_person(tmp_path: Path, monkeypatch: pyte
         check = limited(stage)
         monkeypatch.setattr(stage.facts, "state", lambda _: State(not_after=START + timedelta(days=20), ca="lab"))
         assert limited(stage).result == "ok"
+        forced = stage.facts.state("home").forced(State().failed("ca-dns", "It saw nothing.", START))
+        monkeypatch.setattr(stage.facts, "state", lambda _: forced)
+        assert limited(stage).result == "bad"  # not of another renewal: it was forced, and failed
     assert (check.result, check.blocks, check.evidence["limit"]) == ("bad", (), "failed-orders")
 
 

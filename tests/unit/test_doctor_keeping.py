@@ -17,12 +17,13 @@ from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.doctor import arranged, examine
 from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.folding import with_mended
 from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.redaction import of_host
 from dnsrenew.renewal import planner
 from dnsrenew.schedule.detect import ActiveSchedule
 from dnsrenew.schedule.host import this_host
-from dnsrenew.store import FolderStore
+from dnsrenew.store import FolderStore, State
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
 from tests.kit.deployments import make_certificate
@@ -213,6 +214,22 @@ def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
     assert (check.result, check.fix) == ("bad", f"Renew again: dnsrenew renew {NAME}")
 
 
+def test_a_failure_of_a_forced_renewal(tmp_path: Path) -> None:
+    """A forced renewal that failed is told until one succeeds; a mended cause advises another forced one."""
+    found = facts(tmp_path)
+    obtain(found)
+    failed = State().failed("provider-unauthorized", "The key is wrong.", found.context.clock.now())
+    failure = {**(failed.last_failure or {}), "fix": "Correct the key."}
+    found.store.update(NAME, lambda state: state.forced(replace(failed, last_failure=failure)))
+    check = store.last_run(found, spec_of(found))
+    assert (check.result, check.fix) == ("bad", "Correct the key.")
+    assert f"The forced renewal of {NAME} failed on " in check.summary
+    (mended, _) = with_mended([check, Check("dns-credentials", "ok", "", {})])
+    assert mended.fix == f"Renew again: dnsrenew renew {NAME} --force"
+    obtain(found)
+    assert store.last_run(found, spec_of(found)).result == "ok"
+
+
 def test_a_revoked_certificate(tmp_path: Path) -> None:
     """A revoked certificate is bad."""
     found = facts(tmp_path)
@@ -304,6 +321,20 @@ def test_a_certificate_that_is_not_deployed(tmp_path: Path) -> None:
     with serving(stored(deployed_facts(tmp_path))) as port:
         check = look(deployed_facts(tmp_path, port, ok=False))
     assert (check.result, check.evidence["targets"]) == ("bad", ["/srv/full.pem"])
+
+
+def test_why_the_last_deployment_failed(tmp_path: Path) -> None:
+    """The cause of a failed deployment is repeated, and comes before another one, whatever the port serves."""
+    for served in (stored(deployed_facts(tmp_path)), make_certificate(tmp_path / "other")):
+        with serving(served) as port:
+            found = deployed_facts(tmp_path, port, ok=False)
+            ((key, record),) = found.state(NAME).deployments.items()
+            error = {"code": "deploy-refused", "message": "nginx says: unknown directive.", "fix": ""}
+            records = {key: {**record, "error": error}}
+            found.store.write_state(NAME, replace(found.state(NAME), deployments=records))
+            check = look(found)
+        assert check.summary.endswith(". The last deployment failed: nginx says: unknown directive.")
+        assert check.fix == "Fix the cause first, then deploy again: dnsrenew deploy home"
 
 
 def test_without_deployments_there_is_nothing_to_say(tmp_path: Path) -> None:

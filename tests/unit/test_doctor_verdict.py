@@ -54,6 +54,10 @@ def shown(found: Diagnosis) -> tuple[bool | None, str | None, str | None]:
             (None, None, "Mend port-80-outside."),
         ),
         ([check("ca-reachable", "bad", "all", ca="le")], (True, "dns-01 backup zerossl", None)),
+        (
+            [check("schedule"), check("dns-credentials", "bad", "dns-01", dns="home"), check("port-80-free", "ok")],
+            (True, "http-01  le", "Mend dns-credentials."),
+        ),
         ([check("internet", "bad", "all")], (False, None, "Mend internet.")),
         ([check("ca-reachable", "unknown", "all")], (None, None, "Mend ca-reachable.")),
         (

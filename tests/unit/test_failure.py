@@ -20,7 +20,7 @@ SPEC = CertificateSpec(
 
 @pytest.mark.parametrize("behaviour", ["refuses", "secretless"])
 def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, behaviour: str) -> None:
-    """A failed forced renewal is in the outcome, but not in the status, and does not delay the regular renewal."""
+    """A failed forced renewal is told by the status until one succeeds, and does not delay the regular renewal."""
     stage = RunStage(tmp_path, RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
     stage.enter(RunWorld(hosts={"a": behaviour}))
@@ -32,11 +32,25 @@ def test_a_failure_of_what_was_only_forced_is_the_run_s_alone(tmp_path: Path, be
         assert outcome.next_attempt == outcome.next_renewal
     status = status_of(SPEC, stage.store, stage.context)
     assert (status.state, status.last_failure, status.next_attempt) == ("valid", None, None)
+    assert status.forced_failure is not None
+    assert status.forced_failure["message"] == outcome.error.message
     assert stage.run(SPEC).status == "not-due"
     assert status.next_renewal is not None
     stage.clock.elapsed += (status.next_renewal - stage.clock.now()).total_seconds()
     stage.enter(RunWorld(hosts={"a": "ok"}))
     assert stage.run(SPEC).status == "renewed"
+    assert status_of(SPEC, stage.store, stage.context).forced_failure is None
+
+
+def test_an_account_that_another_one_replaced_is_told(tmp_path: Path) -> None:
+    """The status names the account that failed before another one was used, until it works again."""
+    both = replace(SPEC, routes=(Route("dns-01", dns=("a",)), Route("dns-01", dns=("b",))))
+    stage = RunStage(tmp_path, RunWorld(hosts={"a": "refuses", "b": "ok"}))
+    assert stage.run(both).status == "renewed"
+    assert status_of(both, stage.store, stage.context).failed_accounts == ("a",)
+    stage.enter(RunWorld(hosts={"a": "ok", "b": "refuses"}))
+    assert stage.run(both, force=True).status == "renewed"
+    assert status_of(both, stage.store, stage.context).failed_accounts == ("b",)
 
 
 @pytest.mark.parametrize("reason", ["revoked", "changed"])

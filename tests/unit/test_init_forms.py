@@ -100,6 +100,13 @@ def test_wrong_answers(draft: InitDraft, changes: dict[str, Any], words: str) ->
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["localhost", "home"])
+def test_a_name_without_a_dot(draft: InitDraft, name: str) -> None:
+    """A public CA issues for no single word, and that is all that is said."""
+    with pytest.raises(ConfigError, match="No public CA issues for a name without a dot"):
+        check(draft, domains=[name])
+
+
 def test_a_person_has_to_set_records_and_nobody_is_there(draft: InitDraft) -> None:
     """The manual host is refused without a terminal and accepted at one."""
     answers = Answers({PROVIDER: {"provider": "manual"}})

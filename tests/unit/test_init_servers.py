@@ -16,9 +16,10 @@ from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import replace
+from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init import deployments
-from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Question, refused
+from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft, InitSurroundings, Question, refused
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.server import FoundServer, ServerHost, argument, words
 from dnsrenew.extensions.setup.init.servers import find_servers, this_server_host
@@ -404,6 +405,37 @@ def test_two_of_a_kind(machine: Machine) -> None:
     with pytest.raises(ConfigError) as caught:
         deployments.named(["apache"], draft)
     assert caught.value.evidence["known"] == ["nginx", "nginx-2"]
+
+
+def test_a_server_that_serves_another_certificate_of_the_configuration(machine: Machine) -> None:
+    """A server whose files another certificate has is no default, and is refused; one beside it with files is taken."""
+    machine.file("/etc/nginx/nginx.conf", SITES)
+    machine.program("nginx", "nginx")
+    entry = {"to": "files", "certificate": "/etc/nginx/tls/site.pem", "key": "/etc/nginx/tls/site.key"}
+    document = {"dns": {"x": {"provider": "manual"}}, "certificate": [{"domains": [DOMAIN], "deploy": [entry]}]}
+    draft = machine.draft("example.org", "*.example.org")
+    assert deploy_question().prompt(draft).default == "nginx"
+    draft.existing = ExistingConfig(b"", Config.from_dict(document, base=draft.folder))
+    prompt = deploy_question().prompt(draft)
+    assert (prompt.default, prompt.lines) == (
+        "none",
+        (f"1. nginx (/etc/nginx/nginx.conf): already serves {DOMAIN} from dnsrenew.toml",),
+    )
+    with pytest.raises(ConfigError, match=f"nginx already serves {DOMAIN} from dnsrenew.toml"):
+        deployments.named(["nginx"], draft)
+    draft.domains = ("example.org", "other.example.net")
+    (planned,) = deployments.named(["nginx"], draft)
+    assert planned.entry["certificate"] == "/etc/nginx/tls/other.pem"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")
+def test_a_service_of_another_user_is_no_default(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What neither root nor the running user has started is offered, but is no default."""
+    machine.file("/etc/nginx/nginx.conf", SITES)
+    machine.program("nginx", "nginx", unit="theirs", uid=os.geteuid() + 1)
+    monkeypatch.setattr(Discovery, "is_trusted_process", lambda *_: True)
+    prompt = deploy_question().prompt(machine.draft())
+    assert (prompt.default, prompt.lines) == ("none", ("1. nginx (/etc/nginx/nginx.conf): ready",))
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of POSIX")

@@ -374,6 +374,10 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     after_owed: bool = False
     """Whether a run was killed while the port of this certificate was in use: ``after`` has not been run yet, so a
     server may be stopped; ``warnings`` names the program."""
+    forced_failure: dict[str, Any] | None = None
+    """The failure of the last try, as ``last_failure``, if it was forced before the certificate was due."""
+    failed_accounts: tuple[str, ...] = ()
+    """The DNS accounts that failed before another one, or another route, led to the current certificate."""
     csr_since: datetime | None = None
     """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
     known: bool = True

@@ -24,7 +24,7 @@ from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, acco
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
 from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, with_mended
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_UNTESTED
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_FORCED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
 from dnsrenew.renewal.planner import Candidates, Selection
@@ -198,10 +198,13 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     return Diagnosis(name=spec.name, renewable=renewable, route=route, next_action=action, checks=checks)
 
 
+_FAILURES: Final = (LAST_RUN_FAILED.message, LAST_RUN_FORCED.message)
+
+
 def _open(check: Check, route: RouteTaken | None) -> Check:
     """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
     evidence = check.evidence
-    is_failure = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FAILED.message
+    is_failure = isinstance(check.summary, Message) and check.summary.template in _FAILURES
     if not is_failure or route is None or evidence.get("route") != route.to_dict():
         return check
     is_hosts = check.fix and str(evidence.get("code", "")).startswith("provider-")
@@ -250,14 +253,15 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
     elif renewable is None:
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
-    else:  # a blocked route needs no action as long as another one works
+    else:  # a blocked route needs no action as long as another one works, but for an account that has failed its test
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
         failed = (check for check in bad if check.code == "last-run")  # another run would only fail again
         expiry = (check for check in checks if check.code == "expiry")
         # There is none yet, or it is no longer good.
         needed = (check for check in expiry if check.result == "bad" or check.evidence.get("not_after", "") is None)
+        refused = (check for check in checks if check.result == "bad" and check.code == "dns-credentials")
         lasting = (check for check in bad if check.code != "txt-stale")  # an old value stops no renewal
-        candidates = itertools.chain(failed, needed, lasting, bad)
+        candidates = itertools.chain(failed, needed, refused, lasting, bad)
     return next((check.fix for check in candidates if check.fix), None)
 
 

@@ -7,9 +7,10 @@ from typing import Final, TypeVar
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
+from dnsrenew.errors import Message
 from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_MENDED
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_FORCED, LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
 """In the evidence of a check: the code of the finding that it follows from."""
@@ -110,7 +111,8 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
             return check
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
             return check
-        return Check.of(LAST_RUN_MENDED, "bad", check.evidence)
+        is_forced = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FORCED.message
+        return Check.of(LAST_RUN_FORCE_AGAIN if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
 
     return [mended(check) for check in checks]
 

@@ -364,4 +364,4 @@ def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | No
         return None, False, True
     ends = state.not_after
     is_valid = ends is not None and facts.context.clock.now() < ends
-    return ends, state.ca == ca and is_valid, not is_valid or state.last_failure is not None
+    return ends, state.ca == ca and is_valid, not is_valid or bool(state.last_failure or state.forced_failure)

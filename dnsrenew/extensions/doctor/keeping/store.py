@@ -12,6 +12,7 @@ from typing import Any, Final
 from dnsrenew.base.files import mount_of
 from dnsrenew.base.model import Certificate, CertificateSpec, Check, Deployment, rfc3339
 from dnsrenew.base.users import this_user
+from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.errors import DeployError, StoreError
@@ -23,6 +24,7 @@ from dnsrenew.renewal import deploying, due
 from dnsrenew.renewal.history import DAY
 from dnsrenew.renewal.planner import route_key
 from dnsrenew.schedule.detect import detect, has_scheduler
+from dnsrenew.store import State
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
 
@@ -162,14 +164,15 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     for debt in port_debts(facts.its, facts.store)(spec.name):
         owed = {"name": debt.certificate, "since": debt.since, "program": list(debt.program)}
         return Check.of(texts.LAST_RUN_OWES, "bad", owed, command=debt.fields["command"])
-    failure = state.last_failure
+    failure = state.last_failure or state.forced_failure
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
         evidence = {"name": spec.name, **kept, "failures": state.failures}
         fingerprints = due.Fingerprints(facts.its, facts.store)
         if state.tried_with is not None and fingerprints.of(spec, state) not in {None, state.tried_with}:
             return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
-        return Check.of(texts.LAST_RUN_FAILED, "bad", evidence, advice=failure.get("fix") or "")
+        text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
+        return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")
     at = due.next_renewal(spec, state)
     if at is None:
         return Check.of(texts.LAST_RUN_NONE, "ok", {"name": spec.name})
@@ -222,17 +225,26 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     evidence = {"name": spec.name, "ports": found}
     wrong = [each for each in found if each["result"] != "ok"]
     if wrong:
-        return _not_served(evidence, wrong)
+        return _with_cause(_not_served(evidence, wrong), spec, state)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
         evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
-        return Check.of(texts.SERVED_PENDING, "bad", evidence)
+        return _with_cause(Check.of(texts.SERVED_PENDING, "bad", evidence), spec, state)
     changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
     if changed:
         faults = [each.error.evidence["fault"] for each in changed if each.error]
         evidence |= {"targets": [each.target for each in changed], "faults": faults}
         return Check.of(texts.SERVED_CHANGED, "bad", evidence)
     return Check.of(texts.SERVED_OK, "ok", evidence, ports=listed) if listed else None
+
+
+def _with_cause(check: Check, spec: CertificateSpec, state: State) -> Check:
+    """Return a check with why the last deployment failed: another one would fail too."""
+    cause = next((each.error.message for each in deploying.recorded(spec, state) if each.error), None)
+    if cause is None:
+        return check
+    summary = texts.SERVED_FAILED.format(summary=check.summary, cause=cause)
+    return replace(check, summary=summary, fix=texts.SERVED_FIRST.format(name=spec.name))
 
 
 def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:

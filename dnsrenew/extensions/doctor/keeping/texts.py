@@ -62,6 +62,8 @@ SERVED_PENDING: Final = Text(
     "The certificate in the store has not been deployed to {targets}.",
     "Deploy it: dnsrenew deploy {name}",
 )
+SERVED_FAILED: Final = Phrase("{summary} The last deployment failed: {cause}")
+SERVED_FIRST: Final = Phrase("Fix the cause first, then deploy again: dnsrenew deploy {name}")
 
 SERVED_CHANGED: Final = Text(
     "served",
@@ -116,12 +118,18 @@ LAST_RUN_FAILED: Final = Text(
     "The last renewal of {name} failed on {time} with the error {code}: {message}",
     "{advice}",
 )
+LAST_RUN_FORCED: Final = Text(
+    "last-run",
+    "The forced renewal of {name} failed on {time} with the error {code}: {message}",
+    "{advice}",
+)
 LAST_RUN_UNTESTED: Final = Phrase("{advice} To test the account, run: dnsrenew doctor --probe")
 LAST_RUN_MENDED: Final = Text(
     "last-run",
     "The last renewal of {name} failed on {time} with the error {code}; its cause has changed since then.",
     "Renew again: dnsrenew renew {name}",
 )
+LAST_RUN_FORCE_AGAIN: Final = LAST_RUN_MENDED._replace(fix="Renew again: dnsrenew renew {name} --force")
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
     "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its schedule is.",

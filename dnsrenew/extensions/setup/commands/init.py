@@ -265,6 +265,10 @@ class TerminalPerson:
         self._memory.drop()
         self._terminal.write_message("\n".join(lines(error, self._terminal.err.size()[0], f"{red('✗')} ")))
 
+    def has_given(self, prompt: Prompt, answer: str) -> bool:
+        """Return whether this answer was taken before Ctrl-C."""
+        return self._memory.has(prompt, answer)
+
     def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""
         warn(self._terminal, error)
@@ -374,7 +378,10 @@ def _asked(invocation: Invocation) -> int:
     attended = terminal.is_attended
     memory = AnswerMemory(memory_file(os.environ))
     person = TerminalPerson(invocation, memory) if attended else _Script(invocation)
-    config, existing = _target(invocation, answers, person)
+    try:
+        config, existing = _target(invocation, answers, person)
+    except Cancelled:
+        raise Cancelled.of(init_texts.INIT_STOPPED_NEW) from None
     if existing is not None:
         answers = completed(existing, answers)
     draft = InitDraft(_surroundings(invocation, config, person))

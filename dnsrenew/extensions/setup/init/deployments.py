@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from dnsrenew.base.model import Deployment
 from dnsrenew.base.names import covers, to_a_labels
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.users import group_name, user_name
 from dnsrenew.base.validation import kind, nearest
 from dnsrenew.config import Config
+from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError, Message
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.draft import LINE, LIVE, NONE, InitDraft, PlannedDeployment, read_list
@@ -59,10 +61,39 @@ def covers_any(names: Sequence[str], domains: Sequence[str]) -> bool:
 
 
 def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
-    """Return the entries of a server."""
+    """Return the entries of a server, without those that another certificate of the configuration has."""
+    return [each for each in _every(server, draft) if not _holder(each, draft)]
+
+
+def holder(server: FoundServer, draft: InitDraft) -> str:
+    """Return the certificate of the configuration that has all entries of a server; "" if one is free."""
+    names = [_holder(each, draft) for each in _every(server, draft)]
+    return names[0] if all(names) else ""
+
+
+def _holder(planned: PlannedDeployment, draft: InitDraft) -> str:
+    """Return the certificate that is deployed to the same files, or to the same address."""
+    to, options = planned.entry["to"], {key: each for key, each in planned.entry.items() if key != "to"}
+    wanted = _places(Deployment(to, **options))
+    return next(
+        (
+            spec.name
+            for spec in (draft.existing.config.certificates if draft.existing else ())
+            if any(isinstance(each, Deployment) and not wanted.isdisjoint(_places(each)) for each in spec.deploy)
+        ),
+        "",
+    )
+
+
+def _places(deployment: Deployment) -> set[str]:
+    its = entry(deployment)
+    return set(map(os.path.normpath, its.files)) or {f"{its.to} {its.target}"}
+
+
+def _every(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
     if server.to == "hfs":
-        entry = {"to": "hfs", **server.options}
-        return [PlannedDeployment(entry=entry, comment=texts.FOR_SERVER.format(server=server.title))]
+        options = {"to": "hfs", **server.options}
+        return [PlannedDeployment(entry=options, comment=texts.FOR_SERVER.format(server=server.title))]
     pairs, host = chosen_pairs(server, draft.domains), draft.host
     return [
         _new_files(server, pair, draft) if _is_foreign(pair, host) else _in_place(server, pair, draft) for pair in pairs
@@ -81,8 +112,8 @@ def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
 
 def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> PlannedDeployment:
     files, ownership = _files(server, pair.certificate, pair.key), _ownership(draft.host, pair.key or pair.certificate)
-    entry = {"to": server.to, **files, **ownership, **server.options, **_verify(pair.port, draft.domains)}
-    return PlannedDeployment(entry=entry, secrets=server.secrets, comment=_comment(server))
+    options = {"to": server.to, **files, **ownership, **server.options, **_verify(pair.port, draft.domains)}
+    return PlannedDeployment(entry=options, secrets=server.secrets, comment=_comment(server))
 
 
 def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
@@ -101,7 +132,7 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
     options = {name: value for name, value in server.options.items() if to == server.to or name == "reload"}
     site = _site(server, draft.domains) if pair is None and server.where is not None else None
     verify = _verify(site.port or _HTTPS, draft.domains, "localhost") if site is not None else {}
-    entry = {"to": to, **_files(server, certificate, key), **owner, **options, **verify}
+    options = {"to": to, **_files(server, certificate, key), **owner, **options, **verify}
     changes: Iterator[str]
     if site is None:
         changes = _changes(server, pair, [path for path in (certificate, key) if path])
@@ -109,7 +140,7 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
         domain = draft.domains[0].removeprefix("*.")
         changes = _additions(server, site, certificate=certificate, key=key, domain=domain)
     return PlannedDeployment(
-        entry=entry, secrets=server.secrets, comment=_comment(server), folders=(folder,), changes=tuple(changes)
+        entry=options, secrets=server.secrets, comment=_comment(server), folders=(folder,), changes=tuple(changes)
     )
 
 
@@ -194,10 +225,12 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
     """
     chosen = choose(words, draft)
     for server in chosen:
+        if name := holder(server, draft):
+            raise ConfigError.of(texts.SERVER_TAKEN, server=server.title, name=name, config=draft.config)
         why = problem(server, draft)
         if why:
             raise ConfigError.of(texts.SERVER_CLOSED, server=server.title, reason=why)
-    return [entry for server in chosen for entry in plan(server, draft)]
+    return [each for server in chosen for each in plan(server, draft)]
 
 
 def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:

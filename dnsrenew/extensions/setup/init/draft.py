@@ -98,6 +98,9 @@ class Person(Protocol):
     def refuse(self, error: DnsRenewError) -> None:
         """Show why an answer is not taken."""
 
+    def has_given(self, prompt: Prompt, answer: str) -> bool:
+        """Return whether this answer was taken before Ctrl-C."""
+
     def doubt(self, error: DnsRenewError) -> None:
         """Show what is doubtful about an answer that is taken."""
 
@@ -231,6 +234,11 @@ class InitDraft:
         return self.account_name or own
 
     @property
+    def config(self) -> str:
+        """The name of the configuration."""
+        return self.around.config.name
+
+    @property
     def folder(self) -> str:
         """The folder of the configuration."""
         return os.fspath(self.around.config.parent)
@@ -282,8 +290,9 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
     doubted: str | None = None
     better: str | None = None
     while True:
-        answer = person.ask(question.prompt(draft).corrected(better))
-        doubt = person.doubt if answer == doubted else refused
+        prompt = question.prompt(draft).corrected(better)
+        answer = person.ask(prompt)
+        doubt = person.doubt if answer == doubted or person.has_given(prompt, answer) else refused
         try:
             value = question.read(answer)
             person.wait(lambda value=value, doubt=doubt: question.check(draft, value, doubt))  # type: ignore[misc]

@@ -209,6 +209,10 @@ class AnswerMemory:
                 self._before = {str(key): each for key, each in answers.items() if isinstance(each, str)}
         return bool(self._before)
 
+    def has(self, prompt: Prompt, answer: str) -> bool:
+        """Return whether this was the answer of the last time."""
+        return self._before.get(str(prompt.text)) == answer
+
     def offered(self, prompt: Prompt) -> Prompt:
         """Return the question with the answer of the last time as its default."""
         answer = None if prompt.is_secret or prompt.is_corrected else self._before.get(str(prompt.text))

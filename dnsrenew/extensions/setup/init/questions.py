@@ -18,7 +18,18 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import NO, NONE, YES, Doubt, InitDraft, Prompt, Question, read_flag, read_list
+from dnsrenew.extensions.setup.init.draft import (
+    NO,
+    NONE,
+    YES,
+    Doubt,
+    InitDraft,
+    Prompt,
+    Question,
+    read_flag,
+    read_list,
+    refused,
+)
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
@@ -70,7 +81,7 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     absent = [base for base, is_absent in bases.items() if is_absent]
     if absent:
         fields = {"names": [*map(names.shown, absent)], "zone": names.shown(draft.zones[absent[0]])}
-        doubt(ConfigError.of(texts.NAME_ABSENT, **fields))
+        doubt(ConfigError.of(texts.NAME_ABSENT if doubt is refused else texts.NAME_LATER, **fields))
 
 
 def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
@@ -104,6 +115,8 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
         raise ConfigError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
     if names.is_ip(plain):
         raise ConfigError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
+    if draft.is_public_ca and "." not in names.base_domain(plain):
+        raise ConfigError.of(texts.DOMAIN_NO_DOT)
     expected = refusal(names.base_domain(plain)) if draft.is_public_ca else None
     if expected is not None:
         raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)
@@ -194,14 +207,16 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
             fields = {"pid": server.pid, "user": server.user, "reason": server.distrust}
             lines.append(texts.STRANGE_SERVER_LINE.format(number=number, key=server.key, **fields))
             continue
-        why = deployments.problem(server, draft)
+        holder = deployments.holder(server, draft)
+        taken = texts.NOTE_TAKEN.format(name=holder, config=draft.config) if holder else ""
+        why = taken or deployments.problem(server, draft)
         planned = [] if why else deployments.plan(server, draft)
         has_changes = any(each.changes for each in planned)
         ready = texts.NOTE_CHANGE if has_changes else texts.NOTE_READY
         note = why or (texts.NOTE_HTTPS if server.options.get("https") else ready)
         config = server.config or server.title
         lines.append(texts.SERVER_LINE.format(number=number, key=server.key, config=config, note=note))
-        if not why and not has_changes:
+        if not why and not has_changes and server.is_own:
             default.append(server.key)
     shown = "" if default else texts.SHOWN_NONE
     return Prompt(texts.ASK_DEPLOY, texts.HELP_DEPLOY, ", ".join(default) or "none", shown, lines=tuple(lines))

@@ -93,6 +93,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
 
     :ivar pid: the number of its process, and in ``user`` the name of its user.
     :ivar is_root_s: whether root has started it: only root can signal it.
+    :ivar is_own: whether root or the running user has started it; a service of another user is not chosen by default.
     :ivar distrust: why nothing of it is believed, in which case nothing else than its names is known; "" otherwise.
     :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, are those of its kind.
     :ivar config: its configuration file; "" if it is not known.
@@ -122,6 +123,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     where: Phrase | None = None
     lines: tuple[str, ...] = ()
     is_root_s: bool = False
+    is_own: bool = True
     pid: int = 0
     user: str = ""
     distrust: str = ""

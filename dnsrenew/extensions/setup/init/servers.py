@@ -214,7 +214,7 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
             return None
         weakness = host.weakness(found.config) if found.config else None
         if weakness is None:
-            return replace(found, key=kind.key, title=kind.title, is_root_s=program.uid == 0)
+            return replace(found, key=kind.key, title=kind.title, is_root_s=program.uid == 0, is_own=is_own)
         server = replace(server, distrust=texts.NOT_ONLY_YOURS.format(path=weakness.path))
     return replace(server, pid=program.pid, user=program.user)
 

@@ -84,6 +84,7 @@ SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
 STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}; name its files yourself")
 NOT_YOURS: Final = Phrase("it belongs to another user")
 NOT_ONLY_YOURS: Final = Phrase("others can change {path}")
+NOTE_TAKEN: Final = Phrase("already serves {name} from {config}")
 NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which you see at the end")
 NOTE_HTTPS: Final = Phrase("HTTPS is off there; dnsrenew switches it on at port 443")
@@ -146,8 +147,8 @@ TABLES_WRONG: Final = Text("init-answer-wrong", "The answers have a mistake: {re
 NO_REHEARSAL: Final = Text(
     "init-answer-wrong",
     "The CA {ca} has no staging server for a dry run.",
-    "Set rehearse = false, or define another table, such as [ca.{ca}-staging] with its `directory`, and write "
-    'staging = "{ca}-staging" in [ca.{ca}].',
+    "Set rehearse = false, or define another table, such as [ca.{ca}-staging] with its `directory` (and `trust`, if "
+    '[ca.{ca}] has it), and write staging = "{ca}-staging" in [ca.{ca}].',
 )
 BY_HAND_ALONE: Final = Text(
     "init-answer-wrong",
@@ -170,6 +171,7 @@ DOMAIN_REFUSED: Final = Text(
     "{answer} cannot be used for a certificate. Use {expected}.",
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
+DOMAIN_NO_DOT: Final = Text(DOMAIN_REFUSED.code, "No public CA issues for a name without a dot.", DOMAIN_REFUSED.fix)
 RESOLVER_NEEDED: Final = Phrase(
     "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and pass it with "
     "--answers."
@@ -179,6 +181,7 @@ NAME_ABSENT: Final = Text(
     "{names} does not exist in DNS, though {zone} does.",
     "Check your spelling. If you will add the name later, enter the same answer again.",
 )
+NAME_LATER: Final = Text(NAME_ABSENT.code, "{names} does not exist in DNS yet.", "Add it before people use it.")
 CONTACT_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not an email address.", "Enter one such as me@example.com, or none."
 )
@@ -258,6 +261,11 @@ SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
     "dnsrenew cannot deploy to {server} as this user: {reason}.",
     "Run dnsrenew init as root, or answer none.",
+)
+SERVER_TAKEN: Final = Text(
+    "init-answer-wrong",
+    "{server} already serves {name} from {config}, and this certificate would replace its files.",
+    "Answer none; then add the new domains to {name} in {config}, or give them files of their own.",
 )
 SERVER_STRANGE: Final = Text(
     "init-answer-wrong",
