@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.base.translation import Translator
+from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from docs import codes
 
-_DATA: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = tomllib.loads(
+_DATA: Final[Mapping[str, Mapping[str, Mapping[str, Any]]]] = tomllib.loads(
     (Path(__file__).parent / "checks.toml").read_text("utf-8")
 )
 CAUSES: Final = (
@@ -124,15 +125,15 @@ def _page(entry: CheckEntry, language: str) -> str:
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
     own = {**_DATA[entry.code].get("examples", {}), **_DATA[entry.code].get(f"examples-{language}", {})}
-    examples = {
-        name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
-        for name, value in {**codes.EXAMPLES, **own}.items()
-    }
 
-    def filled(template: str) -> str:
+    def filled(text: Text, template: str) -> str:
+        examples = {
+            name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
+            for name, value in codes.fitting(text, own).items()
+        }
         return _CHINESE_GAP.sub("", codes.shown(translator.template(template), examples))
 
-    pairs = [(filled(text.message), filled(text.fix)) for text in _texts(entry.code)]
+    pairs = [(filled(text, text.message), filled(text, text.fix)) for text in _texts(entry.code)]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
@@ -145,7 +146,7 @@ def _stops(entry: CheckEntry, language: str) -> str:
     return _WORDS[language].stops.format(challenges=_AND[language].join(challenges))
 
 
-def _texts(code: str) -> Iterator[Any]:
+def _texts(code: str) -> Iterator[Text]:
     """Yield the texts of a check, in the order of the catalogue."""
     for (module, _), texts in codes.catalogue().items():
         if module.startswith("dnsrenew.extensions.doctor."):

@@ -60,11 +60,7 @@ class Entry:
 
     def add(self, text: Text) -> None:
         """Add the message and the fix of a text."""
-        own = FITTING.get(self.code, {})
-        examples = {**EXAMPLES, **own}
-        for words in own:
-            if isinstance(own[words], Mapping) and words in f"{text.message} → {text.fix}":
-                examples |= own[words]
+        examples = fitting(text, FITTING.get(self.code, {}))
         self.pairs[shown(text.message, examples), shown(text.fix, examples)] = None
 
 
@@ -163,16 +159,23 @@ def literals() -> set[str]:
     }
 
 
+def fitting(text: Text, own: Mapping[str, Any]) -> dict[str, str]:
+    """Return the examples for a text: those of its code, and those under words that its message or fix contains."""
+    found = {**EXAMPLES, **{name: value for name, value in own.items() if isinstance(value, str)}}
+    for words, values in own.items():
+        if isinstance(values, Mapping) and words in f"{text.message} → {text.fix}":
+            found |= values
+    return found
+
+
 def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
     """Return a template with examples for its fields; "" if nothing else is in it."""
     parts = [
         (text, "" if name is None else examples.get(name, UNKNOWN)) for text, name, *_ in Formatter().parse(template)
     ]
-    return (
-        tidy("".join(part for pair in parts for part in pair))
-        if template == "{lines}" or any(text.strip(" .") for text, _ in parts)
-        else ""
-    )
+    alone = template[1:-1]  # a field that is the whole text has an example of its own, or is not shown
+    is_known = alone == "lines" or examples.get(alone) != EXAMPLES.get(alone)
+    return tidy("".join(map("".join, parts))) if is_known or any(text.strip(" .") for text, _ in parts) else ""
 
 
 def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:
