@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from dnsrenew.base.translation import Translator
-from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from docs import codes
 
@@ -90,6 +89,16 @@ _WORDS: Final = {
         "[English](../{code}.md)",
     ),
 }
+_ELSEWHERE: Final = {"address": "dnsrenew.base.checks.texts", "cname": "dnsrenew.dns.texts"}
+"""Modules with texts of a check besides those of the doctor."""
+_SHARED: Final = {
+    "cname": ("alias-not-delegated", "cname-dangling", "cname-loop"),
+    "port-443-free": ("port-80-free",),
+    "port-443-outside": ("port-80-outside",),
+}
+"""Codes with texts that a check shows as its own."""
+_HTTP_ONLY: Final = {"port-443-free": ("PORT_IN_USE", "PORT_IN_USE_UNKNOWN", "PORT_TAKEN")}
+"""Texts among them that are about http-01."""
 _CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _ALL: Final = {"en": "every renewal", "zh": "所有续期"}
 _AND: Final = {"en": ", ", "zh": "、"}
@@ -124,16 +133,19 @@ def _page(entry: CheckEntry, language: str) -> str:
     translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
     comma = translator.between(", ")
-    own = {**_DATA[entry.code].get("examples", {}), **_DATA[entry.code].get(f"examples-{language}", {})}
+    own = {
+        **codes.EXAMPLES,
+        **_DATA[entry.code].get("examples", {}),
+        **_DATA[entry.code].get(f"examples-{language}", {}),
+    }
 
-    def filled(text: Text, template: str) -> str:
-        examples = {
-            name: re.sub(r"(?<=\w), (?=\w)", comma, translator.template(value))
-            for name, value in codes.fitting(text, own).items()
-        }
-        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), examples))
+    def filled(template: str, examples: Mapping[str, Any]) -> str:
+        translated = {name: translator.template(value) for name, value in examples.items() if isinstance(value, str)}
+        parts = {name: re.sub(r"(?<=\w), (?=\w)", comma, value) for name, value in translated.items()}
+        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), parts))
 
-    pairs = [(filled(text, text.message), filled(text, text.fix)) for text in _texts(entry.code)]
+    texts = [(text, {**own, **own.get(name, {})}) for name, text in _texts(entry.code)]
+    pairs = [(filled(text.message, examples), filled(text.fix, examples)) for text, examples in texts]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
@@ -146,11 +158,12 @@ def _stops(entry: CheckEntry, language: str) -> str:
     return _WORDS[language].stops.format(challenges=_AND[language].join(challenges))
 
 
-def _texts(code: str) -> Iterator[Text]:
-    """Yield the texts of a check, in the order of the catalogue."""
-    for (module, _), texts in codes.catalogue().items():
-        if module.startswith("dnsrenew.extensions.doctor."):
-            yield from (text for text in texts if text.code == code)
+def _texts(code: str) -> Iterator[tuple[str, Any]]:
+    """Yield the texts of a check by their constants, in the order of the catalogue: also those that it shares."""
+    wanted = {code, *_SHARED.get(code, ())}
+    for (module, name), texts in codes.catalogue().items():
+        if module.startswith(("dnsrenew.extensions.doctor.", _ELSEWHERE.get(code, "dnsrenew.extensions.doctor."))):
+            yield from ((name, text) for text in texts if text.code in wanted and name not in _HTTP_ONLY.get(code, ()))
 
 
 def _list(language: str) -> str:
@@ -176,9 +189,9 @@ certain problem is `bad`. Problems of http-01 or tls-alpn-01 seldom stop dns-01.
 
 [English](../README.md)
 
-`dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，
-并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。
-每项检查的结果是 `ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。
+`dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，\
+并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。\
+每项检查的结果是 `ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。\
 妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。
 
 | 代码 | 内容 | 若为 bad，问题是 |

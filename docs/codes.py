@@ -60,8 +60,10 @@ class Entry:
 
     def add(self, text: Text) -> None:
         """Add the message and the fix of a text."""
-        examples = fitting(text, FITTING.get(self.code, {}))
-        self.pairs[shown(text.message, examples), shown(text.fix, examples)] = None
+        examples = _fitting(text, FITTING.get(self.code, {}))
+        whole = {f"{{{name}}}": value for name, value in examples.items() if EXAMPLES.get(name) != value}
+        message, fix = (whole.get(template) or shown(template, examples) for template in (text.message, text.fix))
+        self.pairs[message, fix] = None
 
 
 @cache
@@ -159,7 +161,7 @@ def literals() -> set[str]:
     }
 
 
-def fitting(text: Text, own: Mapping[str, Any]) -> dict[str, str]:
+def _fitting(text: Text, own: Mapping[str, Any]) -> dict[str, str]:
     """Return the examples for a text: those of its code, and those under words that its message or fix contains."""
     found = {**EXAMPLES, **{name: value for name, value in own.items() if isinstance(value, str)}}
     for words, values in own.items():
@@ -173,9 +175,12 @@ def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
     parts = [
         (text, "" if name is None else examples.get(name, UNKNOWN)) for text, name, *_ in Formatter().parse(template)
     ]
-    alone = template[1:-1]  # a field that is the whole text has an example of its own, or is not shown
-    is_known = alone == "lines" or examples.get(alone) != EXAMPLES.get(alone)
-    return tidy("".join(map("".join, parts))) if is_known or any(text.strip(" .") for text, _ in parts) else ""
+    return (
+        tidy("".join(part for pair in parts for part in pair))
+        if (template in {"{lines}", "{advice}"} and template[1:-1] in examples)
+        or any(text.strip(" .") for text, _ in parts)
+        else ""
+    )
 
 
 def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:
