@@ -131,8 +131,8 @@ def test_each_example_of_an_error_is_used() -> None:
         under = {"": {name: each for name, each in own.items() if isinstance(each, str)}}
         under |= {words: each for words, each in own.items() if not isinstance(each, str)}
         for words, examples in under.items():
-            texts = [each for each in found.get(code, []) if words in each]
-            fields = {name for each in texts for _, name, *_ in Formatter().parse(each)}
+            templates = [each for each in found.get(code, []) if words in each]
+            fields = {name for each in templates for _, name, *_ in Formatter().parse(each)}
             unused += [(code, words, name) for name in examples if name not in fields]
     assert unused == []
 
