@@ -2,7 +2,7 @@
 
 The texts are read by importing the catalogues. The class of a text is read out of the source: from the place where
 the text is used. Errors that are made without a catalogue, as in ``errors.py``, are read from the call that makes them.
-A field of a template is shown with the example of ``error_codes.toml``, or as ``…``.
+A field of a template is shown with the example of ``error_codes.toml``, or as ``…``: the one that fits this text.
 """
 
 from __future__ import annotations
@@ -29,10 +29,11 @@ classes_of = uses.classes_of
 
 CHECKS: Final = frozenset(entry.code for entry in TABLE)
 """The codes of the doctor's checks, which are no errors."""
-EXAMPLES: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_name("error_codes.toml").read_text("utf-8"))[
-    "examples"
-]
+_DATA: Final[Mapping[str, Any]] = tomllib.loads(Path(__file__).with_name("error_codes.toml").read_text("utf-8"))
+EXAMPLES: Final[Mapping[str, str]] = _DATA["examples"]
 """What a field of a message is on the pages."""
+FITTING: Final[Mapping[str, Mapping[str, Any]]] = _DATA["fitting"]
+"""What it is for one code, or for the texts of the code that contain some words."""
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 
 
@@ -59,7 +60,10 @@ class Entry:
 
     def add(self, text: Text) -> None:
         """Add the message and the fix of a text."""
-        self.pairs[shown(text.message), shown(text.fix)] = None
+        examples = _fitting(text, FITTING.get(self.code, {}))
+        whole = {f"{{{name}}}": value for name, value in examples.items() if EXAMPLES.get(name) != value}
+        message, fix = (whole.get(template) or shown(template, examples) for template in (text.message, text.fix))
+        self.pairs[message, fix] = None
 
 
 @cache
@@ -155,6 +159,15 @@ def literals() -> set[str]:
         and "-" in node.value
         and _CODE.fullmatch(node.value)
     }
+
+
+def _fitting(text: Text, own: Mapping[str, Any]) -> dict[str, str]:
+    """Return the examples for a text: those of its code, and those under words that its message or fix contains."""
+    found = {**EXAMPLES, **{name: value for name, value in own.items() if isinstance(value, str)}}
+    for words, values in own.items():
+        if isinstance(values, Mapping) and words in f"{text.message} → {text.fix}":
+            found |= values
+    return found
 
 
 def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:

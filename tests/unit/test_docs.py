@@ -4,6 +4,7 @@ import re
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from string import Formatter
 from typing import get_args
 
 import pytest
@@ -117,6 +118,23 @@ def test_every_code_has_a_meaning_and_nothing_else_has(kind: str, found: object)
     """Codes in the source and meanings in the documents are the same set."""
     assert callable(found)
     assert sorted(tables.meanings()[kind]) == sorted(found())
+
+
+def test_each_example_of_an_error_is_used() -> None:
+    """An example under a code, or under some words of it, is that of a field in a text of this code."""
+    found: dict[str, list[str]] = {}
+    for texts in codes.catalogue().values():
+        for text in texts:
+            found.setdefault(text.code, []).append(f"{text.message} → {text.fix}")
+    unused = []
+    for code, own in codes.FITTING.items():
+        under = {"": {name: each for name, each in own.items() if isinstance(each, str)}}
+        under |= {words: each for words, each in own.items() if not isinstance(each, str)}
+        for words, examples in under.items():
+            templates = [each for each in found.get(code, []) if words in each]
+            fields = {name for each in templates for _, name, *_ in Formatter().parse(each)}
+            unused += [(code, words, name) for name in examples if name not in fields]
+    assert unused == []
 
 
 def test_no_code_is_overlooked() -> None:

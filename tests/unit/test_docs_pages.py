@@ -206,7 +206,7 @@ def test_the_order_of_the_readme() -> None:
 def test_the_install_lines_are_for_all_systems() -> None:
     """How to come to the folder is said first; Debian, macOS and Windows each have one block that installs from it."""
     part = README[README.index("## Install") : README.index("## Quick start")]
-    assert "Download dnsrenew, open a terminal in its folder" in part.partition("```")[0]
+    assert "Open a terminal in its folder" in part.partition("```")[0]
     assert len(blocks(part, "sh", "powershell")) == 3  # not "console": a prompt cannot be pasted
     assert all("pipx install ." in block for block in blocks(part, "sh", "powershell"))
 
