@@ -148,8 +148,10 @@ def _table(
     rows = [head, *found]
     names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
     if columns is not None:
-        # The titles are wrapped, in a column of 16 at least.
-        titles = min(titles, max(columns - names - needs - 2 * len(_GAP), 16))
+        # The titles are wrapped, in a column of half the room at least, if the longest option fits beside it.
+        room = columns - names - 2 * len(_GAP)
+        longest = max(formatting.width(word) for row in rows for word in row[2].split() or [""])
+        titles = min(titles, max(room - needs, min(room // 2, room - longest), 16))
     lines = []
     for row in rows:
         wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
