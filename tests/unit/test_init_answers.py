@@ -241,7 +241,9 @@ def test_an_unknown_server_is_one_sentence(answers: Path, capsys: pytest.Capture
 
 def test_options_of_an_unknown_host_are_not_judged(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """While the host is unknown, a word that some host has as an option is no misspelt answer."""
-    answers.write_text('domains = "www.example.org"\nagree_terms = true\nprovider = "nosuch"\ntoken = "x"\nserver = "y"\n')
+    answers.write_text(
+        'domains = "www.example.org"\nagree_terms = true\nprovider = "nosuch"\ntoken = "x"\nserver = "y"\n'
+    )
     error, _ = init(answers, capsys)
     assert [key for _, key, _ in mistakes(error)] == ["provider"]
 

@@ -108,7 +108,7 @@ def test_the_end_of_a_line_needs_no_punctuation(end: str) -> None:
 def test_a_chinese_quote_in_a_list_is_named(between: str) -> None:
     """A text that begins with a straight quote and ends with a Chinese one: that one is named, with its column."""
     one = said(f'domains = ["example.test“{between}"*.example.test"]\n')
-    assert (one.column, "Type \" instead." in one.expected) == (25, True)
+    assert (one.column, 'Type " instead.' in one.expected) == (25, True)
 
 
 def test_the_line_with_a_caret() -> None:

@@ -166,7 +166,9 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
         asked, back = named if is_secret else every, (texts.BACK,)
 
 
-def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, lines: tuple[str, ...] = ()) -> str:
+def _ask_option(
+    person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, lines: tuple[str, ...] = ()
+) -> str:
     """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
 
     An answer that is refused is not offered again: it may be a secret that was meant for another question.
@@ -235,9 +237,8 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     except ConfigError:
         of_any = {key for each in catalogue.all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
-            near = nearest(key, _ANSWERS)
-            if key not in {*_ANSWERS, *of_any} and near:
-                yield partial(_refuse_unknown, key, near)
+            if key not in {*_ANSWERS, *of_any}:
+                yield partial(_refuse_unknown, key, nearest(key, [*_ANSWERS, *sorted(of_any)]))
         yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}

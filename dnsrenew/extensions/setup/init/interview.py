@@ -217,7 +217,11 @@ class AnswerMemory:
         """Return the question with the answer of the last time as its default."""
         text = str(prompt.text)
         answer = None if prompt.is_secret or prompt.is_corrected else self._given.get(text, self._before.get(text))
-        return prompt if answer in {None, prompt.default} else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
+        return (
+            prompt
+            if answer in {None, prompt.default}
+            else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
+        )
 
     def keep(self, prompt: Prompt, answer: str) -> None:
         """Keep an answer, unless it is a secret."""
