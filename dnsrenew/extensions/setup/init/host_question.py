@@ -146,7 +146,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     back: tuple[str, ...] = ()
     while True:
         for key, spec in asked.items():
-            answer = _ask_option(person, provider, key, spec, known.get(key, ""), back)
+            answer = _ask_option(person, provider, key, spec, known.get(key, ""), lines=back)
             if answer == _BACK:
                 return False
             options.pop(key, None)
