@@ -167,7 +167,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
 
 
 def _ask_option(
-    person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, lines: tuple[str, ...] = ()
+    person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, *, lines: tuple[str, ...] = ()
 ) -> str:
     """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
 
