@@ -28,7 +28,7 @@ _CHINESE: Final = (range(0x3000, 0xA000), range(0xFF00, 0xFFF0))
 """Characters and marks, and full-width forms of marks."""
 # Compiled on first use: so large a class takes five milliseconds.
 _CHINESE_WORD: Final = (
-    "[\ue000-\ue005（「『《“‘]*(?:[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？（）「」『』《》“”‘’]+|.)"
+    "[\ue000-\ue005（「『《“‘]*(?:`[^`\n]+`|[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？（）「」『』《》“”‘’]+|.)"
     "[，。、；：！？）」』》”’…\ue000-\ue005]*"
 )
 """A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
@@ -228,6 +228,9 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
     if columns is not None and "{ " in text:
         text = _PASTED.sub(lambda found: f"\n{found[1].replace(' ', GLUE)}{found[2]}\n", text).lstrip("\n")
         text = _ENTRY.sub(lambda found: found[0].replace(" ", GLUE), text)
+    if columns is not None and "`" in text:  # a command is not broken if it fits on a line
+        room = columns - width(rest)
+        text = re.sub("`[^`\n]+`", lambda it: it[0].replace(" ", GLUE) if width(it[0]) < room else it[0], text)
     for paragraph in text.splitlines() or [""]:
         start = rest if lines else first
         for number, row in enumerate(_rows(paragraph, columns, start, rest)):

@@ -120,6 +120,10 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_sea
         return ConfigError.of(text, name=name, title=other.title, script=other.script)
     called = [] if is_search else [host.name for host in scripts.providers_called(name, folders)[:3]]
     similar = called or nearest(name, known)
+    words = [name[:length] for length in range(len(name) - 1, 3 if name.isascii() else 1, -1)] if is_search else []
+    hosts = [host for each in known if words and (host := find_provider(each, folders)) is not None]
+    if similar is None and (short := next((word for word in words if any(is_named(word, host) for host in hosts)), "")):
+        return ConfigError.of(texts.SHORTER_FOUND, name=name, shorter=short)
     if is_search:
         text = texts.NOTHING_FOUND if similar is None else texts.NEARLY_FOUND
     else:
@@ -144,8 +148,10 @@ def _table(
     rows = [head, *found]
     names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
     if columns is not None:
-        # The titles are wrapped, in a column of 16 at least.
-        titles = min(titles, max(columns - names - needs - 2 * len(_GAP), 16))
+        # The titles are wrapped, in a column of half the room at least, if the longest option fits beside it.
+        room = columns - names - 2 * len(_GAP)
+        longest = max(formatting.width(word) for row in rows for word in row[2].split() or [""])
+        titles = min(titles, max(room - needs, min(room // 2, room - longest), 16))
     lines = []
     for row in rows:
         wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))

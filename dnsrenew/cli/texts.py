@@ -92,6 +92,9 @@ NOTHING_FOUND: Final = Text(
 NEARLY_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}"
 )
+SHORTER_FOUND: Final = Text(
+    "provider-unknown", "Nothing matches '{name}'.", "Search for a shorter word: dnsrenew providers --search {shorter}"
+)
 SCRIPT_PROVIDER: Final = Text(
     "provider-unknown",
     "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
@@ -805,6 +808,7 @@ IMPORT_NEXT: Final = "What to do next:"
 # ── init ────────────────────────────────────────────────────────────────────────────────
 
 PROMPT: Final = "[{default}]:"
+PROMPT_END: Final = ":"
 PROMPT_FOUND: Final = "[{default}, {source}]:"
 INIT_START: Final = (
     "This asks a few questions and then writes {path}. Press Enter to accept the answer in brackets, ? for "

@@ -178,7 +178,10 @@ class DnsAccountTables:
         try:
             name = plain_name(table["provider"], scope, key_path)
         except FieldError:
-            scope.mistake(key_path, describe_found(table["provider"]), texts.DNS_HOST_NAME)
+            given = table["provider"]
+            called = providers_called(given) if isinstance(given, str) else []
+            meant = called[0].name if called else None
+            scope.mistake(key_path, describe_found(given), texts.DNS_HOST_NAME, meant)
             return None
         return self._find(name, scope, key_path)
 

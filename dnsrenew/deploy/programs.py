@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -43,7 +44,8 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
         return
     if done.status is None:
         raise DeployError.of(texts.PROGRAM_LATE, program=program, seconds=round(seconds), output=_end(context, done))
-    fields = {"program": program, "status": done.status, "certificate": certificate}
+    command = context.redactor.redact(shlex.join(arguments))
+    fields = {"program": program, "status": done.status, "certificate": certificate, "command": command}
     output = _end(context, done)
     unit, journal = _journal(context, arguments, int(begin.timestamp()))
     if journal:

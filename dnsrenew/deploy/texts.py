@@ -88,12 +88,12 @@ PROGRAM_MISSING: Final = Text(
 PROGRAM_FAILED: Final = Text(
     "deploy-refused",
     "{program} exited with status {status}: {output}",
-    "Run the command by hand, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
 )
 PROGRAM_FAILED_SILENTLY: Final = Text(
     "deploy-refused",
     "{program} exited with status {status} and printed nothing.",
-    "Run the command by hand to find the problem, fix it, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand to find the problem, fix it, then run dnsrenew deploy {certificate}.",
 )
 PROGRAM_FAILED_UNIT: Final = Text(
     "deploy-refused",

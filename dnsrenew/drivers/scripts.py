@@ -246,7 +246,7 @@ def providers_called(name: str, folders: Iterable[Path] = ()) -> list[Provider]:
     hosts = all_providers(folders)
     if same := [host for host in hosts if is_called(name, host)]:
         return same
-    like = [host for host in hosts if len(_plain(name)) > 2 and is_named(name, host)]
+    like = [host for host in hosts if (len(_plain(name)) > 2 or not name.isascii()) and is_named(name, host)]
     return sorted(like, key=lambda host: "dns" not in host.title.lower())
 
 

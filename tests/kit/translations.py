@@ -65,7 +65,7 @@ _TYPED: Final = frozenset(
     }
 )
 """Constants with what is typed, names, what programs read, and the words of Python's reader of TOML."""
-_TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE", "dnsrenew.extensions.setup.init.texts.SHOWN_YES"})
+_TYPED_PHRASES: Final = frozenset({"dnsrenew.config.texts.EAB_TABLE"})
 """Phrases that are only what is typed."""
 _CHINESE_HOSTS: Final = ("aliesa", "aliyun", "dnspod", "edgeone", "huaweicloud", "qcloud")
 """DNS hosts with a title and pages in Chinese."""

@@ -219,3 +219,13 @@ def test_a_table_is_not_broken() -> None:
     for columns in range(45, 80):
         shown = formatting.wrap(f"Add {entry} to the routes of home, or {entry}: it needs no port.", columns)
         assert "\n".join(shown).count(entry) == 2, columns
+
+
+def test_a_command_is_not_broken() -> None:
+    """A command in backquotes stays on one line if it fits there, in Chinese too."""
+    assert formatting.wrap("Search it with `dnsrenew providers NAME` now.", 26) == [
+        "Search it with",
+        "`dnsrenew providers NAME`",
+        "now.",
+    ]
+    assert formatting.wrap("请运行 `dnsrenew delegate 域名`。", 28) == ["请运行", "`dnsrenew delegate 域名`。"]

@@ -230,3 +230,34 @@ def test_an_error_has_no_variable_with_a_secret(
     assert (error.__cause__, error.__context__) == (None, None)
     whole = traceback.TracebackException.from_exception(error, capture_locals=True)
     assert "canary-typed" not in "".join(whole.format())
+
+
+def test_an_unknown_server_is_one_sentence(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A question about the nearest name stands alone: it is within no other sentence."""
+    answers.write_text(f'{RIGHT}deploy = "ngnix"\n')
+    error, _ = init(answers, capsys)
+    assert "deploy: No server is named ngnix; did you mean nginx? Correct the name" in error["message"]
+
+
+def test_options_of_an_unknown_host_are_not_judged(answers: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While the host is unknown, a word that some host has as an option is no misspelt answer."""
+    answers.write_text(
+        'domains = "www.example.org"\nagree_terms = true\nprovider = "nosuch"\ntoken = "x"\nserver = "y"\n'
+    )
+    error, _ = init(answers, capsys)
+    assert [key for _, key, _ in mistakes(error)] == ["provider"]
+
+
+@pytest.mark.parametrize("contact", ["me@example", "me@example.", "me@.example"])
+def test_an_address_has_a_dot_in_its_domain(answers: Path, capsys: pytest.CaptureFixture[str], contact: str) -> None:
+    """An address without a dot in its domain is refused, with a CA of one's own too."""
+    own = 'default_ca = "lab"\n[ca.lab]\ndirectory = "https://localhost:14000/dir"\n'
+    answers.write_text(f'contact = "{contact}"\n{RIGHT}{own}')
+    error, _ = init(answers, capsys)
+    assert [key for _, key, _ in mistakes(error)] == ["contact"]
+
+
+def test_yes_and_no_in_chinese() -> None:
+    """What a Chinese reader answers is understood."""
+    assert all(map(read_flag, ("同意", "好", "可以", "行")))
+    assert not any(map(read_flag, ("不同意", "不要", "不用", "不行")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,3 +154,12 @@ def test_a_file_of_answers_that_others_can_read(tmp_path: Path, token: str, mode
     path.write_text(f'provider = "desec"\nauth_token = "{token}"\n')
     path.chmod(mode)
     assert bool(read_answers(path, {}, []).warnings) is is_open
+
+
+def test_hosts_that_a_part_of_a_name_fits(tmp_path: Path) -> None:
+    """An answer that several hosts match lists them with their titles."""
+    draft: Any = SimpleNamespace(folder=str(tmp_path))
+    with pytest.raises(ConfigError, match=r"Several DNS hosts match 腾讯: .*dnspod \(.*qcloud \(") as caught:
+        host_question.find_host("腾讯", draft)
+    assert {"dnspod", "qcloud", "edgeone"} == set(caught.value.evidence["nearest"])
+    assert host_question.find_host("阿里云", draft).name == "aliyun"

@@ -94,6 +94,23 @@ def test_a_character_of_full_width_is_named() -> None:
     assert chinese == "store：第 2 行第 7 列是中文或全角字符「＝」，TOML 不支持。请改为半角（英文）的「=」。"
 
 
+@pytest.mark.parametrize("end", ["；", "。", ";", "。 # x"])
+def test_the_end_of_a_line_needs_no_punctuation(end: str) -> None:
+    """Punctuation at the end of a line is to be deleted, not typed in half width."""
+    one = said(f"a = true{end}\n")
+    assert one.column == 9
+    assert str(one).endswith(f"The line ends with {end[0]}. Delete it: the end of a line needs no punctuation.")
+    chinese = Translator("zh").message(one.sentence)
+    assert chinese.endswith(f"行末多了「{end[0]}」。请删除它：行末不需要标点。")
+
+
+@pytest.mark.parametrize("between", ["，", ",", "， "])
+def test_a_chinese_quote_in_a_list_is_named(between: str) -> None:
+    """A text that begins with a straight quote and ends with a Chinese one: that one is named, with its column."""
+    one = said(f'domains = ["example.test“{between}"*.example.test"]\n')
+    assert (one.column, 'Type " instead.' in one.expected) == (25, True)
+
+
 def test_the_line_with_a_caret() -> None:
     """The caret is below the column, even after tabs and wide characters."""
     assert said('a = 1\ncontact = ["me]\n').excerpt() == ['  2 | contact = ["me]', "    |                ^"]

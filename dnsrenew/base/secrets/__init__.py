@@ -277,7 +277,8 @@ def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
         return texts.SEVERAL_LINES.format(secret=secret, count=len(lines))
     for position, character in enumerate(text if is_key else "", 1):
         if not character.isascii():
-            return texts.NOT_ASCII.format(secret=secret, position=position)
+            text_of = texts.FULL_WIDTH if "\uff00" < character < "\uff5f" else texts.NOT_ASCII
+            return text_of.format(secret=secret, position=position)
     return texts.QUOTED.format(secret=secret) if is_key and _QUOTED.fullmatch(text) else None
 
 

@@ -128,4 +128,5 @@ INVISIBLE: Final = Phrase(
 )
 SEVERAL_LINES: Final = Phrase("{secret} has {count} lines")
 QUOTED: Final = Phrase("{secret} contains quotes around the value")
+FULL_WIDTH: Final = Phrase("{secret} contains a full-width character at position {position}")
 NOT_ASCII: Final = Phrase("{secret} contains a character at position {position} that no key contains")

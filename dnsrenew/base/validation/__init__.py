@@ -228,7 +228,7 @@ def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
 def _wrong(mistake: Mistake) -> str:
     """Return the sentence about a mistake: each kind has a template."""
     found = mistake.found
-    if found.endswith("."):
+    if found.endswith((".", "?")):
         return found
     if found in texts.OF_KEY:
         return texts.OF_KEY[found]

@@ -176,10 +176,13 @@ _AT_END: Final = " (at end of document)"
 _EXPECTED: Final = "Expected "
 _INVALID_VALUE: Final = "Invalid value"
 _UNCLOSED: Final = "Unclosed"
+_NEWLINE: Final = "Expected newline"
 _SET_BEFORE: Final = "Cannot overwrite a value"
 _UNCLOSED_LIST: Final = "Unclosed array"
 _CLOSING: Final = "[“”„«»‘’‚＂＇][^“”„«»‘’‚＂＇\"']*$"
 """The last quote that is not a straight one, and what follows it."""
+_IN_LIST: Final = "[“”„«»‘’‚][ \u3000]*[,，、]"
+_NEEDLESS: Final = "[；。;，,、]+\\s*(?:#.*)?"
 _MEANT: Final = {":": "=", "(": "[", ")": "]"}
 """What TOML has in place of characters that it has nowhere but in values."""
 _WORD: Final = r"[A-Za-z_/~@*.]"
@@ -208,8 +211,12 @@ def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Contai
     found, expected = _likely_cause(message, line[column - 1 :])
     if found == texts.NOT_CLOSED and (closing := re.search(_CLOSING, line[: column - 1])):
         column = closing.start() + 1
+    if message == _UNCLOSED_LIST and (closing := re.search(_IN_LIST, line[: column - 1])):
+        column = closing.start() + 1
     wide = line[column - 1 : column]
-    if half_width(wide) != wide:
+    if message.startswith(_NEWLINE) and re.fullmatch(_NEEDLESS, line[column - 1 :]):
+        found, expected = texts.TOML_NEEDLESS.format(character=wide), texts.TOML_NO_PUNCTUATION
+    elif half_width(wide) != wide:
         found, expected = _wide(wide, number, column)
     first = re.match(_FIRST_KEY, line)
     if first and message.startswith(_SET_BEFORE):  # tomllib reports the end of the value

@@ -297,10 +297,13 @@ class TerminalPerson:
         shown = say(prompt.shown) or prompt.default
         template = texts.PROMPT_FOUND if prompt.source else texts.PROMPT
         end = template.format(default=shown, source=say(prompt.source)) if shown else ""
-        asked = "\n".join(map(say, (prompt.text, *prompt.lines)))
+        asked = say(prompt.text)
+        asked = asked if end or asked.endswith(("?", "？")) else asked.rstrip(".。") + texts.PROMPT_END
         text = [bold(line) for line in formatting.wrap(asked, columns, f"{yellow('?')} ", "  ")]
-        fits = columns is None or formatting.width(text[-1]) + len(end) + 1 < columns - _ROOM
+        text += [bold(line) for each in prompt.lines for line in formatting.wrap(say(each), columns, "  ", " " * 5)]
+        fits = columns is None or formatting.width(text[-1]) + formatting.width(end) + 1 < columns - _ROOM
         if end:
+            fits = fits and not prompt.lines
             text = [*text[:-1], f"{text[-1]} {end}"] if fits else [*text, f"  {end}"]
         err.write(err.render(err.encodable("\n".join(text))) + " ")
         self._terminal.drain()

@@ -138,14 +138,15 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
     """Ask for the options until they work; return False if another host is wanted.
 
-    Where the host refuses the credentials, the secrets alone are asked for again; only if that does not help, the rest.
+    Where the host refuses the credentials, the secrets and what the advice names are asked for again; then the rest.
     """
     known: dict[str, str] = {}
     options: dict[str, Any] = {PROVIDER: provider.name}
     asked = every = asked_options(provider)
+    back: tuple[str, ...] = ()
     while True:
         for key, spec in asked.items():
-            answer = _ask_option(person, provider, key, spec, known.get(key, ""))
+            answer = _ask_option(person, provider, key, spec, known.get(key, ""), lines=back)
             if answer == _BACK:
                 return False
             options.pop(key, None)
@@ -161,10 +162,13 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
         if error is None:
             return True
         is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
-        asked = {key: spec for key, spec in every.items() if spec.secret and key in options} if is_secret else every
+        named = {key: spec for key, spec in every.items() if key in options and (spec.secret or key in error.fix)}
+        asked, back = named if is_secret else every, (texts.BACK,)
 
 
-def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, known: str) -> str:
+def _ask_option(
+    person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, *, lines: tuple[str, ...] = ()
+) -> str:
     """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
 
     An answer that is refused is not offered again: it may be a secret that was meant for another question.
@@ -175,10 +179,10 @@ def _ask_option(person: Person, provider: Provider, key: str, spec: OptionSpec, 
     shown = "" if known or spec.required else optional
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
-        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret))
+        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines))
         answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
-        scheme, _, rest = answer.partition("\uff1a")
-        answer = f"{scheme}:{rest}" if spec.secret and scheme in answers.REFERENCES else answer
+        scheme, _, rest = answer.replace("\uff1a", ":", 1).partition(":")
+        answer = f"{half_width(scheme)}:{rest}" if spec.secret and half_width(scheme) in answers.REFERENCES else answer
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
         elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
@@ -233,9 +237,8 @@ def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
     except ConfigError:
         of_any = {key for each in catalogue.all_providers(folders(draft)) for key in each.options}
         for key in value:  # an option of some host can be one of the host that is meant
-            near = nearest(key, _ANSWERS if key in of_any else [*_ANSWERS, *sorted(of_any)])
-            if key not in _ANSWERS and (near or key not in of_any):
-                yield partial(_refuse_unknown, key, near)
+            if key not in {*_ANSWERS, *of_any}:
+                yield partial(_refuse_unknown, key, nearest(key, [*_ANSWERS, *sorted(of_any)]))
         yield partial(_refuse_host, given) if not isinstance(given, str) else partial(find_host, given, draft)
         return
     options = {key: each for key, each in value.items() if key not in {PROVIDER, ZONES}}
@@ -372,7 +375,12 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
         if other is not None:
             text = texts.HOST_BY_SCRIPT if other.script else texts.HOST_WITHOUT_DRIVER
             raise ConfigError.of(text, title=other.title, script=other.script)
-        near: object = [each.name for each in called[:_MOST_LIKE]] or nearest(wanted, known)
+        if len(called) > 1:
+            hosts = [texts.HOST_NAMED.format(name=each.name, title=each.title) for each in called[:_MOST_LIKE]]
+            raise ConfigError.of(
+                texts.HOSTS_LIKE, answer=answer, hosts=hosts, nearest=[each.name for each in called[:_MOST_LIKE]]
+            )
+        near = called[0].name if called else nearest(wanted, known)
         text = texts.HOST_NEAREST if near else texts.HOST_UNKNOWN
         fields = {"found": quoted(answer), "expected": texts.HOST_EXPECTED}
         raise ConfigError.of(text, answer=answer, nearest=near, **fields)

@@ -215,8 +215,13 @@ class AnswerMemory:
 
     def offered(self, prompt: Prompt) -> Prompt:
         """Return the question with the answer of the last time as its default."""
-        answer = None if prompt.is_secret or prompt.is_corrected else self._before.get(str(prompt.text))
-        return prompt if answer is None else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
+        text = str(prompt.text)
+        answer = None if prompt.is_secret or prompt.is_corrected else self._given.get(text, self._before.get(text))
+        return (
+            prompt
+            if answer in {None, prompt.default}
+            else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
+        )
 
     def keep(self, prompt: Prompt, answer: str) -> None:
         """Keep an answer, unless it is a secret."""

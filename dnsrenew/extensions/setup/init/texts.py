@@ -214,6 +214,8 @@ HOST_BY_SCRIPT: Final = Text(
 HOST_WITHOUT_DRIVER: Final = Text(
     "init-answer-wrong", "dnsrenew has no driver for {title}.", "Answer delegate: you set one record by hand, once."
 )
+HOST_NAMED: Final = Phrase("{name} ({title})")
+HOSTS_LIKE: Final = Text("init-answer-wrong", "Several DNS hosts match {answer}: {hosts}.", "Enter one of these names.")
 HOST_LEFT_OUT: Final = Text(
     "init-answer-wrong", "{title} cannot be used: {why}", "Answer delegate: you set one record by hand, once."
 )
@@ -230,6 +232,7 @@ OPTION_UNUSABLE: Final = Text(
 DOMAIN_IS_URL: Final = Text(
     "init-answer-wrong", "{answer} is the address of a web page.", "Enter only {name}, without {scheme}:// before it."
 )
+BACK: Final = Phrase("To go back to the choice of the host, answer <.")
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is required.", "Enter it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is incomplete: {reason}.", "Correct the options.")
 TEST_FAILED: Final = Text("init-answer-wrong", "{reason}", "{advice}")
