@@ -215,7 +215,7 @@ def contact(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
     if (
         isinstance(value, str)
-        and re.fullmatch(r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>.]+(?:\.[^@\s,?<>.]+)+)", value)
+        and re.fullmatch(r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)", value)
         and value.isascii()
         and value.isprintable()
     ):

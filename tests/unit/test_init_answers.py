@@ -248,15 +248,6 @@ def test_options_of_an_unknown_host_are_not_judged(answers: Path, capsys: pytest
     assert [key for _, key, _ in mistakes(error)] == ["provider"]
 
 
-@pytest.mark.parametrize("contact", ["me@example", "me@example.", "me@.example"])
-def test_an_address_has_a_dot_in_its_domain(answers: Path, capsys: pytest.CaptureFixture[str], contact: str) -> None:
-    """An address without a dot in its domain is refused, with a CA of one's own too."""
-    own = 'default_ca = "lab"\n[ca.lab]\ndirectory = "https://localhost:14000/dir"\n'
-    answers.write_text(f'contact = "{contact}"\n{RIGHT}{own}')
-    error, _ = init(answers, capsys)
-    assert [key for _, key, _ in mistakes(error)] == ["contact"]
-
-
 def test_yes_and_no_in_chinese() -> None:
     """What a Chinese reader answers is understood."""
     assert all(map(read_flag, ("同意", "好", "可以", "行")))

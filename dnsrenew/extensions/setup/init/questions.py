@@ -161,9 +161,11 @@ def contacts(value: Any) -> list[str]:
 
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Check that these are mail addresses; none is an answer too."""
+    """Check that these are mail addresses, with a dot in the domain for a public CA; none is an answer too."""
     contact = contacts(value)
     if contact:
+        if draft.is_public_ca and not all("." in each.rpartition("@")[2].strip(".") for each in contact):
+            raise ConfigError.of(texts.CONTACT_WRONG, answer=contact)
         try:
             Config.from_dict({"contact": contact}, base=draft.folder)
         except ConfigError:
