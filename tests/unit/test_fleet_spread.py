@@ -24,9 +24,10 @@ SPEC = CertificateSpec(name="home", domains=("example.test",), identifiers=("exa
 GOLDEN = 0.6180339887498949
 
 
-def state(**more: Any) -> State:
-    """The state of a certificate that was issued now, for 90 days."""
-    return State(version=1, not_before=START, not_after=START + LIFE, ca="lab", identifiers=("example.test",), **more)
+def state(*, ca: str = "", **more: Any) -> State:
+    """The state of a certificate that was issued now, for 90 days; without a CA it is never polled."""
+    ca = ca or ("lab" if "ari" in more else "")
+    return State(version=1, not_before=START, not_after=START + LIFE, ca=ca, identifiers=("example.test",), **more)
 
 
 def outcome(status: OutcomeStatus = "not-due", **more: Any) -> Outcome:
@@ -100,6 +101,11 @@ def test_a_poll_that_failed_is_tried_again_later() -> None:
     """A failed poll is not repeated at once."""
     at = next_check(SPEC, 0.0, state(ari=ari(poll=-DAY)), outcome(), START)
     assert at == START + UNKNOWN
+
+
+def test_a_first_poll_that_was_lost_is_tried_again_soon() -> None:
+    """A certificate whose first poll left nothing, because its lock was held, may be revoked: it is looked at again."""
+    assert next_check(SPEC, 0.0, state(ca="lab"), outcome(), START) == START + UNKNOWN
 
 
 def test_after_a_failure_its_own_pause_counts() -> None:

@@ -123,6 +123,7 @@ class CertificateJobs(Frozen):
         with contextlib.suppress(StoreError):
             if (since := self.dates.since(spec.name)) is not None:
                 state = self.store.read_state(spec.name)
+                state = state if state.ca in run.config.cas else replace(state, ca="")  # no CA is polled
                 at = next_check(spec, row.slot, state, outcome, run.context.clock.now())
                 self.dates.settle(spec.name, at, since=since, mark=row.mark)
 
@@ -216,10 +217,9 @@ def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
 
 def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
     """Return when the CA is asked for its window again; None if it is not asked."""
-    if state.ari is None or state.not_after is None or not state.ca or state.revoked:
+    if state.not_after is None or not state.ca or state.revoked:
         return None
-    pause = state.ari["next_poll"] - now
-    if pause <= timedelta(0):  # it was to be polled, and was not
+    if state.ari is None or (pause := state.ari["next_poll"] - now) <= timedelta(0):  # it was to be polled, and was not
         return now + UNKNOWN * (1 + slot)
     return now + min(pause * (1 + slot * _POLLS), max(pause, _LONGEST_POLL))
 
