@@ -179,6 +179,13 @@ def test_the_fix_of_the_last_run_is_said_once() -> None:
     assert "→ Agree." in shown([failed()], quiet=True)
 
 
+def test_one_cause_of_many_checks_is_said_once() -> None:
+    """Checks that fail for the same reason, such as a resolver that is down, are one sentence with one fix."""
+    silent = ("unknown", "No DNS server answers.", "Check the network.", ("all",))
+    text = shown([replace(diagnoses.HOST, checks=tuple(diagnoses.check(code, *silent) for code in ("caa", "cname")))])
+    assert (text.count("No DNS server answers."), text.count("→ Check the network.")) == (1, 1)
+
+
 def test_a_port_that_only_this_user_cannot_open_is_determined() -> None:
     """What is seen of a port without a configuration is not listed as undetermined, and stops nothing yet."""
     forbidden = diagnoses.check("port-80-free", "unknown", "No.", "Use root.", ("http-01",), errno=13)

@@ -124,7 +124,11 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: b
 
 def _shown(diagnosis: Diagnosis, *, concludes: bool) -> Diagnosis:
     """Return a diagnosis as people read it: the fix of the last run is said once, and an open failure is no success."""
-    checks = [*filterfalse(follows, diagnosis.checks)]
+    alike: dict[tuple[str, ...], Check] = {}  # a resolver that is down has one sentence for many checks
+    for each in filterfalse(follows, diagnosis.checks):
+        code = each.code if each.result == "ok" else ""
+        alike.setdefault((code, each.result, str(each.summary), str(each.fix)), each)
+    checks = [*alike.values()]
     said = {check.fix for check in checks if check.result == "bad" and check.code != "last-run"}
     said |= {diagnosis.next_action or ""} if concludes else set()
     checks = [replace(check, fix="") if check.code == "last-run" and check.fix in said else check for check in checks]
