@@ -105,7 +105,7 @@ def test_a_poll_that_failed_is_tried_again_later() -> None:
 
 def test_a_first_poll_that_was_lost_is_tried_again_soon() -> None:
     """A certificate whose first poll left nothing, because its lock was held, may be revoked: it is looked at again."""
-    assert next_check(SPEC, 0.0, state(ca="lab"), outcome(), START) == START + UNKNOWN
+    assert next_check(SPEC, 0.0, state(ca="lab"), outcome(), START) == START + SOONEST
 
 
 def test_after_a_failure_its_own_pause_counts() -> None:

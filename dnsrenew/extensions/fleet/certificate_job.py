@@ -219,7 +219,10 @@ def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
     """Return when the CA is asked for its window again; None if it is not asked."""
     if state.not_after is None or not state.ca or state.revoked:
         return None
-    if state.ari is None or (pause := state.ari["next_poll"] - now) <= timedelta(0):  # it was to be polled, and was not
+    if state.ari is None:  # what the first poll brought was lost: it may be revoked
+        return now + SOONEST * (1 + slot)
+    pause = state.ari["next_poll"] - now
+    if pause <= timedelta(0):  # it was to be polled, and was not
         return now + UNKNOWN * (1 + slot)
     return now + min(pause * (1 + slot * _POLLS), max(pause, _LONGEST_POLL))
 
