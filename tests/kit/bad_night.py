@@ -45,9 +45,9 @@ _DAY: Final = timedelta(days=1)
 _QUICK: Final = """
 import sys
 from dnsrenew.cli import main
-from dnsrenew.extensions.fleet import queue, session
+from dnsrenew.extensions.fleet import queue, worker
 queue.EACH_MINUTE, queue.STALLED, queue._HEARTBEAT, queue._POLL = "* * * * * */3", 5.0, 0.5, 0.1
-session.CLEAN_UP_EVERY = 0.5
+worker.CLEAN_UP_EVERY = 0.5
 sys.exit(main())
 """
 """A worker that looks often: each minute is every three seconds, half a minute five."""
@@ -197,6 +197,7 @@ class Night:
         next_kill = None if plan.kill_every is None else begin + plan.kill_every
         while (done := len(self.replaced())) < plan.count:
             assert time.monotonic() - begin < PATIENCE, f"{done} of {plan.count} are replaced"
+            assert any(worker.poll() is None for worker in self.workers), "all workers have ended"
             self._may_be_busy = done >= plan.count / 4
             if done >= plan.count / 2 and not self.course.restarts:
                 self.server.restart()
