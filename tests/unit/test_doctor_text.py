@@ -181,8 +181,11 @@ def test_the_fix_of_the_last_run_is_said_once() -> None:
 
 def test_one_cause_of_many_checks_is_said_once() -> None:
     """Checks that fail for the same reason, such as a resolver that is down, are one sentence with one fix."""
-    silent = ("unknown", "No DNS server answers.", "Check the network.", ("all",))
-    text = shown([replace(diagnoses.HOST, checks=tuple(diagnoses.check(code, *silent) for code in ("caa", "cname")))])
+    silent = [
+        diagnoses.check(code, "unknown", "No DNS server answers.", "Check the network.", ("all",))
+        for code in ("caa", "cname")
+    ]
+    text = shown([replace(diagnoses.HOST, checks=tuple(silent))])
     assert (text.count("No DNS server answers."), text.count("→ Check the network.")) == (1, 1)
 
 
