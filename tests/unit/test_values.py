@@ -24,6 +24,7 @@ from dnsrenew.base.values import Frozen, field, field_types, replace
 
 PACKAGE = Path(dnsrenew.__file__).parent
 NOT_FROZEN = {
+    "drivers/error_mapping.py": "what is found in an exception and its causes, one after the other",
     "errors.py": "a text of an error: errors is the lowest floor, below that of Frozen",
     "extensions/fleet/certificate_job.py": "a job under way: it changes",
     "extensions/fleet/serving/context.py": "an entry of the cache, with a mark that it was asked for",
