@@ -162,7 +162,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
         if error is None:
             return True
         is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
-        named = {key: spec for key, spec in every.items() if key in options and (spec.secret or key in error.fix)}
+        named = {key: spec for key, spec in every.items() if key in options and spec.secret}
         asked, back = named if is_secret else every, (texts.BACK,)
 
 
