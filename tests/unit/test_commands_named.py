@@ -669,6 +669,7 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "setup.importing.TOOL_NOT_PATH": (Place.tool, ""),
     "setup.importing.NOTHING_FOUND": (Place.elsewhere, "m/etc/letsencrypt"),
     "cli.MISSPELT_PROVIDER": (lambda place: place.type("providers cloudfare")[1], ""),
+    "cli.SHORTER_FOUND": (lambda place: place.type("providers --search 阿里巴巴")[1], ""),
     "cli.NEARLY_FOUND": (lambda place: place.type("providers --search cloudfare")[1], ""),
     "cli.SCRIPT_PROVIDER": (lambda place: place.type("providers edgecenter")[1], ""),
     "cli.NO_DRIVER": (lambda place: place.type("providers lightsail")[1], ""),

@@ -53,7 +53,7 @@ def names(folder: Path) -> list[str]:
 
 def test_the_comments_about_the_host_are_in_the_language(draft: InitDraft) -> None:
     """The options that were not asked for are described in the language of the reader."""
-    assert "# zone_id: Zone ID，显示在区域的概述页面上" in make_files(draft, Translator("zh").message).text
+    assert "# zone_id: 区域 ID，显示在区域的概述页面上" in make_files(draft, Translator("zh").message).text
     assert "# zone_id: Zone ID, shown on the zone's overview page" in make_files(draft).text
     assert make_files(draft, Translator("zh").message).text.startswith("# 由 `dnsrenew init` 生成")
     comment = FOR_SERVER_OF.format(server="nginx", config="/etc/nginx/a.conf")

@@ -302,6 +302,8 @@ def test_status_says_what_stands(stage: RenewerStage) -> None:
         "deployed": [],
         "deployment_pending": False,
         "after_owed": False,
+        "forced_failure": None,
+        "failed_accounts": [],
         "csr_since": None,
         "known": True,
         "versions": [
