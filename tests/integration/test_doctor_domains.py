@@ -23,8 +23,9 @@ from tests.kit.diagnoses import diagnosis
 from tests.kit.doh_server import DohServer, resolving
 from tests.kit.domain_doctor import DNS, HTTP, DomainDoctor
 from tests.kit.load import allowed
+from tests.kit.processes import wait_until
 from tests.kit.zone_answers import answering
-from tests.lab import PRIMARY, Lab, Query, dnsforwarder
+from tests.lab import PRIMARY, SECONDARY, Lab, Query, dnsforwarder
 from tests.lab.dnsforwarder import Answer, rcode, strip_aa
 
 Hook = Callable[[Query], Answer]
@@ -378,6 +379,7 @@ def test_a_record_that_is_new_is_not_hidden(lab: Lab, tmp_path: Path, address: s
             break
         lab.update(zone, remove=[(owner, "A")])
         lab.flush()
+    wait_until(lambda: lab.ask(f"{owner}.{zone}", "A", SECONDARY).answer)  # the doctor may ask either server
     check = examined(lab, tmp_path, "split-dns", f"{owner}.{zone}")
     assert (check.result, check.evidence["resolved"][f"{owner}.{zone}"]["addresses"]) == ("unknown", ())
     assert "recently" in check.summary
