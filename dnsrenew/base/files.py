@@ -10,11 +10,12 @@ import select
 import stat
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Iterator
 from typing import BinaryIO, Final
 
 from dnsrenew.base import texts
+from dnsrenew.base.clock import Clock
 
 _NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)  # Windows has no FIFOs or devices in folders
 _SEE: Final = getattr(os, "O_PATH", 0) if sys.platform == "linux" else 0
@@ -89,7 +90,7 @@ def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
     return open(path, "rb", opener=lambda *_: handle)  # not os.fdopen: the file keeps its name, for messages
 
 
-def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
+def read_or_drain(path: str | os.PathLike[str], seconds: float, clock: Clock) -> bytes:
     """Return the content of a regular file, or of a pipe up to its end (a shell's ``<(…)``, or ``/dev/stdin``).
 
     :param seconds: the time limit for a pipe.
@@ -103,7 +104,7 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float) -> bytes:
             before = os.get_blocking(handle)
             os.set_blocking(handle, False)  # macOS: opening /dev/fd/N duplicates the descriptor and ignores the flags
             try:
-                return _drain(handle, seconds)
+                return _drain(handle, seconds, clock)
             finally:
                 os.set_blocking(handle, before)
         if kind is not None:
@@ -159,10 +160,10 @@ def _kind(info: os.stat_result) -> str | None:
     return next((kind for matches, kind in _KINDS if matches(info.st_mode)), None)
 
 
-def _drain(handle: int, seconds: float) -> bytes:
-    end = time.monotonic() + seconds
+def _drain(handle: int, seconds: float, clock: Clock) -> bytes:
+    end, never = clock.monotonic() + seconds, threading.Event()
     data = b""
-    while time.monotonic() < end:
+    while clock.monotonic() < end:
         try:
             more = os.read(handle, _MAX_PIPE_BYTES)
         except BlockingIOError:  # open for writing, but empty
@@ -172,7 +173,7 @@ def _drain(handle: int, seconds: float) -> bytes:
         if more:
             data += more
         else:
-            time.sleep(_POLL_SECONDS)
+            clock.wait(_POLL_SECONDS, never)
         if len(data) > _MAX_PIPE_BYTES:
             raise OSError(errno.EFBIG, f"it is a pipe with more than {_MAX_PIPE_BYTES >> 20} MiB of data")
     raise TimeoutError(errno.ETIMEDOUT, f"it is a pipe that was still open after {seconds:.0f} s")

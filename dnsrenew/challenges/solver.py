@@ -6,10 +6,9 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import wraps
 from importlib import import_module
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base.checks import CaaAnswer, denials
@@ -50,7 +49,6 @@ class Value(Placement, Protocol):
 P = TypeVar("P", bound=Placement)
 V = TypeVar("V", bound=Value)
 _T = TypeVar("_T", Placement, Value)
-_Rest = ParamSpec("_Rest")
 
 
 class Blocker(Frozen):
@@ -219,39 +217,13 @@ class Solver(ABC, Generic[P, V]):
         return error
 
 
-def _of_all(
-    step: Callable[Concatenate[Any, _Rest], None], *, is_told: bool = False
-) -> Callable[Concatenate[Any, _Rest], None]:
-    """Return a step of a solver as one of all solvers, each with what is of its type.
-
-    :param is_told: whether an error says which type it is about.
-    """
-
-    def done(solvers: Solvers, context: Context, items: Collection[Any], *more: Any) -> None:
-        for solver, some in solvers.each(items):
-            try:
-                getattr(solver, step.__name__)(context, some, *more)
-            except AttemptError as error:
-                if not is_told:
-                    raise
-                raise error.with_evidence(challenge=some[0].challenge) from None
-
-    return cast("Callable[Concatenate[Any, _Rest], None]", wraps(step)(done))
-
-
-def _around_all(
-    step: Callable[Concatenate[Any, _Rest], AbstractContextManager[None]],
-) -> Callable[Concatenate[Any, _Rest], AbstractContextManager[None]]:
-    """Return a block of a solver as one of all solvers, each with what is of its type."""
-
-    @contextlib.contextmanager
-    def entered(solvers: Solvers, context: Context, items: Collection[Any]) -> Iterator[None]:
-        with contextlib.ExitStack() as held:
-            for solver, some in solvers.each(items):
-                held.enter_context(getattr(solver, step.__name__)(context, some))
-            yield
-
-    return cast("Callable[Concatenate[Any, _Rest], AbstractContextManager[None]]", wraps(step)(entered))
+@contextlib.contextmanager
+def _named(challenge: str) -> Iterator[None]:
+    """Let an error of the block say which challenge type it is about."""
+    try:
+        yield
+    except AttemptError as error:
+        raise error.with_evidence(challenge=challenge) from None
 
 
 class Solvers(dict[str, Solver[Any, Any]]):
@@ -270,14 +242,53 @@ class Solvers(dict[str, Solver[Any, Any]]):
         # Two threads may both make one: the first that is stored is used by both.
         return self.setdefault(challenge, make(self._resources))
 
-    prepare = _of_all(Solver[Placement, Value].prepare)
-    publish = _of_all(Solver[Placement, Value].publish, is_told=True)
-    wait_visible = _of_all(Solver[Placement, Value].wait_visible, is_told=True)
-    wait_caches = _of_all(Solver[Placement, Value].wait_caches)
-    note_answered = _of_all(Solver[Placement, Value].note_answered)
-    withdraw = _of_all(Solver[Placement, Value].withdraw)
-    exclusive = _around_all(Solver[Placement, Value].exclusive)
-    journaled = _around_all(Solver[Placement, Value].journaled)
+    def prepare(self, context: Context, placements: Collection[Placement]) -> None:
+        """Read secrets and make drivers before anything is ordered."""
+        for solver, some in self.each(placements):
+            solver.prepare(context, some)
+
+    def publish(self, context: Context, values: Collection[Value]) -> None:
+        """Publish the values."""
+        for solver, some in self.each(values):
+            with _named(some[0].challenge):
+                solver.publish(context, some)
+
+    def wait_visible(self, context: Context, values: Collection[Value], wanted: Propagation, settle: float) -> None:
+        """Wait until the values are visible."""
+        for solver, some in self.each(values):
+            with _named(some[0].challenge):
+                solver.wait_visible(context, some, wanted, settle)
+
+    def wait_caches(self, context: Context, values: Collection[Value], ca: str) -> None:
+        """Wait until no resolver of the CA caches an older value."""
+        for solver, some in self.each(values):
+            solver.wait_caches(context, some, ca)
+
+    def note_answered(self, context: Context, values: Collection[Value], ca: str) -> None:
+        """Record that the CA queries the values from now on."""
+        for solver, some in self.each(values):
+            solver.note_answered(context, some, ca)
+
+    def withdraw(self, context: Context, values: Collection[Value]) -> None:
+        """Remove the values."""
+        for solver, some in self.each(values):
+            solver.withdraw(context, some)
+
+    @contextlib.contextmanager
+    def exclusive(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+        """Lock the names and zones that hold one value at a time."""
+        with contextlib.ExitStack() as held:
+            for solver, some in self.each(placements):
+                held.enter_context(solver.exclusive(context, some))
+            yield
+
+    @contextlib.contextmanager
+    def journaled(self, context: Context, values: Collection[Value]) -> Iterator[None]:
+        """Keep the values in the journal while they are published."""
+        with contextlib.ExitStack() as held:
+            for solver, some in self.each(values):
+                held.enter_context(solver.journaled(context, some))
+            yield
 
     def of_type(self, challenge: str) -> Any:  # what only this type can do
         """Return the solver of a challenge type."""

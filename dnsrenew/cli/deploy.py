@@ -154,8 +154,8 @@ def install(invocation: Invocation) -> int:
     terminal, options = invocation.terminal, invocation.options
     if options.certificate is None:
         raise usage(texts.CERTIFICATE_FILE_MISSING, _COMMAND)
-    certificate = _read("--certificate", options.certificate)
-    key = None if options.key is None else _read("--key", options.key)
+    certificate = _read(invocation, "--certificate", options.certificate)
+    key = None if options.key is None else _read(invocation, "--key", options.key)
     config = invocation.config()
     renewer = invocation.renewer(config, DeployProgress(terminal))
     outcome = _install(invocation, renewer, certificate, key)
@@ -180,10 +180,10 @@ def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: 
     return invocation.work(work, older=True)
 
 
-def _read(option: str, path: str) -> bytes:
+def _read(invocation: Invocation, option: str, path: str) -> bytes:
     try:
         # Of a pipe, at most five seconds.
-        return files.read_or_drain(path, 5.0)
+        return files.read_or_drain(path, 5.0, invocation.clock)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise usage(texts.FILE_UNREADABLE, _COMMAND, option=option, path=path, reason=reason) from None

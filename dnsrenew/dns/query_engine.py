@@ -19,7 +19,6 @@ import dns.rcode
 import dns.rdatatype
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, field
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.wire import Address, DnsQuestion, PendingQuery, Reply, read_datagram
 
@@ -381,12 +380,13 @@ SHARED: Final = SocketLimit()
 # closed.
 
 
-class LetterCase(Frozen):
+class LetterCase:
     """The servers of a run that do not repeat the case. Thread-safe.
 
     :ivar changing: answered in another case.
     :ivar without_tcp: of these, they do not answer over TCP: questions to them are in lower case.
     """
 
-    changing: set[Address] = field(default_factory=set)
-    without_tcp: set[Address] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.changing: set[Address] = set()
+        self.without_tcp: set[Address] = set()

@@ -13,6 +13,7 @@ from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.init import answers, host_question
 from dnsrenew.extensions.setup.init.answers import read_answers
+from tests.kit.clock import FakeClock
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
 
@@ -110,7 +111,9 @@ def test_answers_of_a_file_and_of_the_command_line(tmp_path: Path) -> None:
     """The command line takes precedence over the file. An unknown key becomes an option of the host."""
     path = tmp_path / "answers.toml"
     path.write_text('domains = ["a.example"]\nprovider = "desec"\nauth_token = "file:t"\nschedule = true\n[ca.lab]\n')
-    found = read_answers(path, {"domains": "b.example", "contact": None, "agree_terms": False}, ["api=https://x"])
+    found = read_answers(
+        path, {"domains": "b.example", "contact": None, "agree_terms": False}, ["api=https://x"], FakeClock()
+    )
     assert dict(found.given) == {
         "domains": "b.example",
         "schedule": True,
@@ -123,7 +126,7 @@ def test_answers_of_a_file_and_of_the_command_line(tmp_path: Path) -> None:
 def test_a_secret_on_the_command_line(option: str) -> None:
     """A secret on the command line is refused. The error does not show it."""
     with pytest.raises(ConfigError) as caught:
-        read_answers(None, {"provider": "deSEC"}, [option])
+        read_answers(None, {"provider": "deSEC"}, [option], FakeClock())
     assert caught.value.evidence == {"option": "auth_token"}
     assert "plain" not in str(caught.value)
 
@@ -131,7 +134,7 @@ def test_a_secret_on_the_command_line(option: str) -> None:
 def test_an_option_without_a_value() -> None:
     """An option must be KEY=VALUE."""
     with pytest.raises(ConfigError, match="KEY=VALUE"):
-        read_answers(None, {}, ["server"])
+        read_answers(None, {}, ["server"], FakeClock())
 
 
 @pytest.mark.parametrize("content", [b"a = \n", b"\xff", None])
@@ -141,7 +144,7 @@ def test_answers_that_cannot_be_read(tmp_path: Path, content: bytes | None) -> N
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
-        read_answers(path, {}, [])
+        read_answers(path, {}, [], FakeClock())
     assert caught.value.code == "init-answers-unreadable"
 
 
@@ -153,7 +156,7 @@ def test_a_file_of_answers_that_others_can_read(tmp_path: Path, token: str, mode
     path = tmp_path / "answers.toml"
     path.write_text(f'provider = "desec"\nauth_token = "{token}"\n')
     path.chmod(mode)
-    assert bool(read_answers(path, {}, []).warnings) is is_open
+    assert bool(read_answers(path, {}, [], FakeClock()).warnings) is is_open
 
 
 def test_hosts_that_a_part_of_a_name_fits(tmp_path: Path) -> None:

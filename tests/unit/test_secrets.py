@@ -21,10 +21,12 @@ from hypothesis import strategies as st
 
 from dnsrenew.base import secrets as sources
 from dnsrenew.base import threads
+from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import HIDDEN, Secret
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.errors import ConfigError, Message, SecretError
+from tests.kit.clock import FakeClock
 
 CANARY = "canary/s3cret+value="
 
@@ -264,6 +266,15 @@ def test_a_pipe_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         Secret.file("/dev/zero").reveal()
     with pytest.raises(SecretError, match="it is a folder"):
         Secret.file(tmp_path).reveal()
+
+
+def test_the_time_limit_of_a_pipe_is_by_the_clock_that_is_passed_in(tmp_path: Path) -> None:
+    """Nothing sleeps and nothing reads the system's clock: ten minutes pass at once."""
+    pipe, clock = tmp_path / "token", FakeClock()
+    os.mkfifo(pipe)
+    with pytest.raises(TimeoutError):
+        read_or_drain(pipe, 600.0, clock)
+    assert sum(clock.waits) >= 600
 
 
 def test_threads_that_wait_for_a_secret_share_a_failure() -> None:

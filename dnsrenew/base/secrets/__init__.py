@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import subprocesses
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.secrets import texts
@@ -314,7 +315,7 @@ def from_file(path: Path) -> str:
     """
     try:
         # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
-        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT).decode("utf-8-sig"))
+        secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT, SystemClock()).decode("utf-8-sig"))
     except OSError as error:
         found = f"{path.name}.txt"  # Windows hides the ending that Notepad adds
         if isinstance(error, FileNotFoundError) and path.with_name(found).is_file():

@@ -46,20 +46,26 @@ class PlainAnswer(Frozen):
 def internet(facts: Facts) -> Check:
     """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
     cas, context, routes = cas_used(facts)[:_MAX_CAS], facts.context, outbound_routes(facts)
-    reached: dict[str, str] = {}
+    speaking = ""
     for host, how in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
-        reached.setdefault(how, host)
         if how == "answers":
-            break
-    if "answers" in reached or not any(routes.values()):
-        return judge_internet(routes, reached.get("answers", ""))
+            return judge_internet(routes, host)
+        if how == "speaks":
+            speaking = speaking or host
+    if not any(routes.values()):
+        return judge_internet(routes, "")
     hosts = list(dict.fromkeys(_place(ca)[0] for ca in cas))
     dns = threads.start(partial(_has_dns, facts, hosts))
-    tries = [partial(_connects, *_place(ca), or_refuses=True) for ca in cas if "speaks" not in reached]
-    connecting = threads.start(lambda: next(filter(None, _in_time(context, tries, _CONNECT_SECONDS)), ""))
+    connecting = threads.start(lambda: speaking or _connected(context, cas))
     plain = [*_in_time(context, [partial(_plain_answer, host) for host in hosts], _DNS_SECONDS)]
-    has_dns, connected = context.join(dns), reached.get("speaks") or context.join(connecting)
+    has_dns, connected = context.join(dns), context.join(connecting)
     return judge_internet(routes, "", plain, has_dns=has_dns, connected=connected, hosts=hosts)
+
+
+def _connected(context: Context, cas: Sequence[CA]) -> str:
+    """Return the first host of a CA that takes or refuses a connection; empty if none does."""
+    tries = [partial(_connects, *_place(ca), or_refuses=True) for ca in cas]
+    return next((host for host in _in_time(context, tries, _CONNECT_SECONDS) if host), "")
 
 
 def judge_internet(
@@ -267,16 +273,22 @@ def _works(facts: Facts, context: Context) -> bool | None:
         found = facts.dns.addresses(context.within(_DNS_SECONDS), domains) if domains else {}
     except DnsRenewError:
         return None
-    tried = [(host, its) for host, its in found.items() if any(map(is_global_ipv6, its))][:_MAX_TRIED]
-    if not tried:
-        return None
-    by_ipv6 = [(next(filter(is_global_ipv6, its)), targets[host]) for host, its in tried]
-    by_ipv4 = [(each, targets[host]) for host, its in tried for each in its if ":" not in each][:_MAX_TRIED]
-    return any(_all_tried(context, by_ipv6)) or (False if any(_all_tried(context, by_ipv4)) else None)
+    by_ipv6: list[tuple[str, int]] = []
+    by_ipv4: list[tuple[str, int]] = []
+    for host, addresses in found.items():
+        first = next(filter(is_global_ipv6, addresses), None)
+        if first is not None and len(by_ipv6) < _MAX_TRIED:
+            by_ipv6.append((first, targets[host]))
+            by_ipv4 += [(address, targets[host]) for address in addresses if ":" not in address]
+    if _takes_connection(context, by_ipv6):
+        return True
+    return False if _takes_connection(context, by_ipv4[:_MAX_TRIED]) else None
 
 
-def _all_tried(context: Context, addresses: Sequence[tuple[str, int]]) -> list[str]:
-    return [task.result() for task in context.call_all([partial(_connects, *each) for each in addresses], _MAX_TRIED)]
+def _takes_connection(context: Context, addresses: Sequence[tuple[str, int]]) -> bool:
+    """Return whether one of the addresses does."""
+    tasks = context.call_all([partial(_connects, *each) for each in addresses], _MAX_TRIED)
+    return any(task.result() for task in tasks)
 
 
 # ── port 53 ────────────────────────────────────────────────────────────────────────────

@@ -131,7 +131,7 @@ def _from_file(invocation: Invocation, command: str) -> Secret | None:
             raise usage(texts.PASSPHRASE_MISSING, command)
         return None
     try:
-        data = files.read_or_drain(path, _PATIENCE)
+        data = files.read_or_drain(path, _PATIENCE, invocation.clock)
         return Secret(data.decode("utf-8").removesuffix("\n").removesuffix("\r"))
     except UnicodeDecodeError:
         reason = texts.NOT_UTF8

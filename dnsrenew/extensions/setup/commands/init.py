@@ -457,7 +457,8 @@ def _is_of_others(path: str) -> bool:
 def _answers(invocation: Invocation) -> Answers:
     options = invocation.options
     file = None if options.answers is None else absolute(options.answers)
-    answers = read_answers(file, {key: getattr(options, key) for key in _FLAGS}, options.option or [])
+    flags = {key: getattr(options, key) for key in _FLAGS}
+    answers = read_answers(file, flags, options.option or [], invocation.clock)
     for notice in answers.warnings:
         warn(invocation.terminal, notice)
     return answers

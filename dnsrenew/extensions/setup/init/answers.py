@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dnsrenew.base import files
+from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import CertificateSpec, Check, Notice
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, one_of, shown_place
@@ -59,14 +60,14 @@ class Answers(Frozen, hidden=("given",)):
     from_flags: frozenset[str] = frozenset()
 
 
-def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str]) -> Answers:
+def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str], clock: Clock) -> Answers:
     """Return the answers of a file and of the command line, which has precedence.
 
     :param flags: by key; None: not given.
     :param options: those of the DNS host, as ``KEY=VALUE``.
     :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
     """
-    document, lines = ({}, {}) if path is None else _document(path)
+    document, lines = ({}, {}) if path is None else _document(path, clock)
     typed: dict[str, str] = {}
     for each in options:
         key, equals, value = each.partition("=")
@@ -86,10 +87,10 @@ def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[
     return Answers(given, tables, tuple(_warnings(path, host)), file, lines, frozenset(named))
 
 
-def _document(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+def _document(path: Path, clock: Clock) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     """Return the values of a file, and the lines of its keys."""
     try:
-        text = files.read_or_drain(path, 30.0).decode("utf-8-sig")
+        text = files.read_or_drain(path, 30.0, clock).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=texts.NOT_UTF_8) from None
     except OSError as error:
