@@ -8,7 +8,7 @@ from dnsrenew.errors import Phrase, Text
 
 EXTENSION_MISSING: Final = Text(
     "extension-missing",
-    "{what} belongs to the extension {extension}, which is not installed",
+    "{what} needs the extension {extension}, which is not installed.",
     "Install it: {command}",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.kit.api_server import Answer, Asked
@@ -97,3 +97,6 @@ class Dode(HostStandIn):
         if is_ours:
             self.replace(name, () if given.get("action") == "delete" else (given["value"],))
         return 200, {"domain": name, "success": is_ours}
+
+
+ONE_VALUE: Final[tuple[type[HostStandIn], ...]] = (Hurricane, Ddnss, Dode)

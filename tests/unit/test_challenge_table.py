@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 import dnsrenew
+from dnsrenew.base.model import Route
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges import http01_server as server
 from dnsrenew.challenges import tls_alpn01 as solver
@@ -81,9 +83,11 @@ def test_prose_is_quiet(source: str) -> None:
     assert named(source) == []
 
 
-def test_the_schema_has_the_types_of_the_table() -> None:
-    """The configuration takes every type of the table, and no other."""
+def test_a_route_has_the_types_of_the_table() -> None:
+    """A route takes every type of the table, and no other: in the configuration, in Python, and for type checkers."""
     assert sorted(NAMES) == sorted(CHALLENGES)
+    for declared in (Route, Route.__init__):
+        assert sorted(get_args(get_type_hints(declared)["challenge"])) == sorted(CHALLENGES)
 
 
 def test_a_type_is_by_port_or_by_dns() -> None:

@@ -55,7 +55,7 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 
 def test_no_page_of_a_host_is_left_over() -> None:
-    """Every page below docs/providers has its provider file."""
+    """Every page below docs/reference/providers has its provider file."""
     there = {f"reference/providers/{file.name}" for file in (ROOT / "docs" / "reference" / "providers").iterdir()}
     assert there == {path for path in generate.pages() if path.startswith("reference/providers/")}
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 from packaging.metadata import Metadata
 
+from dnsrenew.base.extensions import installed
+
 ROOT = Path(__file__).resolve().parents[2]
 CI = ROOT / ".ci"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -93,6 +95,13 @@ def test_the_metadata_is_what_an_index_takes(wheel: Path) -> None:
 def test_every_extra_is_on_a_page(extra: str) -> None:
     """The page of Python says what each extra is for."""
     assert f"| `dnsrenew[{extra}]` |" in (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
+
+
+def test_every_extra_that_a_message_names_is_there() -> None:
+    """An extra that the package names exists; each extension has one of its name, which `extension-missing` names."""
+    sources = [file.read_text("utf-8") for file in (ROOT / "dnsrenew").rglob("*.py")]
+    named = {extra for source in sources for extra in re.findall(r"\bdnsrenew\[(\w+)\]", source)}
+    assert (named | installed().keys()) - PROJECT["optional-dependencies"].keys() == set()
 
 
 def test_a_wheel_is_checked(wheel: Path, tmp_path: Path) -> None:

@@ -12,17 +12,21 @@ import pytest
 
 import tests.kit.hosts
 from dnsrenew.errors import ProviderError, SecretError
+from dnsrenew.extensions.hosts import EXTENSION
 from dnsrenew.testing import check_driver
 from tests.kit.clock import FakeClock
 from tests.kit.drivers import maker
 from tests.kit.host_work import ANYTHING, FAULTS, Work, each_fault, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record, records
 from tests.kit.memory_lab import MemoryLab, MemoryStage
+from tests.kit.one_value_hosts import ONE_VALUE
 
 MODULES = [module.name for module in pkgutil.iter_modules(tests.kit.hosts.__path__) if module.name != "stand_in"]
 MANY = 20
 LARGEST_PAGE = 5000
 """Of all hosts: that of Cloudflare."""
+OTHERS = {"acme.sh", "duckdns", "lexicon"}
+"""Drivers with tests of their own: of programs and libraries of others, and with DNS (tests/contract)."""
 
 
 def kinds() -> Iterator[type[HostStandIn]]:
@@ -41,6 +45,13 @@ def host(request: pytest.FixtureRequest) -> Iterator[HostStandIn]:
     """Run each stand-in in turn."""
     with request.param() as stand_in:
         yield stand_in
+
+
+def test_every_driver_has_a_stand_in() -> None:
+    """Each driver of a DNS host is run here, or where the hosts that keep one value are."""
+    assert EXTENSION.drivers is not None
+    stand_ins = {kind.provider for kind in (*kinds(), *ONE_VALUE)}
+    assert sorted(EXTENSION.drivers().keys() - stand_ins) == sorted(OTHERS)
 
 
 def test_the_contract_of_drivers(host: HostStandIn) -> None:

@@ -11,12 +11,12 @@ from dnsrenew.drivers.catalogue import find_provider, zone_for
 from tests.kit.host_work import FAULTS, Work, always, each_fault, renew_late, requests_of
 from tests.kit.hosts.stand_in import FOREIGN, ZONE, HostStandIn, record
 from tests.kit.memory_lab import MemoryLab, MemoryStage
-from tests.kit.one_value_hosts import Ddnss, Dode, Hurricane
+from tests.kit.one_value_hosts import ONE_VALUE, Ddnss, Hurricane
 
 DEEP = record("deep", f"_acme-challenge.deep.{ZONE}.")
 
 
-@pytest.fixture(params=[Hurricane, Ddnss, Dode], ids=lambda kind: kind.provider)
+@pytest.fixture(params=ONE_VALUE, ids=lambda kind: kind.provider)
 def host(request: pytest.FixtureRequest) -> Iterator[HostStandIn]:
     """Run each stand-in in turn."""
     with request.param() as stand_in:

@@ -259,7 +259,7 @@ def is_public_sender(network: str) -> Applies:
 
 # The path of one packet through the rules of a firewall: the first of a connection from the Internet to a TCP port.
 #
-# Readers of rules (``nft_rules``, ``iptables_rules``) decide for each rule whether it applies to this packet. The
+# Readers of rules (of nftables, of iptables) decide for each rule whether it applies to this packet. The
 # walk through the chains is the same for all.
 
 Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", "unknown"]
