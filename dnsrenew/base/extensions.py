@@ -8,6 +8,7 @@ extension's own works as before.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shlex
@@ -22,6 +23,7 @@ from dnsrenew.base.values import Frozen
 if TYPE_CHECKING:
     from dnsrenew.errors import ConfigError
 
+_PACKAGE: Final = f"{__name__.partition('.')[0]}.extensions."
 _FOLDER: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "extensions")
 
 T = TypeVar("T")
@@ -30,7 +32,7 @@ T = TypeVar("T")
 class Extension(Frozen, kw_only=True):
     """What an extension plugs in. Each is a function that imports the part of the extension when it is called.
 
-    :ivar commands: returns its commands: a :class:`dnsrenew.cli.command_types.CommandTable`.
+    :ivar commands: returns its commands, by name: each a :class:`dnsrenew.cli.command_types.Command`.
     :ivar store: returns how it opens a store that is no folder: a :class:`dnsrenew.operations.selection.StoreKind`.
     :ivar listener: returns what it does after a run, and while ``dnsrenew run`` runs: a
         :class:`dnsrenew.operations.event_log.RunListener`.
@@ -41,7 +43,7 @@ class Extension(Frozen, kw_only=True):
     :ivar account_tools: returns how an account is tested and a driver begun: a
         :class:`dnsrenew.cli.providers.AccountTools`.
     :ivar drivers: returns the module and the class of each of its drivers, by name.
-    :ivar targets: returns the module of each of its kinds of deployment targets, by name.
+    :ivar targets: the package with a module for each of its kinds of deployment targets.
     """
 
     commands: Callable[[], Any] | None = None
@@ -51,7 +53,7 @@ class Extension(Frozen, kw_only=True):
     diagnosis: Callable[[], Any] | None = None
     account_tools: Callable[[], Any] | None = None
     drivers: Callable[[], Mapping[str, tuple[str, str]]] | None = None
-    targets: Callable[[], Mapping[str, str]] | None = None
+    targets: str = ""
 
 
 @cache
@@ -85,6 +87,21 @@ def missing(what: str, extension: str) -> ConfigError:
 
     command = install_command(f"dnsrenew[{extension}]")
     return ConfigError.of(texts.EXTENSION_MISSING, what=what, extension=extension, command=command)
+
+
+@contextlib.contextmanager
+def needed_by(what: str) -> Iterator[None]:
+    """Report a module that the block imports as missing if its extension is not here.
+
+    :raises ConfigError: ``extension-missing``.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        extension = (error.name or "").removeprefix(_PACKAGE).partition(".")[0]
+        if not (error.name or "").startswith(_PACKAGE) or extension in installed():
+            raise
+        raise missing(what, extension) from None
 
 
 # ── installation ───────────────────────────────────────────────────────────────────────

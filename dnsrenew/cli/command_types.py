@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from importlib import import_module
 from typing import Final
 
 from dnsrenew.base.values import Frozen
@@ -16,7 +17,7 @@ class Argument(Frozen):
 
     :ivar name: its name in the parsed options.
     :ivar shown: its placeholder.
-    :ivar kind: what completion offers: a key of ``candidates.NAMES``.
+    :ivar kind: what completion offers: a key of ``_NAMES`` in ``completion``.
     :ivar words: the values that are possible; (): any.
     :ivar many: whether it can be repeated.
     :ivar required: whether the command needs it.
@@ -74,31 +75,29 @@ class Option(Frozen):
         return f"{self.short}, {self.flag}{value}" if self.short else f"{self.flag}{value}"
 
 
+Runner = Callable[..., int]
+"""Runs a command for its :class:`dnsrenew.cli.invocation.Invocation`, and returns the exit status."""
+
+
 class Command(Frozen):
     """A command.
 
+    :ivar run: the module and the name of its :data:`Runner`, which is loaded when the command is run; "" for a group,
+        whose default runs, and for help.
     :ivar examples: pairs of a command line and a comment.
     :ivar reads_config: whether it reads the configuration.
     """
 
     summary: str
+    run: str
     arguments: tuple[Argument, ...] = ()
     options: tuple[Option, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     notes: str = ""
     reads_config: bool = True
 
-
-Runner = Callable[..., int]
-"""Runs a command for its :class:`dnsrenew.cli.invocation.Invocation`, and returns the exit status."""
-
-
-class CommandTable(Frozen):
-    """Commands, and what runs them.
-
-    :ivar commands: by name, with two words for the commands of a group.
-    :ivar runner: returns the function that runs a command of the table.
-    """
-
-    commands: Mapping[str, Command]
-    runner: Callable[[str], Runner]
+    def runner(self) -> Runner:
+        """Return the function that runs it."""
+        module, _, name = self.run.rpartition(".")
+        run: Runner = getattr(import_module(module), name)
+        return run

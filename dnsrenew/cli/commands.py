@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dnsrenew.base import extensions
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+from dnsrenew.cli.command_types import Argument, Command, Option
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
@@ -29,16 +29,17 @@ HEADINGS: Final = {
     "examples": "Examples",
 }
 """The headings of ``--help``."""
-TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Start": ("init", "import", "providers", "delegate", "check"),
-    "Every day": ("renew", "status", "deploy", "schedule", "run"),
-    "When it fails": ("doctor", "cleanup", "notify"),
-    "Servers": ("serve", "csr", "install"),
-    "Certificates and accounts": ("rollback", "revoke", "remove", "account", "export", "restore"),
-    "Many machines": ("fleet", "worker"),
-    "More": ("completion", "help"),
+TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
+    "Start": {"init": "setup", "import": "setup", "providers": "", "delegate": "setup", "check": ""},
+    "Every day": {"renew": "", "status": "", "deploy": "", "schedule": "", "run": ""},
+    "When it fails": {"doctor": "doctor", "cleanup": "", "notify": "watch"},
+    "Servers": {"serve": "serve", "csr": "", "install": ""},
+    "Certificates and accounts": dict.fromkeys(("rollback", "revoke", "remove", "account"), "")
+    | dict.fromkeys(("export", "restore"), "setup"),
+    "Many machines": {"fleet": "fleet", "worker": "fleet"},
+    "More": {"completion": "", "help": ""},
 }
-"""The commands in ``--help``, by what they are for; the rest is with the last ones."""
+"""The commands in the order of ``--help``, by what they are for; each with the extension that has it ("": the core)."""
 
 WAIT_LONG: Final = 86_400.0
 """What ``--wait`` without a time means (seconds)."""
@@ -57,10 +58,9 @@ NAMES: Final = "names, or patterns such as 'web-*'"
 _CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
 _KIND_HELP: Final = "systemd, cron, launchd or windows (default: the best one for this machine)"
 _KIND: Final = Option("--kind", _KIND_HELP, "KIND", "word", ("systemd", "cron", "launchd", "windows"))
+_SCHEDULE: Final = "dnsrenew.cli.schedule.schedule"
 _INTERVAL: Final = "check at least this often: 1m to 24h (default: 12h)"
 _OLDER: Final = "the number of the version (default: the newest other one that is valid and not revoked)"
-YES_OR_NO: Final = ("yes", "no")
-TOOLS: Final = ("certbot", "lego", "acme.sh", "caddy", "hfs", "pem")
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
 REASONS: Final = ("unspecified", "key-compromise", "affiliation-changed", "superseded", "cessation-of-operation")
 
@@ -92,6 +92,7 @@ EXAMPLES: Final = (
 _COMMANDS: Final = {
     "renew": Command(
         "obtain missing certificates and renew those that are due",
+        "dnsrenew.cli.renew.renew",
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "renew even if not due; with several certificates, name some or use --all"),
@@ -116,6 +117,7 @@ _COMMANDS: Final = {
     ),
     "status": Command(
         "show every certificate with its expiry and next renewal",
+        "dnsrenew.cli.status.status",
         (Argument("names", "NAME", f"certificates to show: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--check", "exit with 1 if a certificate needs attention: see below"),
@@ -132,6 +134,7 @@ _COMMANDS: Final = {
     ),
     "deploy": Command(
         "deploy stored certificates to targets that do not have them",
+        "dnsrenew.cli.deploy.deploy",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "activate and verify even if the certificate is there already"),
@@ -149,10 +152,12 @@ _COMMANDS: Final = {
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",
+        "dnsrenew.cli.providers.check",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
+        "dnsrenew.cli.providers.providers",
         (Argument("names", "NAME", "show one DNS host: options, configuration block, limits", "providers"),),
         (
             Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
@@ -173,6 +178,7 @@ _COMMANDS: Final = {
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
+        "dnsrenew.cli.other_commands.revoke",
         (Argument("name", "NAME", "the certificate to revoke", "certificates", required=True),),
         (
             Option(
@@ -189,6 +195,7 @@ _COMMANDS: Final = {
     ),
     "rollback": Command(
         "use an older version of a certificate again, and deploy it",
+        "dnsrenew.cli.deploy.rollback",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option("--to", _OLDER, "VERSION", "version"),
@@ -206,6 +213,7 @@ _COMMANDS: Final = {
     ),
     "remove": Command(
         "delete a certificate from the store that is no longer configured",
+        "dnsrenew.cli.other_commands.remove",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),
@@ -215,6 +223,7 @@ _COMMANDS: Final = {
     ),
     "csr": Command(
         "print a certificate request (CSR) for another issuer",
+        "dnsrenew.cli.deploy.csr",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (Option("--new", "make a new key and CSR; the earlier key is deleted"), wait_option(OTHER_RUN)),
         (
@@ -226,6 +235,7 @@ _COMMANDS: Final = {
     ),
     "install": Command(
         "store and deploy a certificate from another issuer",
+        "dnsrenew.cli.deploy.install",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
@@ -243,6 +253,7 @@ _COMMANDS: Final = {
     ),
     "cleanup": Command(
         "remove TXT records that an interrupted run left in DNS",
+        "dnsrenew.cli.other_commands.cleanup",
         (),
         (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
@@ -252,6 +263,7 @@ _COMMANDS: Final = {
     ),
     "account": Command(
         "show or change the accounts at the CAs",
+        "",
         examples=(
             ("dnsrenew account show", "account URLs, for accounturi in CAA records"),
             ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays"),
@@ -260,11 +272,13 @@ _COMMANDS: Final = {
     ),
     "account show": Command(
         "show the accounts and their state at the CAs",
+        "dnsrenew.cli.other_commands.account",
         (_CA,),
         examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),),
     ),
     "account roll": Command(
         "replace the account key; the account URL stays the same",
+        "dnsrenew.cli.other_commands.account",
         (_CA,),
         (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
         (
@@ -277,12 +291,14 @@ _COMMANDS: Final = {
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
+        "dnsrenew.cli.other_commands.account",
         (_CA,),
         examples=(("dnsrenew account contact", "after you have changed contact in dnsrenew.toml"),),
         notes="Without this command, the next order at the CA updates them.",
     ),
     "account deactivate": Command(
         "close the account at the CA permanently",
+        "dnsrenew.cli.other_commands.account",
         (_CA,),
         (YES,),
         (("dnsrenew account deactivate zerossl", ""),),
@@ -291,6 +307,7 @@ _COMMANDS: Final = {
     ),
     "schedule": Command(
         "install, show or remove the automatic renewal schedule",
+        "",
         examples=(
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
@@ -299,6 +316,7 @@ _COMMANDS: Final = {
     ),
     "schedule install": Command(
         "renew automatically from now on",
+        _SCHEDULE,
         (),
         (_KIND,),
         (
@@ -309,6 +327,7 @@ _COMMANDS: Final = {
     ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",
+        _SCHEDULE,
         (),
         (_KIND,),
         (
@@ -318,9 +337,12 @@ _COMMANDS: Final = {
         ),
         "In a pipe or a file, --kind prints only the text of the file.",
     ),
-    "schedule remove": Command("stop renewing automatically", (), (_KIND,), (("dnsrenew schedule remove", ""),)),
+    "schedule remove": Command(
+        "stop renewing automatically", _SCHEDULE, (), (_KIND,), (("dnsrenew schedule remove", ""),)
+    ),
     "run": Command(
         "renew in the foreground, for containers",
+        "dnsrenew.cli.run.run",
         (),
         (
             Option("--interval", _INTERVAL, "TIME", "interval", default=43_200.0),
@@ -336,6 +358,7 @@ _COMMANDS: Final = {
     ),
     "completion": Command(
         "print the completion script of a shell",
+        "dnsrenew.cli.completion.completion",
         (Argument("shell", "SHELL", "bash, zsh, fish or powershell", words=SHELLS, required=True),),
         examples=(
             ("source <(dnsrenew completion bash)", "in ~/.bashrc"),
@@ -348,6 +371,7 @@ _COMMANDS: Final = {
     ),
     "help": Command(
         "show help for the program or a command",
+        "",
         (Argument("names", "COMMAND", "the command", "commands", many=True),),
         examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
         reads_config=False,
@@ -355,40 +379,21 @@ _COMMANDS: Final = {
 }
 """The commands of the core by name, with two words for the commands of a group."""
 
-_PLACES: Final = {
-    **dict.fromkeys(("renew", "status", "deploy", "check"), ""),
-    "doctor": "doctor",
-    "providers": "",
-    **dict.fromkeys(("init", "import"), "setup"),
-    **dict.fromkeys(("revoke", "rollback", "remove", "csr", "install"), ""),
-    "delegate": "setup",
-    **dict.fromkeys(
-        ("cleanup", "account", *(f"account {each}" for each in ("show", "roll", "contact", "deactivate"))), ""
-    ),
-    **dict.fromkeys(("notify", "notify test"), "watch"),
-    **dict.fromkeys(("schedule", "schedule install", "schedule show", "schedule remove", "run"), ""),
-    "serve": "serve",
-    **dict.fromkeys(("worker", "fleet"), "fleet"),
-    **dict.fromkeys((f"fleet {each}" for each in ("init", "add", "remove", "status", "sync", "load", "dump")), "fleet"),
-    **dict.fromkeys(("export", "restore"), "setup"),
-    **dict.fromkeys(("completion", "help"), ""),
-}
-"""Every command in the order in which ``--help`` lists them, with the extension that has it; "": the core."""
+_PLACES: Final = {name: place for topic in TOPICS.values() for name, place in topic.items()}
 
 
-def plugged_table(name: str) -> CommandTable | None:
-    """Return the table of the extension that has a command; None: the core has it.
+def _table(name: str) -> Mapping[str, Command]:
+    """Return the commands of the core, or of the extension that has a command.
 
-    :raises KeyError: there is no such command.
-    :raises ConfigError: ``extension-missing``: the command is one of an extension that is not here.
+    :raises ConfigError: ``extension-missing``: the extension is not here.
     """
-    place = _PLACES[name]
+    place = _PLACES.get(name.partition(" ")[0])
     if not place:
-        return None
+        return _COMMANDS
     extension = extensions.installed().get(place)
     if extension is None or extension.commands is None:
         raise extensions.missing(f"dnsrenew {name}", place)
-    table: CommandTable = extension.commands()
+    table: Mapping[str, Command] = extension.commands()
     return table
 
 
@@ -396,22 +401,20 @@ class _AllCommands(Mapping[str, Command]):
     """The commands that are here, in the order of ``--help``."""
 
     def __getitem__(self, name: str) -> Command:
-        table = plugged_table(name)
-        return _COMMANDS[name] if table is None else table.commands[name]
+        return _table(name)[name]
 
     def __iter__(self) -> Iterator[str]:
         here = {"", *extensions.installed()}
-        return (name for name, place in _PLACES.items() if place in here)
+        for first, place in _PLACES.items():
+            if place in here:
+                yield from (name for name in _table(first) if name.partition(" ")[0] == first)
 
     def __len__(self) -> int:
         return len([*self])
 
-    def __contains__(self, name: object) -> bool:
-        return name in _PLACES
-
 
 COMMANDS: Final = _AllCommands()
-"""Every command by name. A command of an extension that is not here is one too: to look it up says so."""
+"""Every command by name, with two words for those of a group. To look one up whose extension is not here says so."""
 
 GROUPS: Final = {"account": "show", "fleet": "status", "notify": "test", "schedule": "show"}
 """Commands that consist of others: the one that runs if none is given."""
@@ -449,4 +452,4 @@ def options_of(command: str | None) -> tuple[Option, ...]:
 
 def members(group: str) -> list[str]:
     """Return the second words of the commands of a group."""
-    return [name.split()[1] for name in _PLACES if name.startswith(f"{group} ")]
+    return [name.split()[1] for name in _table(group) if name.startswith(f"{group} ")]

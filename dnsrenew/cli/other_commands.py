@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
 from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
-from dnsrenew.cli.command_types import Runner
-from dnsrenew.cli.completion import completion
-from dnsrenew.cli.deploy import csr, deploy, install, rollback
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.errors import DnsRenewError
@@ -253,18 +248,3 @@ def _unreadable(result: CleanupResult, columns: int | None) -> list[str]:
         lines += formatting.marked(red("✗"), problem, columns)
         lines += formatting.wrap(fix, columns, f"  {yellow('→')} ", "    ")
     return lines
-
-
-RUNNERS: Final[Mapping[str, Runner]] = {
-    "account": account,
-    "cleanup": cleanup,
-    "completion": completion,
-    "csr": csr,
-    "deploy": deploy,
-    "install": install,
-    "remove": remove,
-    "revoke": revoke,
-    "rollback": rollback,
-    "schedule": schedule,
-}
-"""By the first word of the command."""

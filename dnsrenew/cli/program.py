@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from dnsrenew import __version__
+from dnsrenew.base import extensions
 from dnsrenew.base.subprocesses import RUNNING
 from dnsrenew.cli import arguments, error_text, formatting, texts
-from dnsrenew.cli.command_types import Runner
-from dnsrenew.cli.commands import GROUPS, plugged_table
+from dnsrenew.cli.commands import COMMANDS, GROUPS
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Output, Terminal, red
 from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
@@ -77,7 +77,8 @@ def _run_command(request: arguments.Request, terminal: Terminal, signals: Signal
 
     invocation.type_commands(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
-    return _runner(name)(invocation.make_invocation(options, terminal, signals))
+    with extensions.needed_by(f"dnsrenew {name}"):
+        return COMMANDS[name].runner()(invocation.make_invocation(options, terminal, signals))
 
 
 def _without_command(request: arguments.Request, terminal: Terminal) -> int:
@@ -102,28 +103,6 @@ def _help_text(topic: str | None, stream: Output) -> str:
 
     columns, say = stream.size()[0] or 80, formatting.template
     return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()
-
-
-def _runner(name: str) -> Runner:
-    """Return the function that runs a command. Loading those of the others would take time."""
-    table = plugged_table(name)
-    if table is not None:
-        return table.runner(name)
-    if name == "renew":
-        from dnsrenew.cli.renew import renew as run
-    elif name == "status":
-        from dnsrenew.cli.status import status as run
-    elif name == "run":
-        from dnsrenew.cli.run import run
-    elif name in {"check", "providers"}:  # without the renewer
-        from dnsrenew.cli import providers
-
-        return providers.check if name == "check" else providers.providers
-    else:
-        from dnsrenew.cli.other_commands import RUNNERS
-
-        return RUNNERS[name.partition(" ")[0]]
-    return run
 
 
 def _failed(error: DnsRenewError, terminal: Terminal, signals: SignalHandler) -> int:

@@ -22,19 +22,11 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
 from dnsrenew.deploy.entry import Entry
-from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, Deployer, DeployerContext, SavedFiles
-from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, Message, as_clause
+from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, DeployerContext, SavedFiles, TargetDeployer
+from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
 
 _logger: Final = logging.getLogger("dnsrenew.deploy")
-_NOTHING_DONE: Final = frozenset(
-    text.message
-    for text in (
-        *(texts.PROGRAM_MISSING, texts.NO_ANSWER, texts.HFS_SILENT, texts.HAPROXY_SILENT, texts.DOCKER_SILENT),
-        *(texts.API_UNTRUSTED, texts.API_LOGIN, texts.API_NO_LOGIN, texts.SYNOLOGY_LOGIN),
-        *(texts.SSH_MISSING, texts.SSH_HOST_KEY, texts.SSH_LOGIN, texts.SSH_SILENT),
-    )
-)
-"""The messages of errors before a step has changed anything: a program that was not found, a connection refused."""
+_NOTHING_DONE: Final = frozenset(text.message for text in vars(texts).values() if isinstance(text, texts.NothingDone))
 
 
 def deploy(
@@ -64,8 +56,7 @@ def fault(context: Context, entry: Entry, certificate: Certificate, saved: Saved
         if gone is not None:
             return texts.FILE_GONE.format(path=gone)
         deployer = entry.make(DeployerContext(options=entry.options, saved=saved, run=context, logger=_logger))
-        look: Callable[[Certificate], Message | None] | None = getattr(deployer, "fault", None)
-        return None if look is None else look(certificate)
+        return deployer.fault(certificate)
     except DeployError as error:
         return as_clause(error.message)
     except DnsRenewError:  # a secret that cannot be read now: the deployment of the next certificate reports it
@@ -103,9 +94,9 @@ class _EntryRun(Frozen):
         except DnsRenewError as error:
             return self._failed(error)
         result = self._deploy(deployer)
-        return replace(result, target=getattr(deployer, "found", "") or result.target)
+        return replace(result, target=deployer.found or result.target)
 
-    def _deploy(self, deployer: Deployer) -> DeploymentResult:
+    def _deploy(self, deployer: TargetDeployer) -> DeploymentResult:
         try:
             addresses = self._addresses(deployer)
             wanted = verify.wanted(self.certificate, self.entry.options, addresses) if addresses else None
@@ -119,7 +110,7 @@ class _EntryRun(Frozen):
             return self._failed(error)
         return self._replace(deployer, wanted)
 
-    def _replace(self, deployer: Deployer, wanted: verify.Wanted | None) -> DeploymentResult:
+    def _replace(self, deployer: TargetDeployer, wanted: verify.Wanted | None) -> DeploymentResult:
         """Write, activate and verify; put the old certificate back if that fails."""
         try:
             self._guarded(lambda: deployer.deploy(self.certificate))
@@ -142,22 +133,17 @@ class _EntryRun(Frozen):
         self.saved.end()
         return self._result(ok=True, changed=True, served=True if wanted else None)
 
-    def _has_changed(self, deployer: Deployer, error: DnsRenewError) -> bool:
-        """Return whether a deployment that failed may have written or activated anything.
-
-        A deployer that knows has the attribute ``has_changed``.
-        """
+    def _has_changed(self, deployer: TargetDeployer, error: DnsRenewError) -> bool:
+        """Return whether a deployment that failed may have written or activated anything."""
         if not isinstance(error, DeployError) or error.code == "deploy-unwritable":
             return False
-        if getattr(error.message, "template", None) not in _NOTHING_DONE:
-            return True
-        return bool(getattr(deployer, "has_changed", False))
+        return getattr(error.message, "template", None) not in _NOTHING_DONE or deployer.has_changed
 
     def _is_in_use(self, wanted: verify.Wanted | None) -> bool:
         """Return whether the certificate that is there is served; a run may have been killed before it activated it."""
         return not self.saved.is_begun if wanted is None else verify.is_served(self.context, wanted)
 
-    def _restore(self, deployer: Deployer) -> bool:
+    def _restore(self, deployer: TargetDeployer) -> bool:
         """Put the old certificate back; one that has expired is worse than the new one."""
         if self._is_old_expired():
             return False
@@ -199,11 +185,10 @@ class _EntryRun(Frozen):
             fields = {"reason": reason.replace("_", " ").lower(), "certificate": self.certificate.name}
             raise DeployError.of(texts.PAIR_WRONG, **fields) from None
 
-    def _addresses(self, deployer: Deployer) -> Sequence[str]:
+    def _addresses(self, deployer: TargetDeployer) -> Sequence[str]:
         """Return the ports to verify: those of the options, or those that the deployer has found itself."""
         given: Sequence[str] = self.entry.options.get("verify", ())
-        find = getattr(deployer, "verify_addresses", None)
-        return given or (() if find is None else self._guarded(find))
+        return given or self._guarded(deployer.verify_addresses)
 
     def _guarded(self, call: Callable[[], Any]) -> Any:  # what the deployer returns
         """Call a deployer; translate an error of its own."""

@@ -7,10 +7,10 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import Certificate, Deployment
@@ -35,7 +35,7 @@ class Entry(Frozen):
     to: str
     target: str
     options: Mapping[str, Any]
-    make: Callable[[DeployerContext], Deployer]
+    make: Callable[[DeployerContext], TargetDeployer]
     can_inspect: bool = True
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
@@ -126,28 +126,39 @@ class _CallableDeployer(TargetDeployer):
         self._function(certificate)
 
 
+class _ForeignDeployer(TargetDeployer):
+    """Calls a deployer of another package, which has no more than the protocol."""
+
+    def __init__(self, make: Callable[[DeployerContext], Deployer], context: DeployerContext) -> None:
+        super().__init__(context)
+        self._deployer = make(context)
+
+    def check(self, certificate: Certificate) -> bool:
+        return self._deployer.check(certificate)
+
+    def deploy(self, certificate: Certificate) -> None:
+        self._deployer.deploy(certificate)
+
+    def restore(self) -> bool:
+        return self._deployer.restore()
+
+
 # ── catalogue ──────────────────────────────────────────────────────────────────────────
 
 # The kinds of targets, by name; each is imported when it is used.
 
-_CORE: Final = {name: f"dnsrenew.deploy.targets.{name}" for name in ("files", "hfs", "run")}
-"""The modules of the targets that the core has; each has ``TARGET``."""
-_ORDER: Final = (
-    *("files", "pkcs12", "hfs", "haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas"),
-    *("webhook", "run"),
-)
-"""The kinds of dnsrenew in the order in which they are listed."""
+_OTHERS: Final = ("haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas", "webhook")
+_KINDS: Final = {"files": "", "pkcs12": "targets", "hfs": "", **dict.fromkeys(_OTHERS, "targets"), "run": ""}
+"""The kinds of dnsrenew in the order in which they are listed, each with the extension that has it ("": the core).
 
-
-@cache
-def _built_in() -> Mapping[str, str]:
-    every = (_CORE, *extensions.plugged(lambda extension: extension.targets))
-    return {name: module for targets in every for name, module in targets.items()}
+Each is a module with ``TARGET``.
+"""
 
 
 def built_in() -> list[str]:
     """Return the names of the kinds of dnsrenew that are here: the core's and those of its extensions."""
-    return sorted(_built_in(), key=_ORDER.index)
+    here = {"", *extensions.installed()}
+    return [name for name, place in _KINDS.items() if place in here]
 
 
 def target(to: str) -> TargetKind | None:
@@ -155,12 +166,15 @@ def target(to: str) -> TargetKind | None:
 
     :raises ConfigError: ``extension-missing``: it is one of an extension that is not here.
     """
-    if (module := _CORE.get(to) or _built_in().get(to)) is not None:
-        found: TargetKind = import_module(module).TARGET
-        return found
-    if to in _ORDER:
-        raise extensions.missing(to, "targets")
-    return _of_entry_point(to)
+    if to not in _KINDS:
+        return _of_entry_point(to)
+    package = f"{__package__}.targets"
+    if place := _KINDS[to]:
+        if place not in extensions.installed():
+            raise extensions.missing(to, place)
+        package = extensions.installed()[place].targets
+    found: TargetKind = import_module(f"{package}.{to}").TARGET
+    return found
 
 
 def names() -> list[str]:
@@ -178,6 +192,6 @@ def _of_entry_point(to: str) -> TargetKind | None:
         title=f"A deployer of {package}.",
         options={},
         describe=lambda options: next((value for value in options.values() if isinstance(value, str)), "") or to,
-        make=lambda context: cast("Deployer", found.load()(context)),  # a broken package fails its own deployment only
+        make=lambda context: _ForeignDeployer(found.load(), context),  # a broken package fails only this deployment
         any_options=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.model import Certificate
     from dnsrenew.base.runtime import Context
     from dnsrenew.base.secrets import Secret
+    from dnsrenew.errors import Message
 
 ENTRY_POINT_GROUP = "dnsrenew.deployers"
 """The entry point group of deployer classes."""
@@ -131,24 +133,40 @@ class Deployer(Protocol):
 Deployer.__module__ = "dnsrenew"  # as above
 
 
-class TargetDeployer:
-    """What the deployers of dnsrenew share; of one that says no more, nothing can be looked at or put back.
+class TargetDeployer(ABC):
+    """A :class:`Deployer`, and what else the engine asks. If it says no more, nothing is looked at or put back.
 
     Without a look, its entry is not pending any more if it has succeeded.
 
-    :ivar has_changed: whether it has written or activated anything.
+    :ivar has_changed: whether it has written or activated anything; asked after an error with a ``NothingDone``.
+    :ivar found: the address at which it has found its server, if the entry names none.
     """
 
     def __init__(self, context: DeployerContext) -> None:
-        self._context, self._options, self.has_changed = context, context.options, False
+        self._context, self._options, self.has_changed, self.found = context, context.options, False, ""
 
     def check(self, _certificate: Certificate) -> bool:
         """Return False: that cannot be seen."""
         return False
 
+    @abstractmethod
+    def deploy(self, certificate: Certificate) -> None:
+        """See :meth:`Deployer.deploy`."""
+
     def restore(self) -> bool:
         """Return False: nothing was put back."""
         return False
+
+    def fault(self, _certificate: Certificate) -> Message | None:
+        """Return what is wrong with the files of a certificate that was deployed; None: nothing, or unknown."""
+        return None
+
+    def verify_addresses(self) -> Sequence[str]:
+        """Return the ports to verify where the entry names none.
+
+        :raises DeployError: its server cannot be asked.
+        """
+        return ()
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
@@ -215,7 +233,7 @@ class TargetKind(Frozen, kw_only=True):
     describe: Callable[[Mapping[str, Any]], str] = lambda options: str(
         next(options[name] for name in ("certificate", "path", "url") if name in options)
     )
-    make: Callable[[DeployerContext], Deployer]
+    make: Callable[[DeployerContext], TargetDeployer]
     can_inspect: bool = True
     needs_login: bool = False
     needs_https: bool = True

@@ -6,6 +6,13 @@ from typing import Final
 
 from dnsrenew.errors import Phrase, Text
 
+
+class NothingDone(Text):
+    """A text of an error before the step has changed anything: a program was not found, a connection was refused."""
+
+    __slots__ = ()
+
+
 # ── before anything is written ──────────────────────────────────────────────────────────
 
 PAIR_UNREADABLE: Final = Text(
@@ -80,7 +87,7 @@ OWNER_REFUSED: Final = Text(
 
 # ── programs ────────────────────────────────────────────────────────────────────────────
 
-PROGRAM_MISSING: Final = Text(
+PROGRAM_MISSING: Final = NothingDone(
     "deploy-refused",
     "The program {program} cannot be run: {reason}.",
     "Install {program}, or correct the command in the `deploy` entry.",
@@ -138,7 +145,7 @@ WEBHOOK_PLAIN: Final = Text(
     "{url} is not encrypted, so nothing was sent.",
     "Use an https:// address in the `deploy` entry.",
 )
-NO_ANSWER: Final = Text(
+NO_ANSWER: Final = NothingDone(
     "deploy-unreachable",
     "{url} does not answer: {reason}.",
     "Check that the server runs and that its address in the `deploy` entry is right.",
@@ -201,7 +208,7 @@ NOT_ACTIVATED: Final = Text(
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
 
-HFS_SILENT: Final = Text(
+HFS_SILENT: Final = NothingDone(
     "deploy-unreachable",
     "HFS does not answer at {url}: {reason}.",
     "Start HFS, or set `url` in the `deploy` entry to the address of its admin page.",
@@ -268,7 +275,7 @@ HFS_RENEWAL_OFF: Final = Text(
 
 # ── HAProxy, Caddy ──────────────────────────────────────────────────────────────────────
 
-HAPROXY_SILENT: Final = Text(
+HAPROXY_SILENT: Final = NothingDone(
     "deploy-unreachable",
     "The runtime socket {socket} of HAProxy cannot be used: {reason}.",
     "Add `stats socket {socket} mode 660 level admin` to the global section of HAProxy, and restart it once.",
@@ -296,7 +303,7 @@ API_PAIR: Final = Text(
     "{name} at {url} was not contacted: the client certificate cannot be used: {reason}.",
     "Correct the client certificate and its key, then run dnsrenew deploy {certificate}.",
 )
-API_UNTRUSTED: Final = Text(
+API_UNTRUSTED: Final = NothingDone(
     "deploy-unreachable",
     "{name} at {url} was not contacted: {reason}.",
     "Set `trust` in the `deploy` entry to its root certificate, and use in `url` a name from its certificate.",
@@ -307,7 +314,7 @@ API_LATE: Final = Text(
     "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run dnsrenew deploy "
     "{certificate}.",
 )
-API_LOGIN: Final = Text(
+API_LOGIN: Final = NothingDone(
     "deploy-refused",
     "{name} at {url} refused the token or the password, or its user lacks a permission (HTTP {status}).",
     "Check the token or the user and password in the `deploy` entry, and the rights of that user.",
@@ -322,7 +329,7 @@ API_STRANGE: Final = Text(
     "The server at {url} is not the API of {name}: {reason}.",
     "Set `url` in the `deploy` entry to the address of {name}.",
 )
-API_NO_LOGIN: Final = Text(
+API_NO_LOGIN: Final = NothingDone(
     "deploy-unsupported",
     "{name} at {url} needs a token, or a user and a password, but the `deploy` entry has neither.",
     "Add `token`, or `user` and `password`, to the `deploy` entry.",
@@ -330,7 +337,7 @@ API_NO_LOGIN: Final = Text(
 
 # ── Synology, TrueNAS ───────────────────────────────────────────────────────────────────
 
-SYNOLOGY_LOGIN: Final = Text(
+SYNOLOGY_LOGIN: Final = NothingDone(
     "deploy-refused",
     "{name} at {url} refused the login: {reason} (error {number}).",
     "Check `user`, `password` and `device` in the `deploy` entry; the user must be an administrator.",
@@ -390,7 +397,7 @@ KUBE_TYPE: Final = Text(
 
 # ── Docker ──────────────────────────────────────────────────────────────────────────────
 
-DOCKER_SILENT: Final = Text(
+DOCKER_SILENT: Final = NothingDone(
     "deploy-unreachable",
     "Docker's socket {socket} cannot be used: {reason}.",
     "Start Docker, allow the user that runs dnsrenew to use {socket}, or set `socket` in the `deploy` entry.",
@@ -418,7 +425,7 @@ DOCKER_LATE: Final = Text(
 
 # ── SSH ─────────────────────────────────────────────────────────────────────────────────
 
-SSH_MISSING: Final = Text(
+SSH_MISSING: Final = NothingDone(
     "deploy-unsupported",
     "The program {program} of OpenSSH cannot be run: {reason}.",
     "Install the client programs of OpenSSH.",
@@ -428,17 +435,17 @@ SSH_LATE: Final = Text(
     "The host {host} had not finished an SSH command after {seconds} s.",
     "Find out why {host} takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
-SSH_HOST_KEY: Final = Text(
+SSH_HOST_KEY: Final = NothingDone(
     "deploy-refused",
     "The host key of {host} is unknown or has changed, so nothing was sent: {reason}.",
     "Compare it with the host key on the server itself, then correct {known_hosts}.",
 )
-SSH_LOGIN: Final = Text(
+SSH_LOGIN: Final = NothingDone(
     "deploy-refused",
     "The host {host} refused the login: {reason}.",
     "In the `deploy` entry, check `user` and `identity`; on {host}, check authorized_keys of that user.",
 )
-SSH_SILENT: Final = Text(
+SSH_SILENT: Final = NothingDone(
     "deploy-unreachable",
     "The host {host} cannot be reached by SSH: {reason}.",
     "Check `host` and `port` in the `deploy` entry, and that sshd is running there and offers sftp.",

@@ -22,6 +22,8 @@ from dnsrenew.base.validation import shown_key
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.config.file_checks import FileChecks
+from dnsrenew.deploy.entry import target
+from dnsrenew.deploy.protocol import TargetKind
 from dnsrenew.drivers.loading import built_in
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.renewal.port_programs import opens_port
@@ -307,16 +309,10 @@ def _imports(interpreter: str) -> list[str]:
 # What the runs of a configuration need of the machine.
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
-_OWN_TARGETS: Final = (
-    *("files", "pkcs12", "hfs", "haproxy", "caddy", "webhook"),  # without a program, if there is no `reload`
-    *("docker", "kubernetes", "proxmox", "synology", "truenas"),
-)
 _RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
 _NO_MATTER: Final = frozenset({"--quiet", "-q", "--no-block", "--no-ask-password", "--user"})
-_FILE_KEYS: Final = ("certificate", "chain", "leaf", "key", "combined", "path")
-"""Keys of a deployment that name a file to write."""
-_READ_KEYS: Final = ("trust", "kubeconfig", "identity", "known_hosts")
-"""Keys of a deployment that name a file to read."""
+_READ: Final = frozenset({"file", "private", "trust"})
+"""The kinds of options of a deployment that name a file to read."""
 
 
 def needs_of(config: Config) -> JobNeeds:
@@ -338,17 +334,17 @@ def _folders(spec: CertificateSpec) -> Iterator[str]:
     for route in spec.routes:
         if route.webroot is not None:
             yield os.fspath(route.webroot)
-    for entry in _deployments(spec):
-        # The files of ssh are on another machine.
-        if entry.to != "ssh":
-            yield from (os.path.dirname(entry.options[key]) for key in _FILE_KEYS if key in entry.options)
+    for entry, kind in _deployments(spec):
+        yield from (os.path.dirname(entry.options[key]) for key in kind.writes if key in entry.options)
         if entry.to == "hfs" and "folder" in entry.options:
             yield entry.options["folder"]
 
 
-def _deployments(spec: CertificateSpec) -> list[Deployment]:
-    """Return the deployments of a configuration file, which has no callables."""
-    return [entry for entry in spec.deploy if isinstance(entry, Deployment)]
+def _deployments(spec: CertificateSpec) -> Iterator[tuple[Deployment, TargetKind]]:
+    """Yield the deployments of a configuration file, which has no callables, each with its kind of target."""
+    for entry in spec.deploy:
+        if isinstance(entry, Deployment) and (kind := target(entry.to)) is not None:
+            yield entry, kind
 
 
 def _files(config: Config) -> Iterator[str]:
@@ -362,8 +358,9 @@ def _files(config: Config) -> Iterator[str]:
     for spec in config.certificates:
         if spec.csr is not None and spec.csr.path is not None:
             yield spec.csr.path
-        for entry in _deployments(spec):
-            yield from (entry.options[key] for key in _READ_KEYS if key in entry.options)
+        for entry, kind in _deployments(spec):
+            reads = (key for key, option in kind.options.items() if option.kind in _READ)
+            yield from (entry.options[key] for key in reads if key in entry.options)
 
 
 def _opens_low_port(route: Route) -> bool:
@@ -380,19 +377,19 @@ def _programs(config: Config) -> Iterator[str]:
             yield shown_key(("dns", name))
     for number, spec in enumerate(config.certificates):
         yield from (shlex.join(command) for command in (spec.before, spec.after) if command)
-        for position, entry in enumerate(_deployments(spec)):
-            if _is_unknown(entry):
+        for position, (entry, kind) in enumerate(_deployments(spec)):
+            if _is_unknown(entry, kind):
                 command = _command(entry)
                 # Hundreds of certificates may have the same program: it is named, and once.
                 yield shlex.join(command) if command else shown_key(("certificate", number, "deploy", position))
 
 
-def _is_unknown(entry: Deployment) -> bool:
+def _is_unknown(entry: Deployment, kind: TargetKind) -> bool:
     """Return whether the needs of a deployment are unknown: it runs a program, or looks for its server."""
     if entry.to == "hfs":  # without a folder, it is found among the processes, and names the folder itself
         return "folder" not in entry.options
     command = _command(entry)
-    return entry.to not in (*_OWN_TARGETS, "run") or (command is not None and not _asks_systemd(command))
+    return bool(kind.programs) or kind.any_options or (command is not None and not _asks_systemd(command))
 
 
 def _command(entry: Deployment) -> Sequence[str] | None:

@@ -10,7 +10,7 @@ import pytest
 
 from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
-from dnsrenew.cli.commands import COMMANDS, TOPICS
+from dnsrenew.cli.commands import COMMANDS, GROUPS, TOPICS
 from dnsrenew.cli.help import command_help, top_help
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -54,6 +54,12 @@ def test_every_command_explains_itself() -> None:
     assert [name for name, text in texts.items() if f"dnsrenew {name}" not in text.partition("Examples:\n")[2]] == []
     flags = ("--config", "--json", "-v", "-q", "--no-color")
     assert [(name, flag) for name, text in texts.items() for flag in flags if f" {flag}" not in text] == []
+
+
+def test_every_command_can_run() -> None:
+    """Each command names the function that runs it, except for groups, whose default runs, and help."""
+    assert {name for name, command in COMMANDS.items() if not command.run} == {*GROUPS, "help"}
+    assert [name for name, command in COMMANDS.items() if command.run and not callable(command.runner())] == []
 
 
 def test_commands_stand_in_groups() -> None:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from dnsrenew import Certificate, Event, Secret, StoreError
+from dnsrenew import Certificate, DeployerContext, Event, Secret, StoreError
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
@@ -497,6 +498,35 @@ def test_an_error_of_a_deployer_is_reported_as_ours(stage: EngineStage) -> None:
     assert result.error is not None
     assert result.error.code == "deploy-refused"
     assert "ZeroDivisionError" in result.error.message
+
+
+def test_a_deployer_of_another_package(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class with the three methods of the protocol deploys; after an error, the old certificate is put back."""
+    calls: list[str] = []
+
+    class Plain:
+        def __init__(self, context: DeployerContext) -> None:
+            self._fails = context.options["fails"]
+
+        def check(self, _certificate: Certificate) -> bool:
+            calls.append("check")
+            return False
+
+        def deploy(self, _certificate: Certificate) -> None:
+            calls.append("deploy")
+            if self._fails:
+                raise DeployError("deploy-refused", "No.", fix="Do it.")
+
+        def restore(self) -> bool:
+            calls.append("restore")
+            return True
+
+    kind = mock.Mock(load=lambda: Plain, dist=None)
+    monkeypatch.setattr("dnsrenew.deploy.entry.entry_points", lambda **_: [kind])
+    for fails in (False, True):
+        result = stage.deploy(entry(Deployment("plain", host="x", fails=fails)), stage.make())
+        assert (result.ok, result.changed, result.rolled_back, result.target) == (not fails, True, fails, "x")
+    assert calls == ["check", "deploy", "check", "deploy", "restore"]
 
 
 def test_a_package_that_is_broken(stage: EngineStage, monkeypatch: pytest.MonkeyPatch) -> None:

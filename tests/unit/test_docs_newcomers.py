@@ -10,7 +10,7 @@ from typing import get_args
 import dnsrenew
 from dnsrenew.config.extension_tables import ChangeKind, MetricsSettings, NotifySettings
 from dnsrenew.extensions.setup.commands.init import _FLAGS
-from dnsrenew.extensions.setup.importing.plan import KINDS
+from dnsrenew.extensions.setup.importing import KINDS
 from dnsrenew.extensions.setup.importing.tool_hosts import hosts_of
 from dnsrenew.extensions.setup.init import servers
 from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER

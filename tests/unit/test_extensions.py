@@ -4,31 +4,85 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
 import dnsrenew
+from dnsrenew.base.extensions import installed
+from dnsrenew.cli import commands
+from dnsrenew.cli.commands import TOPICS
+from dnsrenew.errors import internal
 from docs import floors
 from tests.kit.without_extension import copy_without, run
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
-COMMANDS: Final = {"doctor": "doctor", "setup": "init", "fleet": "worker", "watch": "notify", "serve": "serve"}
-"""A command of each extension."""
+COMMANDS: Final = {name: [*each.commands()] for name, each in installed().items() if each.commands is not None}
+"""The commands of each extension."""
+INTERNAL: Final = internal(ValueError(), "x").code
+TYPE: Final = """
+import sys
+from dnsrenew.cli import program
+for line in sys.argv[1:]:
+    program.run(line.split())
+"""
+"""Runs commands in one process, which takes a fraction of the time."""
 CORE_TESTS: Final = ("test_fallback_planner.py", "test_store_state.py", "test_fallback_history.py")
 """Tests of the core that import no extension."""
 
 
-@pytest.mark.parametrize(("extension", "command"), COMMANDS.items())
-def test_a_command_of_a_missing_extension(extension: str, command: str, tmp_path: Path) -> None:
+def test_the_core_knows_where_each_command_is() -> None:
+    """The table of the topics has every command of an extension, so that it can say where a missing one is."""
+    placed = [(place, name) for topic in TOPICS.values() for name, place in topic.items() if place]
+    assert sorted(placed) == sorted({(place, name.split()[0]) for place, names in COMMANDS.items() for name in names})
+
+
+@pytest.mark.parametrize("extension", COMMANDS)
+def test_a_command_of_a_missing_extension(extension: str, tmp_path: Path) -> None:
     """The command of an extension that is not there says which extra it is in."""
-    env = copy_without(tmp_path, extension)
+    env, command = copy_without(tmp_path, extension), COMMANDS[extension][0]
     for words in ((command,), (command, "--help"), ("help", command)):
         done = run(env, "-m", "dnsrenew", *words, "--json", folder=tmp_path)
         error = json.loads(done.stdout)["error"]
         assert (done.returncode, error["code"], error["evidence"]["extension"]) == (2, "extension-missing", extension)
         assert f"dnsrenew[{extension}]" in error["fix"]
+
+
+def test_the_commands_of_the_other_extensions(tmp_path: Path) -> None:
+    """Each command of the other extensions runs; one that needs the missing one says which extra it is in."""
+    env = {**copy_without(tmp_path, "testing"), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": ""}
+    found = {}
+    for extension in installed():
+        folder, aside = tmp_path / "dnsrenew" / "extensions" / extension, tmp_path / extension
+        folder.rename(aside)
+        names = [name for place, names in COMMANDS.items() if place != extension for name in names]
+        errors = dict(zip(names, _errors(env, names, tmp_path), strict=True))
+        assert [name for name, error in errors.items() if error["code"] == INTERNAL] == [], extension
+        missing = {name: error["evidence"] for name, error in errors.items() if error["code"] == "extension-missing"}
+        assert {evidence["extension"] for evidence in missing.values()} <= {extension}
+        found[extension] = missing.keys()
+        aside.rename(folder)
+    assert {extension: names for extension, names in found.items() if names} == NEEDING
+
+
+NEEDING: Final = {"doctor": {"init", "delegate"}, "watch": {"worker"}}
+"""The commands that need another extension."""
+
+
+def _errors(env: dict[str, str], names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
+    """The error of each command. Nothing has the name that it gets, so that it ends soon."""
+    lines = []
+    for name in names:
+        values = ["none" for argument in commands.COMMANDS[name].arguments if not argument.many]
+        values += ["--serve-probe", "none"] if name == "doctor" else []
+        lines.append(" ".join([name, *values, "--config none.toml --json"]))
+    rest = run(env, "-c", TYPE, *lines, folder=folder).stdout.strip()
+    while rest:
+        document, end = json.JSONDecoder().raw_decode(rest)
+        rest = rest[end:].strip()
+        yield document["error"]
 
 
 HOST: Final = '[dns.home]\nprovider = "duckdns"\ntoken = "x"\n[[certificate]]\ndomains = ["a.duckdns.org"]\n'

@@ -12,9 +12,8 @@ from dnsrenew.base import x509
 from dnsrenew.base.secrets import Secret
 from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import check_options, find_provider
-from dnsrenew.extensions.setup.importing import acme_sh
+from dnsrenew.extensions.setup.importing import KINDS, acme_sh
 from dnsrenew.extensions.setup.importing.model import FoundCertificate, FoundData, FoundDnsAccount
-from dnsrenew.extensions.setup.importing.plan import KINDS
 from dnsrenew.extensions.setup.importing.reading import ShellSettings
 from tests.kit.acme_sh_folder import AcmeSh, in_base64
 from tests.kit.tool_folders import LETSENCRYPT, OldMachine

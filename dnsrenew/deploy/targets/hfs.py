@@ -49,14 +49,10 @@ _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
 
 class HfsDeployer(TargetDeployer):
-    """Writes two files into the folder of HFS, and has HFS use them.
-
-    :ivar found: the address at which HFS was found, if the entry names none.
-    """
+    """Writes two files into the folder of HFS, and has HFS use them."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
-        self.found = ""
         self._files: list[TargetFile] = []
 
     @cached_property

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import CommandTable
+    from collections.abc import Mapping
+
+    from dnsrenew.cli.command_types import Command
     from dnsrenew.operations.event_log import DiagnosisMaker
 
 
-def _commands() -> CommandTable:
-    from dnsrenew.extensions.doctor.commands_table import TABLE
+def _commands() -> Mapping[str, Command]:
+    from dnsrenew.extensions.doctor.commands_table import COMMANDS
 
-    return TABLE
+    return COMMANDS
 
 
 def _diagnosis() -> DiagnosisMaker:

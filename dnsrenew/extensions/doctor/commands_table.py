@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+from dnsrenew.cli.command_types import Argument, Command, Option
 from dnsrenew.cli.commands import NAMES
 
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
-
 _SERVE_PROBE: Final = "serve as the outside helper for other machines on HOST:PORT; examine nothing here"
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "doctor": Command(
         "find out whether your certificates can be renewed, and if not, why",
+        "dnsrenew.extensions.doctor.command.doctor",
         (Argument("names", "NAME", f"certificates to examine: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--probe", "also write a test value to DNS with each account, then remove it"),
@@ -35,12 +33,3 @@ _COMMANDS: Final = {
         "and the exit status is 2.",
     ),
 }
-
-
-def _run(_name: str) -> Runner:
-    from dnsrenew.extensions.doctor.command import doctor
-
-    return doctor
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
+from dnsrenew.cli.command_types import Argument, Command, Option
 from dnsrenew.cli.commands import NAMES, OTHER_RUN, YES, wait_option
 
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
-
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "worker": Command(
         "renew the due certificates of a fleet, on any number of machines",
+        "dnsrenew.extensions.fleet.commands.worker.worker",
         (),
         (
             Option(
@@ -35,6 +33,7 @@ _COMMANDS: Final = {
     ),
     "fleet": Command(
         "manage certificates that several machines share in a database",
+        "",
         examples=(
             ("dnsrenew fleet init", "create the tables"),
             ("dnsrenew fleet add customers.jsonl", "add certificates"),
@@ -44,6 +43,7 @@ _COMMANDS: Final = {
     ),
     "fleet init": Command(
         "create the tables, or upgrade them to this version",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_init",
         options=(
             Option(
                 "--seal-existing", ("when a fleet gets its first seal: seal the private keys that are stored already")
@@ -55,6 +55,7 @@ _COMMANDS: Final = {
     ),
     "fleet add": Command(
         "add or change certificates (all lines of the file, or none)",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_add",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
         examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
         notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
@@ -63,6 +64,7 @@ _COMMANDS: Final = {
     ),
     "fleet remove": Command(
         "remove certificates from the fleet, with their private keys",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_remove",
         (Argument("names", "NAME", NAMES, many=True),),
         (
             Option("--tag", "all certificates with this tag", "TAG", "text"),
@@ -75,6 +77,7 @@ _COMMANDS: Final = {
     ),
     "fleet status": Command(
         "show the status of the fleet",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_status",
         (),
         (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
         (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
@@ -83,12 +86,14 @@ _COMMANDS: Final = {
     ),
     "fleet sync": Command(
         "write the [[certificate]] tables of the configuration into the fleet",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_sync",
         examples=(("dnsrenew fleet sync", "from now on, the workers renew them"),),
         notes="If you remove a table from the configuration, its certificate stays in the fleet. To remove it, use "
         "dnsrenew fleet remove.",
     ),
     "fleet load": Command(
         "copy a store from a folder into the database",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_move",
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
         notes="Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
@@ -96,23 +101,10 @@ _COMMANDS: Final = {
     ),
     "fleet dump": Command(
         "copy the store from the database into an empty folder",
+        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_move",
         (Argument("folder", "FOLDER", "a folder that is empty or does not exist yet", "files", required=True),),
         examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
         notes="The folder contains the private keys unencrypted. It does not contain the settings and tags "
         "from `fleet add`.",
     ),
 }
-
-
-def _run(name: str) -> Runner:
-    """Return the function that runs a command. Loading it before would take time."""
-    if name == "worker":
-        from dnsrenew.extensions.fleet.commands.worker import worker
-
-        return worker
-    from dnsrenew.extensions.fleet.commands.fleet_add import RUNNERS
-
-    return RUNNERS[name]
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import CommandTable
+    from collections.abc import Mapping
+
+    from dnsrenew.cli.command_types import Command
 
 
-def _commands() -> CommandTable:
-    from dnsrenew.extensions.serve.commands_table import TABLE
+def _commands() -> Mapping[str, Command]:
+    from dnsrenew.extensions.serve.commands_table import COMMANDS
 
-    return TABLE
+    return COMMANDS
 
 
 EXTENSION = Extension(commands=_commands)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
-
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
+from dnsrenew.cli.command_types import Argument, Command, Option
 
 _INTERFACES: Final = ("asgi", "wsgi")
 
-_COMMANDS: Final = {
+COMMANDS: Final = {
     "serve": Command(
         "run a Python web app with a certificate that renews itself",
+        "dnsrenew.extensions.serve.command.serve",
         (Argument("app", "MODULE:APP", "the app: `app` in main.py is main:app", required=True),),
         (
             Option("--certificate", "the certificate to serve (default: all, chosen by SNI)", "NAME", "text"),
@@ -59,12 +57,3 @@ _COMMANDS: Final = {
         "a port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
     )
 }
-
-
-def _run(_name: str) -> Runner:
-    from dnsrenew.extensions.serve.command import serve
-
-    return serve
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import CommandTable
+    from collections.abc import Mapping
+
+    from dnsrenew.cli.command_types import Command
     from dnsrenew.cli.providers import AccountTools
 
 
-def _commands() -> CommandTable:
-    from dnsrenew.extensions.setup.commands_table import TABLE
+def _commands() -> Mapping[str, Command]:
+    from dnsrenew.extensions.setup.commands_table import COMMANDS
 
-    return TABLE
+    return COMMANDS
 
 
 def _account_tools() -> AccountTools:

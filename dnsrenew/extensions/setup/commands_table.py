@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
-from dnsrenew.cli.commands import TOOLS, YES_OR_NO
+from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.extensions.setup.importing import KINDS
 
-if TYPE_CHECKING:
-    from dnsrenew.cli.command_types import Runner
-
-_COMMANDS: Final = {
+_YES_OR_NO: Final = ("yes", "no")
+_TOOLS: Final = tuple(KINDS)
+COMMANDS: Final = {
     "init": Command(
         "ask a few questions, write dnsrenew.toml, obtain and deploy the certificate",
+        "dnsrenew.extensions.setup.commands.init.init",
         (),
         (
             Option(
@@ -28,9 +28,9 @@ _COMMANDS: Final = {
             Option("--option", "an option of the DNS host; can be repeated; secrets as file:PATH", "KEY=VALUE", "list"),
             Option("--deploy", "the servers that get the certificate, such as nginx; or none", "NAMES", "text"),
             Option(
-                "--schedule", "renew automatically from now on (installs a schedule)", "yes|no", "yes-no", YES_OR_NO
+                "--schedule", "renew automatically from now on (installs a schedule)", "yes|no", "yes-no", _YES_OR_NO
             ),
-            Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "yes-no", YES_OR_NO),
+            Option("--rehearse", "first do a dry run at the CA's staging server", "yes|no", "yes-no", _YES_OR_NO),
         ),
         (
             ("dnsrenew init", "in a terminal: a few questions, each with a default"),
@@ -52,9 +52,10 @@ _COMMANDS: Final = {
     ),
     "import": Command(
         "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
+        "dnsrenew.extensions.setup.commands.import_tool.import_tool",
         (Argument("path", "PATH", "the folder of the tool, or of a certificate and key (default: the usual places)"),),
         (
-            Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),
+            Option("--from", f"{', '.join(_TOOLS[:-1])} or {_TOOLS[-1]} (default: any)", "KIND", "word", _TOOLS),
             Option("--server", "the directory URL of a CA, if the tool stores only its host name", "URL", "list"),
         ),
         (
@@ -71,6 +72,7 @@ _COMMANDS: Final = {
     ),
     "delegate": Command(
         "use a domain whose DNS host has no API: you set one CNAME record, once",
+        "dnsrenew.extensions.setup.commands.delegate.delegate",
         (Argument("name", "NAME", "a certificate, or a domain of one", "certificates", required=True),),
         (
             Option(
@@ -94,6 +96,7 @@ _COMMANDS: Final = {
     ),
     "export": Command(
         "write the store and the configuration to one file",
+        "dnsrenew.extensions.setup.commands.export.export",
         (Argument("file", "FILE", "the new file; - for standard output", required=True),),
         (
             Option("--secrets", "include private keys and secrets, and seal the file with a passphrase"),
@@ -109,6 +112,7 @@ _COMMANDS: Final = {
     ),
     "restore": Command(
         "restore the store and the configuration from an exported file",
+        "dnsrenew.extensions.setup.commands.export.restore",
         (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
         (
@@ -120,22 +124,3 @@ _COMMANDS: Final = {
         "nothing behind after an error. A configuration can run programs, so restore only files that you trust.",
     ),
 }
-
-
-def _run(name: str) -> Runner:
-    """Return the function that runs a command. Loading those of the others would take time."""
-    match name:
-        case "init":
-            from dnsrenew.extensions.setup.commands.init import init as run
-        case "import":
-            from dnsrenew.extensions.setup.commands.import_tool import import_tool as run
-        case "delegate":
-            from dnsrenew.extensions.setup.commands.delegate import delegate as run
-        case _:
-            from dnsrenew.extensions.setup.commands.export import export, restore
-
-            return {"export": export, "restore": restore}[name]
-    return run
-
-
-TABLE: Final = CommandTable(_COMMANDS, _run)

@@ -31,15 +31,15 @@ class WebhookDeployer(TargetDeployer):
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        shown, response, reason, text = _describe(self._context.options), None, "", texts.NO_ANSWER
+        shown, response, reason, is_late = _describe(self._context.options), None, "", False
         try:
             response = self._context.run.call(lambda: self._post(certificate))
         except HttpFailure as failure:
             self.has_changed = failure.kind in {"timeout", "reset"}  # the request may have arrived
             reason = self._context.run.redactor.redact(failure.detail)
-            text = texts.WEBHOOK_LATE if failure.kind == "timeout" else text
+            is_late = failure.kind == "timeout"
         if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
-            raise DeployError.of(text, url=shown, reason=reason)
+            raise DeployError.of(texts.WEBHOOK_LATE if is_late else texts.NO_ANSWER, url=shown, reason=reason)
         if not 200 <= response.status < 300:
             raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
 

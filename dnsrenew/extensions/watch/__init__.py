@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from dnsrenew.cli.command_types import CommandTable
+    from dnsrenew.cli.command_types import Command
     from dnsrenew.config.loader import Draft
     from dnsrenew.operations.event_log import RunListener
 
 
-def _commands() -> CommandTable:
-    from dnsrenew.extensions.watch.commands_table import TABLE
+def _commands() -> Mapping[str, Command]:
+    from dnsrenew.extensions.watch.commands_table import COMMANDS
 
-    return TABLE
+    return COMMANDS
 
 
 def _listener() -> RunListener:

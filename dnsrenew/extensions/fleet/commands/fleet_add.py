@@ -15,7 +15,6 @@ from typing import Any, BinaryIO, Final
 
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.command_types import Runner
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
@@ -116,14 +115,14 @@ def fleet_init(invocation: Invocation) -> int:
 # ``dnsrenew fleet load`` and ``dnsrenew fleet dump``: a folder store into the database, and back.
 
 
-def _move(invocation: Invocation, *, loads: bool) -> int:
+def fleet_move(invocation: Invocation) -> int:
     """Write the content of a folder into the database, or back; return the exit status: 1 if a certificate is damaged.
 
     :raises ConfigError: the folder is no store, or that of a dump is not empty.
     :raises LockedError: a run works on one of the certificates.
     :raises StoreError: the folder or the database cannot be read or written.
     """
-    config, context = invocation.config(), invocation.context()
+    config, context, loads = invocation.config(), invocation.context(), invocation.options.action == "load"
     folder = Path(os.path.abspath(os.path.join(here(), os.path.expanduser(invocation.options.folder))))
     with closing(store_of(config)) as store:
         work = partial(moving.load, folder, config, store) if loads else partial(moving.dump, config, store, folder)
@@ -288,14 +287,3 @@ def _limits(limits: CaLimits) -> str:
     if limits.held:
         text = texts.FLEET_HELD.format(limits=text, sets=formatting.count(limits.held, texts.FLEET_SETS))
     return text
-
-
-RUNNERS: Final[Mapping[str, Runner]] = {
-    "fleet init": fleet_init,
-    "fleet add": fleet_add,
-    "fleet sync": fleet_sync,
-    "fleet remove": fleet_remove,
-    "fleet status": fleet_status,
-    "fleet load": partial(_move, loads=True),
-    "fleet dump": partial(_move, loads=False),
-}

@@ -1,5 +1,58 @@
 """``dnsrenew import``: what other ACME clients have, read, written as ours, and explained.
 
-``plan`` names the tools; each has a reader (``certbot``, ``lego`` …) that returns the values of ``model``. ``plan``
-merges them, ``config_file`` and ``writing`` write, ``servers`` and ``timers`` say what is left to do.
+:data:`KINDS` lists the tools; each has a reader (``certbot``, ``lego`` …) that returns the values of ``model``.
+``plan`` merges them, ``config_file`` and ``writing`` write, ``servers`` and ``timers`` say what is left to do.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+from dnsrenew.base.values import Frozen
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+class Kind(Frozen):
+    """A tool.
+
+    :ivar name: the word of ``--from``.
+    :ivar module: its module in this folder; see :mod:`dnsrenew.extensions.setup.importing.model`.
+    :ivar renews: the words of a timer's command line that make it renew; (): no timer runs it.
+    :ivar folder_options: the options by which a timer names its folder.
+    :ivar folder_variables: the environment variables that name its folder.
+    """
+
+    name: str
+    module: str
+    renews: tuple[str, ...] = ()
+    folder_options: tuple[str, ...] = ()
+    folder_variables: tuple[str, ...] = ()
+
+    @property
+    def reader(self) -> ModuleType:
+        """Its module, which is imported when something is read: help needs only the names."""
+        return import_module(f"{__name__}.{self.module}")
+
+    @property
+    def title(self) -> str:
+        """The tool's name, for people."""
+        title: str = self.reader.TITLE
+        return title
+
+
+_ACME_SH_FOLDERS: Final = ("--home", "--config-home"), ("LE_WORKING_DIR", "LE_CONFIG_HOME")
+KINDS: Final = {
+    kind.name: kind
+    for kind in (
+        Kind("certbot", "certbot", ("renew",), ("--config-dir",)),
+        Kind("lego", "lego", ("renew", "run"), ("--path",), ("LEGO_PATH",)),
+        Kind("acme.sh", "acme_sh", ("--cron", "--renew-all"), *_ACME_SH_FOLDERS),
+        Kind("caddy", "caddy"),
+        Kind("hfs", "hfs"),
+        Kind("pem", "pem"),
+    )
+}
+"""The tools, in the order in which a folder is asked: any pair of PEM files comes last."""

@@ -23,6 +23,7 @@ from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line
 from dnsrenew.extensions.setup.importing.pem import account_of, read_pair
 from dnsrenew.extensions.setup.importing.tool_hosts import expected, hosts_of, route53_account
 
+TITLE: Final = "Caddy"
 _FILE: Final = "Caddyfile"
 _PLACES: Final = (
     "etc/caddy/Caddyfile",

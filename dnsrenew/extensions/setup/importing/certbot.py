@@ -17,6 +17,7 @@ from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, t
 from dnsrenew.extensions.setup.importing.certbot_hooks import Hook, RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.pem import PemPair
 
+TITLE: Final = "certbot"
 _CONF: Final = ".conf"
 _FILES: Final[Mapping[str, model.FileRole]] = {
     "fullchain.pem": "certificate",

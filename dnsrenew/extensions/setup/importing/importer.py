@@ -17,11 +17,11 @@ from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError, Text
-from dnsrenew.extensions.setup.importing import config_file, model, next_steps, reading, servers, texts
+from dnsrenew.extensions.setup.importing import KINDS, Kind, config_file, model, next_steps, reading, servers, texts
 from dnsrenew.extensions.setup.importing.config_file import TablesToAdd
 from dnsrenew.extensions.setup.importing.model import ImportRequest
 from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
-from dnsrenew.extensions.setup.importing.plan import KINDS, Kind, make_plan
+from dnsrenew.extensions.setup.importing.plan import make_plan
 from dnsrenew.extensions.setup.importing.served_check import not_served
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.writing import ImportWriter

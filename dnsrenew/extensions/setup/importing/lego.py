@@ -22,6 +22,7 @@ from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, expected, hosts_of
 
+TITLE: Final = "lego"
 _FILES: Final[Mapping[str, model.FileRole]] = {
     ".crt": "certificate",
     ".issuer.crt": "chain",

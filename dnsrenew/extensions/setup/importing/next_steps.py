@@ -18,11 +18,10 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port
 from dnsrenew.config import Config, check_config
 from dnsrenew.errors import ConfigError, Message
-from dnsrenew.extensions.setup.importing import reading, texts
+from dnsrenew.extensions.setup.importing import KINDS, Kind, reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
 from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, HostView, Plan
-from dnsrenew.extensions.setup.importing.plan import KINDS, Kind
 from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
 from dnsrenew.extensions.setup.importing.timers import FoundJob
@@ -189,9 +188,6 @@ def old_file_in(deployment: FoundDeployment, files: Iterable[str], host: HostVie
 
 # What renews certificates with the other tool by itself, and the command that stops it.
 
-_RENEWS: Final = {"certbot": ("renew",), "lego": ("renew", "run"), "acme.sh": ("--cron", "--renew-all")}
-_FOLDER_OPTIONS: Final = {"certbot": ("--config-dir",), "lego": ("--path",), "acme.sh": ("--home", "--config-home")}
-_FOLDER_VARIABLES: Final = {"certbot": (), "lego": ("LEGO_PATH",), "acme.sh": ("LE_WORKING_DIR", "LE_CONFIG_HOME")}
 _SNAP: Final = "snap.certbot.renew"
 
 
@@ -225,7 +221,7 @@ def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopC
         is_usual = os.path.realpath(folder) in map(os.path.realpath, kind.reader.usual(host))
         its = stop_commands(kind.name, host, folder, is_usual=is_usual)
         found += [each for each in its if not _is_off(each, host)]
-        if not (its or is_usual) and kind.name in _RENEWS:
+        if not (its or is_usual) and kind.renews:
             unknown.append(StopCommand(kind.name, str(folder), is_known=False))
     return [*dict.fromkeys(found), *unknown]
 
@@ -244,12 +240,12 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
 
     :param is_usual: whether the tool works there if it is told nothing else.
     """
-    if kind not in _RENEWS:
+    if not KINDS[kind].renews:
         return []
     systemd = os.path.isdir(host.root / "run/systemd/system")
     found = list(_snap(host)) if kind == "certbot" and is_usual else []
     for job in jobs.jobs(host, kind, folder):
-        if not set(_RENEWS[kind]) & set(job.words) or not _works_in(job, kind, folder, host, is_usual=is_usual):
+        if not set(KINDS[kind].renews) & set(job.words) or not _works_in(job, kind, folder, host, is_usual=is_usual):
             continue
         if kind == "certbot" and job.file == "/etc/cron.d/certbot" and systemd:
             continue  # Debian's entry does nothing where systemd runs
@@ -259,10 +255,10 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
 
 def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
     """Return whether a call works in a folder; one that names it by a variable may work in the usual one."""
-    named = [value for key in _FOLDER_VARIABLES[kind] if (value := job.environment.get(key))]
+    named = [value for key in KINDS[kind].folder_variables if (value := job.environment.get(key))]
     for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
         option, equals, value = word.partition("=")
-        if option.startswith("-") and f"--{option.lstrip('-')}" in _FOLDER_OPTIONS[kind]:
+        if option.startswith("-") and f"--{option.lstrip('-')}" in KINDS[kind].folder_options:
             named.append(value if equals else following)
     if any(jobs.is_folder(each, folder, host) for each in named):
         return True

@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import replace
 from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import ConfigError
-from dnsrenew.extensions.setup.importing import acme_sh, caddy, certbot, hfs, lego, model, pem, reading, texts
+from dnsrenew.extensions.setup.importing import model, reading, texts
 from dnsrenew.extensions.setup.importing.reading import Notes
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -172,35 +169,3 @@ def _certificate_name(certificate: model.FoundCertificate, taken: set[str]) -> s
 
 def _plain(text: str) -> str:
     return _NOT_PLAIN.sub("-", text).strip("-")[:_LONGEST] or "other"
-
-
-# ── kinds ──────────────────────────────────────────────────────────────────────────────
-
-# The tools that ``dnsrenew import`` reads, one line each.
-
-
-class Kind(Frozen):
-    """A tool.
-
-    :ivar name: the word of ``--from``.
-    :ivar title: the tool's name, for people.
-    :ivar reader: its module; see :mod:`dnsrenew.extensions.setup.importing.model`.
-    """
-
-    name: str
-    title: str
-    reader: ModuleType
-
-
-KINDS: Final = {
-    kind.name: kind
-    for kind in (
-        Kind("certbot", "certbot", certbot),
-        Kind("lego", "lego", lego),
-        Kind("acme.sh", "acme.sh", acme_sh),
-        Kind("caddy", "Caddy", caddy),
-        Kind("hfs", "HFS", hfs),
-        Kind("pem", texts.PEM_FILES, pem),
-    )
-}
-"""The tools, in the order in which a folder is asked: any pair of PEM files comes last."""
