@@ -5,13 +5,11 @@ Symptom, cause and how it is found out are in checks.toml; the sentences and the
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.base.translation import Translator
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from docs import codes
 
@@ -99,7 +97,6 @@ _SHARED: Final = {
 """Codes with texts that a check shows as its own."""
 _HTTP_ONLY: Final = {"port-443-free": ("PORT_IN_USE", "PORT_IN_USE_UNKNOWN", "PORT_TAKEN")}
 """Texts among them that are about http-01."""
-_CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _ALL: Final = {"en": "every renewal", "zh": "所有续期"}
 _AND: Final = {"en": ", ", "zh": "、"}
 
@@ -130,22 +127,17 @@ def _page(entry: CheckEntry, language: str) -> str:
         lines += [f"## {heading}", "", data[key], ""]
     lines += [words.probe, ""] if entry.only_probe else []
     lines += [_stops(entry, language), ""]
-    translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
-    comma = translator.between(", ")
     own = {
         **codes.EXAMPLES,
         **_DATA[entry.code].get("examples", {}),
         **_DATA[entry.code].get(f"examples-{language}", {}),
     }
-
-    def filled(template: str, examples: Mapping[str, Any]) -> str:
-        translated = {name: translator.template(value) for name, value in examples.items() if isinstance(value, str)}
-        parts = {name: re.sub(r"(?<=\w), (?=\w)", comma, value) for name, value in translated.items()}
-        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), parts))
-
     texts = [(text, {**own, **own.get(name, {})}) for name, text in _texts(entry.code)]
-    pairs = [(filled(text.message, examples), filled(text.fix, examples)) for text, examples in texts]
+    pairs = [
+        (codes.shown_in(language, text.message, examples), codes.shown_in(language, text.fix, examples))
+        for text, examples in texts
+    ]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
