@@ -65,7 +65,10 @@ class Entry:
         """Add the message and the fix of a text."""
         examples = _fitting(text, FITTING.get(self.code, {}))
         whole = {f"{{{name}}}": value for name, value in examples.items() if EXAMPLES.get(name) != value}
-        said = [whole.get(template) or shown_in(language, template, examples) for template in (text.message, text.fix)]
+        said = [
+            _said(language, whole[template]) if template in whole else shown_in(language, template, examples)
+            for template in (text.message, text.fix)
+        ]
         self.pairs[said[0], said[1]] = None
 
 
@@ -190,10 +193,15 @@ def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
 
 def shown_in(language: str, template: str, examples: Mapping[str, Any]) -> str:
     """Return a template of the program in a language, with examples for its fields."""
+    own = {name: _said(language, each) for name, each in examples.items() if isinstance(each, str)}
+    return _CHINESE_GAP.sub("", shown(translator(language).template(template), own))
+
+
+def _said(language: str, example: str) -> str:
     said = translator(language)
-    own = {name: said.template(value) for name, value in examples.items() if isinstance(value, str)}
-    own = {name: re.sub(r"(?<=\w), (?=\w)", said.between(", "), value) for name, value in own.items()}
-    return _CHINESE_GAP.sub("", shown(said.template(template), own))
+    if language == "zh" and example in _DATA["in-chinese"]:
+        return str(_DATA["in-chinese"][example])
+    return re.sub(r"(?<=\w), (?=\w)", said.between(", "), said.template(example))
 
 
 def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:
