@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -49,6 +49,7 @@ _SHARED_HEAD: Final = (
     "Many of these have one of the following messages, which ends with the words of the CA or DNS host:",
     "其中许多错误的消息如下，末尾是 CA 或 DNS 服务商的原话：",
 )
+_WARNINGS_HEAD: Final = {"en": ("code", "meaning", "what to do"), "zh": ("代码", "含义", "处理办法")}
 _CHECKS_HEAD: Final = ("Checks of `dnsrenew doctor`: ", "`dnsrenew doctor` 的检查项：")
 
 
@@ -112,22 +113,14 @@ def _quoted(texts: list[str]) -> str:
     return "<br>\n".join(f"> {_plain(text)}" for text in texts)
 
 
-def warning_list() -> str:
+def warning_list(language: str = "en") -> str:
     """Return all codes of warnings."""
+    heads, what = _WARNINGS_HEAD[language], meanings()["warnings" if language == "en" else "warnings-in-chinese"]
     rows = [
-        (f"`{code}`", meanings()["warnings"].get(code, ""), "<br>".join(map(_cell, entry.fixes)))
-        for code, entry in codes.warnings().items()
+        (f"`{code}`", what.get(code, ""), "<br>".join(map(_cell, entry.fixes)))
+        for code, entry in codes.warnings(language).items()
     ]
-    return table(("code", "meaning", "what to do"), rows)
-
-
-def chinese_warning_list() -> str:
-    """Return the same in Chinese, with the messages."""
-    rows = [
-        (f"`{code}`", *("<br>".join(map(_cell, texts)) for texts in (entry.messages, entry.fixes)))
-        for code, entry in codes.warnings("zh").items()
-    ]
-    return table(("代码", "消息", "处理办法"), rows)
+    return table(heads, rows)
 
 
 def _plain(text: str) -> str:
@@ -200,7 +193,7 @@ BLOCKS: Final = {
     "errors": error_list,
     "warnings": warning_list,
     "errors-in-chinese": chinese_error_list,
-    "warnings-in-chinese": chinese_warning_list,
+    "warnings-in-chinese": partial(warning_list, "zh"),
     "events": event_list,
     "decisions": decision_list,
     "limits": limit_list,
