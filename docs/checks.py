@@ -183,10 +183,11 @@ certain problem is `bad`. Problems of http-01 or tls-alpn-01 seldom stop dns-01.
 
 `dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，\
 并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。\
-每项检查的结果是 `ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。\
-妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。
+每项检查的结果是 `ok`、`bad` 或 `unknown`（终端显示 ✓、✗ 或 ?）；只有确定的问题才是 `bad`。\
+妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。\
+各页“现象”中的错误代码见于 `dnsrenew renew -v` 和 JSON 输出。
 
-| 代码 | 内容 | 若为 bad，问题是 |
+| 代码 | 内容 | 结果为 bad 时的问题 |
 |---|---|---|""",
 }
 _CAUSES_HEAD: Final = """# Why a renewal fails

@@ -119,9 +119,7 @@ def _is_of_check(module: str, text: Text) -> bool:
     return module.startswith("dnsrenew.extensions.doctor.") and text.code in CHECKS
 
 
-def _add_call(
-    found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None, language: str
-) -> None:
+def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None, language: str) -> None:
     """Add an error that is made with its code, message and fix in place: ``Kind("code", "message", fix="fix")``."""
     given = dict(zip(("code", "message"), call.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}

@@ -59,21 +59,13 @@ def meanings() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(MEANINGS.read_text("utf-8"))
 
 
-def error_list() -> str:
-    """Return all error codes, by class."""
+def error_list(language: str = "en") -> str:
+    """Return all error codes, by class. In Chinese, what a code means is only in its messages."""
     parts: list[str] = []
-    for name, title, _ in _CLASSES:
-        if its := _of_class(name, "en"):
-            parts += [f"## {title}: `{name}`", "", _summary(name), "", *_section(its)]
-    return "\n".join(parts)
-
-
-def chinese_error_list() -> str:
-    """Return the same in Chinese: what each code means is in the messages."""
-    parts: list[str] = []
-    for name, _, title in _CLASSES:
-        if its := _of_class(name, "zh"):
-            parts += [f"## {title}：`{name}`", "", *_section(its, is_chinese=True)]
+    for name, english, chinese in _CLASSES:
+        if its := _of_class(name, language):
+            head = [f"## {english}: `{name}`", "", _summary(name)] if language == "en" else [f"## {chinese}：`{name}`"]
+            parts += [*head, "", *_section(its, is_chinese=language == "zh")]
     return "\n".join(parts)
 
 
@@ -192,7 +184,7 @@ def pace_list() -> str:
 BLOCKS: Final = {
     "errors": error_list,
     "warnings": warning_list,
-    "errors-in-chinese": chinese_error_list,
+    "errors-in-chinese": partial(error_list, "zh"),
     "warnings-in-chinese": partial(warning_list, "zh"),
     "events": event_list,
     "decisions": decision_list,
