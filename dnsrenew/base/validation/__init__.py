@@ -242,13 +242,15 @@ def _wrong(mistake: Mistake) -> str:
 
 def _advice(mistake: Mistake) -> str:
     """Return the sentence that says what to write."""
-    expected = mistake.expected
+    expected, nearest = mistake.expected, mistake.nearest
     if mistake.fix:
         return mistake.fix
+    if nearest and expected == quoted(nearest):  # there is no other
+        nearest = None
     if not expected.endswith("."):
-        template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if mistake.nearest else texts.USE
+        template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if nearest else texts.USE
         expected = template.format(expected=expected)
-    return texts.NEAREST.format(nearest=mistake.nearest, advice=expected) if mistake.nearest else expected
+    return texts.NEAREST.format(nearest=nearest, advice=expected) if nearest else expected
 
 
 def _line_of(mistake: Mistake) -> Message:
