@@ -60,7 +60,7 @@ def meanings() -> Mapping[str, Mapping[str, str]]:
 
 
 def error_list(language: str = "en") -> str:
-    """Return all error codes, by class. In Chinese, what a code means is only in its messages."""
+    """Return all error codes, by class."""
     parts: list[str] = []
     for name, english, chinese in _CLASSES:
         if its := _of_class(name, language):
@@ -91,8 +91,12 @@ def _section(entries: list[codes.Entry], *, is_chinese: bool = False) -> list[st
         lines += [_SHARED_HEAD[is_chinese], "", _quoted(shared), ""]
     folder = "checks/zh" if is_chinese else "checks"
     for entry in entries:
-        lines += [f"### `{entry.code}`", ""]
-        lines += [] if is_chinese else [meanings()["errors"].get(entry.code, ""), ""]
+        lines += [
+            f"### `{entry.code}`",
+            "",
+            meanings()["errors-in-chinese" if is_chinese else "errors"].get(entry.code, ""),
+            "",
+        ]
         checks = [f"[`{code}`]({folder}/{code}.md)" for code in FITTING.get(entry.code, ())]
         lines += [_CHECKS_HEAD[is_chinese] + ("、" if is_chinese else ", ").join(checks), ""] if checks else []
         for messages, fix in codes.paired(entry.pairs):
