@@ -220,6 +220,8 @@ def written_in_chinese() -> list[str]:
     pages = [page.read_text("utf-8") for page in CHINESE_PAGES]
     lines = [line for page in pages for line in re.sub(r"(?ms)^```.*?^```$", "", page).splitlines()]
     lines += [text for check in checks.values() for text in check.get("zh", {}).values()]
+    codes = tomllib.loads((_PARENT / "docs" / "error_codes.toml").read_text("utf-8"))
+    lines += [text for kind in ("errors", "warnings") for text in codes[f"{kind}-in-chinese"].values()]
     return [
         re.sub(r"`[^`]*`|\]\([^)]*\)|https?://[\w./#-]+", "", each) for each in (*CATALOGUES["zh"].values(), *lines)
     ]
