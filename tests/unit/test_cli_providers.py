@@ -204,7 +204,7 @@ def test_a_chinese_host_in_chinese(folder: Path, name: str) -> None:
     assert "alibabacloud.com" not in said
     assert "tencentcloud.com" not in said
     assert "en-us" not in said
-    assert re.search(r"新值最多需等待 \d+ (?:秒|分钟)才可见", said)
+    assert re.search(r"新值最多需要 \d+ (?:秒|分钟)才会生效", said)
     assert list(tomllib.loads(in_chinese(folder, name, "-q"))["dns"]) == [name]
 
 
