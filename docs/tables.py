@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Final
@@ -185,7 +185,7 @@ def pace_list() -> str:
     return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 
 
-BLOCKS: Final = {
+BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "errors": error_list,
     "warnings": warning_list,
     "errors-in-chinese": partial(error_list, "zh"),
