@@ -242,14 +242,12 @@ def _wrong(mistake: Mistake) -> str:
 
 def _advice(mistake: Mistake) -> str:
     """Return the sentence that says what to write."""
-    expected, nearest = mistake.expected, mistake.nearest
+    expected = mistake.expected
+    nearest = mistake.nearest if expected != f'"{mistake.nearest}"' else None  # no other word is right
     if mistake.fix:
         return mistake.fix
-    if nearest and expected == quoted(nearest):  # there is no other
-        nearest = None
-    if not expected.endswith("."):
-        template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if nearest else texts.USE
-        expected = template.format(expected=expected)
+    template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if nearest else texts.USE
+    expected = expected if expected.endswith(".") else template.format(expected=expected)
     return texts.NEAREST.format(nearest=nearest, advice=expected) if nearest else expected
 
 
