@@ -5,13 +5,11 @@ Symptom, cause and how it is found out are in checks.toml; the sentences and the
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from dnsrenew.base.translation import Translator
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from docs import codes
 
@@ -99,7 +97,6 @@ _SHARED: Final = {
 """Codes with texts that a check shows as its own."""
 _HTTP_ONLY: Final = {"port-443-free": ("PORT_IN_USE", "PORT_IN_USE_UNKNOWN", "PORT_TAKEN")}
 """Texts among them that are about http-01."""
-_CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
 _ALL: Final = {"en": "every renewal", "zh": "所有续期"}
 _AND: Final = {"en": ", ", "zh": "、"}
 
@@ -130,22 +127,17 @@ def _page(entry: CheckEntry, language: str) -> str:
         lines += [f"## {heading}", "", data[key], ""]
     lines += [words.probe, ""] if entry.only_probe else []
     lines += [_stops(entry, language), ""]
-    translator = Translator(language)
     lines += [f"## {words.sentences}", ""]
-    comma = translator.between(", ")
     own = {
         **codes.EXAMPLES,
         **_DATA[entry.code].get("examples", {}),
         **_DATA[entry.code].get(f"examples-{language}", {}),
     }
-
-    def filled(template: str, examples: Mapping[str, Any]) -> str:
-        translated = {name: translator.template(value) for name, value in examples.items() if isinstance(value, str)}
-        parts = {name: re.sub(r"(?<=\w), (?=\w)", comma, value) for name, value in translated.items()}
-        return _CHINESE_GAP.sub("", codes.shown(translator.template(template), parts))
-
     texts = [(text, {**own, **own.get(name, {})}) for name, text in _texts(entry.code)]
-    pairs = [(filled(text.message, examples), filled(text.fix, examples)) for text, examples in texts]
+    pairs = [
+        (codes.shown_in(language, text.message, examples), codes.shown_in(language, text.fix, examples))
+        for text, examples in texts
+    ]
     for messages, remedy in codes.paired(pairs):
         lines += [*(f"> {message}<br>" for message in messages), *([f"> → **{remedy}**"] if remedy else []), ""]
     return "\n".join(lines)
@@ -191,10 +183,11 @@ certain problem is `bad`. Problems of http-01 or tls-alpn-01 seldom stop dns-01.
 
 `dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，\
 并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。\
-每项检查的结果是 `ok`、`bad` 或 `unknown`；只有确定的问题才是 `bad`。\
-妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。
+每项检查的结果是 `ok`、`bad` 或 `unknown`（终端显示 ✓、✗ 或 ?）；只有确定的问题才是 `bad`。\
+妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。\
+各页“现象”中的错误代码见于 `dnsrenew renew -v` 和 JSON 输出。
 
-| 代码 | 内容 | 若为 bad，问题是 |
+| 代码 | 内容 | 结果为 bad 时的问题 |
 |---|---|---|""",
 }
 _CAUSES_HEAD: Final = """# Why a renewal fails

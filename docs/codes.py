@@ -18,6 +18,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.table import TABLE
@@ -35,6 +36,8 @@ EXAMPLES: Final[Mapping[str, str]] = _DATA["examples"]
 FITTING: Final[Mapping[str, Mapping[str, Any]]] = _DATA["fitting"]
 """What it is for one code, or for the texts of the code that contain some words."""
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
+_CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])|(?<=[，：；。！？）]) (?=\S)")
+translator: Final = cache(Translator)
 
 
 @dataclass(slots=True)
@@ -58,12 +61,15 @@ class Entry:
         """Every fix."""
         return [fix for fix in dict.fromkeys(pair[1] for pair in self.pairs) if fix]
 
-    def add(self, text: Text) -> None:
+    def add(self, text: Text, language: str) -> None:
         """Add the message and the fix of a text."""
         examples = _fitting(text, FITTING.get(self.code, {}))
         whole = {f"{{{name}}}": value for name, value in examples.items() if EXAMPLES.get(name) != value}
-        message, fix = (whole.get(template) or shown(template, examples) for template in (text.message, text.fix))
-        self.pairs[message, fix] = None
+        said = [
+            _said(language, whole[template]) if template in whole else shown_in(language, template, examples)
+            for template in (text.message, text.fix)
+        ]
+        self.pairs[said[0], said[1]] = None
 
 
 @cache
@@ -91,7 +97,7 @@ def _texts_in(value: Any) -> Iterator[Text]:
 
 
 @cache
-def _entries() -> Mapping[tuple[str, bool], Entry]:
+def _entries(language: str) -> Mapping[tuple[str, bool], Entry]:
     """Return every entry, by its code and by whether it is that of a warning."""
     found: dict[tuple[str, bool], Entry] = {}
     for (module, name), texts in catalogue().items():
@@ -100,11 +106,11 @@ def _entries() -> Mapping[tuple[str, bool], Entry]:
                 if text.code and text.fix and not _is_of_check(module, text):
                     entry = found.setdefault((text.code, kind == NOTICE), Entry(text.code))
                     entry.classes.add(kind)
-                    entry.add(text)
+                    entry.add(text, language)
     for each in source().values():
         for node in each.nodes:
             if isinstance(node, ast.Call) and called_name(node) in uses.error_classes():
-                _add_call(found, node, each.inside.get(node))
+                _add_call(found, node, each.inside.get(node), language)
     return dict(sorted(found.items()))
 
 
@@ -113,7 +119,7 @@ def _is_of_check(module: str, text: Text) -> bool:
     return module.startswith("dnsrenew.extensions.doctor.") and text.code in CHECKS
 
 
-def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None) -> None:
+def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Function | None, language: str) -> None:
     """Add an error that is made with its code, message and fix in place: ``Kind("code", "message", fix="fix")``."""
     given = dict(zip(("code", "message"), call.args, strict=False))
     given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg}
@@ -121,7 +127,7 @@ def _add_call(found: dict[tuple[str, bool], Entry], call: ast.Call, function: Fu
     if _CODE.fullmatch(code):
         entry = found.setdefault((code, False), Entry(code))
         entry.classes.add(called_name(call))
-        entry.add(Text(code, message, fix))
+        entry.add(Text(code, message, fix), language)
 
 
 def _template(node: ast.expr | None, function: Function | None) -> str:
@@ -138,14 +144,14 @@ def _escaped(value: object) -> str:
     return str(value).replace("{", "{{").replace("}", "}}")
 
 
-def errors() -> dict[str, Entry]:
+def errors(language: str = "en") -> dict[str, Entry]:
     """Return every error code, in alphabetical order."""
-    return {code: entry for (code, is_warning), entry in _entries().items() if not is_warning}
+    return {code: entry for (code, is_warning), entry in _entries(language).items() if not is_warning}
 
 
-def warnings() -> dict[str, Entry]:
+def warnings(language: str = "en") -> dict[str, Entry]:
     """Return every code of a warning, in alphabetical order."""
-    return {code: entry for (code, is_warning), entry in _entries().items() if is_warning}
+    return {code: entry for (code, is_warning), entry in _entries(language).items() if is_warning}
 
 
 def literals() -> set[str]:
@@ -181,6 +187,19 @@ def shown(template: str, examples: Mapping[str, str] = EXAMPLES) -> str:
         or any(text.strip(" .") for text, _ in parts)
         else ""
     )
+
+
+def shown_in(language: str, template: str, examples: Mapping[str, Any]) -> str:
+    """Return a template of the program in a language, with examples for its fields."""
+    own = {name: _said(language, each) for name, each in examples.items() if isinstance(each, str)}
+    return _CHINESE_GAP.sub("", shown(translator(language).template(template), own))
+
+
+def _said(language: str, example: str) -> str:
+    said = translator(language)
+    if language == "zh" and example in _DATA["in-chinese"]:
+        return str(_DATA["in-chinese"][example])
+    return re.sub(r"(?<=\w), (?=\w)", said.between(", "), said.template(example))
 
 
 def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:

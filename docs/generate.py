@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from dnsrenew.base.translation import Translator
+from dnsrenew.cli import texts
 from dnsrenew.drivers.catalogue import find_provider, left_out_hosts, provider_names
 from dnsrenew.drivers.scripts import other_hosts
 from docs import checks, command_line, configuration, deployments, floors, tables
@@ -20,6 +22,7 @@ HERE = Path(__file__).parent
 PARTLY = (
     "reference/configuration.md",
     "reference/errors.md",
+    "reference/errors.zh.md",
     "reference/events.md",
     "reference/python.md",
     "how-it-works/fallback.md",
@@ -99,6 +102,8 @@ def _behaviour(provider: Provider) -> list[str]:
 _LIST: Final = """\
 # DNS hosts
 
+[中文](zh/README.md)
+
 {count} hosts and protocols. `dnsrenew providers NAME` shows the same for one host, with a block to copy;
 `dnsrenew providers --search WORD` finds it. The last column tells whose driver writes the records.
 
@@ -144,6 +149,46 @@ def provider_list(providers: list[Provider]) -> str:
     return _LIST.format(count=len(providers), rows="\n".join(rows))
 
 
+_IN_CHINESE: Final = """\
+# DNS 服务商
+
+[English](../README.md)
+
+最常用的 {count} 家服务商：可以复制的配置块，以及每个选项在哪里获取。标有“（可选）”的选项可以不填。\
+`dnsrenew providers NAME` 会显示同样的内容。\
+其他服务商请用 `dnsrenew providers --search WORD` 查找，例如 `dnsrenew providers --search 西部数码`。\
+没有 API 的服务商，请用 `dnsrenew delegate NAME`：只需设置一条 CNAME 记录。
+
+| 服务商 | `provider =` |
+|---|---|
+{rows}
+
+{hosts}
+"""
+_HOSTS_OF_CHINA: Final = ("aliyun", "qcloud", "dnspod", "huaweicloud", "edgeone", "aliesa")
+
+
+def hosts_in_chinese(providers: list[Provider]) -> str:
+    """Return one page of the DNS hosts whose options are translated, those of China first."""
+    said = Translator("zh")
+
+    def is_translated(host: Provider) -> bool:
+        about = [host.behaviour.note, *(spec.help for spec in host.options.values())]
+        return all(said.message(text) != text for text in about if text)
+
+    names = {name: place for place, name in enumerate(_HOSTS_OF_CHINA)}
+    chosen = sorted(filter(is_translated, providers), key=lambda host: (names.get(host.name, 9), host.title.lower()))
+    rows, hosts = [], []
+    for host in chosen:
+        title, website, page = (said.message(text) for text in (host.title, host.website, host.docs))
+        rows.append(f"| [{title}](#{host.name.replace('.', '')}) | `{host.name}` |")
+        hosts += [f"## {host.name}", "", f"**{title}**" + (f" <{website}>" if website else ""), ""]
+        hosts += ["```toml", host.block(said.message).rstrip(), "```", ""]
+        waits = said.template(texts.WAITS).format(timeout=f"{host.behaviour.propagation_timeout:g} 秒")
+        hosts += [f"{said.message(host.behaviour.note)}{waits}" + (f"\n\n服务商的文档：<{page}>" if page else ""), ""]
+    return _IN_CHINESE.format(count=len(chosen), rows="\n".join(rows), hosts="\n".join(hosts).rstrip())
+
+
 def others() -> str:
     """Return the page of the hosts that have no file, with the way to each."""
     hosts = other_hosts()
@@ -172,16 +217,17 @@ def left_out() -> str:
 def pages() -> dict[str, str]:
     """Return every generated page: its path below docs/, and its text."""
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]
-    texts = {f"reference/providers/{provider.name}.md": provider_page(provider) for provider in found}
-    texts["reference/providers/README.md"] = provider_list(found)
-    texts["reference/providers/left-out.md"] = left_out()
-    texts["reference/providers/others.md"] = others()
-    texts["reference/command-line.md"] = command_line.page()
-    texts["man/dnsrenew.1"] = command_line.man_page()
-    texts["reference/deployments.md"] = deployments.page()
-    texts["internals/floors.md"] = floors.page()
-    texts["how-it-works/diagnosis.md"] = checks.causes()
-    return texts | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
+    made = {f"reference/providers/{provider.name}.md": provider_page(provider) for provider in found}
+    made["reference/providers/README.md"] = provider_list(found)
+    made["reference/providers/zh/README.md"] = hosts_in_chinese(found)
+    made["reference/providers/left-out.md"] = left_out()
+    made["reference/providers/others.md"] = others()
+    made["reference/command-line.md"] = command_line.page()
+    made["man/dnsrenew.1"] = command_line.man_page()
+    made["reference/deployments.md"] = deployments.page()
+    made["internals/floors.md"] = floors.page()
+    made["how-it-works/diagnosis.md"] = checks.causes()
+    return made | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
 
 
 def simulated() -> dict[str, str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -28,21 +28,29 @@ _SHARED: Final = 8
 """The number of codes of a class with the same message from which on the message is listed once, above them."""
 
 _CLASSES: Final = (
-    ("ConfigError", "The configuration and the command line"),
-    ("SecretError", "Secrets"),
-    ("StoreError", "The store"),
-    ("LockedError", "Another run"),
-    ("Cancelled", "Stopped"),
-    ("RenewalFailed", "No route led to a certificate"),
-    ("CAError", "The CA"),
-    ("ChallengeError", "http-01 and tls-alpn-01"),
-    ("DnsError", "DNS"),
-    ("PropagationError", "Waiting for DNS"),
-    ("ProviderError", "The DNS host"),
-    ("AttemptError", "A route"),
-    ("DeployError", "Deployment"),
-    ("DnsRenewError", "Others"),
+    ("ConfigError", "The configuration and the command line", "配置与命令行"),
+    ("SecretError", "Secrets", "凭据"),
+    ("StoreError", "The store", "存储目录"),
+    ("LockedError", "Another run", "另一个 dnsrenew 进程"),
+    ("Cancelled", "Stopped", "已停止"),
+    ("RenewalFailed", "No route led to a certificate", "没有途径得到证书"),
+    ("CAError", "The CA", "CA"),
+    ("ChallengeError", "http-01 and tls-alpn-01", "http-01 和 tls-alpn-01"),
+    ("DnsError", "DNS", "DNS"),
+    ("PropagationError", "Waiting for DNS", "等待 DNS 生效"),
+    ("ProviderError", "The DNS host", "DNS 服务商"),
+    ("AttemptError", "A route", "途径"),
+    ("DeployError", "Deployment", "部署"),
+    ("DnsRenewError", "Others", "其他"),
 )
+
+
+_SHARED_HEAD: Final = (
+    "Many of these have one of the following messages, which ends with the words of the CA or DNS host:",
+    "其中许多错误的消息如下，末尾是 CA 或 DNS 服务商的原话：",
+)
+_WARNINGS_HEAD: Final = {"en": ("code", "meaning", "what to do"), "zh": ("代码", "含义", "处理办法")}
+_CHECKS_HEAD: Final = ("Checks of `dnsrenew doctor`: ", "`dnsrenew doctor` 的检查项：")
 
 
 @cache
@@ -51,19 +59,22 @@ def meanings() -> Mapping[str, Mapping[str, str]]:
     return tomllib.loads(MEANINGS.read_text("utf-8"))
 
 
-def error_list() -> str:
+def error_list(language: str = "en") -> str:
     """Return all error codes, by class."""
-    found = codes.errors()
     parts: list[str] = []
-    for name, title in _CLASSES:
-        its = [entry for entry in found.values() if _class(entry) == name]
-        if its:
-            parts += [f"## {title}: `{name}`", "", _summary(name), "", *_section(its)]
+    for name, english, chinese in _CLASSES:
+        if its := _of_class(name, language):
+            head = [f"## {english}: `{name}`", "", _summary(name)] if language == "en" else [f"## {chinese}：`{name}`"]
+            parts += [*head, "", *_section(its, is_chinese=language == "zh")]
     return "\n".join(parts)
 
 
-def _class(entry: codes.Entry) -> str:
-    return next(name for name, _ in _CLASSES if name in entry.classes)
+def _of_class(name: str, language: str) -> list[codes.Entry]:
+    return [
+        entry
+        for entry in codes.errors(language).values()
+        if name == next(each for each, *_ in _CLASSES if each in entry.classes)
+    ]
 
 
 def _summary(name: str) -> str:
@@ -71,21 +82,23 @@ def _summary(name: str) -> str:
     return (kind.__doc__ or "").partition("\n")[0]
 
 
-def _section(entries: list[codes.Entry]) -> list[str]:
+def _section(entries: list[codes.Entry], *, is_chinese: bool = False) -> list[str]:
     says = {entry.code: list(entry.messages) for entry in entries}
     everything = [message for messages in says.values() for message in messages]
     shared = [text for text in dict.fromkeys(everything) if everything.count(text) >= _SHARED]
     lines: list[str] = []
     if shared:
+        lines += [_SHARED_HEAD[is_chinese], "", _quoted(shared), ""]
+    folder = "checks/zh" if is_chinese else "checks"
+    for entry in entries:
         lines += [
-            "Many of these have one of the following messages, which ends with the words of the CA or DNS host:",
+            f"### `{entry.code}`",
+            "",
+            meanings()["errors-in-chinese" if is_chinese else "errors"].get(entry.code, ""),
             "",
         ]
-        lines += [_quoted(shared), ""]
-    for entry in entries:
-        lines += [f"### `{entry.code}`", "", meanings()["errors"].get(entry.code, ""), ""]
-        checks = ", ".join(f"[`{code}`](checks/{code}.md)" for code in FITTING.get(entry.code, ()))
-        lines += [f"Checks of `dnsrenew doctor`: {checks}", ""] if checks else []
+        checks = [f"[`{code}`]({folder}/{code}.md)" for code in FITTING.get(entry.code, ())]
+        lines += [_CHECKS_HEAD[is_chinese] + ("、" if is_chinese else ", ").join(checks), ""] if checks else []
         for messages, fix in codes.paired(entry.pairs):
             texts = [_plain(text) for text in messages if text not in shared]
             lines += ["<br>\n".join(f"> {text}" for text in [*texts, *([f"→ **{_plain(fix)}**"] if fix else [])]), ""]
@@ -96,13 +109,14 @@ def _quoted(texts: list[str]) -> str:
     return "<br>\n".join(f"> {_plain(text)}" for text in texts)
 
 
-def warning_list() -> str:
+def warning_list(language: str = "en") -> str:
     """Return all codes of warnings."""
+    heads, what = _WARNINGS_HEAD[language], meanings()["warnings" if language == "en" else "warnings-in-chinese"]
     rows = [
-        (f"`{code}`", meanings()["warnings"].get(code, ""), "<br>".join(map(_cell, entry.fixes)))
-        for code, entry in codes.warnings().items()
+        (f"`{code}`", what.get(code, ""), "<br>".join(map(_cell, entry.fixes)))
+        for code, entry in codes.warnings(language).items()
     ]
-    return table(("code", "meaning", "what to do"), rows)
+    return table(heads, rows)
 
 
 def _plain(text: str) -> str:
@@ -171,9 +185,11 @@ def pace_list() -> str:
     return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 
 
-BLOCKS: Final = {
+BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "errors": error_list,
     "warnings": warning_list,
+    "errors-in-chinese": partial(error_list, "zh"),
+    "warnings-in-chinese": partial(warning_list, "zh"),
     "events": event_list,
     "decisions": decision_list,
     "limits": limit_list,

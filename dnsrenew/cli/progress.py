@@ -227,7 +227,7 @@ class EventText:
             return []
         fields = {**fields_of(event.data), "ca": self._ca, **fields}
         if sentence.activity:
-            self.activity = sentence.activity.format_map(fields)
+            self.activity = formatting.closed(sentence.activity.format_map(fields))
         if not sentence.line or (sentence.verbose and not self.verbose):
             return []
         seconds = self._step_seconds(event) if sentence.timed else None

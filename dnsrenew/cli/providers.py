@@ -150,7 +150,7 @@ def _table(
     if columns is not None:
         # The titles are wrapped, in a column of half the room at least, if the longest option fits beside it.
         room = columns - names - 2 * len(_GAP)
-        longest = max(formatting.width(word) for row in rows for word in row[2].split() or [""])
+        longest = max(formatting.width(word) for row in rows for word in row[2].replace("、", "、 ").split() or [""])
         titles = min(titles, max(room - needs, min(room // 2, room - longest), 16))
     lines = []
     for row in rows:

@@ -52,7 +52,7 @@ _OF_TLS: Final = (
     "wrong version number",
 )
 """Words of OpenSSL that are the value of a field too: those that are seen most."""
-_KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "YES_OR_NO", "SHORTENED")})
+_KEPT: Final = frozenset({f"dnsrenew.cli.texts.{name}" for name in ("SCHEDULERS", "SHORTENED")})
 """Names of programs, and what is typed; English abbreviations."""
 _TYPED: Final = frozenset(
     {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.cli import formatting, main, terminal
+from dnsrenew.cli import formatting, main, providers, terminal
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.testing.account_check import AccountCheck
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
@@ -204,7 +204,7 @@ def test_a_chinese_host_in_chinese(folder: Path, name: str) -> None:
     assert "alibabacloud.com" not in said
     assert "tencentcloud.com" not in said
     assert "en-us" not in said
-    assert re.search(r"新值最多需等待 \d+ (?:秒|分钟)才可见", said)
+    assert re.search(r"新值最多需要 \d+ (?:秒|分钟)才会生效", said)
     assert list(tomllib.loads(in_chinese(folder, name, "-q"))["dns"]) == [name]
 
 
@@ -219,3 +219,12 @@ def test_the_columns_are_aligned(folder: Path, language: str) -> None:
         assert gap is not None
         starts.append(formatting.width(line[: gap.end()]))
     assert starts[0] == starts[1]
+
+
+def test_a_list_in_chinese_is_broken_at_its_commas() -> None:
+    """Options with `、` between them are broken there, so a title beside a long list keeps its line."""
+    head, title = ("名称", "DNS 服务商", "所需选项"), "阿里云边缘安全加速 ESA"
+    options = "auth_tenant_id、auth_client_id、auth_client_secret、auth_subscription_id、resource_group"
+    lines = providers._table(head, [("aliesa", title, "access_key、secret_key"), ("azure", "Azure", options)], "", 80)
+    assert [line for line in lines if title in line]
+    assert max(map(formatting.width, lines)) <= 80

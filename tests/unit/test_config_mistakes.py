@@ -456,6 +456,12 @@ def test_each_kind_of_mistake_is_a_sentence(tmp_path: Path) -> None:
     ]
 
 
+def test_the_only_right_word_is_named_once(tmp_path: Path) -> None:
+    """If one word alone is right, the mistake does not ask whether it was meant."""
+    said = mistake(tmp_path, GOOD + 'routes = [{ challenge = "dns-01", dns = "hom" }]\n')
+    assert str(Mistake(**said)).endswith('The DNS account "hom" is unknown. Use "home".')
+
+
 def test_a_server_that_is_no_target(tmp_path: Path) -> None:
     """The name of a server in place of a target is answered with the target that `init` writes for it."""
     for server, to in (("nginx", "files"), ("Apache", "files"), ("jellyfin", "pkcs12")):

@@ -56,7 +56,8 @@ def test_the_generated_pages_are_up_to_date() -> None:
 
 def test_no_page_of_a_host_is_left_over() -> None:
     """Every page below docs/reference/providers has its provider file."""
-    there = {f"reference/providers/{file.name}" for file in (ROOT / "docs" / "reference" / "providers").iterdir()}
+    docs = ROOT / "docs"
+    there = {file.relative_to(docs).as_posix() for file in (docs / "reference" / "providers").rglob("*.md")}
     assert there == {path for path in generate.pages() if path.startswith("reference/providers/")}
 
 
@@ -166,7 +167,11 @@ def test_the_class_of_a_text_is_found() -> None:
 
 
 def test_an_error_is_explained_in_words() -> None:
-    """Each code has a meaning in sentences, and a fix."""
+    """Each code has a meaning in sentences, also in Chinese, and a fix."""
+    for kind in ("errors", "warnings"):
+        chinese = tables.meanings()[f"{kind}-in-chinese"]
+        assert chinese.keys() == tables.meanings()[kind].keys()
+        assert [code for code, meaning in chinese.items() if not meaning.endswith("。")] == []
     meanings = tables.meanings()["errors"]
     assert [code for code in codes.errors() if not re.fullmatch(r"[A-Z].*\.", meanings[code], re.DOTALL)] == []
     assert [code for code, error in codes.errors().items() if not error.fixes] == []

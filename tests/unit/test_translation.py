@@ -22,6 +22,7 @@ from dnsrenew.base.texts import BAD_LABEL
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation import Mistake, config_error, one_of, shown_place
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
+from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.config.texts import AGREE, NOT_EMPTY, PROFILE, UNKNOWN_ACCOUNT
 from dnsrenew.dns import propagation, query_engine, wire
 from dnsrenew.dns.query_engine import NoRouteError
@@ -190,6 +191,10 @@ TERMS: Final = {
     "逾期未续期": "续期逾期",
     "[resolver] 下的 doh": r"resolver\.(?:doh|nameservers)",
     "NAME": "delegate 域名",
+    "生效 (of a record)": "域名服务器(?:都)?能看到",
+    "委派": "委托",
+    "端口 after its number": r"端口 \{port\}",
+    "限额 (of a CA)": "速率限制",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
@@ -201,6 +206,7 @@ LAYOUT: Final = {
     "a quotation mark of another style": r"[\u4e00-\u9fff]\"|\"[\u4e00-\u9fff]|[‘’『』]|「(?!\{character\}」)"
     r"|没有名为 \{(?:name|answer|key)\}",
     "an English unit": r"\} ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b",
+    "a command without backquotes": rf"(?<![\w/.-])dnsrenew (?:{'|'.join(name.split()[0] for name in COMMANDS)})\b",
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
@@ -214,6 +220,8 @@ def written_in_chinese() -> list[str]:
     pages = [page.read_text("utf-8") for page in CHINESE_PAGES]
     lines = [line for page in pages for line in re.sub(r"(?ms)^```.*?^```$", "", page).splitlines()]
     lines += [text for check in checks.values() for text in check.get("zh", {}).values()]
+    codes = tomllib.loads((_PARENT / "docs" / "error_codes.toml").read_text("utf-8"))
+    lines += [text for kind in ("errors", "warnings") for text in codes[f"{kind}-in-chinese"].values()]
     return [
         re.sub(r"`[^`]*`|\]\([^)]*\)|https?://[\w./#-]+", "", each) for each in (*CATALOGUES["zh"].values(), *lines)
     ]

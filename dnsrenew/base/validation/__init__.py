@@ -243,12 +243,12 @@ def _wrong(mistake: Mistake) -> str:
 def _advice(mistake: Mistake) -> str:
     """Return the sentence that says what to write."""
     expected = mistake.expected
+    nearest = mistake.nearest if expected != f'"{mistake.nearest}"' else None  # no other word is right
     if mistake.fix:
         return mistake.fix
-    if not expected.endswith("."):
-        template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if mistake.nearest else texts.USE
-        expected = template.format(expected=expected)
-    return texts.NEAREST.format(nearest=mistake.nearest, advice=expected) if mistake.nearest else expected
+    template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if nearest else texts.USE
+    expected = expected if expected.endswith(".") else template.format(expected=expected)
+    return texts.NEAREST.format(nearest=nearest, advice=expected) if nearest else expected
 
 
 def _line_of(mistake: Mistake) -> Message:
