@@ -11,17 +11,17 @@ from dnsrenew.errors import Phrase, Text
 PAIR_UNREADABLE: Final = Text(
     "deploy-pair",
     "The user {user} is not allowed to read the private key {path}.",
-    "Run dnsrenew doctor: it shows the owner and the command that gives the store to {user}.",
+    "Run `dnsrenew doctor`: it shows the owner and the command that gives the store to {user}.",
 )
 PAIR_WRONG: Final = Text(
     "deploy-pair",
     "The certificate and its key cannot be loaded together: {reason}.",
-    "Run dnsrenew renew --force {certificate}, which creates a new pair.",
+    "Run `dnsrenew renew --force {certificate}`, which creates a new pair.",
 )
 UNEXPECTED: Final = Text(
     "deploy-refused",
-    "The deployer {to} failed with an unexpected error: {cause}.",
-    "Report this to the author of the deployer {to}.",
+    "The deployment target {to} failed with an unexpected error: {cause}.",
+    "Report this to the author of the target {to}.",
 )
 
 # ── files ───────────────────────────────────────────────────────────────────────────────
@@ -88,17 +88,18 @@ PROGRAM_MISSING: Final = Text(
 PROGRAM_FAILED: Final = Text(
     "deploy-refused",
     "{program} exited with status {status}: {output}",
-    "Run `{command}` by hand, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )
 PROGRAM_FAILED_SILENTLY: Final = Text(
     "deploy-refused",
     "{program} exited with status {status} and printed nothing.",
-    "Run `{command}` by hand to find the problem, fix it, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand to find the problem, fix it, then run `dnsrenew deploy {certificate}`.",
 )
 PROGRAM_FAILED_UNIT: Final = Text(
     "deploy-refused",
     "{program} exited with status {status}: {output} The last lines of the journal of {unit}: {journal}",
-    "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run dnsrenew deploy {certificate}.",
+    "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run `dnsrenew deploy "
+    "{certificate}`.",
 )
 NO_SUCH_OWNER: Final = Phrase("there is no such user or group")
 NOT_LISTED: Final = Phrase("it is not in the list of certificates")
@@ -151,7 +152,7 @@ WEBHOOK_LATE: Final = Text(
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
     "{url} answered with status {status}.",
-    "Read the log of the server at that address, fix the problem, then run dnsrenew deploy.",
+    "Read the log of the server at that address, fix the problem, then run `dnsrenew deploy`.",
 )
 
 # ── verifying ───────────────────────────────────────────────────────────────────────────
@@ -181,8 +182,8 @@ OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",
     "{address} serves another certificate for {name} after {seconds} s, with an {key} key instead of {expected}: "
     "{subject}, valid until {not_after}.",
-    "Check that the server loads these files; if it has a certificate of each type, allow TLS 1.2 there or leave "
-    "`verify` out, because with TLS 1.3 alone dnsrenew cannot ask for one of them.",
+    "Check that the server loads these files. If it has a certificate of each type, allow TLS 1.2 there, "
+    "or leave `verify` out: with TLS 1.3 alone, dnsrenew cannot choose one.",
 )
 
 # ── putting back ────────────────────────────────────────────────────────────────────────
@@ -190,13 +191,13 @@ OTHER_KEY_SERVED: Final = Text(
 RESTORE_FAILED: Final = Text(
     "deploy-not-restored",
     "The old certificate could not be restored at {target}: {reason}.",
-    "Check the server now, then run dnsrenew deploy {certificate}.",
+    "Check the server now, then run `dnsrenew deploy {certificate}`.",
 )
 
 NOT_ACTIVATED: Final = Text(
     "deploy-not-restored",
     "The old files are restored at {target}, but could not be activated: {reason}.",
-    "Check the server now, then run dnsrenew deploy {certificate}.",
+    "Check the server now, then run `dnsrenew deploy {certificate}`.",
 )
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
@@ -258,7 +259,7 @@ HFS_PORT_FORBIDDEN: Final = Text(
 HFS_REFUSED: Final = Text(
     "deploy-refused",
     "HFS at {url} refused a request (HTTP {status}): {reason}.",
-    "Read the log of HFS, fix the problem, then run dnsrenew deploy.",
+    "Read the log of HFS, fix the problem, then run `dnsrenew deploy`.",
 )
 HFS_RENEWAL_OFF: Final = Text(
     "hfs-renewal-off",
@@ -281,7 +282,7 @@ HAPROXY_REFUSED: Final = Text(
 CADDY_REFUSED: Final = Text(
     "deploy-refused",
     "Caddy at {url} did not reload its configuration (HTTP {status}): {reason}",
-    "Fix the problem that Caddy reports, then run dnsrenew deploy.",
+    "Fix the problem that Caddy reports, then run `dnsrenew deploy`.",
 )
 
 # ── HTTP APIs ───────────────────────────────────────────────────────────────────────────
@@ -294,7 +295,7 @@ API_TRUST: Final = Text(
 API_PAIR: Final = Text(
     "deploy-unreachable",
     "{name} at {url} was not contacted: the client certificate cannot be used: {reason}.",
-    "Correct the client certificate and its key, then run dnsrenew deploy {certificate}.",
+    "Correct the client certificate and its key, then run `dnsrenew deploy {certificate}`.",
 )
 API_UNTRUSTED: Final = Text(
     "deploy-unreachable",
@@ -304,8 +305,8 @@ API_UNTRUSTED: Final = Text(
 API_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} did not answer in time: {reason}.",
-    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run dnsrenew deploy "
-    "{certificate}.",
+    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run `dnsrenew deploy "
+    "{certificate}`.",
 )
 API_LOGIN: Final = Text(
     "deploy-refused",
@@ -315,7 +316,7 @@ API_LOGIN: Final = Text(
 API_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused a request (HTTP {status}): {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 API_STRANGE: Final = Text(
     "deploy-unsupported",
@@ -338,7 +339,7 @@ SYNOLOGY_LOGIN: Final = Text(
 SYNOLOGY_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused the call {call} (error {number}).",
-    "Read the log of DSM, fix the problem, then run dnsrenew deploy {certificate}.",
+    "Read the log of DSM, fix the problem, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
@@ -355,17 +356,17 @@ TRUENAS_LOGIN: Final = Text(
 TRUENAS_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused {method}: {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_JOB: Final = Text(
     "deploy-refused",
     "{name} at {url} did not import the certificate: {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_JOB_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} was still importing the certificate after {seconds} s.",
-    "Check the tasks of {name}, then run dnsrenew deploy {certificate}.",
+    "Check the tasks of {name}, then run `dnsrenew deploy {certificate}`.",
 )
 
 # ── Kubernetes ──────────────────────────────────────────────────────────────────────────
@@ -408,7 +409,7 @@ DOCKER_STRANGE: Final = Text(
 DOCKER_PROGRAM: Final = Text(
     "deploy-refused",
     "The program {program} in the container {container} exited with status {status}: {output}.",
-    "Run it with docker exec, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run it with docker exec, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )
 DOCKER_LATE: Final = Text(
     "deploy-timeout",
@@ -461,5 +462,5 @@ SSH_TOO_LARGE: Final = Text(
 SSH_PROGRAM: Final = Text(
     "deploy-refused",
     "The program {program} on {host} exited with status {status}: {reason}.",
-    "Run the command on {host}, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run the command on {host}, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )

@@ -201,7 +201,7 @@ def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.
     patch_checks(monkeypatch, {"port-80-outside": "unknown", "port-80-free": "unknown", "internet": internet})
     (found,) = examine.examine(Context(clock=SystemClock()), None, None, (), may_init=True)
     advice = (
-        "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
+        "Run `dnsrenew init` and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
     )
     assert found.next_action == (advice if internet == "ok" else "Mend internet.")
 
