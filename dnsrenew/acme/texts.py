@@ -170,12 +170,12 @@ ORDER_INVALID_NO_REASON: Final = Text(
 RATE_LIMITED: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Wait as long as the CA asks, and do not retry earlier.",
+    "Wait as long as the message says: the CA refuses earlier attempts.",
 )
 RATE_LIMITED_UNTIL: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Wait {wait}, as the CA asks, and do not retry earlier.",
+    "Wait {wait}, as the CA asks: it refuses earlier attempts.",
 )
 PAUSED: Final = Text(
     "ca-rate-limited",
@@ -205,12 +205,12 @@ SERVER_ERROR_UNEXPLAINED: Final = Text(
 RATE_LIMITED_UNEXPLAINED: Final = Text(
     "ca-rate-limited",
     _UNEXPLAINED,
-    "Wait as long as the CA asks, and do not retry earlier.",
+    "Wait as long as the message says: the CA refuses earlier attempts.",
 )
 RATE_LIMITED_UNEXPLAINED_UNTIL: Final = Text(
     "ca-rate-limited",
     _UNEXPLAINED,
-    "Wait {wait}, as the CA asks, and do not retry earlier.",
+    "Wait {wait}, as the CA asks: it refuses earlier attempts.",
 )
 NONCES_REFUSED: Final = Text(
     "ca-error",
@@ -233,7 +233,7 @@ VALIDATIONS_FAILED: Final = Text(
 UNREACHABLE: Final = Text(
     "ca-unreachable",
     "The CA {ca} cannot be reached at {address}: {reason}.",
-    "Check whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall.",
+    "Check the Internet connection, the DNS, the proxy and the firewall of this machine.",
 )
 UNTRUSTED: Final = Text(
     "ca-untrusted",

@@ -227,12 +227,12 @@ WEBROOT_READ_ONLY_ELSEWHERE: Final = Text(
 HTTP_PORT_TAKEN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by {owner} (process {pid} of {user}).",
-    "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
+    "Use dns-01, which needs no port, or set webroot to the folder that this program serves.",
 )
 HTTP_PORT_TAKEN_UNKNOWN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by another program.",
-    "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
+    "Use dns-01, which needs no port, or set webroot to the folder that this program serves.",
 )
 HTTP_PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",

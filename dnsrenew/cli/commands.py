@@ -13,8 +13,8 @@ from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
-    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01, TLS-ALPN-01 or "
-    "DNS-PERSIST-01."
+    "Gets the free certificates that https:// needs from Let's Encrypt and other CAs, and renews them, without an open "
+    "port 80."
 )
 
 
@@ -161,9 +161,9 @@ _COMMANDS: Final = {
             Option("--new", "write NAME.py and test_NAME.py, to start a driver of your own", "NAME", "text"),
         ),
         (
-            ("dnsrenew providers", ""),
-            ("dnsrenew providers --search dns", ""),
-            ("dnsrenew providers cloudflare", ""),
+            ("dnsrenew providers", "all DNS hosts"),
+            ("dnsrenew providers --search gandi", "is this host supported?"),
+            ("dnsrenew providers cloudflare", "its options, and a block to copy"),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
             ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
             ("dnsrenew providers --new myhost", "a driver and its test to start from"),

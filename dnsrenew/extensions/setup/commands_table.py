@@ -45,7 +45,7 @@ _COMMANDS: Final = {
         "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
         "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains and "
         "deploys the certificate, and installs the schedule.\n"
-        "? shows help for a question; Ctrl-C stops without writing a configuration.\n"
+        "At each question, ? shows help; Ctrl-C stops without writing a configuration.\n"
         "It does not ask for answers that you pass as options. Without a terminal you must pass domains, "
         "agree_terms, provider and its options; the others default to no, except rehearse. The file of answers can "
         'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
@@ -75,8 +75,8 @@ _COMMANDS: Final = {
         (
             Option(
                 "--to",
-                "the DNS account that writes, or its zone (default: the acme-dns account, or the only account with "
-                "another zone); dns-persist-01: set the TXT record of that challenge instead",
+                "the DNS account that writes, or its zone (default: the acme-dns account, or the only one "
+                "with another zone); or dns-persist-01, to set its TXT record",
                 "ZONE|ACCOUNT",
                 "text",
             ),
