@@ -38,8 +38,8 @@ TYPES: Final[Mapping[str, str]] = {
 _HEAD: Final = """\
 # Deployments
 
-A deployment makes a server use a new certificate. Use this page to look up the options of a target; for a block to copy, see
-[put the certificate into your server](../guides/servers.md). Each entry of `deploy` of a `[[certificate]]` is one target:
+A deployment makes a server use a new certificate. This page has every option; for a block to copy, see [put the
+certificate into your server](../guides/servers.md). Each entry of `deploy` of a `[[certificate]]` is one target:
 
 ```toml
 contact = ["you@example.org"]
@@ -74,11 +74,11 @@ expired. Every run retries a failed deployment, and the exit status is 1 until i
 - `dnsrenew deploy` deploys the stored certificate to every target that does not have it. With `--force` it also
   reloads and verifies the others. dnsrenew cannot look into a program, a webhook, a container or Synology DSM: such an
   entry runs again only with `--force`, or if a port of its `verify` serves another certificate.
-- If you change an entry, or the value of one of its secrets, dnsrenew deploys it again. For a secret from a command or a
-  keyring, only a change of its reference counts.
+- If you change an entry, or the value of one of its secrets, dnsrenew deploys it again. For a secret from a command or
+  a keyring, only a change of its reference counts.
 - dnsrenew writes files beside their place and renames them, so it replaces a pair within milliseconds. The next run
-  completes an interrupted one. A file replaces a link. dnsrenew creates no missing folder, except with `dnsrenew deploy`
-  below the folder of the configuration.
+  completes an interrupted one. A file replaces a link. dnsrenew creates no missing folder, except with `dnsrenew
+  deploy` below the folder of the configuration.
 - The store keeps the old files, with their modes and owners, until the next change of the target.
 """
 _COMMON: Final = """\

@@ -304,8 +304,8 @@ TARGET = TargetKind(
     needs_login=True,
     note=(
         "dnsrenew uses JSON-RPC over WebSocket (TrueNAS 25.04 and later), otherwise REST. Use an https:// address, "
-        "because TrueNAS revokes an API key that it sees unencrypted. This target was tested with stand-ins written from "
-        "the public API references, not with TrueNAS itself."
+        "because TrueNAS revokes an API key that it sees unencrypted. This target was tested with stand-ins written "
+        "from the public API references, not with TrueNAS itself."
     ),
     example={
         "url": "https://nas.example.com",
