@@ -427,7 +427,7 @@ LABELS: Final = {
     "skipped": "skipped",
     "error": "error",
     "fix": "what to do",
-    "found": "found",
+    "found": "likely cause",
     "next": "next try",
     "last-failure": "last failure",
     "reason": "reason",

@@ -98,4 +98,4 @@ def test_a_failed_renewal_says_each_thing_once() -> None:
         "evidence": {},
     }
     error = DnsError.of(Text("dns-no-zone", "No DNS zone was found for x.test.", "Do this."), checks=[same, other])
-    assert outcome_text._found(error) == [("found", "No DNS query leaves this network.")]
+    assert outcome_text._found(error) == [("likely cause", "No DNS query leaves this network.")]
