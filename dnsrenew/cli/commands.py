@@ -31,10 +31,10 @@ HEADINGS: Final = {
 """The headings of ``--help``."""
 TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "Start": ("init", "import", "providers", "delegate", "check"),
-    "Every day": ("renew", "status", "deploy", "schedule", "run"),
+    "Every day": ("renew", "status", "schedule", "run"),
     "When it fails": ("doctor", "cleanup", "notify"),
-    "Servers": ("serve", "csr", "install"),
-    "Certificates and accounts": ("rollback", "revoke", "remove", "account", "export", "restore"),
+    "Servers": ("deploy", "serve"),
+    "Certificates and accounts": ("rollback", "revoke", "remove", "csr", "install", "account", "export", "restore"),
     "Many machines": ("fleet", "worker"),
     "More": ("completion", "help"),
 }
@@ -131,7 +131,7 @@ _COMMANDS: Final = {
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "deploy": Command(
-        "deploy stored certificates to targets that do not have them",
+        "put stored certificates into the servers that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "activate and verify even if the certificate is there already"),
@@ -205,7 +205,7 @@ _COMMANDS: Final = {
         "left.",
     ),
     "remove": Command(
-        "delete a certificate from the store that is no longer configured",
+        "delete a certificate that is no longer in the configuration",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),

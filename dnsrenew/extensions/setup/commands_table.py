@@ -51,7 +51,7 @@ _COMMANDS: Final = {
         'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
-        "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
+        "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
         (Argument("path", "PATH", "the folder of the tool, or of a certificate and key (default: the usual places)"),),
         (
             Option("--from", f"{', '.join(TOOLS[:-1])} or {TOOLS[-1]} (default: any)", "KIND", "word", TOOLS),
@@ -93,7 +93,7 @@ _COMMANDS: Final = {
         "configuration if needed.",
     ),
     "export": Command(
-        "write the store and the configuration to one file",
+        "back up the configuration and the certificates in one file",
         (Argument("file", "FILE", "the new file; - for standard output", required=True),),
         (
             Option("--secrets", "include private keys and secrets, and seal the file with a passphrase"),
@@ -108,7 +108,7 @@ _COMMANDS: Final = {
         "that is not in the file.",
     ),
     "restore": Command(
-        "restore the store and the configuration from an exported file",
+        "restore such a backup, on this machine or another one",
         (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
         (
