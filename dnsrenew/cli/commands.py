@@ -162,7 +162,7 @@ _COMMANDS: Final = {
         ),
         (
             ("dnsrenew providers", "all DNS hosts"),
-            ("dnsrenew providers --search gandi", "is this host supported?"),
+            ("dnsrenew providers --search gandi", "search them"),
             ("dnsrenew providers cloudflare", "its options, and a block to copy"),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
             ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
