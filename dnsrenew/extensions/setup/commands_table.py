@@ -108,7 +108,7 @@ _COMMANDS: Final = {
         "that is not in the file.",
     ),
     "restore": Command(
-        "restore such a backup, on this machine or another one",
+        "restore an exported backup, on this machine or another one",
         (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
         (
