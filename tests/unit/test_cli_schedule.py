@@ -249,7 +249,7 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     out = said(capsys)
     assert "! No schedule is installed" in out
     assert "→ This machine has neither systemd nor cron, like most containers. Install cron (`sudo apt" in out
-    assert "or use dnsrenew run:" in out
+    assert "or use `dnsrenew run`:" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {
