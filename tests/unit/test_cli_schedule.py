@@ -196,7 +196,7 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
     assert main(["schedule", "install"]) == 2
     fix = said(capsys)
     assert "`sudo apt install cron`" in fix
-    assert "use dnsrenew run" in fix
+    assert "use `dnsrenew run`" in fix
     assert main(["schedule", "install", "--kind", "launchd"]) == 2
     assert main(shlex.split(named_in(said(capsys), "schedule show"))) == 0
 
