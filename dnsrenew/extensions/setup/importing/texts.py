@@ -326,8 +326,9 @@ SEEN_OTHER: Final = Phrase(
     "{name}`, then reload {server}."
 )
 SEEN_SAME: Final = Phrase(
-    "{address} serves {name}, but the old and the new files contain the same certificate. To see whether "
-    "{server} has loaded its new configuration, run `dnsrenew deploy --force {name}`, or restart it."
+    "{address} serves {name}, but the old and the new files contain the same certificate. So dnsrenew "
+    "cannot tell whether {server} has loaded its new configuration: run `dnsrenew deploy --force {name}`, "
+    "or restart it."
 )
 STEP_STOP: Final = Phrase("Stop {tool}: {command}")
 STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
