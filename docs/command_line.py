@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 EXIT_STATUSES: Final[Mapping[str, str]] = {
     "0": "Success. A certificate that is not due is success too.",
-    "1": "A certificate failed, is deferred (unless the CA asked to wait and a valid certificate stands) or is not "
-    "deployed; or the command failed.",
+    "1": "A certificate failed, is deferred (unless the CA asked to wait and the current certificate is valid) or is "
+    "not deployed; or the command failed.",
     "2": "The command line or the configuration is wrong. Nothing was sent anywhere.",
     "3": "Nothing failed, but another run holds a lock.",
     "130": "Interrupted with Ctrl-C; the run has cleaned up.",

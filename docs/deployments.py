@@ -38,7 +38,8 @@ TYPES: Final[Mapping[str, str]] = {
 _HEAD: Final = """\
 # Deployments
 
-A deployment puts a new certificate to work in a server. Each entry of `deploy` of a `[[certificate]]` is one target:
+A deployment makes a server use a new certificate. This page has every option; for a block to copy, see [put the
+certificate into your server](../guides/servers.md). Each entry of `deploy` of a `[[certificate]]` is one target:
 
 ```toml
 contact = ["you@example.org"]
@@ -59,7 +60,7 @@ reload = ["systemctl", "reload", "nginx"]
 verify = "localhost:443"
 ```
 
-`deploy = [{ to = "files", … }]` in the `[[certificate]]` is the same.
+You can also write `deploy = [{ to = "files", … }]` in the `[[certificate]]`.
 
 dnsrenew checks that certificate and key match, writes them, makes the server load them, and connects to the port of
 `verify` to see which certificate it serves. If that fails, dnsrenew restores the old certificate, unless it has
@@ -68,16 +69,16 @@ expired. Every run retries a failed deployment, and the exit status is 1 until i
 - `dnsrenew renew` deploys after a renewal, and also runs deployments that have not succeeded yet.
 - Every run, `dnsrenew status` and `dnsrenew doctor` check the deployed files. If one is missing, or has another
   content, mode or owner, the run deploys it again (`deploy-changed`).
-- With several certificates, all files are written first; then each `reload` runs once. If it fails, each certificate
-  is tried alone.
+- With several certificates, dnsrenew writes all files first, then runs each `reload` once. If it fails, dnsrenew tries
+  each certificate alone.
 - `dnsrenew deploy` deploys the stored certificate to every target that does not have it. With `--force` it also
   reloads and verifies the others. dnsrenew cannot look into a program, a webhook, a container or Synology DSM: such an
   entry runs again only with `--force`, or if a port of its `verify` serves another certificate.
-- If you change an entry, or the value of one of its secrets, it is deployed again. For a secret from a command or a
-  keyring, only a change of its reference counts.
-- Files are written beside their place and renamed, so a pair is replaced within milliseconds. The next run completes
-  an interrupted one. A link is replaced by a file. A missing folder is not created, except by `dnsrenew deploy` below
-  the folder of the configuration.
+- If you change an entry, or the value of one of its secrets, dnsrenew deploys it again. For a secret from a command or
+  a keyring, only a change of its reference counts.
+- dnsrenew writes files beside their place and renames them, so it replaces a pair within milliseconds. The next run
+  completes an interrupted one. A file replaces a link. dnsrenew creates no missing folder, except with `dnsrenew
+  deploy` below the folder of the configuration.
 - The store keeps the old files, with their modes and owners, until the next change of the target.
 """
 _COMMON: Final = """\
@@ -94,7 +95,7 @@ or leave `verify` out.
 
 {reload}
 
-## Deployers of your own
+## Your own targets
 
 In Python, `deploy` also takes any function of a `Certificate`. A package can add a target with the entry point group
 `dnsrenew.deployers`; the docstring of `dnsrenew.Deployer` is the contract.

@@ -74,19 +74,19 @@ EAB_REFUSED: Final = Text(
 REVOCATION_REFUSED: Final = Text(
     "ca-account-refused",
     _REFUSED,
-    "Run dnsrenew revoke on the machine that obtained the certificate.",
+    "Run `dnsrenew revoke` on the machine that obtained the certificate.",
 )
 ALREADY_REVOKED: Final = Text(
     "ca-already-revoked",
     _REFUSED,
-    "Run dnsrenew renew to replace the certificate: it is already revoked.",
+    "Run `dnsrenew renew` to replace the certificate: it is already revoked.",
 )
 CSR_REFUSED: Final = Text(
     "ca-bad-csr",
     _REFUSED,
-    "Choose another `key`, or ask the CA which key types and names it accepts.",
+    'Choose another type of key, such as key = "rsa2048".',
 )
-PUBLIC_KEY_REFUSED: Final = Text("ca-bad-csr", _REFUSED, "Choose another `key`.")
+PUBLIC_KEY_REFUSED: Final = Text("ca-bad-csr", _REFUSED, 'Choose another type of key, such as key = "rsa2048".')
 BAD_REASON: Final = Text("ca-bad-reason", _REFUSED, "Choose another `--reason`, or omit it.")
 CAA_FORBIDS: Final = Text(
     "ca-caa",
@@ -102,22 +102,23 @@ TLS_FAILED: Final = Text("ca-connection", _REFUSED, "Check that this machine can
 DNS_FAILED: Final = Text(
     "ca-dns",
     _REFUSED,
-    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
+    "Run `dnsrenew doctor` to check the DNS of your domains, including DNSSEC.",
 )
 EAB_MISSING: Final = Text(
     "ca-eab-required",
     _REFUSED,
-    "Get a key for external account binding from the CA and set it as `eab` of this CA.",
+    'Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = {{ kid = "…", '
+    'hmac = "file:…" }}',
 )
 INCORRECT_RESPONSE: Final = Text(
     "ca-incorrect-response",
     _REFUSED,
-    "Run dnsrenew again; if the error persists, raise `propagation.settle`.",
+    "Renew again; if it fails again, write propagation = {{ settle = 60 }} in the certificate.",
 )
 UNAUTHORIZED: Final = Text(
     "ca-unauthorized",
     _REFUSED,
-    "Run dnsrenew again; if the error persists, raise `propagation.settle`.",
+    "Renew again; if it fails again, write propagation = {{ settle = 60 }} in the certificate.",
 )
 PROFILE_REFUSED: Final = Text(
     "ca-profile-unknown",
@@ -144,22 +145,24 @@ ACTION_REQUIRED_AT: Final = Text(
     "The CA {ca} refused {request}: {reason} See {instance}",
     "Open the address in the message and do what the CA asks.",
 )
-SERVER_ERROR: Final = Text("ca-server-error", _REFUSED, "Try again later; if the error persists, ask the CA.")
-OTHER: Final = Text("ca-error", _REFUSED, "Follow the CA's explanation in the message; if it is unclear, ask the CA.")
+SERVER_ERROR: Final = Text(
+    "ca-server-error", _REFUSED, "Try again in an hour; if the error persists, ask the CA's support."
+)
+OTHER: Final = Text("ca-error", _REFUSED, "Do what the CA asks for in the message.")
 SEVERAL_PROBLEMS: Final = Text(
     "ca-order-invalid",
     _REFUSED,
-    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
+    "Run `dnsrenew doctor` to check the DNS of your domains, including DNSSEC.",
 )
 ORDER_INVALID: Final = Text(
     "ca-order-invalid",
     _REFUSED,
-    "Follow the CA's explanation in the message; if it is unclear, ask the CA.",
+    "Do what the CA asks for in the message.",
 )
 ORDER_INVALID_NO_REASON: Final = Text(
     "ca-order-invalid",
     "The CA {ca} marked the order invalid without giving a reason.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 
 # ── rate limits ─────────────────────────────────────────────────────────────────────────
@@ -167,12 +170,12 @@ ORDER_INVALID_NO_REASON: Final = Text(
 RATE_LIMITED: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Wait as long as the CA asks, and do not retry earlier.",
+    "Wait as long as the message says: the CA refuses earlier attempts.",
 )
 RATE_LIMITED_UNTIL: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Wait {wait}, as the CA asks, and do not retry earlier.",
+    "Wait {wait}, as the CA asks: it refuses earlier attempts.",
 )
 PAUSED: Final = Text(
     "ca-rate-limited",
@@ -192,27 +195,27 @@ _UNEXPLAINED: Final = "The CA {ca} refused {request} with HTTP status {status} a
 UNEXPLAINED: Final = Text(
     "ca-malformed-answer",
     _UNEXPLAINED,
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 SERVER_ERROR_UNEXPLAINED: Final = Text(
     "ca-server-error",
     _UNEXPLAINED,
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 RATE_LIMITED_UNEXPLAINED: Final = Text(
     "ca-rate-limited",
     _UNEXPLAINED,
-    "Wait as long as the CA asks, and do not retry earlier.",
+    "Wait as long as the message says: the CA refuses earlier attempts.",
 )
 RATE_LIMITED_UNEXPLAINED_UNTIL: Final = Text(
     "ca-rate-limited",
     _UNEXPLAINED,
-    "Wait {wait}, as the CA asks, and do not retry earlier.",
+    "Wait {wait}, as the CA asks: it refuses earlier attempts.",
 )
 NONCES_REFUSED: Final = Text(
     "ca-error",
     "The CA {ca} refused {count} of its own nonces in a row.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 
 # ── failed validations ──────────────────────────────────────────────────────────────────
@@ -222,7 +225,7 @@ VALIDATION_FAILED: Final = "The CA {ca} could not validate {problems}"
 VALIDATIONS_FAILED: Final = Text(
     "ca-order-invalid",
     VALIDATION_FAILED,
-    "Run dnsrenew doctor to check the DNS of your domains, including DNSSEC.",
+    "Run `dnsrenew doctor` to check the DNS of your domains, including DNSSEC.",
 )
 
 # ── no answer ───────────────────────────────────────────────────────────────────────────
@@ -230,7 +233,7 @@ VALIDATIONS_FAILED: Final = Text(
 UNREACHABLE: Final = Text(
     "ca-unreachable",
     "The CA {ca} cannot be reached at {address}: {reason}.",
-    "Check whether this machine can reach the CA's `directory`: network, DNS, proxy and firewall.",
+    "Check the Internet connection, the DNS, the proxy and the firewall of this machine.",
 )
 UNTRUSTED: Final = Text(
     "ca-untrusted",
@@ -240,22 +243,23 @@ UNTRUSTED: Final = Text(
 UNTRUSTED_DATES: Final = Text(
     "ca-untrusted",
     "The CA {ca} cannot be trusted at {address}: {reason}. The clock of this machine shows {now}.",
-    "Set the clock of this machine (with NTP) if it is wrong; otherwise the CA must renew its server certificate.",
+    "If the clock of this machine is wrong, set it (sudo timedatectl set-ntp true; on Windows: w32tm "
+    "/resync); otherwise the CA must renew its certificate.",
 )
 TIMEOUT_VALIDATION: Final = Text(
     "ca-timeout",
     "The CA {ca} did not validate {identifiers} within {timeout:g} s.",
-    "Run dnsrenew again later, or raise `timeout` of this CA.",
+    "Renew again later; if the CA is slow every time, write timeout = 600 in the table [ca.{ca}].",
 )
 TIMEOUT_READY: Final = Text(
     "ca-timeout",
     "The CA {ca} validated all names, but the order was not ready within {timeout:g} s.",
-    "Run dnsrenew again later, or raise `timeout` of this CA.",
+    "Renew again later; if the CA is slow every time, write timeout = 600 in the table [ca.{ca}].",
 )
 TIMEOUT_ISSUANCE: Final = Text(
     "ca-timeout",
     "The CA {ca} did not issue the certificate within {timeout:g} s.",
-    "Run dnsrenew again later, or raise `timeout` of this CA.",
+    "Renew again later; if the CA is slow every time, write timeout = 600 in the table [ca.{ca}].",
 )
 
 # ── invalid answers ─────────────────────────────────────────────────────────────────────
@@ -263,62 +267,62 @@ TIMEOUT_ISSUANCE: Final = Text(
 ANSWER_TOO_LARGE: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent an answer that is too large: {reason}.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NO_NONCE: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent no valid nonce (RFC 8555 section 6.5).",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NOT_JSON: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent the {resource} as {content_type} that is not valid JSON.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NOT_JSON_NO_TYPE: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent the {resource} without a Content-Type and not as JSON.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NOT_A_CHAIN: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent an answer ({content_type}) that is not the certificate chain.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NOT_A_CHAIN_NO_TYPE: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent an answer without a Content-Type that is not the certificate chain.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NOT_AN_OBJECT: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent JSON that is not an object as the {resource}.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 FIELD_MISSING: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent no valid `{field}` in the {resource} (RFC 8555 section 7.1).",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 FIELD_TOO_LONG: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent {count} `{field}` in the {resource}; at most {limit} are accepted.",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NO_URL: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent the new {resource} without its URL (Location).",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 NO_CERTIFICATE_URL: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} sent a valid order without `certificate` (RFC 8555 section 7.1.3).",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 PENDING_ORDER_UNKNOWN: Final = Text(
     "ca-malformed-answer",
     "The CA {ca} does not report whether the order of the earlier run still exists. {error}",
-    "Try again later; if the error persists, ask the CA.",
+    "Try again in an hour; if the error persists, ask the CA's support.",
 )
 
 # ── the directory ───────────────────────────────────────────────────────────────────────
@@ -379,7 +383,8 @@ TERMS: Final = Text(
 EAB_REQUIRED: Final = Text(
     "ca-eab-required",
     "The CA {ca} creates accounts only with an external account binding.",
-    "Get a key for external account binding from the CA and set it as `eab` of this CA.",
+    'Get a key for external account binding (EAB) from the CA, and set it: [ca.{ca}] eab = {{ kid = "…", '
+    'hmac = "file:…" }}',
 )
 EAB_NO_KID: Final = Text(
     "eab-invalid",
@@ -424,13 +429,13 @@ EAB_EMAIL_UNCLEAR: Final = Text(
 KEY_CHANGE_PENDING: Final = Text(
     "",
     "The CA {ca} did not confirm the new key of the account. {error}",
-    "Run dnsrenew again: it has kept the old key and the new one, and tries both.",
+    "Renew again: dnsrenew has kept the old key and the new one, and tries both.",
 )
 """The code is that of the error that left the change pending."""
 ACCOUNT_DAMAGED: Final = Text(
     "account-damaged",
     "The stored account key is neither an ECDSA key (P-256 or P-384) nor an RSA key in PEM format.",
-    "Remove the file key.pem of this CA under accounts/ in the store; a new account is then created.",
+    "Delete key.pem of this CA under accounts/ in the store: dnsrenew then creates a new account.",
 )
 CONTACT_REFUSED: Final = Text(
     "contact-refused",
@@ -488,19 +493,19 @@ CLOCK_WRONG: Final = Text(
     "clock-wrong",
     "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: a certificate issued now "
     "would not be valid here.",
-    "Set the clock of this machine (with NTP), and run dnsrenew again.",
+    "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_WRONG_ISSUED: Final = Text(
     "clock-wrong",
     "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: the issued certificate is not "
     "valid here.",
-    "Set the clock of this machine (with NTP), and run dnsrenew again: it downloads the same certificate.",
+    "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 CLOCK_AHEAD: Final = Text(
     "clock-ahead",
     "The CA {ca} reports the time {date}, but the clock of this machine shows {now}: certificates are renewed too "
     "early.",
-    "Set the clock of this machine (with NTP).",
+    "Set the clock of this machine, for example: sudo timedatectl set-ntp true (on Windows: w32tm /resync)",
 )
 
 # ── ACME Renewal Information (RFC 9773): no warnings, only the reason of a NoWindow ─────

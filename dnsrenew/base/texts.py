@@ -85,7 +85,7 @@ NOT_BASE64URL: Final = Phrase("a text that is not base64url")
 NO_PRIVATE_KEY: Final = Text(
     "no-private-key",
     "The certificate {name} was ordered with a request of yours (`csr`), so dnsrenew has no private key for it.",
-    "Use the key that the request was made with, or remove `csr` and run dnsrenew renew {name}.",
+    "Use the key that the request was made with, or remove `csr` and run `dnsrenew renew {name}`.",
 )
 
 # ── certificates ────────────────────────────────────────────────────────────────────────

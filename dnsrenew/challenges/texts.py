@@ -24,12 +24,12 @@ DNS_NO_IP: Final = Text(
 TXT_KEPT: Final = Text(
     "txt-kept",
     "TXT values at {names} could not be removed ({reason}).",
-    "They do no harm. The next run, or dnsrenew cleanup, tries to remove them again.",
+    "They do no harm. The next run, or `dnsrenew cleanup`, tries to remove them again.",
 )
 TXT_KEPT_UNSURE: Final = Text(
     "txt-kept",
     "TXT values at {names} may have been written and could not be removed ({reason}).",
-    "They do no harm. The next run, or dnsrenew cleanup, tries to remove them again.",
+    "They do no harm. The next run, or `dnsrenew cleanup`, tries to remove them again.",
 )
 NO_ACCOUNT: Final = Text(
     "dns-no-account",
@@ -128,11 +128,12 @@ ROUTE_INSTEAD: Final = Phrase(
     "Add {route} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}"
 )
 INIT_INSTEAD: Final = Phrase(
-    "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: {fix}"
+    "Run `dnsrenew init` and validate by DNS, which needs no open port. To keep using the port: {fix}"
 )
 ACCOUNT_INSTEAD: Final = Phrase(
-    "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
-    'and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}'
+    "Add a DNS account (`dnsrenew providers NAME` prints its block, `dnsrenew init` in an empty folder "
+    'asks for it), and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. To '
+    "keep using the port: {fix}"
 )
 DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. To keep using the port: {fix}")
 
@@ -226,12 +227,12 @@ WEBROOT_READ_ONLY_ELSEWHERE: Final = Text(
 HTTP_PORT_TAKEN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by {owner} (process {pid} of {user}).",
-    "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
+    "Use dns-01, which needs no port, or set webroot to the folder that this program serves.",
 )
 HTTP_PORT_TAKEN_UNKNOWN: Final = Text(
     "http-port-taken",
     "Port {port}, which http-01 needs, is in use by another program.",
-    "Set webroot to the folder that this program serves, stop the program, or use dns-01, which needs no port.",
+    "Use dns-01, which needs no port, or set webroot to the folder that this program serves.",
 )
 HTTP_PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",
@@ -246,7 +247,7 @@ HTTP_ADDRESS_MISSING: Final = Text(
 HTTP_PORT_FAILED: Final = Text(
     "http-port-failed",
     "Port {port} cannot be opened: {cause}.",
-    "Fix the reported system error, or use dns-01, which needs no port.",
+    "Fix the cause ({cause}), or use dns-01, which needs no port.",
 )
 HTTP_NO_APP: Final = Text(
     "http-no-app",
@@ -310,7 +311,7 @@ TLS_ADDRESS_MISSING: Final = Text(
 TLS_PORT_FAILED: Final = Text(
     "tls-alpn-port-failed",
     "Port {port} cannot be opened: {cause}.",
-    "Fix the reported system error, or use dns-01, which needs no port.",
+    "Fix the cause ({cause}), or use dns-01, which needs no port.",
 )
 
 # Clauses for the field {cause}.
@@ -328,19 +329,19 @@ PERSIST_MISSING: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01.",
-    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
+    "Add this once at your DNS host, then run `dnsrenew renew`: {lines}",
 )
 PERSIST_NOT_VALID: Final = Text(
     "dns-persist-missing",
     "DNS has no valid TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01. The record there {reason}.",
-    "Add this once at your DNS host, then run dnsrenew renew: {lines}",
+    "Add this once at your DNS host, then run `dnsrenew renew`: {lines}",
 )
 PERSIST_NOT_WRITABLE: Final = Text(
     "dns-persist-missing",
     "DNS has no TXT record that allows the account {account_url} at the CA {ca} to validate {identifiers} by "
     "dns-persist-01, and the DNS account {accounts} cannot hold one.",
-    "Add this once at the DNS host of the domain, then run dnsrenew renew: {lines}",
+    "Add this once at the DNS host of the domain, then run `dnsrenew renew`: {lines}",
 )
 PERSIST_EXPIRES: Final = Text(
     "dns-persist-expires",

@@ -13,8 +13,8 @@ from dnsrenew.cli.command_types import Argument, Command, Option
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
-    "Obtains and renews TLS certificates from Let's Encrypt and other ACME CAs by DNS-01, HTTP-01, TLS-ALPN-01 or "
-    "DNS-PERSIST-01."
+    "Gets the free certificates that https:// needs from Let's Encrypt and other CAs, and renews them, without an open "
+    "port 80."
 )
 
 
@@ -31,10 +31,10 @@ HEADINGS: Final = {
 """The headings of ``--help``."""
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     "Start": {"init": "setup", "import": "setup", "providers": "", "delegate": "setup", "check": ""},
-    "Every day": {"renew": "", "status": "", "deploy": "", "schedule": "", "run": ""},
+    "Every day": {"renew": "", "status": "", "schedule": "", "run": ""},
     "When it fails": {"doctor": "doctor", "cleanup": "", "notify": "watch"},
-    "Servers": {"serve": "serve", "csr": "", "install": ""},
-    "Certificates and accounts": dict.fromkeys(("rollback", "revoke", "remove", "account"), "")
+    "Servers": {"deploy": "", "serve": "serve"},
+    "Certificates and accounts": dict.fromkeys(("rollback", "revoke", "remove", "csr", "install", "account"), "")
     | dict.fromkeys(("export", "restore"), "setup"),
     "Many machines": {"fleet": "fleet", "worker": "fleet"},
     "More": {"completion": "", "help": ""},
@@ -133,7 +133,7 @@ _COMMANDS: Final = {
         "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
     ),
     "deploy": Command(
-        "deploy stored certificates to targets that do not have them",
+        "put stored certificates into the servers that do not have them",
         "dnsrenew.cli.deploy.deploy",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
@@ -166,9 +166,9 @@ _COMMANDS: Final = {
             Option("--new", "write NAME.py and test_NAME.py, to start a driver of your own", "NAME", "text"),
         ),
         (
-            ("dnsrenew providers", ""),
-            ("dnsrenew providers --search dns", ""),
-            ("dnsrenew providers cloudflare", ""),
+            ("dnsrenew providers", "all DNS hosts"),
+            ("dnsrenew providers --search gandi", "search them"),
+            ("dnsrenew providers cloudflare", "its options, and a block to copy"),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
             ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
             ("dnsrenew providers --new myhost", "a driver and its test to start from"),
@@ -212,7 +212,7 @@ _COMMANDS: Final = {
         "left.",
     ),
     "remove": Command(
-        "delete a certificate from the store that is no longer configured",
+        "delete a certificate that is no longer in the configuration",
         "dnsrenew.cli.other_commands.remove",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),

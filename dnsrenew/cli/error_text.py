@@ -28,9 +28,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     elif isinstance(error, Cancelled):
         terminal.write_marked(yellow("!"), sentences(error.message, error.fix))
     else:
-        usage = texts.HEADED.format(head=red(texts.LABELS["error"]), text="")
-        head = usage if error.code == "usage" else f"{red('✗')} "
-        terminal.write_message("\n".join(lines(error, columns, head, indent="")))
+        terminal.write_message("\n".join(lines(error, columns, f"{red('✗')} ", indent="")))
     if terminal.verbose:
         terminal.write_message(dim(details(error)))
     if isinstance(error, ConfigError):

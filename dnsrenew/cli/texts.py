@@ -24,36 +24,36 @@ DONE, FAILED, WARNING, PLAIN = Mark
 
 _HELP: Final = "For help, run: {command} --help"
 
-UNEXPECTED_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", _HELP)
-MISSPELT_ARGUMENT: Final = Text("usage", "unexpected argument '{argument}'", f"Did you mean --{{nearest}}? {_HELP}")
+UNEXPECTED_ARGUMENT: Final = Text("usage", "Unexpected argument '{argument}'.", _HELP)
+MISSPELT_ARGUMENT: Final = Text("usage", "Unexpected argument '{argument}'.", f"Did you mean --{{nearest}}? {_HELP}")
 UNEXPECTED_FILE: Final = Text(
-    "usage", "unexpected argument '{argument}'", "To use that configuration file, run: {command} --config {argument}"
+    "usage", "Unexpected argument '{argument}'.", "To use that configuration file, run: {command} --config {argument}"
 )
-WRONG_VALUE: Final = Text("usage", "invalid value '{value}' for {option}", "Valid values: {expected}. " + _HELP)
-VALUE_MISSING: Final = Text("usage", "{option} needs a value", "Write: {option} {value}")
-NO_VALUE: Final = Text("usage", "{option} takes no value", _HELP)
-ARGUMENT_MISSING: Final = Text("usage", "missing argument {argument}", "Run: {command} {usage}")
-VERBOSE_AND_QUIET: Final = Text("usage", "-v and -q cannot be combined", "Give one of them, not both.")
-EVENTS_WITHOUT_JSON: Final = Text("usage", "--events needs --json", "Add --json, or leave --events out.")
-UNKNOWN_COMMAND: Final = Text("usage", "unknown command '{argument}'", _HELP)
-MISSPELT_COMMAND: Final = Text("usage", "unknown command '{argument}'", f"Did you mean {{nearest}}? {_HELP}")
-NO_COMMAND: Final = Text("usage", "no command given", _HELP)
+WRONG_VALUE: Final = Text("usage", "Invalid value '{value}' for {option}.", "Valid values: {expected}. " + _HELP)
+VALUE_MISSING: Final = Text("usage", "{option} needs a value.", "Write: {option} {value}")
+NO_VALUE: Final = Text("usage", "{option} takes no value.", _HELP)
+ARGUMENT_MISSING: Final = Text("usage", "Missing argument {argument}.", "Run: {command} {usage}")
+VERBOSE_AND_QUIET: Final = Text("usage", "-v and -q cannot be combined.", "Give one of them, not both.")
+EVENTS_WITHOUT_JSON: Final = Text("usage", "--events needs --json.", "Add --json, or leave --events out.")
+UNKNOWN_COMMAND: Final = Text("usage", "Unknown command '{argument}'.", _HELP)
+MISSPELT_COMMAND: Final = Text("usage", "Unknown command '{argument}'.", f"Did you mean {{nearest}}? {_HELP}")
+NO_COMMAND: Final = Text("usage", "A command is missing.", _HELP)
 NAMES_AND_ALL: Final = Text(
-    "usage", "--all cannot be combined with certificate names", "Give names or --all, not both."
+    "usage", "--all cannot be combined with certificate names.", "Give names or --all, not both."
 )
 FORCE_WITHOUT_NAMES: Final = Text(
     "usage",
-    "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible",
+    "--force would renew all {count} certificates, due or not, and CAs limit how often that is possible.",
     "List the certificates to renew, or add --all.",
 )
 FORCE_FLEET: Final = Text(
     "usage",
-    "--force would renew all certificates of the fleet, due or not, and CAs limit how often that is possible",
+    "--force would renew all certificates of the fleet, due or not, and CAs limit how often that is possible.",
     "List the certificates to renew, or add --all.",
 )
 UNCONFIRMED: Final = Text(
     "usage",
-    "{command} asks for confirmation first, but there is no terminal to ask at",
+    "{command} asks for confirmation first, but there is no terminal to ask at.",
     "Add --yes if you are sure.",
 )
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
@@ -61,17 +61,17 @@ YES_OR_NO: Final = "[y/N]"
 YES: Final = frozenset({"y", "yes", "是"})
 """What is typed, in any language."""
 SCHEDULE_KIND: Final = Text(
-    "usage", "{kind} is not available on this machine", "Use one of these kinds instead: {available}."
+    "usage", "{kind} is not available on this machine.", "Use one of these kinds instead: {available}."
 )
 SEVERAL_SCHEDULES: Final = Text(
     "usage",
-    "there are schedules for several configurations: {configs}",
+    "There are schedules for several configurations: {configs}.",
     "Name one, such as: dnsrenew schedule remove --config {first}",
 )
-NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine", "Run dnsrenew schedule show.")
+NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine.", "Run `dnsrenew schedule show`.")
 
 SCHEDULE_INSTALLED: Final = Text(
-    "schedule-twice", "A schedule is already installed: {title}.", "Run dnsrenew schedule remove first."
+    "schedule-twice", "A schedule is already installed: {title}.", "Run `dnsrenew schedule remove` first."
 )
 _OTHER_WAYS: Final = (
     "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."
@@ -117,27 +117,27 @@ ACCOUNT_MISSPELT: Final = Text("account-unknown", "There is no DNS account '{acc
 ACCOUNT_UNKNOWN_NONE: Final = Text(
     "account-unknown",
     "There is no DNS account '{account}': the configuration has none.",
-    "Add a [dns.…] table; dnsrenew providers NAME prints one to copy.",
+    "Add a [dns.…] table; `dnsrenew providers NAME` prints one to copy.",
 )
-MARKDOWN_ALONE: Final = Text("usage", "--markdown needs --check", "Add --check ACCOUNT, or leave --markdown out.")
-ONE_OF_PROVIDERS: Final = Text("usage", "{first} cannot be combined with {second}", "Give one of them, not both.")
+MARKDOWN_ALONE: Final = Text("usage", "--markdown needs --check.", "Add --check ACCOUNT, or leave --markdown out.")
+ONE_OF_PROVIDERS: Final = Text("usage", "{first} cannot be combined with {second}.", "Give one of them, not both.")
 NEW_NAME: Final = Text(
     "usage",
-    "'{name}' cannot be the name of a driver",
+    "'{name}' cannot be the name of a driver.",
     "Use lower-case letters, digits, - and _, with a letter first.",
 )
 NEW_LONG: Final = Text(
-    "usage", "the name of the driver has {length} characters; at most {most} are allowed", "Use a shorter name."
+    "usage", "The name of the driver has {length} characters; at most {most} are allowed.", "Use a shorter name."
 )
-NEW_RESERVED: Final = Text("usage", "'{name}' cannot be the name of a driver: {reason}", "Use another name.")
+NEW_RESERVED: Final = Text("usage", "'{name}' cannot be the name of a driver: {reason}.", "Use another name.")
 NEW_IS_KEYWORD: Final = Phrase("it is a keyword of Python")
 NEW_IS_MODULE: Final = Phrase("Python has a module of this name already")
 NEW_IS_TEST: Final = Phrase("pytest would take its file for a test")
 NEW_IS_DEVICE: Final = Phrase("Windows reserves it for a device")
-NEW_TAKEN: Final = Text("usage", "a DNS host is named '{name}' already", "Use another name.")
-NEW_FILE_EXISTS: Final = Text("usage", "{path} already exists", "Move or rename that file, or use another name.")
+NEW_TAKEN: Final = Text("usage", "A DNS host already has the name '{name}'.", "Use another name.")
+NEW_FILE_EXISTS: Final = Text("usage", "{path} already exists.", "Move or rename that file, or use another name.")
 NEW_UNWRITABLE: Final = Text(
-    "usage", "{path} cannot be written ({reason})", "Change to a folder that you can write to."
+    "usage", "{path} cannot be written ({reason}).", "Change to a folder that you can write to."
 )
 STOPPED_AT_ONCE: Final = Text("cancelled", "Stopped at once, without cleaning up.", "Run the command again.")
 STOPPED_UNFINISHED: Final = Text(
@@ -179,7 +179,7 @@ EXPECTED_VALUES: Final = {
     "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
     "interval": "a time from 1m to 24h",
     "workers": "a number from 1 to 1000",
-    "version": "the number of a version, as dnsrenew status -v lists them",
+    "version": "the number of a version, as `dnsrenew status -v` lists them",
 }
 """What an option takes, by its kind."""
 
@@ -396,8 +396,8 @@ NOTHING_RENEWS_HERE: Final = (
     "This machine has neither systemd nor cron. To renew automatically, keep this running: dnsrenew run"
 )
 RENEWED_BY_HAND: Final = (
-    "No schedule can renew {names}, because its records are set by hand: "
-    "run dnsrenew renew at a terminal when a renewal is due."
+    "No schedule can renew {names}, because its records are set by hand: run `dnsrenew renew` at a "
+    "terminal when a renewal is due."
 )
 
 SUMMARY: Final = "{certificates}: {counts}"
@@ -427,7 +427,7 @@ LABELS: Final = {
     "skipped": "skipped",
     "error": "error",
     "fix": "what to do",
-    "found": "found",
+    "found": "likely cause",
     "next": "next try",
     "last-failure": "last failure",
     "reason": "reason",
@@ -506,7 +506,7 @@ RENEWED_BY: Final = {
     "cron": "cron renews automatically.",
     "launchd": "launchd renews automatically.",
     "windows": "The Task Scheduler renews automatically.",
-    "run": "A running dnsrenew run renews automatically.",
+    "run": "A running `dnsrenew run` renews automatically.",
 }
 """What renews, by the kind of schedule."""
 RENEWED_BY_NAME: Final = "{renewed_by} Active: {name}."
@@ -572,10 +572,10 @@ CSR_PENDING: Final = (
     "--certificate FILE"
 )
 CERTIFICATE_FILE_MISSING: Final = Text(
-    "usage", "--certificate FILE is missing", "Add --certificate FILE, the certificate from the issuer."
+    "usage", "--certificate FILE is missing.", "Add --certificate FILE, the certificate from the issuer."
 )
 FILE_UNREADABLE: Final = Text(
-    "usage", "{path} cannot be read ({reason})", "Set {option} to a file that exists and that you can read."
+    "usage", "{path} cannot be read ({reason}).", "Set {option} to a file that exists and that you can read."
 )
 OLDER_QUESTION: Final = "{message} Install it anyway?"
 INSTALLED: Final = "{name} installed"
@@ -676,8 +676,8 @@ REVOKED_BY_ACCOUNT: Final = "{name} revoked at {ca} (reason: {reason}, signed wi
 REVOKED_BY_KEY: Final = "{name} revoked at {ca} (reason: {reason}, signed with the certificate's key)"
 ALREADY_REVOKED: Final = "{name} was already revoked at {ca}. The store now records it."
 REPLACE: Final = (
-    "To replace it now, run: dnsrenew renew {name}. Otherwise the next run replaces it, unless you remove it from "
-    "the configuration."
+    "To replace it now, run `dnsrenew renew {name}`. Otherwise the next run replaces it, unless you remove "
+    "it from the configuration."
 )
 REPLACE_IN_FLEET: Final = (
     "A worker replaces it within a minute, unless you remove it from the fleet: dnsrenew fleet remove {name}"
@@ -687,10 +687,10 @@ NOT_REPLACED: Final = "It is not in the configuration, so nothing replaces it."
 # ── doctor ──────────────────────────────────────────────────────────────────────────────
 
 REDACT_ALONE: Final = Text(
-    "usage", "--redact needs --markdown, --json or --report", "Add one of them, or leave --redact out."
+    "usage", "--redact needs --markdown, --json or --report.", "Add one of them, or leave --redact out."
 )
 REPORT_UNWRITABLE: Final = Text(
-    "usage", "{path} cannot be written ({reason})", "Set --report to a file in a folder that you can write to."
+    "usage", "{path} cannot be written ({reason}).", "Set --report to a file in a folder that you can write to."
 )
 REPORT_WRITTEN: Final = "Report: {path}"
 PROBE_SERVED: Final = "Helping other machines at {address}. To stop, press Ctrl-C."
@@ -752,13 +752,13 @@ SCHEDULE_STATES: Final = {
 }
 SCHEDULE_INACTIVE: Final = "The schedule is installed ({title}), but not active, so nothing renews."
 SCHEDULE_HALTED: Final = "The schedule is installed ({title}), but {reason}, so nothing renews."
-SCHEDULE_NOW: Final = "dnsrenew renew now runs automatically: {title}"
-SCHEDULE_ALREADY: Final = "dnsrenew renew already runs automatically: {title}"
+SCHEDULE_NOW: Final = "`dnsrenew renew` now runs automatically: {title}"
+SCHEDULE_ALREADY: Final = "`dnsrenew renew` already runs automatically: {title}"
 SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
 SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
 SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}. Adapt the paths."
-SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by dnsrenew schedule install."
+SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by `dnsrenew schedule install`."
 SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
 """What runs a schedule, by its kind."""
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
@@ -797,7 +797,7 @@ IMPORTED_BEFORE: Final = "{tools} was imported before; the configuration is not 
 TABLES_TO_ADD: Final = "Add this to the configuration for the certificate {certificate}:"
 SERVER_URL: Final = Text(
     "usage",
-    "the value of --server is not an https URL",
+    "The value of --server is not an https URL.",
     "Write the directory URL of the CA, such as https://ca.example.com/acme/directory.",
 )
 NOT_IMPORTED: Final = "{certificate} (not imported; the next renew obtains it)"
@@ -817,10 +817,10 @@ INIT_START: Final = (
 INIT_REHEARSING: Final = "Dry run at the CA's staging server; it saves only the account there."
 INIT_OBTAINING: Final = "Obtaining the certificate."
 INIT_CHANGES: Final = "Change these lines once, then reload the server:"
-INIT_DEPLOY: Final = "Then run dnsrenew deploy{option}: it checks that the server serves the certificate."
+INIT_DEPLOY: Final = "Then run `dnsrenew deploy{option}`: it checks that the server serves the certificate."
 INIT_UNFINISHED: Final = (
-    "The configuration remains in {path}. When the problem is solved, run: dnsrenew renew{option}, then: dnsrenew "
-    "schedule install{option}"
+    "The configuration remains in {path}. When the problem is solved, run `dnsrenew renew{option}`, then "
+    "`dnsrenew schedule install{option}`."
 )
 INIT_UNFINISHED_ALONE: Final = (
     "The configuration remains in {path}. When the problem is solved, run: dnsrenew renew{option}"
@@ -835,28 +835,28 @@ INIT_DONE: Final = "Done. To see the certificate, run `dnsrenew status{option}`.
 
 # ── export and restore ──────────────────────────────────────────────────────────────────
 
-STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json", "Name a file, or leave --json out.")
+STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json.", "Name a file, or leave --json out.")
 STDOUT_IS_TERMINAL: Final = Text(
-    "usage", "an archive is not written to a terminal", "Name a file, or send the output to another program."
+    "usage", "An archive is not written to a terminal.", "Name a file, or send the output to another program."
 )
 PASSPHRASE_ALONE: Final = Text(
-    "usage", "--passphrase-file needs --secrets", "Add --secrets, or leave --passphrase-file out."
+    "usage", "--passphrase-file needs --secrets.", "Add --secrets, or leave --passphrase-file out."
 )
 PASSPHRASE_MISSING: Final = Text(
     "usage",
-    "a passphrase is needed, but there is no terminal to ask for it",
+    "A passphrase is needed, but there is no terminal to ask for it.",
     "Add --passphrase-file FILE; FILE can be a pipe, such as that of a password manager.",
 )
 PASSPHRASE_SHORT: Final = Text(
     "usage",
-    "the passphrase has fewer than {least} characters",
+    "The passphrase has fewer than {least} characters.",
     "Choose a longer one: anyone with the file can try any number of passphrases.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."
 )
 NOT_SEALED: Final = Text(
-    "usage", "{path} is not sealed, so it has no passphrase", "If this is the right file, leave --passphrase-file out."
+    "usage", "{path} is not sealed, so it has no passphrase.", "If this is the right file, leave --passphrase-file out."
 )
 ASK_NEW: Final = "Passphrase for the new file:"
 ASK_AGAIN: Final = "Enter it again:"
@@ -898,7 +898,7 @@ FLEET_EXAMINED: Final = (
 )
 FLEET_EMPTY_TAG: Final = "No certificate of the fleet has the tag {tag}."
 FLEET_STORED: Final = (
-    "{count} are stored, but no worker renews them: run dnsrenew fleet sync, or dnsrenew fleet add FILE"
+    "{count} are stored, but no worker renews them: run `dnsrenew fleet sync`, or `dnsrenew fleet add FILE`"
 )
 FLEET_COUNTS: Final = "{certificates}: {states}"
 FLEET_STATE: Final = "{count} {state}"
@@ -909,7 +909,7 @@ FLEET_HEADINGS: Final = {
     "hour": "Certificates in the last hour",
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
-    "refused": "Not renewed: the workers refuse their settings in the database (to see why: dnsrenew status NAME)",
+    "refused": "Not renewed: the workers refuse their settings in the database (to see why: `dnsrenew status NAME`)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"
@@ -933,11 +933,11 @@ FLEET_FILE_UNREADABLE: Final = Text(
 )
 NAMES_OR_TAG: Final = Text(
     "usage",
-    "certificate names or --tag are needed",
+    "Neither certificate names nor --tag are given.",
     "Name certificates, or add --tag TAG.",
 )
 NAMES_AND_TAG: Final = Text(
-    "usage", "--tag cannot be combined with certificate names", "Give names or --tag TAG, not both."
+    "usage", "--tag cannot be combined with certificate names.", "Give names or --tag TAG, not both."
 )
 FLEET_READY: Final = "The tables in {place} are ready (version {version})."
 FLEET_SEALED: Final = "{keys} sealed with the first seal."
@@ -957,5 +957,5 @@ FLEET_KEPT_ACCOUNT: Final = "The account at {ca} was not replaced: another one i
 FLEET_DAMAGED: Final = "{name} was left out: files of its certificate are missing or damaged."
 FLEET_JOURNAL: Final = "Interrupted runs left TXT records in DNS. Remove them: dnsrenew cleanup"
 FLEET_LOAD_NEXT: Final = (
-    "Add them to the fleet, so that workers renew them: dnsrenew fleet sync, or dnsrenew fleet add FILE"
+    "Add them to the fleet, so that workers renew them: `dnsrenew fleet sync`, or `dnsrenew fleet add FILE`"
 )

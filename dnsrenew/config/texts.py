@@ -15,7 +15,7 @@ from dnsrenew.errors import Phrase, Text
 CONFIG_NOT_FOUND: Final = Text(
     "config-missing",
     "No configuration found. Searched: {searched}.",
-    "Run dnsrenew init, create {suggested}, or name your file with --config.",
+    "Run `dnsrenew init`, create {suggested}, or name your file with --config.",
 )
 CONFIG_MISSING: Final = Text(
     "config-missing",
@@ -168,8 +168,8 @@ REFUSES_ADDRESSES: Final = Text(
 )
 SHORT_LIFE_ONE_CA: Final = Text(
     "short-life-one-ca",
-    "The certificate of {domain} is valid for only six days, and {ca} is its only CA: if that CA is down for more "
-    "than three days, the certificate expires.",
+    "The certificate of {domain} is valid for only six days, and {ca} is its only CA. If that CA is down "
+    "for more than three days, the certificate expires.",
     "Add a route with another CA, such as Google or ZeroSSL.",
 )
 OUTSIDE_ALL_ZONES: Final = Text(

@@ -18,17 +18,17 @@ class NothingDone(Text):
 PAIR_UNREADABLE: Final = Text(
     "deploy-pair",
     "The user {user} is not allowed to read the private key {path}.",
-    "Run dnsrenew doctor: it shows the owner and the command that gives the store to {user}.",
+    "Run `dnsrenew doctor`: it shows the owner and the command that gives the store to {user}.",
 )
 PAIR_WRONG: Final = Text(
     "deploy-pair",
     "The certificate and its key cannot be loaded together: {reason}.",
-    "Run dnsrenew renew --force {certificate}, which creates a new pair.",
+    "Run `dnsrenew renew --force {certificate}`, which creates a new pair.",
 )
 UNEXPECTED: Final = Text(
     "deploy-refused",
-    "The deployer {to} failed with an unexpected error: {cause}.",
-    "Report this to the author of the deployer {to}.",
+    "The deployment target {to} failed with an unexpected error: {cause}.",
+    "Report this to the author of the target {to}.",
 )
 
 # ── files ───────────────────────────────────────────────────────────────────────────────
@@ -95,17 +95,18 @@ PROGRAM_MISSING: Final = NothingDone(
 PROGRAM_FAILED: Final = Text(
     "deploy-refused",
     "{program} exited with status {status}: {output}",
-    "Run `{command}` by hand, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )
 PROGRAM_FAILED_SILENTLY: Final = Text(
     "deploy-refused",
     "{program} exited with status {status} and printed nothing.",
-    "Run `{command}` by hand to find the problem, fix it, then run dnsrenew deploy {certificate}.",
+    "Run `{command}` by hand to find the problem, fix it, then run `dnsrenew deploy {certificate}`.",
 )
 PROGRAM_FAILED_UNIT: Final = Text(
     "deploy-refused",
     "{program} exited with status {status}: {output} The last lines of the journal of {unit}: {journal}",
-    "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run dnsrenew deploy {certificate}.",
+    "Fix the problem in the journal (`journalctl -u {unit}` shows all of it), then run `dnsrenew deploy "
+    "{certificate}`.",
 )
 NO_SUCH_OWNER: Final = Phrase("there is no such user or group")
 NOT_LISTED: Final = Phrase("it is not in the list of certificates")
@@ -158,7 +159,7 @@ WEBHOOK_LATE: Final = Text(
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
     "{url} answered with status {status}.",
-    "Read the log of the server at that address, fix the problem, then run dnsrenew deploy.",
+    "Read the log of the server at that address, fix the problem, then run `dnsrenew deploy`.",
 )
 
 # ── verifying ───────────────────────────────────────────────────────────────────────────
@@ -188,8 +189,8 @@ OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",
     "{address} serves another certificate for {name} after {seconds} s, with an {key} key instead of {expected}: "
     "{subject}, valid until {not_after}.",
-    "Check that the server loads these files; if it has a certificate of each type, allow TLS 1.2 there or leave "
-    "`verify` out, because with TLS 1.3 alone dnsrenew cannot ask for one of them.",
+    "Check that the server loads these files. If it has a certificate of each type, allow TLS 1.2 there, "
+    "or leave `verify` out: with TLS 1.3 alone, dnsrenew cannot choose one.",
 )
 
 # ── putting back ────────────────────────────────────────────────────────────────────────
@@ -197,13 +198,13 @@ OTHER_KEY_SERVED: Final = Text(
 RESTORE_FAILED: Final = Text(
     "deploy-not-restored",
     "The old certificate could not be restored at {target}: {reason}.",
-    "Check the server now, then run dnsrenew deploy {certificate}.",
+    "Check the server now, then run `dnsrenew deploy {certificate}`.",
 )
 
 NOT_ACTIVATED: Final = Text(
     "deploy-not-restored",
     "The old files are restored at {target}, but could not be activated: {reason}.",
-    "Check the server now, then run dnsrenew deploy {certificate}.",
+    "Check the server now, then run `dnsrenew deploy {certificate}`.",
 )
 
 # ── HFS ─────────────────────────────────────────────────────────────────────────────────
@@ -265,7 +266,7 @@ HFS_PORT_FORBIDDEN: Final = Text(
 HFS_REFUSED: Final = Text(
     "deploy-refused",
     "HFS at {url} refused a request (HTTP {status}): {reason}.",
-    "Read the log of HFS, fix the problem, then run dnsrenew deploy.",
+    "Read the log of HFS, fix the problem, then run `dnsrenew deploy`.",
 )
 HFS_RENEWAL_OFF: Final = Text(
     "hfs-renewal-off",
@@ -288,7 +289,7 @@ HAPROXY_REFUSED: Final = Text(
 CADDY_REFUSED: Final = Text(
     "deploy-refused",
     "Caddy at {url} did not reload its configuration (HTTP {status}): {reason}",
-    "Fix the problem that Caddy reports, then run dnsrenew deploy.",
+    "Fix the problem that Caddy reports, then run `dnsrenew deploy`.",
 )
 
 # ── HTTP APIs ───────────────────────────────────────────────────────────────────────────
@@ -301,7 +302,7 @@ API_TRUST: Final = Text(
 API_PAIR: Final = Text(
     "deploy-unreachable",
     "{name} at {url} was not contacted: the client certificate cannot be used: {reason}.",
-    "Correct the client certificate and its key, then run dnsrenew deploy {certificate}.",
+    "Correct the client certificate and its key, then run `dnsrenew deploy {certificate}`.",
 )
 API_UNTRUSTED: Final = NothingDone(
     "deploy-unreachable",
@@ -311,8 +312,8 @@ API_UNTRUSTED: Final = NothingDone(
 API_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} did not answer in time: {reason}.",
-    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run dnsrenew deploy "
-    "{certificate}.",
+    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run `dnsrenew deploy "
+    "{certificate}`.",
 )
 API_LOGIN: Final = NothingDone(
     "deploy-refused",
@@ -322,7 +323,7 @@ API_LOGIN: Final = NothingDone(
 API_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused a request (HTTP {status}): {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 API_STRANGE: Final = Text(
     "deploy-unsupported",
@@ -345,7 +346,7 @@ SYNOLOGY_LOGIN: Final = NothingDone(
 SYNOLOGY_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused the call {call} (error {number}).",
-    "Read the log of DSM, fix the problem, then run dnsrenew deploy {certificate}.",
+    "Read the log of DSM, fix the problem, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
@@ -362,17 +363,17 @@ TRUENAS_LOGIN: Final = Text(
 TRUENAS_REFUSED: Final = Text(
     "deploy-refused",
     "{name} at {url} refused {method}: {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_JOB: Final = Text(
     "deploy-refused",
     "{name} at {url} did not import the certificate: {reason}.",
-    "Fix the problem that {name} reports, then run dnsrenew deploy {certificate}.",
+    "Fix the problem that {name} reports, then run `dnsrenew deploy {certificate}`.",
 )
 TRUENAS_JOB_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} was still importing the certificate after {seconds} s.",
-    "Check the tasks of {name}, then run dnsrenew deploy {certificate}.",
+    "Check the tasks of {name}, then run `dnsrenew deploy {certificate}`.",
 )
 
 # ── Kubernetes ──────────────────────────────────────────────────────────────────────────
@@ -415,7 +416,7 @@ DOCKER_STRANGE: Final = Text(
 DOCKER_PROGRAM: Final = Text(
     "deploy-refused",
     "The program {program} in the container {container} exited with status {status}: {output}.",
-    "Run it with docker exec, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run it with docker exec, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )
 DOCKER_LATE: Final = Text(
     "deploy-timeout",
@@ -468,5 +469,5 @@ SSH_TOO_LARGE: Final = Text(
 SSH_PROGRAM: Final = Text(
     "deploy-refused",
     "The program {program} on {host} exited with status {status}: {reason}.",
-    "Run the command on {host}, fix the problem that it reports, then run dnsrenew deploy {certificate}.",
+    "Run the command on {host}, fix the problem that it reports, then run `dnsrenew deploy {certificate}`.",
 )

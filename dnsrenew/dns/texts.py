@@ -159,8 +159,8 @@ SOME_UPDATED: Final = Text(
 NONE_UPDATED: Final = Text(
     "propagation-timeout",
     _NONE_UPDATED,
-    "Check that the DNS account writes to these name servers; if it does, DNS can be slow: try again in 10 minutes, or "
-    "write propagation = {{ timeout = 600 }} in the certificate.",
+    "Check that the DNS account writes to these name servers. If it does, DNS is slow: write propagation = "
+    "{{ timeout = 600 }} in the certificate.",
 )
 SOME_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _SOME_UPDATED, _OPEN_FILES)
 NONE_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _NONE_UPDATED, _OPEN_FILES)
@@ -183,7 +183,7 @@ DOH_MISSING: Final = Text(
 DOH_TIMEOUT: Final = Text(
     "propagation-timeout",
     "Not every DNS-over-HTTPS server has the new value after {seconds:.0f} s: {answers}.",
-    "Raise `propagation.settle`: if such a server is queried too early, it caches that there is no value.",
+    "Add settle = 60 to `propagation`: if such a server is queried too early, it caches that there is no value.",
 )
 DOH_UNREACHABLE: Final = Text(
     "dns-unreachable",

@@ -97,8 +97,8 @@ _CHECK_ROOTS: Final = (
     "see also {page}."
 )
 _CHECK_CLOCK: Final = (
-    "Set the clock of this machine (with NTP) if it is wrong; otherwise check whether a proxy intercepts TLS "
-    "connections to {where}; see also {page}."
+    "If the clock of this machine is wrong, set it (sudo timedatectl set-ntp true; on Windows: w32tm "
+    "/resync); otherwise check whether a proxy intercepts TLS connections to {where}; see also {page}."
 )
 _LATER: Final = "Try again later; if it persists, check whether {where} has an outage (see {page})."
 _SLOW: Final = (

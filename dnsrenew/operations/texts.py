@@ -26,17 +26,17 @@ CERTIFICATE_UNKNOWN_NONE: Final = Text(
 CERTIFICATE_UNKNOWN_MANY: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name} in the configuration.",
-    "Run dnsrenew status to list the {count:,} certificates.",
+    "Run `dnsrenew status` to list the {count:,} certificates.",
 )
 NO_MATCH: Final = Text(
     "certificate-unknown",
     "No certificate has a name that matches {name}.",
-    "Run dnsrenew status to list the certificates.",
+    "Run `dnsrenew status` to list the certificates.",
 )
 NOT_IN_FLEET: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name}, neither in the configuration nor in the fleet.",
-    "Run dnsrenew status to list the certificates.",
+    "Run `dnsrenew status` to list the certificates.",
 )
 FLEET_LACKS: Final = Text(
     "fleet-lacks",
@@ -56,12 +56,12 @@ CONFIG_LACKS: Final = Text(
 LEFT_OUT: Final = Text(
     "fleet-lacks",
     "{count:,} certificates of the fleet were left out, because this configuration cannot renew them ({names}).",
-    "To see why, run dnsrenew status --failing.",
+    "To see why, run `dnsrenew status --failing`.",
 )
 NAME_TAKEN: Final = Text(
     "fleet-name-taken",
     "The certificate {name} has a table in the configuration, but was added to the fleet too.",
-    "Remove the table, or run dnsrenew fleet remove {name}.",
+    "Remove the table, or run `dnsrenew fleet remove {name}`.",
 )
 CERTIFICATE_MISSING: Final = Text(
     "certificate-missing",
@@ -110,7 +110,7 @@ STILL_CONFIGURED: Final = Text(
 ACCOUNT_MISSING: Final = Text(
     "account-missing",
     "There is no account at the CA {ca} yet.",
-    "Run dnsrenew renew: it creates the account with the first certificate from this CA.",
+    "Run `dnsrenew renew`: it creates the account with the first certificate from this CA.",
 )
 
 # ── revocation ──────────────────────────────────────────────────────────────────────────
@@ -129,8 +129,8 @@ ISSUER_FOREIGN: Final = Text(
     "ca-unknown",
     "The certificate {name} was issued by {issuer} and installed by hand; dnsrenew revokes only certificates that "
     "it has obtained.",
-    "Revoke it at {issuer} (serial number {serial}), then replace it with dnsrenew install or dnsrenew renew "
-    "{name} --force.",
+    "Revoke it at {issuer} (serial number {serial}), then replace it with `dnsrenew install` or `dnsrenew "
+    "renew {name} --force`.",
 )
 ISSUER_REMOVED: Final = Text(
     "ca-unknown",
@@ -140,7 +140,7 @@ ISSUER_REMOVED: Final = Text(
 FILE_DAMAGED: Final = Text(
     "store-damaged",
     "{path} is damaged, so it cannot be used to revoke the certificate {name}.",
-    "Replace the certificate (dnsrenew renew --force {name}), and ask the CA to revoke the old one.",
+    "Replace the certificate (`dnsrenew renew --force {name}`), and ask the CA to revoke the old one.",
 )
 
 # ── certificates by hand ────────────────────────────────────────────────────────────────
@@ -199,7 +199,7 @@ DELEGATE_NAME: Final = Text(
 )
 DELEGATE_FLEET: Final = Text(
     "certificate-unknown",
-    "The certificate {name} is in the fleet, but dnsrenew delegate works only for tables in the configuration.",
+    "The certificate {name} is in the fleet, but `dnsrenew delegate` works only for tables in the configuration.",
     "Set the CNAME record yourself, and add a route with `alias` to the certificate: dnsrenew fleet add FILE",
 )
 DELEGATE_NAME_NEAREST: Final = Text(
@@ -304,7 +304,8 @@ DELEGATE_IN_USE: Final = Text(
     "Run: dnsrenew doctor --probe",
 )
 DELEGATE_PERSIST_AGAIN: Final = Phrase(
-    "Add this once at the DNS host of the domain, then run dnsrenew delegate {name} --to dns-persist-01 again: {lines}"
+    "Add this once at the DNS host of the domain, then run `dnsrenew delegate {name} --to dns-persist-01` "
+    "again: {lines}"
 )
 DELEGATE_CHECK: Final = Text(
     _TO,
@@ -361,7 +362,7 @@ NO_OTHER_VERSION: Final = Text(
 VERSION_GONE: Final = Text(
     "rollback-refused",
     "Version {version} of {name} is not in the store, or its meta.json is damaged.",
-    "Run dnsrenew status {name} -v to list its versions.",
+    "Run `dnsrenew status {name} -v` to list its versions.",
 )
 VERSION_REVOKED: Final = Text(
     "rollback-refused",

@@ -26,15 +26,15 @@ ACCOUNT_PINNED: Final = Text(
     "account-pinned",
     "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because CAA "
     "records allow only this one for {identifiers}: {records}.",
-    "Restore {path} from a backup. If you have none, remove accounturi from these records, run dnsrenew renew, and "
-    "add the new account to them.",
+    "Restore {path} from a backup. If you have none, remove accounturi from these records, run `dnsrenew "
+    "renew`, and add the new account to them.",
 )
 ACCOUNT_PINNED_BY_TXT: Final = Text(
     "account-pinned",
     "The key of the account {account_url} at the CA {ca} is damaged or missing. No new account is created, because "
     "records in DNS allow only this one for {identifiers}: {records}.",
-    "Restore {path} from a backup. If you have none, delete these TXT records (in a CAA record, only accounturi), "
-    "run dnsrenew renew, and set records for the new account.",
+    "Restore {path} from a backup. If you have none, delete these TXT records (in a CAA record, only "
+    "accounturi), run `dnsrenew renew`, and set records for the new account.",
 )
 KEY_NOT_REUSED: Final = Text(
     "store-damaged",
@@ -68,7 +68,7 @@ DEBT: Final = Text(
     "listen-after-owed",
     "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
     "starts it again has not run yet: {command}",
-    "Run dnsrenew cleanup, which runs it; the next renewal runs it too.",
+    "Run `dnsrenew cleanup`, which runs it; the next renewal runs it too.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(

@@ -11,8 +11,8 @@ from dnsrenew.errors import Phrase, Text
 SCHEDULE_NONE: Final = Text(
     "schedule-none",
     "This machine has neither systemd nor cron, like most containers.",
-    "Install cron (`sudo apt install cron` on Debian and Ubuntu), or use dnsrenew run: "
-    "it stays in the foreground and renews certificates when they are due.",
+    "Install cron (`sudo apt install cron` on Debian and Ubuntu), or use `dnsrenew run`: it stays in the "
+    "foreground and renews certificates when they are due.",
 )
 SCHEDULE_PATH: Final = Text(
     "schedule-path",
@@ -27,13 +27,13 @@ SCHEDULE_FOREIGN: Final = Text(
 SCHEDULE_OTHER: Final = Text(
     "schedule-other",
     "{path} already exists and runs dnsrenew for another configuration.",
-    "Run dnsrenew schedule show: it shows the configuration of each schedule.",
+    "Run `dnsrenew schedule show`: it shows the configuration of each schedule.",
 )
 _PERMISSIONS: Final = "Check the permissions of the file and its folder, or run the command as root."
 SCHEDULE_UNREADABLE: Final = Text("schedule-unreadable", "{path} cannot be read: {reason}.", _PERMISSIONS)
 SCHEDULE_UNWRITABLE: Final = Text("schedule-unwritable", "{path} cannot be written: {reason}.", _PERMISSIONS)
 SCHEDULE_NOT_REMOVABLE: Final = Text("schedule-unwritable", "{path} cannot be removed: {reason}.", _PERMISSIONS)
-_RUN_IT: Final = "Run the command yourself for details, choose another kind with --kind, or use dnsrenew run."
+_RUN_IT: Final = "Run the command yourself for details, choose another kind with --kind, or use `dnsrenew run`."
 SCHEDULE_FAILED: Final = Text("schedule-failed", "{command} failed: {output}.", _RUN_IT)
 SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with exit status {status}.", _RUN_IT)
 
@@ -44,7 +44,7 @@ UNIT_OFF: Final = Phrase("systemd has stopped {unit}")
 AGENT_OFF: Final = Phrase("launchd has not loaded {label}")
 TASK_OFF: Final = Phrase("the task {task} is disabled")
 START: Final = Phrase("Start it: {command}")
-START_CRON: Final = Phrase("Start the cron daemon, or keep dnsrenew run running.")
+START_CRON: Final = Phrase("Start the cron daemon, or keep `dnsrenew run` running.")
 SCHEDULE_AGAIN: Final = Phrase("Run: dnsrenew schedule install")
 
 # ── titles of plans ─────────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from dnsrenew.errors import Phrase, Text
 NOT_TAKEN_UP: Final = Text(
     "serve-kept",
     "The server cannot use the new certificate {name}, so it keeps the old one: {reason}.",
-    "If the next check does not fix it, renew again with dnsrenew renew --force {name}, or obtain(force=True).",
+    "If the next check does not fix it, renew again with `dnsrenew renew --force {name}`, or obtain(force=True).",
 )
 NOT_RENEWED: Final = Text(
     "serve-failed",

@@ -70,7 +70,7 @@ NO_NEW_FOLDER: Final = Text(
 VANISHED: Final = Text(
     "store-vanished",
     "{path} or its folder no longer exists.",
-    "Run dnsrenew again, and change nothing in the store while it runs.",
+    "Run the command again, and change nothing in the store while it runs.",
 )
 SYMLINK: Final = Text(
     "store-symlink",
@@ -85,7 +85,7 @@ IO_ERROR: Final = Text(
 FAILED: Final = Text(
     "store-failed",
     "The operating system refused an operation on {path}: {reason}.",
-    "Fix the reported system error, or set `store` to another folder.",
+    "Fix the cause ({reason}), or set `store` to another folder.",
 )
 NOT_PRIVATE: Final = Text(
     "store-not-private",

@@ -79,13 +79,13 @@ ZONE_UNKNOWN: Final = Text(
 NO_REGISTRATION: Final = Text(
     "check-no-zone",
     "The account {account} writes only the name of its registration, but is not registered yet.",
-    "Run dnsrenew delegate NAME: it registers, and shows the CNAME record that you set.",
+    "Run `dnsrenew delegate NAME`: it registers, and shows the CNAME record that you set.",
 )
 NAME_UNKNOWN: Final = Text(
     "check-no-zone",
     "The account {account} writes only names that a CNAME record points to, and its configuration does not contain "
     "them.",
-    "Run dnsrenew doctor --probe, which tests it with the certificates that use it.",
+    "Run `dnsrenew doctor --probe`, which tests it with the certificates that use it.",
 )
 BY_HAND: Final = Text(
     "check-by-hand",
@@ -95,5 +95,5 @@ BY_HAND: Final = Text(
 ZONE_IN_USE: Final = Text(
     "check-in-use",
     "{zone} has a TXT value, but its DNS host keeps only one, which a test would replace.",
-    "Use another zone for the test; or, if the value is an old one, run dnsrenew cleanup.",
+    "Use another zone for the test; or, if the value is an old one, run `dnsrenew cleanup`.",
 )

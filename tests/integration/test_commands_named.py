@@ -112,7 +112,7 @@ def test_a_command_in_a_message_works(machine: CronMachine, lab: Lab, situation:
     assert status == 0, (found[0], shown)
     assert "not found" not in shown
     assert ("certs.toml" in found[0]) is (way == "named by --config")
-    assert "unexpected argument" not in shown, (found[0], shown)
+    assert "Unexpected argument" not in shown, (found[0], shown)
 
 
 @as_root

@@ -335,7 +335,7 @@ def test_what_was_loaded_is_not_nothing(
     with open_store(fleet) as store:
         keep(store, 1)
     out, _ = shown(fleet, "fleet status", capsys)
-    assert out.startswith("1 are stored, but no worker renews them: run dnsrenew fleet sync")
+    assert out.startswith("1 are stored, but no worker renews them: run `dnsrenew fleet sync")
     assert "has no certificates" not in out
     assert fleet.run("fleet status")["stored_only"] == 1
     advice = fleet.refused("fleet remove home --yes")["fix"]

@@ -237,7 +237,7 @@ def test_an_nginx_without_https(
         "    listen 443 ssl;",
         f"    ssl_certificate {live}/fullchain.pem;",
         f"    ssl_certificate_key {live}/privkey.pem;",
-        "  Then run dnsrenew deploy: it checks that the server serves the certificate.",
+        "  Then run `dnsrenew deploy`: it checks that the server serves the certificate.",
         "! Automatic renewal is not set up yet. Run: dnsrenew schedule install",
     ]
     assert (live / "fullchain.pem").exists()

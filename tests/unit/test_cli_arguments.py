@@ -78,9 +78,9 @@ def test_two_words_are_one_time() -> None:
         ("--jsn", "Did you mean --json?"),
         ("renew --workers 0", "from 1 to 1000"),
         ("renew --jitter soon", "a time such as 30 (seconds), 5m"),
-        ("renew --wait=-1", "invalid value '-1' for --wait"),
-        ("renew --wait 5x", "invalid value '5x' for --wait"),
-        ("renew --wait 5 home --wait 10q", "invalid value '10q' for --wait"),
+        ("renew --wait=-1", "Invalid value '-1' for --wait"),
+        ("renew --wait 5x", "Invalid value '5x' for --wait"),
+        ("renew --wait 5 home --wait 10q", "Invalid value '10q' for --wait"),
         ("renew --jitter nan", "a time such as"),
         ("run --interval 2d", "a time from 1m to 24h"),
         ("revoke home --reason whim", "key-compromise"),
@@ -89,16 +89,16 @@ def test_two_words_are_one_time() -> None:
         ("status -v -q", "-v and -q cannot be combined"),
         ("renew --config", "--config needs a value"),
         ("renew --config=", "--config needs a value"),
-        ("renew -x", "unexpected argument '-x'"),
-        ("status -vx", "unexpected argument '-vx'"),
-        ("renew -V", "unexpected argument '-V'"),
+        ("renew -x", "Unexpected argument '-x'"),
+        ("status -vx", "Unexpected argument '-vx'"),
+        ("renew -V", "Unexpected argument '-V'"),
         ("revoke", "Run: dnsrenew revoke NAME"),
         ("account rol", "Did you mean account roll?"),
-        ("account letsencrypt", "unknown command 'account letsencrypt'"),
+        ("account letsencrypt", "Unknown command 'account letsencrypt'"),
         ("help renw", "Did you mean renew?"),
         ("help schedule instal", "Did you mean schedule install?"),
-        ("check home", "unexpected argument 'home'"),
-        ("renew --dry", "unexpected argument '--dry'"),
+        ("check home", "Unexpected argument 'home'"),
+        ("renew --dry", "Unexpected argument '--dry'"),
         ("check my.toml", "dnsrenew check --config my.toml"),
     ],
 )
@@ -111,7 +111,7 @@ def test_wrong_usage(line: str, said: str, capsys: pytest.CaptureFixture[str]) -
     assert main(["--json", *line.split()]) == 2
     streams = capsys.readouterr()
     assert json.loads(streams.out)["error"]["code"] == "usage"
-    assert streams.err.startswith("error: ")
+    assert streams.err.startswith("✗ ")
     assert said in streams.err
 
 

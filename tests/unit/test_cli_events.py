@@ -75,4 +75,4 @@ def test_a_mistake_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
 def test_it_needs_json(capsys: pytest.CaptureFixture[str]) -> None:
     """--events without --json is an error."""
     assert main(["renew", "--events"]) == 2
-    assert "error: --events needs --json" in capsys.readouterr().err
+    assert "✗ --events needs --json." in capsys.readouterr().err

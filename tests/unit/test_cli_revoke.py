@@ -41,7 +41,7 @@ def test_revoke_says_what_it_does_and_what_comes_next(renewer: FakeRenewer, caps
     lines = out.splitlines()
     assert lines[:2] == ["✓ home revoked at lab (reason: key-compromise, signed with the account key)", "  serial  2f"]
     assert lines[2].startswith(
-        "→ To replace it now, run: dnsrenew renew home. Otherwise the next run replaces it, unless "
+        "→ To replace it now, run `dnsrenew renew home`. Otherwise the next run replaces it, unless "
     )
     assert renewer.calls == [("home", {"reason": "key-compromise", "wait": 3.0})]
 

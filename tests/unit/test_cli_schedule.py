@@ -68,7 +68,7 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
     assert main(shlex.split(named_in(out, "schedule install"))) == 0
     out = said(capsys)
     undo = named_in(out, "schedule remove")
-    assert "✓ dnsrenew renew now runs automatically: a systemd timer of user joe" in out
+    assert "✓ `dnsrenew renew` now runs automatically: a systemd timer of user joe" in out
     assert ", or up to an hour later\n" in out
     assert f"{tmp_path}/.config/systemd/user/dnsrenew.timer:\n  # Written by" in out
     assert "  Persistent=true" in out
@@ -163,7 +163,7 @@ def test_a_job_written_by_hand(
         monkeypatch.setattr(module, "detect", lambda _config, **_: found)
     assert main(["schedule", "show"]) == 0
     out = said(capsys)
-    assert out.startswith("✓ cron renews automatically. It was not installed by dnsrenew schedule install.\n")
+    assert out.startswith("✓ cron renews automatically. It was not installed by `dnsrenew schedule install`.\n")
     assert "Nothing renews" not in out
     assert main(["schedule", "install"]) == 0
     warning = "renews these certificates too. One schedule is enough. To stop it, remove its line."
@@ -196,7 +196,7 @@ def test_a_kind_that_is_not_here(machine: Machine, capsys: pytest.CaptureFixture
     assert main(["schedule", "install"]) == 2
     fix = said(capsys)
     assert "`sudo apt install cron`" in fix
-    assert "use dnsrenew run" in fix
+    assert "use `dnsrenew run`" in fix
     assert main(["schedule", "install", "--kind", "launchd"]) == 2
     assert main(shlex.split(named_in(said(capsys), "schedule show"))) == 0
 
@@ -249,7 +249,7 @@ def test_a_container_has_nothing_installed(machine: Machine, capsys: pytest.Capt
     out = said(capsys)
     assert "! No schedule is installed" in out
     assert "→ This machine has neither systemd nor cron, like most containers. Install cron (`sudo apt" in out
-    assert "or use dnsrenew run:" in out
+    assert "or use `dnsrenew run`:" in out
     assert main(["schedule", "show", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document == {

@@ -599,7 +599,7 @@ class Place:
         shutil.copytree(acme.folder, self.workspace.path / "home/.acme.sh", dirs_exist_ok=True)
         line = "import home/.acme.sh --from acme.sh --config dnsrenew.toml"
         said = self.type(line)[1]
-        assert f"dnsrenew {line} again" in said  # as it was typed
+        assert f"`dnsrenew {line}` again" in said  # as it was typed
         with self.workspace.config_path.open("a") as file:
             file.write('[[certificate]]\nname = "b.example.test"\ndomains = ["b.example.test"]\n')
         return said

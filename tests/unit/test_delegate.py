@@ -635,7 +635,9 @@ def test_what_to_do_names_the_command(tmp_path: Path) -> None:
     spec = CertificateSpec(name="home", domains=names, identifiers=names, ca="one", routes=(Route("dns-01"),))
     with threads_at_once(), pytest.raises(DnsError) as caught:
         _persist(stage.context, config(acme=ACME), stage._services({}), DelegatedDomains((spec,), names), "x.test")
-    assert "run dnsrenew delegate x.test --to dns-persist-01 again: _validation-persist.x.test TXT" in caught.value.fix
+    assert (
+        "run `dnsrenew delegate x.test --to dns-persist-01` again: _validation-persist.x.test TXT" in caught.value.fix
+    )
 
 
 def test_the_lasting_record_is_written_once(tmp_path: Path) -> None:

@@ -182,8 +182,8 @@ def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypat
     found = examined(tmp_path, monkeypatch, {"address": "bad"})
     assert found.next_action is not None
     assert found.next_action.startswith(
-        "Add a DNS account (dnsrenew providers NAME prints its block, dnsrenew init in an empty folder asks for it), "
-        'and { challenge = "dns-01" } to the routes of a.test'
+        "Add a DNS account (`dnsrenew providers NAME` prints its block, `dnsrenew init` in an empty folder asks for "
+        'it), and { challenge = "dns-01" } to the routes of a.test'
     )
     assert "dnsrenew init" in found.next_action
     assert found.next_action.endswith("To keep using the port: Mend address.")
@@ -201,7 +201,7 @@ def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.
     patch_checks(monkeypatch, {"port-80-outside": "unknown", "port-80-free": "unknown", "internet": internet})
     (found,) = examine.examine(Context(clock=SystemClock()), None, None, (), may_init=True)
     advice = (
-        "Run dnsrenew init and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
+        "Run `dnsrenew init` and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
     )
     assert found.next_action == (advice if internet == "ok" else "Mend internet.")
 

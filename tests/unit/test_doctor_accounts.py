@@ -151,7 +151,7 @@ def test_an_account_that_no_cname_leads_to(tmp_path: Path) -> None:
         check = accounts.dns_account(stage.facts, stage.spec)
     assert (check.result, check.blocks, check.evidence["delegated"]) == ("bad", DNS, ["home"])
     assert "_acme-challenge.a.test" in check.summary
-    assert "dnsrenew delegate a.test:" in check.fix
+    assert "dnsrenew delegate a.test`:" in check.fix
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_right_answers(draft: InitDraft, changes: dict[str, Any]) -> None:
         ({"domains": "a..b"}, "domains: a..b is not a domain name: "),
         ({"zones": 5}, "zones: This is a number. Use a text or a list of texts"),
         ({"zones": ["a.example", 5]}, "zones: This is a list. Use a text or a list of texts"),
-        ({"auth_token": {"command": "echo x"}}, "auth_token: This is a text. Use a command as a list"),
+        ({"auth_token": {"command": "echo x"}}, "auth_token: This is a text in quotes. Use a command as a list"),
         ({"auth_token": {"command": []}}, "auth_token: This is a list. Use a command as a list"),
         ({"auth_token": {"env": ["A"]}}, "auth_token: This is a table."),
         ({"auth_token": {"command": ["x"], "env": "A"}}, "the names of environment variables"),

@@ -469,7 +469,7 @@ def test_an_nginx_that_only_root_can_signal(machine: Machine, starter: int, is_o
     with pytest.raises(ConfigError) as caught:
         deployments.named(["nginx"], draft)
     assert "cannot deploy to nginx as this user" in caught.value.message
-    assert caught.value.fix == "Run dnsrenew init as root, or answer none."
+    assert caught.value.fix == "Run `dnsrenew init` as root, or answer none."
 
 
 class _Trusting(Discovery):

@@ -25,7 +25,7 @@ FORBIDDEN: Final = {
     r"\bin order\b(?! for each)": "OK",
     r"\balso (if|where|after|while)\b": "even if",
     r"\balthough\b": "even if, even though",
-    r"\bcheck first\b": "First fix … that is listed here",
+    r"\bcheck first\b": "First fix the other problem in this list: …",
     r", expected\b": "a sentence: Use …",
     r"insist=True|in Python:|now=True": "{insist_option}, {now_option}",
     r"^[Cc]orrect [^.]*: nslookup": "To test it, run: nslookup",
@@ -98,4 +98,4 @@ def test_a_failed_renewal_says_each_thing_once() -> None:
         "evidence": {},
     }
     error = DnsError.of(Text("dns-no-zone", "No DNS zone was found for x.test.", "Do this."), checks=[same, other])
-    assert outcome_text._found(error) == [("found", "No DNS query leaves this network.")]
+    assert outcome_text._found(error) == [("likely cause", "No DNS query leaves this network.")]

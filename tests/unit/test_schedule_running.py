@@ -96,7 +96,7 @@ def test_the_command_that_starts_cron(
         monkeypatch.setattr(os, "geteuid", lambda user=user: user, raising=False)
         halt = running.halt_of_cron(machine)
         assert halt is not None
-        assert (f"Start it: {prefix}{command}" if command else "keep dnsrenew run running") in halt.fix
+        assert (f"Start it: {prefix}{command}" if command else "keep `dnsrenew run` running") in halt.fix
 
 
 def answering(answers: dict[str, str]) -> Callable[..., str]:

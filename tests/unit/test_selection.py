@@ -44,8 +44,8 @@ def test_a_name_in_other_letters() -> None:
     ("wanted", "known", "fix"),
     [
         ("shpo", NAMES, "Did you mean shop?"),
-        ("something", NAMES, "Run dnsrenew status to list the 301 certificates."),
-        ("mail-*", NAMES, "Run dnsrenew status to list the certificates."),
+        ("something", NAMES, "Run `dnsrenew status` to list the 301 certificates."),
+        ("mail-*", NAMES, "Run `dnsrenew status` to list the certificates."),
         ("something", ["a", "b"], "Use one of these names: a, b."),
         ("x", [], "Add a [[certificate]] with its domains to the configuration."),
         ("*", [], "Add a [[certificate]] with its domains to the configuration."),

@@ -101,7 +101,8 @@ CLOCK_SKEW: Final = Text(
     _UNAUTHORIZED,
     "The update of {zone} failed: the clocks of this machine and of the name server {server} of the account {account} "
     "differ too much.",
-    "Set the clock of this machine and of the server (with NTP).",
+    "Set the clocks of this machine and of the server, for example: sudo timedatectl set-ntp true (on "
+    "Windows: w32tm /resync)",
 )
 SIGNATURE_WRONG: Final = Text(
     _UNAUTHORIZED,

@@ -13,8 +13,8 @@ HOST: Final = "This machine"
 CAN: Final = "{name} can be renewed by {challenges} at {ca}"
 CAN_WITH: Final = "{name} can be renewed by {challenges} with {accounts} at {ca}"
 CAN_UNTESTED: Final = "{name}: no problem was found for {challenges} with {accounts} at {ca}. {untested}"
-ACCOUNT_UNTESTED: Final = "The account {untested} was not tested: dnsrenew doctor --probe"
-ACCOUNTS_UNTESTED: Final = "The accounts {untested} were not tested: dnsrenew doctor --probe"
+ACCOUNT_UNTESTED: Final = "To test the account {untested} too, run: dnsrenew doctor --probe"
+ACCOUNTS_UNTESTED: Final = "To test the accounts {untested} too, run: dnsrenew doctor --probe"
 CANNOT: Final = "{name} cannot be renewed"
 NOT_KNOWN: Final = "{name}: dnsrenew could not find out whether it can be renewed"
 HOST_ALONE: Final = "This machine alone"
@@ -45,9 +45,9 @@ COUNTS: Final = (
 
 SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
-WORTH_KNOWING: Final = "Worth knowing (does not stop a renewal by hand)"
-UNKNOWN: Final = "Could not be determined"
-CHANGES: Final = "Changed since the record"
+WORTH_KNOWING: Final = "Worth knowing (you can renew anyway)"
+UNKNOWN: Final = "Not known"
+CHANGES: Final = "Changed since the last record"
 ONE_OK: Final = "1 check found no problem."
 SEVERAL_OK: Final = "{count} checks found no problem."
 
@@ -63,8 +63,8 @@ MAY_STOP_ALL: Final = "May stop every route."
 MAY_STOP: Final = "May stop {challenges}."
 MAY_STOP_THROUGH: Final = "May stop routes through {through}."
 MAY_STOP_ACCOUNT: Final = "May stop routes through the DNS account {through}."
-CONCERNS: Final = "Concerns {names}."
-CONCERNS_MORE: Final = "Concerns {names} and {more} more."
+CONCERNS: Final = "Affects {names}."
+CONCERNS_MORE: Final = "Affects {names} and {more} more."
 
 # ── changes ─────────────────────────────────────────────────────────────────────────────
 
@@ -73,7 +73,7 @@ CHANGED: Final = {
     "nat": "The address of the router has changed since {since}: {was} → {now}.",
     "delegation": "The name servers have changed since {since}: {was} → {now}.",
     "port-80-free": "Port 80 of this machine has changed since {since}: {was} → {now}.",
-    "port-80-firewall": "The firewall before port 80 has changed since {since}: {was} → {now}.",
+    "port-80-firewall": "The firewall for port 80 has changed since {since}: {was} → {now}.",
     "port-80-forwarded": "The forwarding of port 80 has changed since {since}: {was} → {now}.",
     "port-80-outside": "The result for port 80 from outside has changed since {since}: {was} → {now}.",
     "port-443-free": "Port 443 of this machine has changed since {since}: {was} → {now}.",
@@ -132,7 +132,7 @@ NODE_STATES: Final = {
 
 TIME: Final = "Timeline"
 NOW: Final = "now"
-COLUMNS: Final = ("Certificate", "Time line", "Valid from", "Renewal", "Expires")
+COLUMNS: Final = ("Certificate", "Timeline", "Valid from", "Renewal", "Expires")
 NO_CERTIFICATE: Final = "There is no certificate yet."
 LIFE: Final = "Valid from {start} to {end}; renewal from {renewal}."
 LIFE_ONLY: Final = "Valid from {start} to {end}."

@@ -9,10 +9,10 @@ from typing import Final
 
 from dnsrenew.errors import Phrase, Text
 
-MISTAKES_FIRST: Final = Phrase("Correct the mistakes in the configuration, then run dnsrenew doctor again.")
-CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run dnsrenew doctor again.")
+MISTAKES_FIRST: Final = Phrase("Correct the mistakes in the configuration, then run `dnsrenew doctor` again.")
+CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run `dnsrenew doctor` again.")
 CHECK_FAILED: Final = Text(
     "",
     "The check itself failed ({cause}).",
-    "Report this as a bug of dnsrenew, with the output of dnsrenew doctor -vv.",
+    "Report this as a bug of dnsrenew, with the output of `dnsrenew doctor -vv`.",
 )

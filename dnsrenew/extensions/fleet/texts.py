@@ -19,8 +19,8 @@ NUL_IN_LINE: Final = Phrase("a text with a NUL character")
 LONG_LINE: Final = Phrase("a line of more than {most:,} bytes")
 ANOTHER_LINE: Final = Phrase("Use each name only once: line {line} uses it too.")
 IN_CONFIGURATION: Final = Phrase("another name: a table in the configuration uses this one")
-ADDED_BEFORE: Final = Phrase("another name: this one was added with dnsrenew fleet add")
-SYNCED_BEFORE: Final = Phrase("another name: dnsrenew fleet sync added this one from a configuration")
+ADDED_BEFORE: Final = Phrase("another name: this one was added with `dnsrenew fleet add`")
+SYNCED_BEFORE: Final = Phrase("another name: `dnsrenew fleet sync` added this one from a configuration")
 NAME_OF_TAGS: Final = Phrase("another name, or one of the tags of the existing certificate ({tags})")
 DOMAIN_OF_TAGS: Final = Phrase(
     "another domain: the certificate {name} with other tags ({tags}) has this one, or one that overlaps it"
@@ -34,7 +34,7 @@ DOMAIN_WITHOUT_TAGS: Final = Phrase(
 NO_FLEET: Final = Text(
     "no-fleet",
     "The configuration's store is a folder, but this command needs a database.",
-    'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run dnsrenew fleet init.',
+    'Write store = "postgresql://USER@HOST/DATABASE" into the configuration, then run `dnsrenew fleet init`.',
 )
 QUEUE_UNFIT: Final = Text(
     "store-schema",
@@ -45,22 +45,22 @@ QUEUE_UNFIT: Final = Text(
 NAME_UNKNOWN: Final = Text(
     "certificate-unknown",
     "There is no certificate named {name} in the fleet.",
-    "Run dnsrenew status to list the certificates.",
+    "Run `dnsrenew status` to list the certificates.",
 )
 NAME_ONLY_STORED: Final = Text(
     "certificate-unknown",
     "The certificate {name} is stored, but is not in the fleet.",
-    "Run dnsrenew remove {name}.",
+    "To delete it, run: dnsrenew remove {name}",
 )
 NAME_NO_MATCH: Final = Text(
     "certificate-unknown",
     "No certificate of the fleet has a name that matches {name}.",
-    "Run dnsrenew status to list the certificates.",
+    "Run `dnsrenew status` to list the certificates.",
 )
 TAG_UNKNOWN: Final = Text(
     "certificate-unknown",
     "No certificate of the fleet has the tag {tag}.",
-    "Run dnsrenew fleet status to count the certificates of the fleet.",
+    "Run `dnsrenew fleet status` to count the certificates of the fleet.",
 )
 FOLDER_MISSING: Final = Text(
     "fleet-no-store",

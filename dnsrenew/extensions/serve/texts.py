@@ -10,12 +10,12 @@ from dnsrenew.errors import Phrase, Text
 
 PACKAGES_MISSING: Final = Text(
     "serve-extra-missing",
-    "dnsrenew serve needs the packages {packages}, which are missing or too old.",
+    "`dnsrenew serve` needs the packages {packages}, which are missing or too old.",
     "Install them: {command}",
 )
 BAD_ADDRESS: Final = Text(
     "usage",
-    "{option} got {value}, which is not HOST:PORT.",
+    "Invalid value '{value}' for {option}.",
     "Write it like :443, 127.0.0.1:8443 or [::1]:8443.",
 )
 BAD_OPTION: Final = Text(
@@ -48,7 +48,7 @@ PLAIN_SECRET: Final = Text(
 NO_CONFIG: Final = Text(
     "config-missing",
     "No configuration found, and --domain is missing. Searched: {searched}.",
-    "Run dnsrenew init, or add the options: --domain DOMAIN --dns PROVIDER --agree-terms.",
+    "Run `dnsrenew init`, or add the options: --domain DOMAIN --dns PROVIDER --agree-terms.",
 )
 
 # ── the app ─────────────────────────────────────────────────────────────────────────────

@@ -45,13 +45,13 @@ COMMANDS: Final = {
         "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
         "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains and "
         "deploys the certificate, and installs the schedule.\n"
-        "? shows help for a question; Ctrl-C stops without writing a configuration.\n"
+        "At each question, ? shows help; Ctrl-C stops without writing a configuration.\n"
         "It does not ask for answers that you pass as options. Without a terminal you must pass domains, "
         "agree_terms, provider and its options; the others default to no, except rehearse. The file of answers can "
         'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
-        "import from certbot, lego, acme.sh, Caddy, HFS or PEM files",
+        "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
         "dnsrenew.extensions.setup.commands.import_tool.import_tool",
         (Argument("path", "PATH", "the folder of the tool, or of a certificate and key (default: the usual places)"),),
         (
@@ -77,8 +77,8 @@ COMMANDS: Final = {
         (
             Option(
                 "--to",
-                "the DNS account that writes, or its zone (default: the acme-dns account, or the only account with "
-                "another zone); dns-persist-01: set the TXT record of that challenge instead",
+                "the DNS account that writes, or its zone (default: the acme-dns account, or the only one "
+                "with another zone); or dns-persist-01, to set its TXT record",
                 "ZONE|ACCOUNT",
                 "text",
             ),
@@ -95,7 +95,7 @@ COMMANDS: Final = {
         "configuration if needed.",
     ),
     "export": Command(
-        "write the store and the configuration to one file",
+        "back up the configuration and the certificates in one file",
         "dnsrenew.extensions.setup.commands.export.export",
         (Argument("file", "FILE", "the new file; - for standard output", required=True),),
         (
@@ -111,7 +111,7 @@ COMMANDS: Final = {
         "that is not in the file.",
     ),
     "restore": Command(
-        "restore the store and the configuration from an exported file",
+        "restore an exported backup, on this machine or another one",
         "dnsrenew.extensions.setup.commands.export.restore",
         (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),

@@ -54,7 +54,7 @@ class CaddyDeployer(FileDeployer):
 
 TARGET = TargetKind(
     to="caddy",
-    title="Caddy with certificate files of its own configuration, reloaded by its admin API.",
+    title="Caddy: writes the certificate files of its configuration, and reloads it through its admin API.",
     options={
         "url": TargetOption("url", "The address of the admin API.", default=_URL),
         "certificate": TargetOption("path", "The file for the certificate with its chain.", required=True),

@@ -151,7 +151,7 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="docker",
-    title="A signal to a container of Docker or Podman, or a program in it, by the socket.",
+    title="A container of Docker or Podman: sends it a signal, or runs a program in it.",
     options={
         "container": TargetOption("text", "The name or id of the container.", required=True),
         "signal": TargetOption("text", "The signal to its first process, such as SIGHUP."),

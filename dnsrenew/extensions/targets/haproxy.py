@@ -93,7 +93,7 @@ def _serial(answer: str) -> str:
 
 TARGET = TargetKind(
     to="haproxy",
-    title="HAProxy over its runtime socket, without a reload.",
+    title="HAProxy, through its runtime socket, without a reload.",
     options={
         "socket": TargetOption(
             "socket",

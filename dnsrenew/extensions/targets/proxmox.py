@@ -105,7 +105,7 @@ class ProxmoxDeployer(TargetDeployer):
 
 TARGET = TargetKind(
     to="proxmox",
-    title="A node of Proxmox VE, by its API.",
+    title="A node of Proxmox VE, through its API.",
     options={
         "url": TargetOption(
             "url", "The address of the node, with a name of the certificate and the port.", required=True
@@ -120,8 +120,8 @@ TARGET = TargetKind(
     make=ProxmoxDeployer,
     needs_login=True,
     note=(
-        "Where a certificate was uploaded before, the API does not give its key, so it cannot be put back. "
-        "Tested with a stand-in that was written from the public API viewer, not with Proxmox VE itself."
+        "dnsrenew cannot restore a certificate that was uploaded before, because the API does not return its key. This "
+        "target was tested with a stand-in written from the public API viewer, not with Proxmox VE itself."
     ),
     example={
         "url": "https://pve1.example.com:8006",

@@ -97,7 +97,7 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="ssh",
-    title="PEM files on another machine, by the ssh and sftp of OpenSSH.",
+    title="PEM files on another machine, through the ssh and sftp of OpenSSH.",
     options={
         "host": TargetOption("text", "The host, or its name in the configuration of ssh.", required=True),
         "user": TargetOption("text", "The user there; default: as the configuration of ssh says."),
@@ -121,7 +121,7 @@ TARGET = TargetKind(
     describe=_describe,
     make=SshDeployer,
     needs_key=needs_key,
-    note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare it.",
+    note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare the key.",
     example={
         "host": "web1.example.com",
         "user": "deploy",

@@ -160,7 +160,7 @@ def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
 
 TARGET = TargetKind(
     to="synology",
-    title="Synology DSM 6 and 7, by its web API.",
+    title="Synology DSM 6 and 7, through its web API.",
     options={
         "url": TargetOption("url", "The address of DSM, by a name of the certificate, with the port.", required=True),
         "user": TargetOption("text", "An administrator of DSM.", required=True),
@@ -176,8 +176,8 @@ TARGET = TargetKind(
     make=SynologyDeployer,
     can_inspect=False,
     note=(
-        "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
-        "written from public documents and scripts, not with DSM itself."
+        "dnsrenew cannot restore the old certificate, because DSM does not return its key. This target was tested with "
+        "a stand-in written from public documents and scripts, not with DSM itself."
     ),
     example={
         "url": "https://nas.example.com:5001",

@@ -291,7 +291,7 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
 
 TARGET = TargetKind(
     to="truenas",
-    title="The web interface of TrueNAS, by its WebSocket API; of older ones by REST.",
+    title="The web interface of TrueNAS, through its API.",
     options={
         "url": TargetOption("url", "The address of TrueNAS, by a name of the certificate.", required=True),
         "token": TargetOption("secret", "An API key."),
@@ -303,9 +303,9 @@ TARGET = TargetKind(
     make=TruenasDeployer,
     needs_login=True,
     note=(
-        "JSON-RPC over WebSocket, which TrueNAS has since 25.04, is used where it is there, and REST where it is not. "
-        "Give the API key over HTTPS only: TrueNAS revokes a key that it sees unencrypted. "
-        "Tested with stand-ins that were written from the public API references, not with TrueNAS itself."
+        "dnsrenew uses JSON-RPC over WebSocket (TrueNAS 25.04 and later), otherwise REST. Use an https:// address, "
+        "because TrueNAS revokes an API key that it sees unencrypted. This target was tested with stand-ins written "
+        "from the public API references, not with TrueNAS itself."
     ),
     example={
         "url": "https://nas.example.com",

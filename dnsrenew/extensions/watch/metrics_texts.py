@@ -24,7 +24,7 @@ UNWRITABLE_FULL: Final = Text(
 UNWRITABLE_IN_UNIT: Final = Text(
     "metrics-unwritable",
     "The metrics cannot be written to {path}: the systemd service does not allow it.",
-    "Run dnsrenew schedule install again, or add ReadWritePaths={folder} to the service.",
+    "Run `dnsrenew schedule install` again, or add ReadWritePaths={folder} to the service.",
 )
 UNREADABLE: Final = Text(
     "metrics-unwritable",

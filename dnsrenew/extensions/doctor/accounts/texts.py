@@ -34,7 +34,7 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
     "dnsrenew could not find out which DNS account writes the TXT records of {names}: DNS does not show their zone.",
-    "First fix the problem with the DNS of {names} that is listed here.",
+    "First fix the other problem in this list: that of the DNS of {names}.",
 )
 
 ACCOUNT_BY_HAND: Final = Text(
@@ -46,7 +46,7 @@ ACCOUNT_BY_HAND: Final = Text(
 ACCOUNT_NOT_DELEGATED: Final = Text(
     "dns-account",
     "The DNS account {delegated} writes only names that a CNAME record points to, but {records} has no CNAME record.",
-    "Run dnsrenew delegate {domain}: it shows the CNAME record that you set once, and waits for it.",
+    "Run `dnsrenew delegate {domain}`: it shows the CNAME record that you set once, and waits for it.",
 )
 
 CREDENTIALS_OK: Final = Text("dns-credentials", "The DNS host accepts the credentials of the account {dns}.", "")
@@ -60,7 +60,7 @@ CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
     "dnsrenew did not check whether the DNS host accepts the credentials of the account {dns}: no test value was "
     "written.",
-    "First fix the problem that kept the test value from being written; it is listed here.",
+    "First fix the other problem in this list: it kept the test value from being written.",
 )
 
 _PROBE: Final = "txt-probe"
@@ -89,10 +89,10 @@ PROBE_KEPT: Final = Text(
 PROBE_LOCKED: Final = Text(
     _PROBE,
     "No test value was written to {zones}: another run of dnsrenew is using the zone now.",
-    "Run dnsrenew doctor --probe again when the other run has ended.",
+    "Run `dnsrenew doctor --probe` again when the other run has ended.",
 )
 PROBE_IN_USE: Final = Text(
     _PROBE,
     "No test value was written to {zones}: the DNS host keeps only one value, which the test would replace.",
-    "Run dnsrenew doctor --probe again when no value is served at {records}.",
+    "Run `dnsrenew doctor --probe` again when no value is served at {records}.",
 )

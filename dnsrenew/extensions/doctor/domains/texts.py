@@ -60,12 +60,12 @@ EXISTS_NOT_NEEDED: Final = Text(
 EXISTS_ABSENT: Final = Text(
     "name-exists",
     "{domain} does not exist in DNS (its zone {zone} does), so the CA finds no host to connect to.",
-    "Create an A record for {domain}; if it is a dynamic DNS name that has lapsed, renew it at its provider.",
+    "Create an A record for {domain}; if it is a dynamic DNS name that has lapsed, renew it at its DNS host.",
 )
 EXISTS_NOWHERE: Final = Text(
     "name-exists",
     "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.",
-    "First fix the problem with the domain that is listed here.",
+    "First fix the other problem in this list: that of the domain.",
 )
 EXISTS_EMPTY: Final = Text(
     "name-exists",
@@ -75,7 +75,7 @@ EXISTS_EMPTY: Final = Text(
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
     "dnsrenew could not find out whether {domain} has an address: no name server of its zone answers.",
-    "First fix the problem with the name servers of the zone that is listed here.",
+    "First fix the other problem in this list: that of the name servers.",
 )
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
@@ -197,7 +197,7 @@ DNSSEC_UNSUPPORTED: Final = Text(
 DNSSEC_UNKNOWN: Final = Text(
     "dnssec",
     "dnsrenew could not check the DNSSEC signatures of {zone}: its name servers do not answer.",
-    "First fix the problem with the name servers of the zone that is listed here.",
+    "First fix the other problem in this list: that of the name servers.",
 )
 
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
@@ -217,15 +217,15 @@ SPLIT_HIDDEN: Final = Text(
 )
 SPLIT_NOT_YET: Final = Text(
     "split-dns",
-    "The DNS server of this machine finds no address of {domain}, but its own name servers have {outside}: the "
-    "record changed recently, or the zone answers differently depending on the network.",
+    "The DNS server of this machine finds no address of {domain}, but the name servers of the domain have "
+    "{outside}. The record changed recently, or the zone answers differently in each network.",
     "",
 )
 SPLIT_ONLY_HERE: Final = Text("split-dns", "{domain} has an address only in this network ({here}).", "")
 SPLIT_OTHER: Final = Text(
     "split-dns",
-    "The DNS server of this machine resolves {domain} to {here}, but its own name servers to {outside}: the record "
-    "changed recently, or the zone answers differently depending on the network.",
+    "The DNS server of this machine resolves {domain} to {here}, but the name servers of the domain have "
+    "{outside}. The record changed recently, or the zone answers differently in each network.",
     "",
 )
 SPLIT_UNKNOWN: Final = Text(
@@ -247,7 +247,7 @@ TXT_CLEAN: Final = Text("txt-stale", "No old TXT values are at the challenge nam
 TXT_STALE: Final = Text(
     "txt-stale",
     "Old TXT values are at {name}: {values}. They do not stop a renewal, but a DNS host may allow only a few.",
-    "Run dnsrenew cleanup, then delete the values that are left at {name} at your DNS host.",
+    "Run `dnsrenew cleanup`, then delete the values that are left at {name} at your DNS host.",
 )
 TXT_DOUBLED: Final = Text(
     "txt-stale",
@@ -257,13 +257,13 @@ TXT_DOUBLED: Final = Text(
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
     "dnsrenew could not look for old TXT values at {name}: no name server of its zone answers.",
-    "First fix the problem with the name servers of the zone that is listed here.",
+    "First fix the other problem in this list: that of the name servers.",
 )
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "dnsrenew could not find out where the TXT records of {domains} are written, so it could not look for old values.",
-    "First fix the problems with the DNS of {domains} that are listed here.",
+    "First fix the other problems in this list: those of the DNS of {domains}.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -272,7 +272,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix the problems with the DNS of {domains} that are listed here.",
+    "First fix the other problems in this list: those of the DNS of {domains}.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
@@ -286,7 +286,7 @@ SHADOWED: Final = Text(
 ADDRESS_UNKNOWN: Final = Text(
     "address",
     "dnsrenew could not find out whether {names} points to this machine: no name server of its zone answers.",
-    "First fix the problem with the name servers of the zone that is listed here.",
+    "First fix the other problem in this list: that of the name servers.",
 )
 
 # ── proxied ─────────────────────────────────────────────────────────────────────────────
@@ -301,5 +301,5 @@ PROXIED: Final = Text(
 PROXIED_UNKNOWN: Final = Text(
     "proxied",
     "dnsrenew could not check whether a CDN answers for {domain}: its addresses are unknown.",
-    "First fix the problem with the name servers of the zone that is listed here.",
+    "First fix the other problem in this list: that of the name servers.",
 )

@@ -140,7 +140,7 @@ PORT_53_REDIRECTED: Final = Text(
 PORT_53_NOBODY: Final = Text(
     "port-53",
     "This machine has no route to any name server, so dnsrenew cannot tell whether DNS queries leave this network.",
-    "Connect this machine to the Internet first, then run dnsrenew doctor again.",
+    "Connect this machine to the Internet first, then run `dnsrenew doctor` again.",
 )
 
 # ── ports ───────────────────────────────────────────────────────────────────────────────
@@ -202,14 +202,14 @@ PORT_NO_ADDRESS: Final = Text(
 PORT_FAILED: Final = Text(
     "port-80-free",
     "Port {port} cannot be opened ({error}).",
-    "Fix the cause of {error}, or use a dns-01 route, which needs no port.",
+    "Fix the cause ({error}), or use a dns-01 route, which needs no port.",
 )
 
 LISTENS_OWN: Final = Text("port-80-listens", "dnsrenew itself listens at {listen} during a validation.", "")
 LISTENS_OWN_LOOPBACK: Final = Text(
     "port-80-listens",
-    'listen = "{listen}" can be reached only from this machine, so a CA gets an answer only if a program on this '
-    "machine passes port 80 on to it.",
+    'listen = "{listen}" can be reached only from this machine. A CA gets an answer only if a program '
+    "here passes port 80 on to it.",
     'Check that a proxy on this machine passes requests on to {listen}, or use listen = ":80".',
 )
 LISTENS_OWN_UNREACHED: Final = Text(
@@ -311,7 +311,7 @@ FIREWALL_UNREADABLE: Final = Text(
 FIREWALL_NO_PROGRAM: Final = Text(
     "port-80-firewall",
     "This machine has no program that shows the firewall rules, so dnsrenew cannot tell whether port {port} is open.",
-    "Install nftables and run dnsrenew doctor again; in a container, check the firewall of its host.",
+    "Install nftables and run `dnsrenew doctor` again; in a container, check the firewall of its host.",
 )
 FIREWALL_UNSUPPORTED: Final = Text(
     "port-80-firewall",

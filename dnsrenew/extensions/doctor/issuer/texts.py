@@ -58,7 +58,8 @@ TLS_UNTRUSTED: Final = Text(
 TLS_DATES: Final = Text(
     _REACHABLE,
     "The certificate of the CA {ca}, issued by {issuer}, is not valid by the clock of this machine, which shows {now}.",
-    "Set the clock of this machine (with NTP) if it is wrong; otherwise the CA must renew its certificate.",
+    "If the clock of this machine is wrong, set it (sudo timedatectl set-ntp true; on Windows: w32tm "
+    "/resync); otherwise the CA must renew its certificate.",
 )
 TLS_OTHER_NAME: Final = Text(
     _REACHABLE,
@@ -90,7 +91,7 @@ HTTP_RESET: Final = Text(
 HTTP_UNSTEADY: Final = Text(
     _REACHABLE,
     "One connection to the CA {ca} at {host} port {port} failed, but the next one worked.",
-    "Run dnsrenew doctor again; if the result changes each time, check the connection to {host} for packet loss.",
+    "Run `dnsrenew doctor` again; if the result changes each time, check the connection to {host} for packet loss.",
 )
 HTTP_BUSY: Final = Text(
     _REACHABLE,
@@ -193,7 +194,7 @@ TERMS_OK: Final = Text(_TERMS, "Everything for an account at the CA {ca} is ther
 TERMS_UNKNOWN: Final = Text(
     _TERMS,
     "The requirements of the CA {ca} for an account are unknown, because it did not answer.",
-    "Run dnsrenew doctor again when the CA {ca} answers.",
+    "Run `dnsrenew doctor` again when the CA {ca} answers.",
 )
 TERMS_NOT_AGREED: Final = Text(
     _TERMS,
@@ -221,8 +222,8 @@ LIMITS_OK: Final = Text(
 )
 LIMITS_BY_HAND: Final = Text(
     "ca-limits",
-    "{count} orders at the CA {ca} have failed within {window}, so dnsrenew renew in a terminal sends no order "
-    "until {until}; other runs pause after each failure instead.",
+    "{count} orders at the CA {ca} have failed within {window}, so `dnsrenew renew` in a terminal sends no "
+    "order until {until}; other runs pause after each failure instead.",
     "Fix the cause of the failures, then run: dnsrenew renew {certificate} --now",
 )
 
@@ -266,5 +267,5 @@ CAA_CA_SILENT: Final = Text(
     "caa",
     "There are CAA records at {found_at}, but the CA {ca} did not answer, so dnsrenew cannot tell whether they "
     "name it.",
-    "Run dnsrenew doctor again when the CA {ca} answers.",
+    "Run `dnsrenew doctor` again when the CA {ca} answers.",
 )

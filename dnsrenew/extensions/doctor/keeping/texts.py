@@ -88,7 +88,7 @@ SCHEDULE_MISSED: Final = Text(
 SCHEDULE_NO_SCHEDULER: Final = Text(
     "schedule",
     "Nothing on this machine renews the certificates automatically, and it has neither systemd nor cron.",
-    "Keep dnsrenew run running, or run dnsrenew renew --scheduled from your own scheduler.",
+    "Keep `dnsrenew run` running, or run `dnsrenew renew --scheduled` from your own scheduler.",
 )
 WORKERS_OK: Final = Text("schedule", "Running workers of the fleet: {workers}.", "")
 WORKERS_NONE: Final = Text(
@@ -97,7 +97,7 @@ WORKERS_NONE: Final = Text(
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
     "dnsrenew could not check whether a worker of the fleet runs, because the database cannot be read.",
-    "First fix the problem with the store that is listed here.",
+    "First fix the other problem in this list: that of the store.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
@@ -111,7 +111,7 @@ LAST_RUN_OWES: Final = Text(
     "last-run",
     "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
     "starts it again has not run yet: {command}",
-    "Run dnsrenew cleanup: it runs this program.",
+    "Run `dnsrenew cleanup`: it runs this program.",
 )
 LAST_RUN_FAILED: Final = Text(
     "last-run",
@@ -140,7 +140,7 @@ PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was vali
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
     "Only an order shows whether the CA {ca} offers dns-persist-01.",
-    "Run dnsrenew renew {name}: the order shows it.",
+    "Run `dnsrenew renew {name}`: the order shows it.",
 )
 PERSIST_NOT_OFFERED: Final = Text(
     "last-run",
@@ -150,7 +150,7 @@ PERSIST_NOT_OFFERED: Final = Text(
 PERSIST_FAILED: Final = Text(
     "last-run",
     "dns-persist-01 at the CA {ca} failed on {time} with the error {code}.",
-    "Run dnsrenew renew {name}, which tries it again.",
+    "Run `dnsrenew renew {name}`, which tries it again.",
 )
 
 EXPIRY_OK: Final = Text("expiry", "{name} is valid until {not_after}.", "")

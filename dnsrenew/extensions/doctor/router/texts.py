@@ -13,8 +13,8 @@ NAT_ONLY_IPV6: Final = Text("nat", "This machine has only IPv6, with the public 
 NAT_ROUTER: Final = Text("nat", "The router has the public address {wan}.", "")
 NAT_CGNAT: Final = Text(
     "nat",
-    "The address {wan} belongs to carrier-grade NAT: your Internet provider shares one public IPv4 address among "
-    "several customers, so no IPv4 connection from the Internet reaches this machine.",
+    "Your Internet provider shares one public IPv4 address among several customers (carrier-grade NAT, "
+    "{wan}), so no IPv4 connection from the Internet reaches this machine.",
     "Use a dns-01 route, which needs no open port, or ask your Internet provider for a public address.",
 )
 NAT_CGNAT_IPV6: Final = Text(
@@ -145,8 +145,8 @@ OUTSIDE_FAILED: Final = Text(
 )
 OUTSIDE_PROVIDER: Final = Text(
     "port-80-outside",
-    "Port {port} of {address} is closed from outside, even though the router forwards it to this machine and port "
-    "{other_port} is open: your Internet provider probably blocks it.",
+    "Port {port} of {address} is closed from outside, even though the router forwards it and port "
+    "{other_port} is open. Your Internet provider probably blocks it.",
     "Use a dns-01 route, which needs no open port, or ask your Internet provider to open port {port}.",
 )
 OUTSIDE_HALF: Final = Text(
@@ -158,7 +158,7 @@ OUTSIDE_HALF: Final = Text(
 OUTSIDE_NOTHING_HERE: Final = Text(
     "port-80-outside",
     "The outside helper got no answer from port {port} of {address}, but nothing listened on this machine either.",
-    "Run dnsrenew doctor as a user that is allowed to open port {port}, such as root.",
+    "Run `dnsrenew doctor` as a user that is allowed to open port {port}, such as root.",
 )
 OUTSIDE_FOREIGN: Final = Text(
     "port-80-outside",
@@ -179,7 +179,7 @@ HELPER_NONSENSE: Final = Text(
 HELPER_BUSY: Final = Text(
     "port-80-outside",
     "The helper ({helper}) receives too many requests, so dnsrenew cannot tell whether port {port} is open.",
-    "Run dnsrenew doctor again in a minute.",
+    "Run `dnsrenew doctor` again in a minute.",
 )
 HELPER_PROXIED: Final = Text(
     "port-80-outside",
@@ -190,7 +190,7 @@ HELPER_PROXIED: Final = Text(
 # ── dnsrenew doctor --serve-probe ───────────────────────────────────────────────────────
 
 PROBE_ADDRESS: Final = Text(
-    "probe-address", "{value} is not an address to listen on", "Write HOST:PORT, such as :8090 for all addresses."
+    "probe-address", "{value} is not an address to listen on.", "Write HOST:PORT, such as :8090 for all addresses."
 )
 PROBE_PORT: Final = Text(
     "probe-address",

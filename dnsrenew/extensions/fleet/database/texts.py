@@ -51,7 +51,7 @@ BAD_ADDRESS: Final = Text(
 BAD_PARAMETER: Final = Text(
     "store-bad-path",
     "A parameter in the address of the database is not valid: {reason}.",
-    "Correct `store`.",
+    "Correct this parameter in `store`.",
 )
 NO_PACKAGE: Final = Text(
     "store-extra-missing",
@@ -137,7 +137,7 @@ NEWER: Final = Text(
     "store-newer",
     "A newer version of dnsrenew created the tables in the database {database} at {server} (version {found}; this "
     "one supports {version}).",
-    "Upgrade dnsrenew on this machine.",
+    "Update dnsrenew on this machine.",
 )
 NO_PLACE: Final = Text(
     "store-schema",

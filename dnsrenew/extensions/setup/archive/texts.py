@@ -16,7 +16,7 @@ EXPORT_EXISTS: Final = Text(
 EXPORT_OF_DATABASE: Final = Text(
     "export-database",
     "The store is the database {store}, but an export works only with a folder.",
-    "Write it to a folder with dnsrenew fleet dump FOLDER, or back up the database with pg_dump.",
+    "Write it to a folder with `dnsrenew fleet dump FOLDER`, or back up the database with pg_dump.",
 )
 EXPORT_UNWRITABLE: Final = Text(
     "export-unwritable",
@@ -47,26 +47,26 @@ UNREADABLE: Final = Phrase("it cannot be read: {reason}")
 TOO_LARGE: Final = Phrase("it is larger than {limit} MiB")
 TOO_LONG: Final = Phrase("its path is too long for the archive, or not valid Unicode")
 TEMPORARY: Final = Phrase(
-    "it belongs to a run that is in progress or was interrupted; the next dnsrenew renew completes it"
+    "it belongs to a run that is in progress or was interrupted; the next `dnsrenew renew` completes it"
 )
-DAMAGED_CERTIFICATE: Final = Phrase("it is damaged; dnsrenew renew obtains a new one")
+DAMAGED_CERTIFICATE: Final = Phrase("it is damaged; `dnsrenew renew` obtains a new one")
 
 # ── restore ─────────────────────────────────────────────────────────────────────────────
 
 ARCHIVE_UNREADABLE: Final = Text(
     "restore-unreadable",
     "{file} cannot be read: {reason}.",
-    "Use a file that dnsrenew export has written.",
+    "Use a file that `dnsrenew export` has written.",
 )
 NO_ARCHIVE: Final = Text(
     "restore-damaged",
     "{file} is not a file that dnsrenew has exported.",
-    "Use a file that dnsrenew export has written.",
+    "Use a file that `dnsrenew export` has written.",
 )
 FOREIGN_ARCHIVE: Final = Text(
     "restore-damaged",
-    "{file} contains files that dnsrenew export does not write. Nothing was restored.",
-    "Use a file that dnsrenew export has written.",
+    "{file} contains files that `dnsrenew export` does not write. Nothing was restored.",
+    "Use a file that `dnsrenew export` has written.",
 )
 DAMAGED: Final = Text(
     "restore-damaged",
@@ -102,5 +102,5 @@ CONFIG_UNWRITABLE: Final = Text(
 STORE_IN_URL: Final = Text(
     "restore-damaged",
     "The configuration in {file} uses a database as its store. Nothing was restored.",
-    "Restore an export of a folder, then run dnsrenew fleet load FOLDER.",
+    "Restore an export of a folder, then run `dnsrenew fleet load FOLDER`.",
 )

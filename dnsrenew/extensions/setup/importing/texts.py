@@ -197,12 +197,12 @@ CERTIFICATE_KEPT: Final = Text(
 CERTIFICATE_UNUSABLE: Final = Text(
     "import-certificate-unusable",
     "The certificate {name} was not imported: {reason}",
-    "Run dnsrenew renew to obtain a new one.",
+    "Run `dnsrenew renew` to obtain a new one.",
 )
 TERMS: Final = Text(
     "import-terms",
     "No account was found, so you have not agreed to the terms of service of the CA yet.",
-    "Read them and add `agree_terms = true` to the configuration; dnsrenew check shows their address.",
+    "Read them and add `agree_terms = true` to the configuration; `dnsrenew check` shows their address.",
 )
 
 # ── errors ──────────────────────────────────────────────────────────────────────────────
@@ -264,8 +264,8 @@ UNWRITABLE: Final = Text(
 STEP_COMPLETE: Final = Phrase("Complete the configuration: {mistake}")
 STEP_PLACEHOLDER: Final = Phrase("In {path}, replace change-me with the values of the missing options.")
 STEP_MANUAL: Final = Phrase(
-    "In {path}, replace the account manual in the routes of {names} with your DNS host: dnsrenew providers NAME "
-    "prints its block, dnsrenew init in an empty folder asks for it."
+    "In {path}, replace the account manual in the routes of {names} with your DNS host: `dnsrenew "
+    "providers NAME` prints its block, `dnsrenew init` in an empty folder asks for it."
 )
 STEP_MANUAL_ROUTE: Final = Phrase("In {path}, replace the route of {name} that uses the account manual with: {route}")
 STEP_PORT_ROUTE: Final = Phrase(
@@ -273,20 +273,20 @@ STEP_PORT_ROUTE: Final = Phrase(
     "open port."
 )
 STEP_PORT_ACCOUNT: Final = Phrase(
-    "{name} can be renewed only if port {port} is open. If it is closed, add a DNS account (dnsrenew providers "
-    'NAME prints its block, dnsrenew init in an empty folder asks for it), and {{ challenge = "dns-01" }} to its '
-    "routes."
+    "{name} can be renewed only if port {port} is open. If it is closed, add a DNS account (`dnsrenew "
+    "providers NAME` prints its block, `dnsrenew init` in an empty folder asks for it), and {{ challenge = "
+    '"dns-01" }} to its routes.'
 )
 STEP_PORT_INIT: Final = Phrase(
-    "{name} can be renewed only if port {port} is open. If it is closed, delete {path} and run dnsrenew "
-    "init{config}: it finds HFS, and asks for your DNS host."
+    "{name} can be renewed only if port {port} is open. If it is closed, delete {path} and run `dnsrenew "
+    "init{config}`: it finds HFS, and asks for your DNS host."
 )
 STEP_MANUAL_INIT: Final = Phrase(
-    "{names} cannot be renewed yet. Delete {path} and run dnsrenew init{config}: it finds HFS, and asks for your "
-    "DNS host."
+    "{names} cannot be renewed yet. Delete {path} and run `dnsrenew init{config}`: it finds HFS, and asks "
+    "for your DNS host."
 )
 STEP_ADD: Final = Phrase(
-    "Add the tables of {names}, which are shown above, to {path}, then run dnsrenew import{option} again."
+    "Add the tables of {names}, which are shown above, to {path}, then run `dnsrenew import{option}` again."
 )
 STEP_DEPLOY: Final = Phrase("Write the new files for your servers: dnsrenew deploy{config}")
 STEP_LINE: Final = Phrase("In line {line} of {file}, write: {new}")
@@ -296,7 +296,7 @@ STEP_FOLDER: Final = Phrase(
 STEP_TEST: Final = Phrase("Check the configuration of {server}: {command}")
 STEP_RELOAD: Final = Phrase("Reload {server}: {command}")
 STEP_AGAIN: Final = Phrase(
-    "Run dnsrenew import{option} again: when every server uses its new files, it shows how to stop {tool}."
+    "Run `dnsrenew import{option}` again: when every server uses its new files, it shows how to stop {tool}."
 )
 STEP_STOP_UNKNOWN: Final = Phrase(
     "No timer, unit or crontab that runs {tool} on {folder} was found. Find out how it is started, and stop it."
@@ -307,7 +307,7 @@ STEP_STOP_UNKNOWN_LATER: Final = Phrase(
 )
 WITHHELD_NOTHING: Final = Phrase("Nothing was imported.")
 WITHHELD_LINES: Final = Phrase("Servers use the files of {tool}: {files}.")
-SEEN_NOT_STORED: Final = Phrase("The store has no certificate {name}: run dnsrenew renew {name}.")
+SEEN_NOT_STORED: Final = Phrase("The store has no certificate {name}: run `dnsrenew renew {name}`.")
 SEEN_UNREADABLE: Final = Phrase("dnsrenew could not compare the served certificates with the store: {reason}")
 SEEN_NOWHERE: Final = Phrase(
     "No server configuration contains {path}: add it there, or remove the entry from `deploy` of {name} if no "
@@ -322,12 +322,13 @@ SEEN_NO_TLS: Final = Phrase(
     "{reason}. Start the server, or correct `verify` in `deploy`."
 )
 SEEN_OTHER: Final = Phrase(
-    "{address} serves another certificate instead of the stored one of {name}: run dnsrenew deploy {name}, then "
-    "reload {server}."
+    "{address} serves another certificate instead of the stored one of {name}: run `dnsrenew deploy "
+    "{name}`, then reload {server}."
 )
 SEEN_SAME: Final = Phrase(
-    "{address} serves {name}, but the old and the new files contain the same certificate, so dnsrenew cannot tell "
-    "whether {server} has loaded its new configuration: run dnsrenew deploy --force {name}, or restart it."
+    "{address} serves {name}, but the old and the new files contain the same certificate. So dnsrenew "
+    "cannot tell whether {server} has loaded its new configuration: run `dnsrenew deploy --force {name}`, "
+    "or restart it."
 )
 STEP_STOP: Final = Phrase("Stop {tool}: {command}")
 STEP_STOP_LINE: Final = Phrase("Stop {tool}: remove its line from {source}.")
@@ -417,7 +418,7 @@ CADDY_WILDCARD: Final = Text(
 CADDY_RENEWS: Final = Text(
     "import-caddy-line",
     "Caddy keeps renewing {name} until its site uses the new files.",
-    "Run dnsrenew deploy, replace `tls` in the site with this line, and reload Caddy: tls {certificate} {key}",
+    "Run `dnsrenew deploy`, replace `tls` in the site with this line, and reload Caddy: tls {certificate} {key}",
 )
 SELF_SIGNED: Final = Text(
     "import-not-understood",

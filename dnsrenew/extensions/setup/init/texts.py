@@ -263,7 +263,7 @@ SERVER_MISSPELT: Final = Text(
 SERVER_CLOSED: Final = Text(
     "init-answer-wrong",
     "dnsrenew cannot deploy to {server} as this user: {reason}.",
-    "Run dnsrenew init as root, or answer none.",
+    "Run `dnsrenew init` as root, or answer none.",
 )
 SERVER_TAKEN: Final = Text(
     "init-answer-wrong",
@@ -316,14 +316,14 @@ ANSWERS_MISSING: Final = Text(
 CONFIG_EXISTS: Final = Text(
     "init-config-exists",
     "There already is a configuration: {path}.",
-    "Run dnsrenew init in a terminal to add a certificate to it, or write another one with --config FILE.",
+    "Run `dnsrenew init` in a terminal to add a certificate to it, or write another one with --config FILE.",
 )
 INIT_STOPPED: Final = Text(
     CANCELLED.code,
     "Stopped; no configuration was written.",
     "Your answers (not the secrets) are kept and offered next time.",
 )
-INIT_STOPPED_NEW: Final = Text(CANCELLED.code, INIT_STOPPED.message, "Run dnsrenew init again.")
+INIT_STOPPED_NEW: Final = Text(CANCELLED.code, INIT_STOPPED.message, "Run `dnsrenew init` again.")
 ASK_APPEND: Final = Phrase("There already is a configuration, {path}. Add a certificate to it?")
 HELP_APPEND: Final = Phrase(
     "All its lines stay. The new certificate, and its DNS account if it is a new one, are added at the end. If you "
@@ -342,10 +342,10 @@ SET_OTHERWISE: Final = Text(
 TERMS_NOT_THERE: Final = Text(
     "init-config-exists",
     "The configuration {path} does not agree to the terms of service of a CA, and init does not change existing lines.",
-    "Add agree_terms = true at the top of the file, then run dnsrenew init again.",
+    "Add agree_terms = true at the top of the file, then run `dnsrenew init` again.",
 )
 CHANGED_MEANWHILE: Final = Text(
-    "init-unwritable", "{path} was changed while you answered the questions.", "Run dnsrenew init again."
+    "init-unwritable", "{path} was changed while you answered the questions.", "Run `dnsrenew init` again."
 )
 UNWRITABLE: Final = Text(
     "init-unwritable",
