@@ -14,14 +14,12 @@ from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError, about
 from dnsrenew.renewal import due, history
-from dnsrenew.renewal.due import Due, RunOptions, check_due, why
+from dnsrenew.renewal.due import Due, Run, check_due, why
 
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
     from dnsrenew.renewal.renew import Renewals
     from dnsrenew.renewal.services import Services
-    from dnsrenew.store import State, Store
+    from dnsrenew.store import State
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
 """Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
@@ -53,17 +51,8 @@ class LazyServices:
                 self._value.close()
 
 
-class Batch(Frozen):
-    """One run over many certificates.
-
-    :ivar get_services: called only if there is something to do.
-    """
-
-    config: Config
-    store: Store
-    get_services: Callable[[], Services]
-    context: Context
-    options: RunOptions
+class Batch(Run):
+    """One run over many certificates: what is due, and the outcome of each."""
 
     def go(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
         """Clean up after killed runs, poll renewal information, renew what is due; return the outcomes in order.
@@ -120,7 +109,7 @@ class Batch(Frozen):
     def _renewals(self) -> Renewals:
         from dnsrenew.renewal.renew import Renewals  # slow to load, and not needed while nothing is due
 
-        return Renewals(self.config, self.store, self.get_services, self.context, self.options)
+        return Renewals(**vars(self))
 
     # ── what is due, before the locks ───────────────────────────────────────────────────
 

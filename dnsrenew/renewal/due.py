@@ -219,29 +219,19 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
 # What a failed certificate depended on, as a number: after an edit, it is tried again at once.
 
 
-class Fingerprints(Frozen):
-    """The fingerprints of the certificates of a configuration, under the key of the store."""
+def fingerprint(config: Config, store: Store, spec: CertificateSpec, failed: State) -> int | None:
+    """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
 
-    config: Config
-    store: Store
-
-    def of(self, spec: CertificateSpec, failed: State) -> int | None:
-        """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
-
-        :param failed: the state, whose last failure names the DNS accounts that were tried.
-        """
-        try:
-            key = self.store.fingerprint_key()
-        except errors.StoreError:  # without the key, no edit ends a wait
-            return None
-        return self.config.fingerprint_of(spec, key, history.accounts_tried(failed))
+    :param failed: the state, whose last failure names the DNS accounts that were tried.
+    """
+    try:
+        key = store.fingerprint_key()
+    except errors.StoreError:  # without the key, no edit ends a wait
+        return None
+    return config.fingerprint_of(spec, key, history.accounts_tried(failed))
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
-
-
-def _unknown_fingerprint(_spec: CertificateSpec, _failed: State) -> int | None:
-    return None
 
 
 class RunOptions(Frozen, kw_only=True):
@@ -266,7 +256,20 @@ class RunOptions(Frozen, kw_only=True):
     deploy: bool = True
     wait: float = 0
     asked_by: str = ""
-    fingerprint: Callable[[CertificateSpec, State], int | None] = _unknown_fingerprint
+    fingerprint: Callable[[CertificateSpec, State], int | None] = lambda _spec, _failed: None
+
+
+class Run(Frozen):
+    """A run over many certificates.
+
+    :ivar get_services: called only if there is something to do.
+    """
+
+    config: Config
+    store: Store
+    get_services: Callable[[], Services]
+    context: Context
+    options: RunOptions
 
 
 # ── check due ──────────────────────────────────────────────────────────────────────────

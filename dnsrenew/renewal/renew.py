@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -22,20 +22,18 @@ from dnsrenew.base import threads, x509
 from dnsrenew.base.checks import denials
 from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, grouped, replace
+from dnsrenew.base.values import grouped, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.challenges.solver import Placements, Value
-from dnsrenew.config import Config
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, ProviderError, StoreError
 from dnsrenew.renewal import deploying, due, failure, port_programs, renewal_info, resume, texts
-from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, stopped_by
+from dnsrenew.renewal.due import Due, Job, Run, RunOptions, check_due, outcome, stopped_by
 from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
-from dnsrenew.renewal.services import Services
-from dnsrenew.store import State, Store
+from dnsrenew.store import State
 from dnsrenew.store.zone_locks import ZoneLocks
 
 
@@ -330,14 +328,8 @@ _LAST_SECONDS: Final = 5.0
 """Seconds that each certificate has to withdraw what it published after a cancel."""
 
 
-class Renewals(Frozen):
+class Renewals(Run):
     """What a :class:`Batch` does when something is due, or left by a killed run."""
-
-    config: Config
-    store: Store
-    get_services: Callable[[], Services]
-    context: Context
-    options: RunOptions
 
     def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
         """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""

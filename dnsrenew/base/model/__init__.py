@@ -197,13 +197,11 @@ class Outcome(Frozen, kw_only=True, public=True):
         return json_fields(self)
 
 
-class RenewalFailed(DnsRenewError):
+class RenewalFailed(DnsRenewError, public=True):
     """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
 
     ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
     """
-
-    __module__ = "dnsrenew"
 
     attempts: tuple[Attempt, ...]
     """Every route that was tried or skipped, in order."""
