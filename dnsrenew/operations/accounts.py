@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from dnsrenew.acme import CAClient
+from dnsrenew.base.model.spec import json_fields
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
@@ -36,8 +37,7 @@ class AccountStatus(Frozen, kw_only=True, public=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        error = None if self.error is None else self.error.to_dict()
-        return {**vars(self), "contact": list(self.contact), "error": error}
+        return json_fields(self)
 
 
 class CaWork(Frozen):

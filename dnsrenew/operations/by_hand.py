@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
@@ -28,10 +29,7 @@ from dnsrenew.store.pending_orders import SigningRequest
 from dnsrenew.store.state import Meta, lacks_key
 from dnsrenew.store.zone_locks import ZoneLocks
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    Working = Callable[[Context], AbstractContextManager[Services]]
+Working = Callable[[Context], AbstractContextManager[Services]]
 
 
 class _Checked(Frozen, hidden=("key_pem",)):

@@ -134,15 +134,15 @@ class Batch(Run):
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
                 state = self.store.read_state(spec.name)
                 found = self._check_due(spec, state)
-            if isinstance(found, Outcome) and self._is_asker_news(state):
+            if isinstance(found, Due):
+                return found
+            if self._is_asker_news(state):
                 self._note_asker(spec, state)
-            if isinstance(found, Outcome) and found.status == "not-due" and state.last_failure is not None:
+            if found.status == "not-due" and state.last_failure is not None:
                 self._forget_failure(spec, state)
-            if isinstance(found, Outcome) and spec.deploy:
-                return self._check_deployed(spec, state, found)
+            return self._check_deployed(spec, state, found) if spec.deploy else found
         except StoreError:
             return None  # as in _read
-        return found
 
     def _is_asker_news(self, state: State) -> bool:
         """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""

@@ -45,14 +45,14 @@ _LAST_SECONDS: Final = 5.0
 """Seconds that deployments may take to end after Ctrl-C."""
 
 
-def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
-    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at."""
-    return _any_pending(spec, entry_ids(spec.deploy), state, store)
+def is_pending(spec: CertificateSpec, state: State, store: Store, ids: Sequence[str] = ()) -> bool:
+    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at.
 
-
-def _any_pending(spec: CertificateSpec, ids: Sequence[str], state: State, store: Store) -> bool:
+    :param ids: those of the entries, where they are made already.
+    """
     if state.version is None:
         return False
+    ids = ids or entry_ids(spec.deploy)
     options = (one.options if isinstance(one, Deployment) else {} for one in spec.deploy)
     return any(_is_pending(state, one, each, store) for one, each in zip(ids, options, strict=True))
 
@@ -99,7 +99,7 @@ def settled(spec: CertificateSpec, state: State, store: Store) -> tuple[Deployme
     A run with ten thousand certificates asks this for each: it makes the ids once, and one ``lstat`` for each file.
     """
     ids = entry_ids(spec.deploy)
-    if _any_pending(spec, ids, state, store) or _any_moved(ids, state):
+    if is_pending(spec, state, store, ids) or _any_moved(ids, state):
         return None
     return tuple(_not_tried(result_of(state.deployments[one])) for one in ids if one in state.deployments)
 

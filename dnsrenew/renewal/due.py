@@ -348,11 +348,7 @@ def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
 _KINDS: Final[Mapping[str, type[errors.DnsRenewError]]] = {
-    kind: getattr(errors, kind)
-    for kind in (
-        *("ProviderError", "DnsError", "PropagationError", "ChallengeError"),
-        *("CAError", "SecretError", "ConfigError"),
-    )
+    kind.__name__: kind for kind in (*errors.AttemptError.__subclasses__(), errors.SecretError, errors.ConfigError)
 }
 """The classes that the error of a failed run may have."""
 
@@ -370,16 +366,22 @@ def outcome(
 ) -> Outcome:
     """Return the outcome of one certificate: its current state, and what happened.
 
+    :param state: None: it cannot be read.
     :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
     """
     warnings = _warnings(spec, state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
+    found = in_current(spec.name, store) if state is None else state
+    if found is None:  # it may exist, so it is not called missing
+        return Outcome(reason=None, **more)
     if state is None:
-        return _unread(spec, store, context, more)
+        reason = why_due(spec, found, context.clock.now(), whole=True)
     # A damaged certificate counts as missing. Where nothing is due, it was checked before.
-    if state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
+    elif state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
         return Outcome(reason=reason or "missing", **more)
-    return _with_facts(spec, store, state, reason, more)
+    at = next_renewal(spec, found)
+    more |= {name: getattr(found, name) for name in ("issuer", "serial", "not_before", "not_after")}
+    return Outcome(reason=reason or next_reason(found, at), next_renewal=at, path=store.current(spec.name), **more)
 
 
 def _exists(name: str, store: Store, state: State) -> bool:
@@ -388,22 +390,6 @@ def _exists(name: str, store: Store, state: State) -> bool:
         return store.is_whole(name, state)
     except errors.StoreError:
         return True
-
-
-def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[str, Any]) -> Outcome:
-    """Return the outcome of a certificate whose state cannot be read. It may exist, so it is not called missing."""
-    found = in_current(spec.name, store)
-    if found is None:
-        return Outcome(reason=None, **more)
-    return _with_facts(spec, store, found, why_due(spec, found, context.clock.now(), whole=True), more)
-
-
-def _with_facts(
-    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason | None, more: dict[str, Any]
-) -> Outcome:
-    at = next_renewal(spec, state)
-    more |= {name: getattr(state, name) for name in ("issuer", "serial", "not_before", "not_after")}
-    return Outcome(reason=reason or next_reason(state, at), next_renewal=at, path=store.current(spec.name), **more)
 
 
 def in_current(name: str, store: Store) -> State | None:

@@ -74,11 +74,10 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
     if job.options.dry_run or _is_for_a_server(attempts):
         return job.outcome("failed", error=error, attempts=attempts), job.state
 
+    known = {"ordered": planner.has_ordered, "attempts": attempts, "retry_after": after}
+
     def remember(state: State) -> State:
-        failed = _failed(
-            job, state, error=error, now=now, ordered=planner.has_ordered, attempts=attempts, retry_after=after
-        )
-        return planner.with_route_history(failed, now)
+        return planner.with_route_history(_failed(job, state, error=error, now=now, **known), now)
 
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error itself
