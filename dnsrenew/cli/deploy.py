@@ -16,7 +16,7 @@ from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
@@ -40,21 +40,15 @@ def deploy(invocation: Invocation) -> int:
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
-class DeployProgress:
+class DeployProgress(PlainProgress):
     """A listener that shows which deployment has begun, and warnings."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._progress = PlainProgress(terminal)
 
     def __call__(self, event: Event) -> None:
         """Show the event."""
-        if event.kind == "warning":
-            self._progress.write_warning(event)
-        elif event.kind in {"lock-waiting", "deploy-waiting"}:
-            self._progress(event)
-        elif event.kind == "deploy-started":
-            self._terminal.write_info(dim(texts.DEPLOYING.format(name=event.certificate, **event.data)))
+        if event.kind == "deploy-started":
+            self.terminal.write_info(dim(texts.DEPLOYING.format(name=event.certificate, **event.data)))
+        elif event.kind in {"warning", "lock-waiting", "deploy-waiting"}:
+            super().__call__(event)
 
 
 def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bool = False) -> None:

@@ -163,14 +163,12 @@ class LiveProgress(Progress):
         if self.several or len(servers) > 8:
             return [f"      {summary(servers)}"]
         names = [describe_server(server) for server in servers]
-        longest = max(formatting.width(name) for name in names)
         lines = []
-        for server, name in zip(servers, names, strict=True):
+        for server, name, wide in zip(servers, names, formatting.padded(names), strict=True):
             state = str(server.get("state"))
             detail = "" if state == "agrees" else say(server.get("detail") or "")
             mark = _STATES.get(state, dim("…"))
-            rest = f"{' ' * (longest - formatting.width(name))}  {dim(detail)}" if detail else ""
-            lines.append(f"      {mark} {name}{rest}")
+            lines.append(f"      {mark} {wide}  {dim(detail)}" if detail else f"      {mark} {name}")
         return lines
 
 

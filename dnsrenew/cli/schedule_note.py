@@ -98,23 +98,20 @@ class ScheduleSearch:
     """Finds out, while a run waits for the CA, what renews automatically."""
 
     def __init__(self, config: Config) -> None:
-        self._search = partial(active_schedule, config)
+        self.config = config
         self._task: Task[ActiveSchedule] | None = None
 
-    def start(self) -> None:
+    def start(self) -> Task[ActiveSchedule]:
         """Begin the search, if it has not begun."""
-        self._task = self._task or threads.start(self._search)
+        self._task = self._task or threads.start(partial(active_schedule, self.config))
+        return self._task
 
     def result(self) -> ActiveSchedule:
-        """Return what was found; search now if the search has not begun.
-
-        It does not notice a cancel: the search has time limits of its own.
-        """
-        if self._task is None:
-            return self._search()
-        while not self._task.done.wait(threads.SLICE):
+        """Return what was found; it does not notice a cancel: the search has time limits of its own."""
+        task = self.start()
+        while not task.done.wait(threads.SLICE):
             pass
-        return self._task.result()
+        return task.result()
 
 
 def nothing_renews() -> str:

@@ -286,7 +286,7 @@ def _deploy(
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
-            return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
+            return deploying.deploy_pending(spec, known, state, store, context, which="all" if force else "missing")
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, cause = stopped_by(error, context)
         return outcome(spec, store, state, status, context, error=cause)
