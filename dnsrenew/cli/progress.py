@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import first_sentence
 from dnsrenew.base.names import relative
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, Terminal, yellow
@@ -140,14 +140,12 @@ def _states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str],
 
 def summary(servers: Sequence[Mapping[str, Any]]) -> str:
     """Return which name servers are updated and which are not."""
-    by_state: dict[str, list[str]] = {}
-    for server in servers:
-        by_state.setdefault(str(server.get("state")), []).append(describe_server(server))
+    by_state = grouped(servers, lambda server: str(server.get("state")))
     parts = []
     if waiting := by_state.get("waiting"):
-        parts.append(texts.SERVERS_NOT_UPDATED.format(servers=formatting.listed(waiting)))
+        parts.append(texts.SERVERS_NOT_UPDATED.format(servers=formatting.listed(map(describe_server, waiting))))
     if silent := by_state.get("unreachable"):
-        parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(silent)))
+        parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(map(describe_server, silent))))
     template = texts.ONE_SERVER_UPDATED if len(servers) == 1 else texts.SERVERS_UPDATED
     parts.append(template.format(count=len(by_state.get("agrees", ())), total=len(servers)))
     return texts.CLAUSES.join(parts)
