@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
-from dnsrenew.base.model import Certificate, rfc3339
+from dnsrenew.base.model import Certificate, Result, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.texts import NO_PRIVATE_KEY
 from dnsrenew.base.validation import nearest, shown_key
@@ -36,7 +36,7 @@ REASONS: Final = {
 Signed = Literal["account", "certificate"]
 
 
-class Revocation(Frozen, kw_only=True, public=True):
+class Revocation(Result, kw_only=True, public=True):
     """The result of a revocation."""
 
     name: str
@@ -51,10 +51,6 @@ class Revocation(Frozen, kw_only=True, public=True):
     """The certificate was revoked before; the CA then ignored the new reason."""
     signed_by: Literal["account", "certificate"]
     """The key that signed the request: that of the account or that of the certificate."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return dict(vars(self))
 
 
 Read = Callable[[Signed], tuple[str, PrivateKey | None]]
