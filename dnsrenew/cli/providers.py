@@ -152,12 +152,16 @@ def _table(
         room = columns - names - 2 * len(_GAP)
         longest = max(formatting.width(word) for row in rows for word in row[2].split() or [""])
         titles = min(titles, max(room - needs, min(room // 2, room - longest), 16))
-    lines = [(head[0], head[1].ljust(titles), head[2])]
-    for name, title, need in found:
-        needed = map(dim, _wrapped(need, names, titles, columns))
-        lines += zip_longest([name], formatting.wrap(title, titles), needed, fillvalue="")
-    first, *others = formatting.aligned(lines)
-    return [bold(first), *others, "", *map(dim, formatting.wrap(hint, columns))]
+    lines = []
+    for row in rows:
+        wrapped = zip_longest([row[0]], formatting.wrap(row[1], titles), _wrapped(row[2], names, titles, columns))
+        for name, title, need in wrapped:
+            padded = (name or "") + " " * (names - formatting.width(name or ""))
+            start = f"{padded}{_GAP}{title or ''}"
+            padding = " " * (names + len(_GAP) + titles - formatting.width(start))
+            shown = need if row is head else dim(need or "")
+            lines.append(f"{start}{padding}{_GAP}{shown}" if need else start)
+    return [bold(lines[0]), *lines[1:], "", *map(dim, formatting.wrap(hint, columns))]
 
 
 def _wrapped(needs: str, names: int, titles: int, columns: int | None) -> list[str]:
