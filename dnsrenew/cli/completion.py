@@ -12,6 +12,7 @@ from typing import Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands
+from dnsrenew.cli.arguments import values_of
 from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GROUPS
 from dnsrenew.cli.invocation import Invocation
@@ -171,12 +172,7 @@ def _orphans(typed: _Typed) -> Iterable[Candidate]:
 
 def _config(words: Sequence[str]) -> Config:
     """Return the configuration that the command would read; no secret is resolved."""
-    path = None
-    for position, word in enumerate(words):
-        if word == "--config":
-            path = words[position + 1]
-        elif word.startswith("--config="):
-            path = word.removeprefix("--config=")
+    path = next(iter(values_of("--config", words)), None)
     return Config.find(path, insist="--insist" in words)
 
 

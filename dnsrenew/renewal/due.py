@@ -491,6 +491,13 @@ class Job(Frozen):
         ends, ours = self.state.not_after, self.state.ca == ca
         return ours and not self.options.dry_run and ends is not None and self.context.clock.now() < ends
 
+    def refusal(self, ca: str, *, replaces: bool = False) -> errors.CAError | None:
+        """Return why the CA would refuse an order now, as far as the ledger knows."""
+        if self.options.now:
+            return None
+        ledger, names, attended = self.services.ledger(ca), self.spec.identifiers, self.options.attended
+        return ledger.may_order(names, replaces=replaces, expires=self.state.not_after, attended=attended)
+
     def outcome(self, status: OutcomeStatus, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this renewal."""
         stored = state or self.state

@@ -161,11 +161,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
 
 def _refusal(job: Job, ca: str) -> CAError | None:
     """Return why the CA would refuse any request or an order for these names now, as far as the ledger knows."""
-    if job.options.now:
-        return None
-    ledger, expires, attended = job.services.ledger(ca), job.state.not_after, job.options.attended
-    held = ledger.may_begin(expires=expires)
-    return held or ledger.may_order(job.spec.identifiers, expires=expires, attended=attended)
+    held = None if job.options.now else job.services.ledger(ca).may_begin(expires=job.state.not_after)
+    return held or job.refusal(ca)
 
 
 def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
@@ -230,13 +227,9 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     ca = job.services.ca(ca_name)
     replaces = renewal_info.replaced_cert_id(job, ca_name)
-    if not job.options.now:
-        ledger, replaced = job.services.ledger(ca_name), replaces is not None
-        blocked = ledger.may_order(
-            spec.identifiers, replaces=replaced, expires=job.state.not_after, attended=job.options.attended
-        )
-        if blocked is not None:
-            raise blocked
+    blocked = job.refusal(ca_name, replaces=replaces is not None)
+    if blocked is not None:
+        raise blocked
     end = _wanted_end(job)
     order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile, not_after=end)
     attempt.orders += 1

@@ -60,6 +60,7 @@ __all__ = [
     "RenewalFailed",
     "RenewalReason",
     "Resolver",
+    "Result",
     "Route",
     "RouteTaken",
     "StoreAddress",
