@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -105,15 +105,20 @@ def rollback(invocation: Invocation) -> int:
 
     :raises ConfigError: there is no such certificate.
     """
-    terminal, options = invocation.terminal, invocation.options
-    renewer = invocation.renewer(invocation.config(), DeployProgress(terminal))
+    options = invocation.options
+    renewer = invocation.renewer(invocation.config(), DeployProgress(invocation.terminal))
     deploy, wait = not options.no_deploy, options.wait
     outcome = invocation.work(renewer.rollback, options.name, to=options.to, deploy=deploy, wait=wait)
-    now = invocation.clock.now()
+    return _show(invocation, outcome, _rollback_lines)
+
+
+def _show(invocation: Invocation, outcome: Outcome, lines: Callable[[Outcome, datetime, int | None], list[str]]) -> int:
+    """Show what became of one certificate, and of its deployments; return the exit status."""
+    terminal, now = invocation.terminal, invocation.clock.now()
     stopped = {} if outcome.error is None else {"error": outcome.error.to_dict()}
     terminal.write_document({"outcomes": [outcome.to_dict()], **stopped})
     if outcome.error is None and not (terminal.json or terminal.quiet):
-        terminal.write_result("\n".join(_rollback_lines(outcome, now, terminal.out.size()[0])))
+        terminal.write_result("\n".join(lines(outcome, now, terminal.out.size()[0])))
     results(invocation, [outcome], headless=True)
     return exit_status([outcome], now, invocation.signals.status)
 
@@ -145,19 +150,13 @@ def install(invocation: Invocation) -> int:
     :raises ConfigError: a file cannot be read, has no usable key, or there is no terminal to ask at.
     :raises DnsRenewError: the certificate is wrong, or the user does not want an older one.
     """
-    terminal, options = invocation.terminal, invocation.options
+    options = invocation.options
     if options.certificate is None:
         raise usage(texts.CERTIFICATE_FILE_MISSING, _COMMAND)
     certificate = _read("--certificate", options.certificate)
     key = None if options.key is None else _read("--key", options.key)
-    config = invocation.config()
-    renewer = invocation.renewer(config, DeployProgress(terminal))
-    outcome = _install(invocation, renewer, certificate, key)
-    terminal.write_document({"outcomes": [outcome.to_dict()]})
-    if not (terminal.json or terminal.quiet):
-        terminal.write_result("\n".join(_install_lines(outcome, invocation.clock.now(), terminal.out.size()[0])))
-    results(invocation, [outcome], headless=True)
-    return exit_status([outcome], invocation.clock.now(), invocation.signals.status)
+    renewer = invocation.renewer(invocation.config(), DeployProgress(invocation.terminal))
+    return _show(invocation, _install(invocation, renewer, certificate, key), _install_lines)
 
 
 def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: bytes | None) -> Outcome:

@@ -394,7 +394,7 @@ def table(heads: Row, rows: Sequence[Row], columns: int | None) -> list[str] | N
         lines = formatting.aligned(_without(whole, dropped))
         if columns is None or _width(lines) <= columns:
             return lines
-    return None if unused else _narrowed(_without(whole, {_ROUTE}), columns)
+    return None if unused else _narrowed(_without(whole, {_ROUTE}), columns or 0)
 
 
 def _narrowed(rows: Sequence[Row], columns: int) -> list[str] | None:
