@@ -9,6 +9,7 @@ from typing import Final
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
+from dnsrenew.base.values import grouped
 from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.command_types import Runner
@@ -19,7 +20,6 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.schedule import schedule
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.errors import DnsRenewError
 from dnsrenew.operations import accounts
 from dnsrenew.operations import revoke as stored
 from dnsrenew.operations.accounts import AccountStatus
@@ -218,12 +218,10 @@ def _removed(result: CleanupResult, columns: int | None) -> list[str]:
 
 def _kept(result: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:
     """Return the remaining values, grouped by error, with the error and its fix."""
-    by_error: dict[str, tuple[DnsRenewError, list[WrittenValue]]] = {}
-    for value, error in result.kept:
-        by_error.setdefault(error.message, (error, []))[1].append(value)
     lines: list[str] = []
-    for error, kept in by_error.values():
-        lines += _values(kept, texts.VALUES_KEPT, red("✗"), columns)
+    for kept in grouped(result.kept, lambda each: each[1].message).values():
+        _, error = kept[0]
+        lines += _values([value for value, _ in kept], texts.VALUES_KEPT, red("✗"), columns)
         lines += error_text.lines(error, columns, "  ")
         lines += [dim(error_text.details(error))] if verbose else []
     return lines

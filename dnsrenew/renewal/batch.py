@@ -95,7 +95,7 @@ class Batch(Run):
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
-            done = self._renewals().renew(spec, found, None, self.options)
+            done = self._renewals().renew(spec, found)
         if done.status != "locked":  # the caller looks again and again
             self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
         return done

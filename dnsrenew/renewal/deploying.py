@@ -176,7 +176,7 @@ def deploy_together(
 
 
 def deploy_after_renewal(
-    spec: CertificateSpec, done: Outcome, store: Store, context: Context, *, wait: float, together: threads.Together
+    spec: CertificateSpec, done: Outcome, store: Store, context: Context, together: threads.Together, *, wait: float
 ) -> Outcome:
     """Deploy the pending entries after a renewal, regardless of its outcome; return its outcome with the results.
 

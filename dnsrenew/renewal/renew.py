@@ -341,8 +341,7 @@ class Renewals(Run):
         :param patience: seconds to wait for the others; those that have ended are deployed then.
         """
         pool = threads.ThreadPool(limit)
-        options = replace(self.options, deploy=False)
-        tasks = pool.start([partial(self.renew, spec, before, pool, options) for spec, before in group])
+        tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
         left = dict(zip((spec for spec, _ in group), tasks, strict=True))
         outcomes: dict[str, Outcome] = {}
         try:
@@ -366,29 +365,27 @@ class Renewals(Run):
     def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
         """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
         done = {spec.name: outcome for spec, outcome in renewed}
-        some = [
-            spec
+        store, context, wait = self.store, self.context, self.options.wait
+        jobs = [
+            partial(deploying.deploy_after_renewal, spec, outcome, store, context.for_certificate(spec.name), wait=wait)
             for spec, outcome in renewed
             if may_deploy(spec, self.options)
             and outcome.status not in {"locked", "interrupted"}
             and not isinstance(outcome.error, StoreError)
         ]
-        jobs = [partial(self._deploy_one, spec, done[spec.name]) for spec in some]
         done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
         for spec, _ in renewed:
             if may_deploy(spec, self.options):
                 self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
         return done
 
-    def _deploy_one(self, spec: CertificateSpec, outcome: Outcome, together: threads.Together) -> Outcome:
-        context, wait = self.context.for_certificate(spec.name), self.options.wait
-        return deploying.deploy_after_renewal(spec, outcome, self.store, context, wait=wait, together=together)
+    def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
+        """Renew one certificate, and deploy it if the options say so.
 
-    def renew(
-        self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None, options: RunOptions
-    ) -> Outcome:
-        """Renew one certificate, and deploy it if the options say so."""
+        :param pool: that of a run with several; None: there is no other, which would be deployed together with it.
+        """
         self._warm_up(spec)
+        options = self.options if pool is None else replace(self.options, deploy=False)
         context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(self, spec, before, context, options)
         if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
