@@ -155,11 +155,7 @@ class ByHand(Frozen):
         changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
         pair = pem, checked.key_pem
         kept = store.keep_version(spec.name, pair, meta, state, lambda new: replace(new, **changes))
-        store.orders.clear(spec.name)
-        store.quarantine_damaged(spec.name, state)
-        path = None if (current := store.current(spec.name)) is None else str(current)
-        stored = {"path": path, "serial": facts.serial, "not_after": rfc3339(facts.not_after)}
-        self.context.emit("certificate-stored", **stored)
+        checked.tell_stored(store, spec.name, state, self.context)
         return kept
 
     # ── rollback ────────────────────────────────────────────────────────────────────────

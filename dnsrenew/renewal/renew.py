@@ -20,7 +20,7 @@ from typing import Final
 from dnsrenew.acme import Authorization, Challenge, Order
 from dnsrenew.base import threads, x509
 from dnsrenew.base.checks import denials
-from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import grouped, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
@@ -301,11 +301,7 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)
-    store.orders.clear(spec.name)
-    store.quarantine_damaged(spec.name, job.state)  # not before: damaged files may still be of use to others
-    not_after = rfc3339(facts.not_after)
-    path = None if (current := store.current(spec.name)) is None else str(current)
-    context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
+    issued.tell_stored(store, spec.name, job.state, context)
     return query.settle(store, spec.name, state)
 
 
