@@ -196,10 +196,9 @@ class EventText:
         self._step_started: datetime | None = None
         self._ca = texts.THE_CA
         self._route_active = False
-        self._any_route_failed = False
         self._failed_route: EventLine | None = None  # shown when it is known whether another route follows
         self._polled: Sequence[Mapping[str, Any]] = ()
-        self._shown_errors: set[str] = set()
+        self._shown_errors: set[str] = set()  # of the routes that have failed
         self._written: Mapping[str, str] = {}  # identifier of the CA to the name in the configuration, in its order
         self._domains: Sequence[str] = ()
         self._separate = 0.0  # seconds within the current step that have their own line
@@ -268,7 +267,7 @@ class EventText:
         self._route_active = True
         failed = self._take_failed_route(continues=True)
         line = self._sentence(event)
-        return [*failed, *line] if self.verbose or self._any_route_failed else failed
+        return [*failed, *line] if self.verbose or self._shown_errors else failed
 
     def _route_failed(self, event: Event) -> list[EventLine]:
         error = event.data.get("error")
@@ -279,7 +278,7 @@ class EventText:
         message = error_message(event.data)
         self._failed_route = replace(line, error=message)
         self._shown_errors.add(message)
-        self._any_route_failed, self._route_active = True, False
+        self._route_active = False
         return previous
 
     def _take_failed_route(self, *, continues: bool) -> list[EventLine]:
