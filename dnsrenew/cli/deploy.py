@@ -56,12 +56,12 @@ def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bo
 
     :param headless: the certificate was shown before.
     """
-    terminal = invocation.terminal
-    only_failures = terminal.json or terminal.quiet
-    columns, _ = (terminal.err if only_failures else terminal.out).size()
-    shown = partial(_lines, columns=columns, headless=headless, only_failures=only_failures)
-    if lines := [line for outcome in outcomes for line in shown(outcome)]:
-        (terminal.write_message if only_failures else terminal.write_result)("\n".join(lines))
+
+    def lines(columns: int | None, *, only_failures: bool = False) -> list[str]:
+        shown = partial(_lines, columns=columns, headless=headless, only_failures=only_failures)
+        return [line for outcome in outcomes for line in shown(outcome)]
+
+    invocation.terminal.report(lines, partial(lines, only_failures=True))
 
 
 def _lines(outcome: Outcome, columns: int | None, *, headless: bool, only_failures: bool) -> list[str]:
