@@ -162,15 +162,10 @@ def deploy_together(
         together = threads.Together(len(some), workers)
         calls = [partial(together.member, partial(job, together)) for job in some]
         tasks = threads.start_all(calls, len(calls))
-        try:
+        with context.ending(tasks, _LAST_SECONDS):  # every deployment ends its programs
             for task in tasks:
                 while not task.done.wait(threads.SLICE):
                     pass
-        except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
-            context.cancel.set()
-            for task in tasks:
-                task.done.wait(_LAST_SECONDS)
-            raise
         outcomes += [task.result() for task in tasks]
     return outcomes
 

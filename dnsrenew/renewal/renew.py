@@ -340,7 +340,7 @@ class Renewals(Run):
         tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
         left = dict(zip((spec for spec, _ in group), tasks, strict=True))
         outcomes: dict[str, Outcome] = {}
-        try:
+        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws what it has published
             while left:
                 waited = 0.0
                 for task in left.values():
@@ -348,14 +348,6 @@ class Renewals(Run):
                         waited += threads.SLICE
                 ended = [spec for spec, task in left.items() if task.done.is_set()]
                 outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
-        except BaseException:
-            # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
-            clock = self.context.clock
-            self.context.cancel.set()
-            end = clock.monotonic() + _LAST_SECONDS
-            for task in tasks:
-                task.done.wait(max(0.0, end - clock.monotonic()))
-            raise
         return outcomes
 
     def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
