@@ -156,17 +156,18 @@ class Batch(Run):
         if self.options.dry_run or state.version is None or state.rebuilt:
             return
         asked_by, now = self.options.asked_by, self.context.clock.now()
-        with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
-            self.store.update(spec.name, lambda old: old.asked(asked_by, now), sync=False)
+        self._note(spec, lambda old: old.asked(asked_by, now))
 
     def _forget_failure(self, spec: CertificateSpec, state: State) -> None:
         """Forget the last failure of a certificate that is in order again; what a CA asked for still holds."""
         if history.was_asked_to_wait(state) and history.deferred_until(state, self.context.clock.now()) is not None:
             return
+        self._note(spec, lambda old: old.recovered() if old.last_failure == state.last_failure else old)
+
+    def _note(self, spec: CertificateSpec, change: Callable[[State], State]) -> None:
+        """Change what is stored, unless another run is at it or it cannot be written: nothing depends on it."""
         with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
-            self.store.update(
-                spec.name, lambda old: old.recovered() if old.last_failure == state.last_failure else old, sync=False
-            )
+            self.store.update(spec.name, change, sync=False)
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
         """Return the outcome with the results of its deployments, or None if one is pending or seems to be changed."""
