@@ -2,48 +2,55 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
 from dnsrenew.cli import commands
 from dnsrenew.cli.command_types import Option
-from dnsrenew.cli.formatting import template, width, wrap
 
 _WIDEST = 100
 _LABELS = 24
 """The width of the column of the labels, at most; a longer label has a line of its own."""
 
 
-def top_help(columns: int = 80) -> str:
+Say = Callable[[str], str]
+"""Returns a text of the table of commands in the language of the reader."""
+
+
+def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
-    left = {name: template(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
-    usage = template(commands.USAGE).format(command="dnsrenew COMMAND [options]")
-    lines = [usage, "", *wrap(template(commands.SUMMARY), columns)]
-    labels = max(map(len, left)) + 4
+    left = {name: say(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
+    usage = say(commands.USAGE).format(command="dnsrenew COMMAND [options]")
+    lines = [usage, "", *_wrap(say(commands.SUMMARY), columns)]
+    width = max(map(len, left)) + 4
     *topics, last = commands.TOPICS
     for topic in topics:
         rows = [(name, left.pop(name)) for name in commands.TOPICS[topic] if name in left]
-        lines += _section(template(topic), rows, columns, labels)
-    lines += _section(template(last), [*left.items()], columns, labels)
-    lines += _section(template(commands.HEADINGS["global"]), _options((*commands.GLOBAL, commands.VERSION)), columns)
-    return "\n".join([*lines, *_examples(commands.EXAMPLES, columns), ""])
+        lines += _section(say(topic), rows, columns, say, width)
+    lines += _section(say(last), [*left.items()], columns, say, width)
+    always = _options((*commands.GLOBAL, commands.VERSION), say)
+    lines += _section(say(commands.HEADINGS["global"]), always, columns, say)
+    return "\n".join([*lines, *_examples(commands.EXAMPLES, columns, say), ""])
 
 
-def command_help(name: str, columns: int = 80) -> str:
+def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), commands.COMMANDS[name]
-    lines = [*wrap(template(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
-    summary = template(command.summary)
-    lines += wrap(template(commands.SENTENCE).format(summary=f"{summary[:1].upper()}{summary[1:]}"), columns)
-    lines += _examples(command.examples, columns)
+    lines = [*_wrap(say(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
+    summary = say(command.summary)
+    lines += _wrap(say(commands.SENTENCE).format(summary=f"{summary[:1].upper()}{summary[1:]}"), columns)
+    lines += _examples(command.examples, columns, say)
+    if name in commands.GROUPS:
+        rows = [_member(name, member, say) for member in commands.members(name)]
+        lines += _section(say(commands.HEADINGS["commands"]), rows, columns, say)
+    arguments = [(argument.shown, say(argument.help)) for argument in command.arguments]
+    lines += _section(say(commands.HEADINGS["arguments"]), arguments, columns, say)
+    lines += _section(say(commands.HEADINGS["options"]), _options(command.options, say), columns, say)
     always = (*((commands.INSIST,) if command.reads_config else ()), *commands.GLOBAL)
-    sections = {
-        "commands": [_member(name, member) for member in commands.members(name)],
-        "arguments": [(argument.shown, template(argument.help)) for argument in command.arguments],
-        "options": _options(command.options),
-        "global": _options(always),
-    }
-    for heading, rows in sections.items():
-        lines += _section(template(commands.HEADINGS[heading]), rows, columns)
-    notes = [line for paragraph in command.notes.splitlines() for line in wrap(template(paragraph), columns)]
+    lines += _section(say(commands.HEADINGS["global"]), _options(always, say), columns, say)
+    notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
     return "\n".join([*lines, *([""] if notes else []), *notes, ""])
 
 
@@ -54,44 +61,67 @@ def usage(name: str) -> str:
     return " ".join(["dnsrenew", name, *words, "[options]"])
 
 
-def _member(group: str, member: str) -> tuple[str, str]:
+def _member(group: str, member: str, say: Say) -> tuple[str, str]:
     command = commands.COMMANDS[f"{group} {member}"]
-    return " ".join([member, *(argument.usage for argument in command.arguments)]), template(command.summary)
+    return " ".join([member, *(argument.usage for argument in command.arguments)]), say(command.summary)
 
 
-def _options(options: tuple[Option, ...]) -> list[tuple[str, str]]:
-    return [(option.usage, option.text(template)) for option in options]
+def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
+    return [(option.usage, option.text(say)) for option in options]
 
 
-def _section(title: str, rows: list[tuple[str, str]], columns: int, labels: int = 0) -> list[str]:
+def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say, width: int = 0) -> list[str]:
     """Return a heading with rows of label and text.
 
-    :param labels: the width of their column; 0: that of the longest one.
+    :param width: that of the column of the labels; 0: that of the longest one.
     """
     if not rows:
         return []
-    labels = labels or min(max(len(label) for label, _ in rows) + 4, _LABELS)
-    lines = ["", template(commands.HEADING).format(title=title)]
+    width = width or min(max(len(label) for label, _ in rows) + 4, _LABELS)
+    lines = ["", say(commands.HEADING).format(title=title)]
     for label, text in rows:
-        head = f"  {label}".ljust(labels)
-        if len(label) + 4 > labels:
+        head = f"  {label}".ljust(width)
+        if len(label) + 4 > width:
             lines.append(f"  {label}")
-            head = " " * labels
-        lines += wrap(text, columns, head, " " * labels)
+            head = " " * width
+        lines += _wrap(text, columns, head, " " * width)
     return lines
 
 
-def _examples(examples: tuple[tuple[str, str], ...], columns: int) -> list[str]:
+def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> list[str]:
     """Return the examples; their comments stand above them where the terminal is narrow."""
     if not examples:
         return []
-    examples = tuple((line, template(comment)) for line, comment in examples)
-    longest = max(len(line) for line, _ in examples)
-    wide = all(2 + longest + 4 + width(comment) <= columns for _, comment in examples if comment)
-    lines = ["", template(commands.HEADING).format(title=template(commands.HEADINGS["examples"]))]
+    examples = tuple((line, say(comment)) for line, comment in examples)
+    width = max(len(line) for line, _ in examples)
+    wide = all(2 + width + 4 + _width(comment) <= columns for _, comment in examples if comment)
+    lines = ["", say(commands.HEADING).format(title=say(commands.HEADINGS["examples"]))]
     for line, comment in examples:
         if wide:
-            lines.append(f"  {line.ljust(longest)}  # {comment}" if comment else f"  {line}")
+            lines.append(f"  {line.ljust(width)}  # {comment}" if comment else f"  {line}")
         else:
-            lines += [*(wrap(comment, columns, "  # ", "  # ") if comment else []), f"  {line}"]
+            lines += [*(_wrap(comment, columns, "  # ", "  # ") if comment else []), f"  {line}"]
+    return lines
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes. For English, the cli's own ``width`` need not be imported."""
+    if text.isascii():
+        return len(text)
+    from dnsrenew.cli.formatting import width
+
+    return width(text)
+
+
+def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
+    """Break a text into lines. For English, the cli's own ``wrap`` need not be imported."""
+    if not text.isascii():
+        from dnsrenew.cli.formatting import wrap
+
+        return wrap(text, columns, first, rest)
+    whole: dict[str, Any] = {"subsequent_indent": rest, "break_long_words": False, "break_on_hyphens": False}
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        start = rest if lines else first
+        lines += textwrap.wrap(paragraph, columns, initial_indent=start, **whole) or [start]
     return lines

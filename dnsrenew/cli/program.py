@@ -100,8 +100,8 @@ def _show_help(terminal: Terminal, topic: str | None) -> int:
 def _help_text(topic: str | None, stream: Output) -> str:
     from dnsrenew.cli.help import command_help, top_help  # the commands do without it
 
-    columns = stream.size()[0] or 80
-    return (top_help(columns) if topic is None else command_help(topic, columns)).rstrip()
+    columns, say = stream.size()[0] or 80, formatting.template
+    return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()
 
 
 def _runner(name: str) -> Runner:

@@ -40,10 +40,10 @@ def test_the_help_fits_the_terminal(columns: int) -> None:
 
 
 @pytest.mark.parametrize("columns", [50, *WIDTHS])
-def test_chinese_help_fits_the_terminal(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chinese_help_fits_the_terminal(columns: int) -> None:
     """Every line fits, counting two columns for a Chinese character."""
-    monkeypatch.setattr(formatting, "_translator", [Translator("zh")])
-    for text in (top_help(columns), *(command_help(name, columns) for name in COMMANDS)):
+    say = Translator("zh").template
+    for text in (top_help(columns, say), *(command_help(name, columns, say) for name in COMMANDS)):
         long = [line for line in text.splitlines() if formatting.width(line) > columns]
         assert all(line.isascii() and line.startswith(("  dnsrenew ", "  source ")) for line in long), long
 
