@@ -217,6 +217,11 @@ class DnsRenewError(Exception):
     """What it was concluded from; JSON values only, never a secret."""
     _about: About
 
+    def __init_subclass__(cls, *, public: bool = False) -> None:
+        """Let a public class be ``dnsrenew.NAME``, where its users import it from."""
+        if public:
+            cls.__module__ = "dnsrenew"
+
     def __init__(self, code: str, message: str, *, fix: str, evidence: Mapping[str, Any] | None = None) -> None:
         super().__init__(code, message)
         self.code = code
@@ -269,76 +274,52 @@ def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any], cause: DnsRe
     return error
 
 
-class ConfigError(DnsRenewError):
+class ConfigError(DnsRenewError, public=True):
     """A mistake in the configuration, in an argument, or in what a driver is told; no order was made."""
 
-    __module__ = "dnsrenew"
 
-
-class SecretError(DnsRenewError):
+class SecretError(DnsRenewError, public=True):
     """A secret reference could not be resolved."""
 
-    __module__ = "dnsrenew"
 
-
-class StoreError(DnsRenewError):
+class StoreError(DnsRenewError, public=True):
     """The store cannot be read or written."""
 
-    __module__ = "dnsrenew"
 
-
-class LockedError(DnsRenewError):
+class LockedError(DnsRenewError, public=True):
     """Another process holds the lock."""
 
-    __module__ = "dnsrenew"
 
-
-class Cancelled(DnsRenewError):  # the contract's name: it is not a failure of anything
+class Cancelled(DnsRenewError, public=True):  # the contract's name: it is not a failure of anything
     """The caller asked to stop."""
 
-    __module__ = "dnsrenew"
 
-
-class DeployError(DnsRenewError):
+class DeployError(DnsRenewError, public=True):
     """The certificate was obtained but could not be put to work. Its codes begin with ``deploy-``."""
 
-    __module__ = "dnsrenew"
 
-
-class AttemptError(DnsRenewError):
+class AttemptError(DnsRenewError, public=True):
     """This route failed; another may work."""
 
-    __module__ = "dnsrenew"
 
-
-class ProviderError(AttemptError):
+class ProviderError(AttemptError, public=True):
     """The DNS host refused or did not answer."""
 
-    __module__ = "dnsrenew"
 
-
-class DnsError(AttemptError):
+class DnsError(AttemptError, public=True):
     """What DNS says makes this route impossible."""
 
-    __module__ = "dnsrenew"
 
-
-class PropagationError(AttemptError):
+class PropagationError(AttemptError, public=True):
     """Not every name server showed the TXT values in time."""
 
-    __module__ = "dnsrenew"
 
-
-class ChallengeError(AttemptError):
+class ChallengeError(AttemptError, public=True):
     """The challenge could not be prepared on this machine."""
 
-    __module__ = "dnsrenew"
 
-
-class CAError(AttemptError):
+class CAError(AttemptError, public=True):
     """The CA refused or did not answer. It has the fields of the CA's problem document (RFC 8555 section 6.7)."""
-
-    __module__ = "dnsrenew"
 
     type: str | None
     """The ACME error type without its prefix, such as ``rateLimited``; None if the CA gave none."""

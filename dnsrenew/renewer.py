@@ -25,7 +25,7 @@ from dnsrenew.operations import event_log, texts
 from dnsrenew.operations import status as statuses
 from dnsrenew.operations.selection import SharedCertificates, selected, shared_certificates, unknown_certificate
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
-from dnsrenew.renewal.due import Fingerprints, RunOptions
+from dnsrenew.renewal.due import RunOptions, fingerprint
 from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Renewer:
             deploy=deploy,
             wait=wait,
             asked_by=statuses.asker(self._config),
-            fingerprint=Fingerprints(self._config, self._store).of,
+            fingerprint=partial(fingerprint, self._config, self._store),
         )
         for use in self._config.secrets:  # each run uses the values of its time
             use.secret.forget()

@@ -12,6 +12,7 @@ from typing import Any, Final, get_args
 
 import dnsrenew
 from dnsrenew import testing
+from dnsrenew.base.model import Result
 from dnsrenew.base.type_hints import docstrings
 from docs import codes, python_examples
 
@@ -103,7 +104,8 @@ def _class(name: str, cls: type, *, is_created: bool) -> Iterator[str]:
         for field, kind, text in fields:
             yield f"| `{field}` | {_cell(kind)} | {_inline(text)} |"
         yield ""
-    for method, found in vars(cls).items():
+    inherited = vars(Result) if issubclass(cls, Result) else {}
+    for method, found in (vars(cls) | inherited).items():
         function = getattr(found, "__func__", found)
         if not method.startswith("_") and method not in hidden and inspect.isfunction(function):
             bound = f"{name}.{method}" if function is not found else method

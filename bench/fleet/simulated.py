@@ -185,6 +185,6 @@ class StandIn:
             lambda _name: client,
             lambda name: store.ledger(DIRECTORY, name, context),
             lambda _name: None,
-            {CA: CA},
+            str,
             lambda: None,
         )

@@ -111,11 +111,15 @@ def _unknown(command: str, known: Sequence[str]) -> ConfigError:
     return usage(texts.MISSPELT_COMMAND, argument=command, nearest=similar)
 
 
+def values_of(flag: str, words: Sequence[str]) -> list[str]:
+    """Return the values of an option in a command line that is not read to its end."""
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{flag}=")]
+    return [*values, *(value for word, value in pairwise(words) if word == flag)]
+
+
 def wanted_language(words: Sequence[str]) -> str | None:
-    """Return the value of ``--lang`` in a command line that is not read to its end."""
-    found = [word.partition("=")[2] for word in words if word.startswith("--lang=")]
-    found += [value for word, value in pairwise(words) if word == "--lang"]
-    return next((each for each in found if each in LANGUAGES), None)
+    """Return the language that a command line asks for."""
+    return next((each for each in values_of("--lang", words) if each in LANGUAGES), None)
 
 
 class _Reader:

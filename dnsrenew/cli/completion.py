@@ -6,12 +6,13 @@ dnsrenew gets a new command.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import commands
+from dnsrenew.cli.arguments import values_of
 from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GROUPS
 from dnsrenew.cli.invocation import Invocation
@@ -90,25 +91,21 @@ def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
     return whole[:-1], whole[-1], kept
 
 
-def _candidates(before: Sequence[str], current: str) -> Iterator[Candidate]:
-    """Yield what can replace the word at the cursor."""
+def _candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
+    """Return what can replace the word at the cursor."""
     typed = _typed(before)
     options = commands.options_of(typed.name)
     flag, equals, _ = current.partition("=")
     if typed.pending is not None and typed.pending.value_if_bare is None:
-        yield from _matching(_values(typed.pending), current)
+        found = _values(typed.pending)
     elif equals:
         values = [value for option in options if option.flag == flag for value in _values(option)]
-        yield from _matching(((word if word == _FILES else f"{flag}={word}", text) for word, text in values), current)
+        found = [(word if word == _FILES else f"{flag}={word}", text) for word, text in values]
     elif current.startswith("-"):
-        free = (option for option in options if option.flag not in typed.words)
-        yield from _matching(((option.flag, option.text()) for option in free), current)
+        found = [(option.flag, option.text()) for option in options if option.flag not in typed.words]
     else:
-        yield from _matching(_arguments(typed), current)
-
-
-def _matching(found: Iterable[Candidate], current: str) -> Iterator[Candidate]:
-    return ((word, text) for word, text in found if word.startswith(current) or word == _FILES)
+        found = _arguments(typed)
+    return [(word, text) for word, text in found if word.startswith(current) or word == _FILES]
 
 
 def _typed(words: Sequence[str]) -> _Typed:
@@ -175,12 +172,7 @@ def _orphans(typed: _Typed) -> Iterable[Candidate]:
 
 def _config(words: Sequence[str]) -> Config:
     """Return the configuration that the command would read; no secret is resolved."""
-    path = None
-    for position, word in enumerate(words):
-        if word == "--config":
-            path = words[position + 1]
-        elif word.startswith("--config="):
-            path = word.removeprefix("--config=")
+    path = next(iter(values_of("--config", words)), None)
     return Config.find(path, insist="--insist" in words)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,7 +16,7 @@ from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
@@ -40,21 +40,15 @@ def deploy(invocation: Invocation) -> int:
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
-class DeployProgress:
+class DeployProgress(PlainProgress):
     """A listener that shows which deployment has begun, and warnings."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._progress = PlainProgress(terminal)
 
     def __call__(self, event: Event) -> None:
         """Show the event."""
-        if event.kind == "warning":
-            self._progress.write_warning(event)
-        elif event.kind in {"lock-waiting", "deploy-waiting"}:
-            self._progress(event)
-        elif event.kind == "deploy-started":
-            self._terminal.write_info(dim(texts.DEPLOYING.format(name=event.certificate, **event.data)))
+        if event.kind == "deploy-started":
+            self.terminal.write_info(dim(texts.DEPLOYING.format(name=event.certificate, **event.data)))
+        elif event.kind in {"warning", "lock-waiting", "deploy-waiting"}:
+            super().__call__(event)
 
 
 def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bool = False) -> None:
@@ -62,12 +56,12 @@ def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bo
 
     :param headless: the certificate was shown before.
     """
-    terminal = invocation.terminal
-    only_failures = terminal.json or terminal.quiet
-    columns, _ = (terminal.err if only_failures else terminal.out).size()
-    shown = partial(_lines, columns=columns, headless=headless, only_failures=only_failures)
-    if lines := [line for outcome in outcomes for line in shown(outcome)]:
-        (terminal.write_message if only_failures else terminal.write_result)("\n".join(lines))
+
+    def lines(columns: int | None, *, only_failures: bool = False) -> list[str]:
+        shown = partial(_lines, columns=columns, headless=headless, only_failures=only_failures)
+        return [line for outcome in outcomes for line in shown(outcome)]
+
+    invocation.terminal.report(lines, partial(lines, only_failures=True))
 
 
 def _lines(outcome: Outcome, columns: int | None, *, headless: bool, only_failures: bool) -> list[str]:
@@ -111,15 +105,20 @@ def rollback(invocation: Invocation) -> int:
 
     :raises ConfigError: there is no such certificate.
     """
-    terminal, options = invocation.terminal, invocation.options
-    renewer = invocation.renewer(invocation.config(), DeployProgress(terminal))
+    options = invocation.options
+    renewer = invocation.renewer(invocation.config(), DeployProgress(invocation.terminal))
     deploy, wait = not options.no_deploy, options.wait
     outcome = invocation.work(renewer.rollback, options.name, to=options.to, deploy=deploy, wait=wait)
-    now = invocation.clock.now()
+    return _show(invocation, outcome, _rollback_lines)
+
+
+def _show(invocation: Invocation, outcome: Outcome, lines: Callable[[Outcome, datetime, int | None], list[str]]) -> int:
+    """Show what became of one certificate, and of its deployments; return the exit status."""
+    terminal, now = invocation.terminal, invocation.clock.now()
     stopped = {} if outcome.error is None else {"error": outcome.error.to_dict()}
     terminal.write_document({"outcomes": [outcome.to_dict()], **stopped})
     if outcome.error is None and not (terminal.json or terminal.quiet):
-        terminal.write_result("\n".join(_rollback_lines(outcome, now, terminal.out.size()[0])))
+        terminal.write_result("\n".join(lines(outcome, now, terminal.out.size()[0])))
     results(invocation, [outcome], headless=True)
     return exit_status([outcome], now, invocation.signals.status)
 
@@ -151,19 +150,13 @@ def install(invocation: Invocation) -> int:
     :raises ConfigError: a file cannot be read, has no usable key, or there is no terminal to ask at.
     :raises DnsRenewError: the certificate is wrong, or the user does not want an older one.
     """
-    terminal, options = invocation.terminal, invocation.options
+    options = invocation.options
     if options.certificate is None:
         raise usage(texts.CERTIFICATE_FILE_MISSING, _COMMAND)
     certificate = _read(invocation, "--certificate", options.certificate)
     key = None if options.key is None else _read(invocation, "--key", options.key)
-    config = invocation.config()
-    renewer = invocation.renewer(config, DeployProgress(terminal))
-    outcome = _install(invocation, renewer, certificate, key)
-    terminal.write_document({"outcomes": [outcome.to_dict()]})
-    if not (terminal.json or terminal.quiet):
-        terminal.write_result("\n".join(_install_lines(outcome, invocation.clock.now(), terminal.out.size()[0])))
-    results(invocation, [outcome], headless=True)
-    return exit_status([outcome], invocation.clock.now(), invocation.signals.status)
+    renewer = invocation.renewer(invocation.config(), DeployProgress(invocation.terminal))
+    return _show(invocation, _install(invocation, renewer, certificate, key), _install_lines)
 
 
 def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: bytes | None) -> Outcome:

@@ -279,12 +279,24 @@ def _is_chinese(word: str) -> bool:
 
 def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
     """Return rows of label and text. The texts are aligned and wrapped."""
-    longest = max((width(label) for label, _ in pairs), default=0)
     lines: list[str] = []
-    for label, text in pairs:
-        head = "  " + label + " " * (longest - width(label) + 2)
-        lines += wrap(text, columns, head, " " * width(head))
+    for label, (_, text) in zip(padded([label for label, _ in pairs]), pairs, strict=True):
+        lines += wrap(text, columns, f"  {label}  ", " " * (width(label) + 4))
     return lines
+
+
+def padded(texts: Sequence[str]) -> list[str]:
+    """Return texts of the same width, with spaces behind the shorter ones."""
+    # A column of ten thousand cells is mostly ASCII: one test for all of them.
+    widths = list(map(len if "".join(texts).isascii() else width, texts))
+    longest = max(widths, default=0)
+    return [text + " " * (longest - width) for text, width in zip(texts, widths, strict=True)]
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines, with their cells in columns."""
+    columns = map(padded, zip(*rows, strict=True))
+    return ["  ".join(cells).rstrip() for cells in zip(*columns, strict=True)]
 
 
 # ── texts that others may have written ──────────────────────────────────────────────────

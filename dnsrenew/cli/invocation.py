@@ -168,10 +168,9 @@ _NAME: Final = "dnsrenew"
 _NAMES: Final = "|".join([rf"(?:{'|'.join(GROUPS)}) [a-z]+", *(name for topic in TOPICS.values() for name in topic)])
 _COMMAND: Final = re.compile(
     r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew "
-    rf"(?P<words>{_NAMES})(?![\w-])"
+    rf"(?P<words>{_NAMES})(?![\w-])(?P<rest>(?:(?!dnsrenew )[^`，。；（\n])*)"
 )
-_REST: Final = re.compile(r"(?:(?!dnsrenew )[^`，。；（\n])*")
-"""What follows a command: its arguments, or words of the sentence."""
+"""A command, and what follows it: its arguments, or words of the sentence."""
 _END: Final = re.compile(r"[,.;:]? *$|[,.;] | \(")
 """The end of a command after a colon or in quotes; elsewhere words of the sentence may follow it."""
 
@@ -195,21 +194,12 @@ def type_commands(config: str | None) -> None:
     :param config: the configuration that was named with ``--config``, or None.
     """
     path = None if config is None else os.path.abspath(os.path.join(sources.here(), os.path.expanduser(config)))
-    program, option = _program(), "" if path is None else config_option(path)
-
-    def typed(text: str) -> str:
-        shown, done = "", 0
-        while (match := _COMMAND.search(text, done)) is not None:
-            rest = _REST.match(text, match.end())
-            shown += text[done : match.start()] + _typed(match, rest[0] if rest else "", program, option, path)
-            done = rest.end() if rest else match.end()
-        return shown + text[done:]
-
-    formatting.typed = typed
+    option = "" if path is None else config_option(path)
+    formatting.typed = partial(_COMMAND.sub, partial(_typed, _program(), option, path))
 
 
-def _typed(match: re.Match[str], rest: str, program: str, option: str, path: str | None) -> str:
-    sudo, words = match["sudo"] or "", match["words"]
+def _typed(program: str, option: str, path: str | None, match: re.Match[str]) -> str:
+    sudo, words, rest = match["sudo"] or "", match["words"], match["rest"]
     # These make a configuration, or read none.
     if words in {"completion", "init", "import", "restore", "help"}:
         option = ""

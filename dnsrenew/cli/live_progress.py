@@ -162,16 +162,11 @@ class LiveProgress(Progress):
             return []
         if self.several or len(servers) > 8:
             return [f"      {summary(servers)}"]
-        names = [describe_server(server) for server in servers]
-        longest = max(formatting.width(name) for name in names)
-        lines = []
-        for server, name in zip(servers, names, strict=True):
-            state = str(server.get("state"))
-            detail = "" if state == "agrees" else say(server.get("detail") or "")
-            mark = _STATES.get(state, dim("…"))
-            rest = f"{' ' * (longest - formatting.width(name))}  {dim(detail)}" if detail else ""
-            lines.append(f"      {mark} {name}{rest}")
-        return lines
+        marks = [_STATES.get(str(server.get("state")), dim("…")) for server in servers]
+        details = ["" if server.get("state") == "agrees" else say(server.get("detail") or "") for server in servers]
+        names = map(describe_server, servers)
+        rows = [(name, dim(detail) if detail else "") for name, detail in zip(names, details, strict=True)]
+        return [f"      {mark} {row}" for mark, row in zip(marks, formatting.aligned(rows), strict=True)]
 
 
 def make_progress(terminal: Terminal, clock: Clock, *, dry_run: bool = False) -> Progress:

@@ -8,13 +8,13 @@ from functools import partial
 
 from dnsrenew.base.events import Event
 from dnsrenew.base.names import relative
+from dnsrenew.base.values import grouped
 from dnsrenew.challenges.leftovers import CleanupResult
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation, confirm
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
-from dnsrenew.errors import DnsRenewError
 from dnsrenew.operations import accounts
 from dnsrenew.operations import revoke as stored
 from dnsrenew.operations.accounts import AccountStatus
@@ -134,13 +134,12 @@ def account(invocation: Invocation) -> int:
     found = invocation.work(calls[options.action], cas)
     failed = [status for status in found if status.error is not None]
     terminal.write_document({"accounts": [status.to_dict() for status in found]})
-    only_problems = terminal.json or terminal.quiet  # to standard error
-    columns, _ = (terminal.err if only_problems else terminal.out).size()
-    lines = _account_lines(failed if only_problems else found, columns, options.action)
-    if not found and not only_problems:
-        lines = [dim(line) for line in formatting.wrap(texts.NO_ACCOUNTS, columns)]
-    if lines:
-        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
+
+    def lines(columns: int | None) -> list[str]:
+        none = [] if found else formatting.wrap(texts.NO_ACCOUNTS, columns)
+        return [*_account_lines(found, options.action, columns), *map(dim, none)]
+
+    terminal.report(lines, partial(_account_lines, failed, options.action))
     return int(bool(failed))
 
 
@@ -151,7 +150,7 @@ def _confirm(invocation: Invocation, cas: Sequence[str]) -> None:
         confirm(invocation, question.format(cas=formatting.listed(cas)), "dnsrenew account deactivate")
 
 
-def _account_lines(found: Sequence[AccountStatus], columns: int | None, action: str) -> list[str]:
+def _account_lines(found: Sequence[AccountStatus], action: str, columns: int | None) -> list[str]:
     lines: list[str] = []
     for status in found:
         if status.error is not None:
@@ -191,15 +190,14 @@ def cleanup(invocation: Invocation) -> int:
     renewer = invocation.renewer(invocation.config(), warn)
     result = invocation.work(renewer.cleanup, wait=invocation.options.wait)
     terminal.write_document(result.to_dict())
-    only_problems = terminal.json or terminal.quiet  # to standard error
-    columns, _ = (terminal.err if only_problems else terminal.out).size()
-    lines = [] if only_problems else _removed(result, columns)
-    lines += _kept(result, columns, verbose=bool(terminal.verbose))
-    lines += _unreadable(result, columns)
-    if not lines and not only_problems:
-        lines = [dim(texts.NOTHING_TO_CLEAN_UP)]
-    if lines:
-        (terminal.write_message if only_problems else terminal.write_result)("\n".join(lines))
+
+    def problems(columns: int | None) -> list[str]:
+        return [*_kept(result, columns, verbose=bool(terminal.verbose)), *_unreadable(result, columns)]
+
+    def lines(columns: int | None) -> list[str]:
+        return [*_removed(result, columns), *problems(columns)] or [dim(texts.NOTHING_TO_CLEAN_UP)]
+
+    terminal.report(lines, problems)
     return int(bool(result.kept or result.unreadable or result.owed))
 
 
@@ -213,12 +211,10 @@ def _removed(result: CleanupResult, columns: int | None) -> list[str]:
 
 def _kept(result: CleanupResult, columns: int | None, *, verbose: bool) -> list[str]:
     """Return the remaining values, grouped by error, with the error and its fix."""
-    by_error: dict[str, tuple[DnsRenewError, list[WrittenValue]]] = {}
-    for value, error in result.kept:
-        by_error.setdefault(error.message, (error, []))[1].append(value)
     lines: list[str] = []
-    for error, kept in by_error.values():
-        lines += _values(kept, texts.VALUES_KEPT, red("✗"), columns)
+    for kept in grouped(result.kept, lambda each: each[1].message).values():
+        _, error = kept[0]
+        lines += _values([value for value, _ in kept], texts.VALUES_KEPT, red("✗"), columns)
         lines += error_text.lines(error, columns, "  ")
         lines += [dim(error_text.details(error))] if verbose else []
     return lines

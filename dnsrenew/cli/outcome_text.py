@@ -219,17 +219,15 @@ class OutcomeText(Frozen):
             shown, columns = folder, sys.maxsize
         else:
             shown, columns = formatting.relative_path(folder, here()), self.columns
-        wide = formatting.width(LABELS["valid-until"])  # the label above
-        labels = [label + " " * (wide - formatting.width(label)) for label in (LABELS["certificate"], LABELS["key"])]
+        _, *labels = formatting.padded([LABELS[name] for name in ("valid-until", "certificate", "key")])  # below it
         files = [file for file in _FILES if not _lacks(folder, file)]
         rows = [(label, os.path.join(shown, file)) for label, file in zip(labels, files, strict=False)]
         lines = formatting.fields(rows, None)
         if max(map(formatting.width, lines)) <= columns:
             return lines
         names = texts.SEPARATOR.join(files)
-        width = max(map(formatting.width, labels))
-        if formatting.width(shown) + width + 4 <= columns:
-            label = LABELS["files"] + " " * (width - formatting.width(LABELS["files"]))
+        label, _ = formatting.padded([LABELS["files"], labels[0]])
+        if formatting.width(shown) + formatting.width(label) + 4 <= columns:
             return formatting.fields([(label, texts.FILES.format(folder=shown, names=names))], columns)
         indent = " " * min(max(columns - formatting.width(shown), 0), 2)
         return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]

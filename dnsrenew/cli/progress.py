@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import first_sentence
 from dnsrenew.base.names import relative
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, Terminal, yellow
@@ -54,9 +54,7 @@ class Progress:
         elif event.kind == "warning":
             self.write_warning(event)
         elif event.kind == "swept":
-            records = event.data.get("records", ())
-            fields = {"values": count_values(records), "zones": list_zones(records)}
-            self.terminal.write_info(texts.LEFTOVERS_REMOVED.format_map(fields))
+            self.terminal.write_info(texts.LEFTOVERS_REMOVED.format_map(fields_of(event.data)))
         elif event.certificate is not None and not self.terminal.quiet:
             self._handle(event, event.certificate)
 
@@ -102,14 +100,10 @@ class Progress:
 class PlainProgress(Progress):
     """One line per step, with the name of the certificate before it."""
 
-    def __init__(self, terminal: Terminal, *, show_errors: bool = True, dry_run: bool = False) -> None:
-        super().__init__(terminal, show_errors=show_errors, dry_run=dry_run)
-        self._last_shown: dict[str, tuple[tuple[tuple[str, str, str], ...], float]] = {}
-
     def show(self, certificate: EventText, event: Event, line: EventLine) -> None:
         """Write the line."""
         if event.kind == "dns-visible":
-            self._last_shown.pop(certificate.name, None)
+            certificate.waited = (), 0.0
         text = f"{_MARKS.get(line.mark, '')}{line.text}"
         if line.seconds is not None:
             text = texts.BRACKETED.format(text=text, more=formatting.seconds(line.seconds))
@@ -123,10 +117,10 @@ class PlainProgress(Progress):
     def show_waiting(self, certificate: EventText, seconds: float) -> None:
         """Write the states of the name servers if they changed, or if they were not shown for a while."""
         states = _states(certificate.servers)
-        before, shown_at = self._last_shown.get(certificate.name, ((), 0.0))
+        before, shown_at = certificate.waited
         if seconds < _FIRST_AFTER or (states == before and seconds - shown_at < _REPEAT_AFTER):
             return
-        self._last_shown[certificate.name] = (states, seconds)
+        certificate.waited = states, seconds
         if states != before and all(server.get("state") == "agrees" for server in certificate.servers):
             return  # the next event says so
         line = texts.DNS_PROGRESS.format(
@@ -146,14 +140,12 @@ def _states(servers: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str, str],
 
 def summary(servers: Sequence[Mapping[str, Any]]) -> str:
     """Return which name servers are updated and which are not."""
-    by_state: dict[str, list[str]] = {}
-    for server in servers:
-        by_state.setdefault(str(server.get("state")), []).append(describe_server(server))
+    by_state = grouped(servers, lambda server: str(server.get("state")))
     parts = []
     if waiting := by_state.get("waiting"):
-        parts.append(texts.SERVERS_NOT_UPDATED.format(servers=formatting.listed(waiting)))
+        parts.append(texts.SERVERS_NOT_UPDATED.format(servers=formatting.listed(map(describe_server, waiting))))
     if silent := by_state.get("unreachable"):
-        parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(silent)))
+        parts.append(texts.SERVERS_SILENT.format(servers=formatting.listed(map(describe_server, silent))))
     template = texts.ONE_SERVER_UPDATED if len(servers) == 1 else texts.SERVERS_UPDATED
     parts.append(template.format(count=len(by_state.get("agrees", ())), total=len(servers)))
     return texts.CLAUSES.join(parts)
@@ -189,6 +181,7 @@ class EventText:
     :ivar activity: what the run does now.
     :ivar since: the start of the activity.
     :ivar servers: the name servers while they are polled.
+    :ivar waited: their states in the last line about them, and the seconds of waiting then.
     """
 
     def __init__(self, name: str, verbose: int = 0, *, dry_run: bool = False) -> None:
@@ -198,34 +191,50 @@ class EventText:
         self.activity = texts.STARTING
         self.since: datetime | None = None
         self.servers: Sequence[Mapping[str, Any]] = ()
+        self.waited: tuple[tuple[tuple[str, str, str], ...], float] = (), 0.0
         self._started: datetime | None = None
         self._step_started: datetime | None = None
         self._ca = texts.THE_CA
         self._route_active = False
-        self._any_route_failed = False
         self._failed_route: EventLine | None = None  # shown when it is known whether another route follows
         self._polled: Sequence[Mapping[str, Any]] = ()
-        self._shown_errors: set[str] = set()
+        self._shown_errors: set[str] = set()  # of the routes that have failed
         self._written: Mapping[str, str] = {}  # identifier of the CA to the name in the configuration, in its order
         self._domains: Sequence[str] = ()
         self._separate = 0.0  # seconds within the current step that have their own line
 
     def lines(self, event: Event) -> list[EventLine]:
         """Take in the next event and return its lines."""
+        variant, data = "", event.data
         if self._started is None:
             self._started = self._step_started = event.time
-        if event.kind != "dns-waiting":
+        if event.kind == "dns-waiting":
+            self.since = self.since if self.servers else event.time - timedelta(seconds=float(data.get("seconds") or 0))
+            self.servers = tuple(data.get("servers", ()))
+        else:
             self._polled, self.servers = self.servers, ()
             self.since = event.time
+        match event.kind:
+            case "route-started" | "order-resumed":
+                self._ca = str(data.get("ca") or texts.THE_CA)
+            case "txt-writing" if any(record.get("dns") for record in data.get("records", ())):
+                variant = "accounts"
+            case "dns-waiting" if not data.get("timeout"):
+                variant = "unlimited"
+            case "dns-visible" if self._ca is texts.THE_CA:  # of an account, without a CA
+                variant = "test"
+            case "caches-waiting" if float(data.get("seconds") or 0) >= 1:
+                variant = "long"
         handler = self._HANDLERS.get(event.kind)
-        return self._sentence(event) if handler is None else handler(self, event)
+        return self._sentence(event, variant) if handler is None else handler(self, event)
 
     def _sentence(self, event: Event, variant: str = "", **fields: str) -> list[EventLine]:
         """Set the activity and return the line of the event, if it has one."""
         sentence = texts.EVENTS.get(f"{event.kind}/{variant}" if variant else event.kind)
         if sentence is None:
             return []
-        fields = {**fields_of(event.data), "ca": self._ca, **fields}
+        polled = {"names": self._names(event), "servers": updated_servers(self._polled)}
+        fields = {**fields_of(event.data), **polled, "ca": self._ca, **fields}
         if sentence.activity:
             self.activity = formatting.closed(sentence.activity.format_map(fields))
         if not sentence.line or (sentence.verbose and not self.verbose):
@@ -255,11 +264,10 @@ class EventText:
         return self._sentence(event, variant, action=action, domains=formatting.listed(self._domains))
 
     def _route_started(self, event: Event) -> list[EventLine]:
-        self._ca = str(event.data.get("ca") or texts.THE_CA)
         self._route_active = True
         failed = self._take_failed_route(continues=True)
         line = self._sentence(event)
-        return [*failed, *line] if self.verbose or self._any_route_failed else failed
+        return [*failed, *line] if self.verbose or self._shown_errors else failed
 
     def _route_failed(self, event: Event) -> list[EventLine]:
         error = event.data.get("error")
@@ -270,7 +278,7 @@ class EventText:
         message = error_message(event.data)
         self._failed_route = replace(line, error=message)
         self._shown_errors.add(message)
-        self._any_route_failed, self._route_active = True, False
+        self._route_active = False
         return previous
 
     def _take_failed_route(self, *, continues: bool) -> list[EventLine]:
@@ -289,41 +297,9 @@ class EventText:
         lines = self._sentence(event, variant, valid=str(valid), total=str(len(domains)))
         return [*lines, *self._sentence(event, "url")]
 
-    def _order_resumed(self, event: Event) -> list[EventLine]:
-        self._ca = str(event.data.get("ca") or texts.THE_CA)
-        return self._sentence(event)
-
-    def _txt_writing(self, event: Event) -> list[EventLine]:
-        has_account = any(record.get("dns") for record in event.data.get("records", ()))
-        return self._sentence(event, "accounts" if has_account else "")
-
     def _txt_by_hand(self, event: Event) -> list[EventLine]:
         records = [(str(each.get("name", "")), str(each.get("value", ""))) for each in event.data.get("records", ())]
         return [line for name, value in records for line in self._sentence(event, name=name.rstrip("."), value=value)]
-
-    def _dns_waiting(self, event: Event) -> list[EventLine]:
-        if not self.servers:
-            self.since = event.time - timedelta(seconds=float(event.data.get("seconds") or 0))
-        self.servers = tuple(event.data.get("servers", ()))
-        timeout = event.data.get("timeout")
-        if not timeout:
-            return self._sentence(event, "unlimited")
-        return self._sentence(event, timeout=formatting.seconds(float(timeout)))
-
-    def _dns_visible(self, event: Event) -> list[EventLine]:
-        is_test = self._ca is texts.THE_CA  # of an account, without a CA
-        return self._sentence(event, "test" if is_test else "", servers=updated_servers(self._polled))
-
-    def _caches_waiting(self, event: Event) -> list[EventLine]:
-        seconds = float(event.data.get("seconds") or 0)
-        return self._sentence(event, "" if seconds < 1 else "long", seconds=formatting.seconds(seconds))
-
-    def _deploy_waiting(self, event: Event) -> list[EventLine]:
-        timeout = formatting.seconds(float(event.data.get("timeout") or 0))
-        return self._sentence(event, address=str(event.data.get("address")), timeout=timeout)
-
-    def _named(self, event: Event) -> list[EventLine]:
-        return self._sentence(event, names=self._names(event))
 
     def _txt_removed(self, event: Event) -> list[EventLine]:
         seconds = event.data.get("seconds")  # without it, the duration belongs to the next step
@@ -349,20 +325,12 @@ class EventText:
         "route-started": _route_started,
         "route-failed": _route_failed,
         "order-created": _order_created,
-        "order-resumed": _order_resumed,
-        "txt-writing": _txt_writing,
         "txt-by-hand": _txt_by_hand,
         "txt-by-hand-over": _txt_by_hand,
-        "dns-waiting": _dns_waiting,
-        "dns-visible": _dns_visible,
-        "caches-waiting": _caches_waiting,
-        "deploy-waiting": _deploy_waiting,
-        "challenges-answered": _named,
-        "authorizations-valid": _named,
         "txt-removed": _txt_removed,
         "certificate-finished": _certificate_finished,
     }
-    """The events whose sentence needs more than their own data."""
+    """The events with other lines than one sentence."""
 
 
 # ── event fields ───────────────────────────────────────────────────────────────────────
@@ -374,12 +342,13 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields that are made of the data of an event alone."""
     records, responses = data.get("records", ()), data.get("answers", ())
     return {
-        **{name: str(data.get(name, "")) for name in ("url", "to", "target")},
+        **{name: str(data.get(name, "")) for name in ("url", "to", "target", "address")},
+        **{name: formatting.seconds(float(data.get(name) or 0)) for name in ("seconds", "timeout")},
         "what": say(data.get("what", "")),
         "holder": _holder(data),
         "route": formatting.describe_route(data),
-        "values": count_values(records),
-        "zones": list_zones(records),
+        "values": formatting.count(len(records), texts.TXT_VALUE),
+        "zones": formatting.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records)),
         # None for drivers that a program passed as objects.
         "accounts": formatting.listed(dict.fromkeys(str(record["dns"]) for record in records if record.get("dns"))),
         "records": formatting.listed(
@@ -408,16 +377,6 @@ def updated_servers(servers: Sequence[Mapping[str, Any]]) -> str:
     if updated < total:
         return texts.SOME_SERVERS.format(count=updated, total=total)
     return texts.SERVERS[total] if total < len(texts.SERVERS) else texts.ALL_SERVERS.format(total=total)
-
-
-def count_values(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the number of TXT values."""
-    return formatting.count(len(records), texts.TXT_VALUE)
-
-
-def list_zones(records: Sequence[Mapping[str, Any]]) -> str:
-    """Return the zones of the records."""
-    return formatting.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records))
 
 
 def _places(responses: Sequence[Mapping[str, Any]]) -> str:

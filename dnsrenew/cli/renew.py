@@ -40,7 +40,9 @@ _ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "l
 def renew(invocation: Invocation) -> int:
     """Obtain and renew certificates; return the exit status."""
     if invocation.options.events:
-        _use_event_lines(invocation)
+        if not invocation.terminal.json:
+            raise usage(texts.EVENTS_WITHOUT_JSON, "dnsrenew renew")
+        invocation.terminal.log_line = partial(log_line, invocation)
     if invocation.options.scheduled:
         use_journal(invocation.terminal)
     config = invocation.config(needs_certificates=True, read=config_to_renew)
@@ -54,11 +56,11 @@ def renew(invocation: Invocation) -> int:
             raise
     progress, schedule = _progress(invocation), schedule_note.ScheduleSearch(config)
     try:
-        outcomes = _run(invocation, config, progress, schedule)
+        outcomes = _run(invocation, progress, schedule)
     finally:
         progress.close()
         _remember(invocation, config)
-    _show(invocation, config, outcomes, schedule)
+    _show(invocation, outcomes, schedule)
     return exit_status(outcomes, invocation.clock.now(), invocation.signals.status)
 
 
@@ -69,12 +71,6 @@ def _remember(invocation: Invocation, config: Config) -> None:
     runs = schedule_note.scheduled_runs(invocation, config)
     if runs is not None:
         runs.ran(config.path, invocation.clock.now())
-
-
-def _use_event_lines(invocation: Invocation) -> None:
-    if not invocation.terminal.json:
-        raise usage(texts.EVENTS_WITHOUT_JSON, "dnsrenew renew")
-    invocation.terminal.log_line = partial(log_line, invocation)
 
 
 def _progress(invocation: Invocation) -> Progress:
@@ -105,9 +101,7 @@ def jitter(invocation: Invocation) -> float:
     return seconds
 
 
-def _run(
-    invocation: Invocation, config: Config, progress: Progress, schedule: schedule_note.ScheduleSearch
-) -> list[Outcome]:
+def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.ScheduleSearch) -> list[Outcome]:
     options, signals, terminal = invocation.options, invocation.signals, invocation.terminal
     shows_schedule = not (options.scheduled or terminal.json or terminal.quiet)
     finished: dict[str | None, Mapping[str, Any]] = {}
@@ -124,7 +118,7 @@ def _run(
             schedule.start()
         progress(event)
 
-    renewer = invocation.renewer(config, listen)
+    renewer = invocation.renewer(schedule.config, listen)
     stopping = False
 
     def tick() -> None:
@@ -142,7 +136,7 @@ def _run(
     try:
         return signals.run(partial(renew, cancel=signals.cancel), cleans_up=True, tick=tick)
     except Cancelled as error:  # the run did not end in time: its events are all that is known
-        _write_stopped(invocation, config, error, finished)
+        _write_stopped(invocation, schedule.config, error, finished)
         raise
 
 
@@ -171,9 +165,7 @@ def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
 # ── the result ──────────────────────────────────────────────────────────────────────────
 
 
-def _show(
-    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
-) -> None:
+def _show(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch) -> None:
     terminal = invocation.terminal
     if terminal.json:
         is_stopped = any(outcome.status == "interrupted" for outcome in outcomes)
@@ -182,9 +174,9 @@ def _show(
     if terminal.quiet and terminal.journal_line is not None:
         _log_problems(invocation, outcomes)
     elif terminal.json or terminal.quiet:
-        if lines := _problems(invocation, config, outcomes, schedule):
+        if lines := _problems(invocation, outcomes, schedule):
             terminal.write_message("\n".join(lines))
-    elif lines := _result(invocation, config, outcomes, schedule):
+    elif lines := _result(invocation, outcomes, schedule):
         terminal.write_result("\n".join(lines))
 
 
@@ -204,21 +196,19 @@ def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
             invocation.terminal.write_message(line, LineFields(WARNING, outcome.name))
 
 
-def _problems(
-    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
-) -> list[str]:
+def _problems(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch) -> list[str]:
     """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
     terminal = invocation.terminal
     later = {outcome.name for outcome in outcomes if outcome.status == "failed" and outcome.next_attempt is not None}
-    manual = bool(later) and not invocation.options.scheduled and _is_manual(config, later, schedule)
+    manual = bool(later) and not invocation.options.scheduled and _is_manual(schedule, later)
     text = _outcome_text(invocation, terminal.err.size()[0], manual=manual)
     lines = [line for outcome in outcomes if terminal.quiet and _is_fine(outcome) for line in text.lost_routes(outcome)]
     return lines + _problem_lines(text, outcomes)
 
 
-def _is_manual(config: Config, names: Collection[str], schedule: schedule_note.ScheduleSearch) -> bool:
+def _is_manual(schedule: schedule_note.ScheduleSearch, names: Collection[str]) -> bool:
     """Return whether nothing but a person renews these certificates."""
-    return len(schedule_note.needs_person(config, names)) == len(names) or schedule.result().installed is False
+    return len(schedule_note.needs_person(schedule.config, names)) == len(names) or schedule.result().installed is False
 
 
 def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
@@ -232,11 +222,9 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
     return [line for outcome in bad for line in text.lines(outcome)]
 
 
-def _result(
-    invocation: Invocation, config: Config, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch
-) -> list[str]:
+def _result(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch) -> list[str]:
     """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
-    options, columns = invocation.options, invocation.terminal.out.size()[0]
+    options, columns, config = invocation.options, invocation.terminal.out.size()[0], schedule.config
     if not outcomes and config.fleet is not None:
         return [] if invocation.ask_shared(config, lambda shared: shared.count()) else [texts.FLEET_EMPTY]
     idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final, Self
 
 from dnsrenew.base import extensions
@@ -86,12 +85,11 @@ def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outc
 
     :raises Cancelled: a signal arrived, and the round did not end in time.
     """
-    terminal, signals = invocation.terminal, invocation.signals
+    terminal = invocation.terminal
     progress = service_log.event_progress(invocation)
     try:
         renewer = invocation.renewer(config, watch.listening(progress))
-        work = partial(renewer.renew, workers=invocation.options.workers, cancel=signals.cancel)
-        outcomes = signals.run(work, cleans_up=True)
+        outcomes = invocation.work(renewer.renew, workers=invocation.options.workers)
     except (Cancelled, ConfigError):
         raise
     except Exception as error:  # noqa: BLE001  # a bug in one round must not end all renewals

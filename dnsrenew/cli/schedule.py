@@ -44,7 +44,9 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
     for notice in check_code(job):
         _warn(invocation, sentences(notice.message, notice.fix))
-    plan = _entry_to_install(kind or scheduling.default_kind(host), job, host)
+    known = entry_of(kind or scheduling.default_kind(host), job, host, installer.run_program).plan
+    # Under the name that its entry has, or under one that is free.
+    plan = scheduling.make_plan(known.kind, replace(job, name=known.name), host)
     found = _installed_plans(host, job, None)
     for other in found:
         if other.plan.kind != plan.kind:
@@ -83,10 +85,9 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
 def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, head: str) -> list[str]:
     columns, _ = invocation.terminal.out.size()
     times, undo = (LABELS["when"], schedule_note.times(job)), (LABELS["undo"], texts.SCHEDULE_REMOVE)
-    rows = [times, *schedule_note.facts(plan), undo]
     lines = formatting.marked(green("✓"), head, columns) if head else []
-    planned = [file.text for file in plan.files]
-    return [*lines, *formatting.fields(rows, columns), "", *schedule_note.files(plan, planned)]
+    lines += formatting.fields([times, *schedule_note.facts(plan), undo], columns)
+    return [*lines, "", *schedule_note.files(plan, [file.text for file in plan.files])]
 
 
 def _halted(plan: SchedulePlan, inactive: str, columns: int | None) -> list[str]:
@@ -115,13 +116,13 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
             invocation.terminal.write_result(schedule_note.plain(each.plan, each.contents))
             continue
         good = each.state == "same" and not inactive
+        head = texts.SCHEDULE_STATES[each.state].format(title=say(each.plan.title))
         if inactive:
             lines = _halted(each.plan, inactive, columns)
+        elif each.state == "older":
+            lines = _warned(head, texts.SCHEDULE_INSTALL, columns)
         else:
-            head = texts.SCHEDULE_STATES[each.state].format(title=say(each.plan.title))
             lines = formatting.marked(green("✓") if good else yellow("!"), head, columns)
-        if each.state == "older" and not inactive:
-            lines += formatting.marked(yellow("→"), texts.SCHEDULE_INSTALL, columns)
         rows = [(LABELS["when"], schedule_note.times(job))] if good else []
         if inactive and each.plan.halt is None:
             rows = [(LABELS["off"], say(inactive))]
@@ -149,7 +150,8 @@ def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
 
 def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     terminal = invocation.terminal
-    path = _removed_config(invocation)
+    named: str | None = invocation.options.config  # it may be gone
+    path = _config_path(invocation) if named is None else os.path.abspath(os.path.expanduser(named))
     job = scheduling.this_job(host, path)
     found = _installed_plans(host, job, kind)
     if not path and len(found) > 1:
@@ -181,12 +183,6 @@ def _forget(invocation: Invocation) -> None:
             runs.removed(path)
 
 
-def _removed_config(invocation: Invocation) -> str:
-    """Return the configuration whose schedule is to be removed (it may be gone), or ""."""
-    named: str | None = invocation.options.config
-    return _config_path(invocation) if named is None else os.path.abspath(os.path.expanduser(named))
-
-
 def _config_path(invocation: Invocation) -> str:
     """Return the configuration; "" if there is none."""
     with contextlib.suppress(ConfigError):
@@ -204,12 +200,6 @@ def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: Sc
             config = shlex.quote(formatting.relative_path(each.config, sources.here()))
             text = texts.SCHEDULE_ELSEWHERE.format(title=say(each.plan.title), config=config)
             terminal.write_marked(dim("·"), text)
-
-
-def _entry_to_install(kind: ScheduleKind, job: ScheduledJob, host: Host) -> SchedulePlan:
-    """Return the plan of a configuration, under the name that its entry has, or under one that is free."""
-    plan = entry_of(kind, job, host, installer.run_program).plan
-    return scheduling.make_plan(kind, replace(job, name=plan.name), host)
 
 
 def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[ScheduleEntry]:

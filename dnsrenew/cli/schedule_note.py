@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, rfc3339
@@ -12,19 +13,14 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say
+from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import dim
 from dnsrenew.cli.texts import LABELS
+from dnsrenew.config import Config
 from dnsrenew.schedule import detect as schedules
+from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
+from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from dnsrenew.base.threads import Task
-    from dnsrenew.cli.invocation import Invocation
-    from dnsrenew.config import Config
-    from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
-    from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 
 
 def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
@@ -98,23 +94,20 @@ class ScheduleSearch:
     """Finds out, while a run waits for the CA, what renews automatically."""
 
     def __init__(self, config: Config) -> None:
-        self._search = partial(active_schedule, config)
-        self._task: Task[ActiveSchedule] | None = None
+        self.config = config
+        self._task: threads.Task[ActiveSchedule] | None = None
 
-    def start(self) -> None:
+    def start(self) -> threads.Task[ActiveSchedule]:
         """Begin the search, if it has not begun."""
-        self._task = self._task or threads.start(self._search)
+        self._task = self._task or threads.start(partial(active_schedule, self.config))
+        return self._task
 
     def result(self) -> ActiveSchedule:
-        """Return what was found; search now if the search has not begun.
-
-        It does not notice a cancel: the search has time limits of its own.
-        """
-        if self._task is None:
-            return self._search()
-        while not self._task.done.wait(threads.SLICE):
+        """Return what was found; it does not notice a cancel: the search has time limits of its own."""
+        task = self.start()
+        while not task.done.wait(threads.SLICE):
             pass
-        return self._task.result()
+        return task.result()
 
 
 def nothing_renews() -> str:

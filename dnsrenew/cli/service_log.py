@@ -11,7 +11,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.model import Outcome, rfc3339
-from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.outcome_text import OutcomeText
@@ -121,13 +120,12 @@ class EventLines(Progress):
 
     def __init__(self, invocation: Invocation, *, hidden: frozenset[str] = frozenset()) -> None:
         super().__init__(invocation.terminal)
-        self._quiet = invocation.terminal.quiet
         self._hidden = hidden
 
     def __call__(self, event: Event) -> None:
         """Write the event."""
         has_failed = event.kind == "certificate-finished" and event.data.get("error") is not None
-        is_shown = not self._quiet or has_failed or event.kind == "warning"
+        is_shown = not self.terminal.quiet or has_failed or event.kind == "warning"
         if is_shown and not self.closed and event.kind not in self._hidden:
             self.terminal.err.write_line(json.dumps(event.to_dict(), default=str))
 
@@ -142,26 +140,20 @@ class EventLines(Progress):
 IDENTIFIER: Final = "dnsrenew"
 
 
-class JournalLines(Frozen):
-    """Sends lines to the journal.
+def _journal_line(err: Output, journal: SystemdJournal, text: str, fields: LineFields) -> None:
+    """Send a text to the journal; one of several lines stays one entry.
 
-    :ivar err: standard error, for the lines that the journal does not take.
+    :param err: standard error, for the lines that the journal does not take.
     """
+    entry = {"MESSAGE": err.render(text), "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
+    more = {"DNSRENEW_CERTIFICATE": fields.certificate, "DNSRENEW_CODE": fields.code}
+    entry |= {name: value for name, value in more.items() if value is not None}
 
-    err: Output
-    journal: SystemdJournal
+    def send() -> None:
+        if not journal.send(entry):
+            err.write_now(f"{err.encodable(entry['MESSAGE'])}\n")
 
-    def __call__(self, text: str, fields: LineFields) -> None:
-        """Send a text; one of several lines stays one entry."""
-        message = self.err.render(text)
-        entry = {"MESSAGE": message, "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
-        more = {"DNSRENEW_CERTIFICATE": fields.certificate, "DNSRENEW_CODE": fields.code}
-        entry |= {name: value for name, value in more.items() if value is not None}
-        self.err.put(partial(self._send, entry))
-
-    def _send(self, entry: Mapping[str, str]) -> None:
-        if not self.journal.send(entry):
-            self.err.write_now(f"{self.err.encodable(entry['MESSAGE'])}\n")
+    err.put(send)
 
 
 def use_journal(terminal: Terminal, environ: Mapping[str, str] = os.environ) -> None:
@@ -176,4 +168,5 @@ def use_journal(terminal: Terminal, environ: Mapping[str, str] = os.environ) -> 
     except (OSError, ValueError):  # not a file
         return
     if systemd_notify.is_read_by_journal(descriptor, environ):
-        terminal.journal_line = JournalLines(terminal.err, systemd_notify.SystemdJournal(systemd_notify.SOCKET))
+        journal = systemd_notify.SystemdJournal(systemd_notify.SOCKET)
+        terminal.journal_line = partial(_journal_line, terminal.err, journal)

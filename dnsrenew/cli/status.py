@@ -11,13 +11,13 @@ from itertools import zip_longest
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, StoredVersion
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.cli import formatting, schedule_note, texts
 from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.outcome_text import deployment_lines
 from dnsrenew.cli.progress import PlainProgress
-from dnsrenew.cli.terminal import bold, dim, green, red, yellow
+from dnsrenew.cli.terminal import Terminal, bold, dim, green, red, yellow
 from dnsrenew.cli.texts import LABELS
 from dnsrenew.config import Config
 from dnsrenew.schedule.detect import ActiveSchedule
@@ -80,21 +80,11 @@ def _show(
             terminal.write_result("\n".join(broken))
         return
     by_hand = schedule_note.needs_person(config, {certificate.name for certificate in found})
-    text = StatusText(now, columns, verbose=terminal.verbose > 0, active=schedule.active, by_hand=by_hand)
-    problems = ProblemText(
-        now,
-        columns,
-        path=str(config.path),
-        manual=schedule.active.installed is False,
-        tables=None if config.fleet is None else [spec.name for spec in config.certificates],
-        workers=0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers()),
-        locks=Paths(str(config.store)) if config.fleet is None else None,
-        attended=terminal.is_attended,
-    )
-    lines = text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]
-    lines += problems.lines(chosen)
+    workers = 0 if config.fleet is None else invocation.ask_shared(config, lambda shared: shared.workers())
+    text = StatusText(terminal, config, now, columns, schedule.active, by_hand, workers)
+    lines = [*(text.certificates(chosen) if chosen else [_nothing_chosen(invocation)]), *text.problems(chosen)]
     if not terminal.quiet:
-        lines = [*text.summary(found, _counts(found)), *lines, *text.schedule(found, broken)]
+        lines = [*text.summary(found), *lines, *text.schedule(found, broken)]
     terminal.write_result("\n".join(lines))
 
 
@@ -106,39 +96,88 @@ def _nothing_chosen(invocation: Invocation) -> str:
     return template.format(time=formatting.span(timedelta(seconds=options.expiring)))
 
 
-# ── status problems ────────────────────────────────────────────────────────────────────
+def _cause(certificate: CertificateStatus) -> str:
+    """Return what the certificates share whose failure is the same; not its time."""
+    failure = dict(certificate.last_failure or {}, time=None)
+    return repr((certificate.known, sorted(failure.items())))
 
-# The problems of certificates as text: why each failed, and the commands that help.
+
+def _names(same: Sequence[CertificateStatus]) -> str:
+    if len(same) == 1:
+        return same[0].name
+    names = formatting.listed(certificate.name for certificate in same)
+    return texts.SAME_FAILURE.format(certificates=formatting.count(len(same), texts.CERTIFICATE), names=names)
 
 
-class ProblemText(Frozen):
-    """Formats the problems.
+# ── status text ────────────────────────────────────────────────────────────────────────
+
+# Certificates as text: a line that counts, and a table that fits the terminal, or a card for each.
+
+
+class StatusText(Frozen):
+    """Formats certificates and their problems.
 
     :ivar columns: the width of the terminal, or None for lines of any width.
-    :ivar path: the configuration.
-    :ivar manual: whether nothing renews by itself; then no time of a next try is shown.
-    :ivar tables: the names in the configuration, if it has a fleet, whose workers renew the others.
-    :ivar workers: how many workers are alive.
-    :ivar locks: where the locks of the store are; None: it is no folder.
-    :ivar attended: a person's next run waits for nothing but what a CA asked for.
+    :ivar active: what renews by itself; where nothing does, no time of a next try is shown.
+    :ivar by_hand: the certificates that no schedule can renew, because a person sets the records.
+    :ivar workers: how many workers of the fleet are alive.
     """
 
+    terminal: Terminal
+    config: Config
     now: datetime
     columns: int | None
-    path: str
-    manual: bool
-    tables: Collection[str] | None = None
-    workers: int = 0
-    locks: Paths | None = None
-    attended: bool = False
+    active: ActiveSchedule
+    by_hand: Collection[str]
+    workers: int
 
-    def lines(self, found: Sequence[CertificateStatus]) -> list[str]:
+    @property
+    def is_manual(self) -> bool:
+        """Whether nothing renews by itself."""
+        return self.active.installed is False
+
+    def summary(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the line that counts."""
+        failing = sum(needs_attention(certificate, self.now) for certificate in found)
+        template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
+        total = formatting.count(len(found), texts.CERTIFICATE)
+        words = [(f"{number:,}", texts.STATE_WORDS[state]) for state, number in _counts(found).items()]
+        counted = texts.SEPARATOR.join(texts.COUNT.format(count=count, what=word) for count, word in words)
+        return self._wrap(bold(template.format(certificates=total, counts=counted, failing=f"{failing:,}")))
+
+    def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
+        """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
+        if self.terminal.verbose or (self.columns is not None and self.columns < 80):
+            return self._cards(found)
+        heads = texts.STATUS_COLUMNS_MANUAL if self.is_manual else texts.STATUS_COLUMNS
+        lines = table(heads, [self._row(certificate) for certificate in found], self.columns)
+        if lines is None:
+            return self._cards(found)
+        return [bold(lines[0]), *lines[1:], *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
+
+    def schedule(self, found: Sequence[CertificateStatus], broken: Sequence[str] = ()) -> list[str]:
+        """Return what renews by itself, or that nothing does; nothing if that is not known.
+
+        :param broken: why a schedule that is there renews nothing.
+        """
+        warnings = [schedule_note.renewed_by_hand(self.by_hand)] if self.by_hand else []
+        if self.is_manual and any(certificate.name not in self.by_hand for certificate in found):
+            warnings.append(schedule_note.nothing_renews())
+        lines = [line for each in warnings for line in formatting.marked(yellow("!"), each, self.columns)] + [*broken]
+        if self.active.kind and not broken:
+            renewed_by = texts.RENEWED_BY[self.active.kind]
+            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self.active.name)
+            lines += self._wrap(dim(named if self.active.name else renewed_by))
+        for line in schedule_note.stop_others(self.active.others()):
+            lines += formatting.marked(yellow("!"), line, self.columns)
+        return lines
+
+    # ── why each failed, and the commands that help ─────────────────────────────────────
+
+    def problems(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
         lines: list[str] = []
-        failed: dict[str, list[CertificateStatus]] = {}
-        for certificate in found:
-            if certificate.last_failure is not None:
-                failed.setdefault(_cause(certificate), []).append(certificate)
+        failed = grouped((certificate for certificate in found if certificate.last_failure is not None), _cause)
         for certificate in found:
             if certificate.last_failure is not None:
                 lines += self._failure(failed.pop(_cause(certificate), []))
@@ -164,12 +203,10 @@ class ProblemText(Frozen):
         if not same:
             return []
         failure = same[0].last_failure or {}
-        last = failure.get("route")
-        head = self._failure_line(same, failure)
-        lines = formatting.marked(red("✗"), head, self.columns)
+        lines = formatting.marked(red("✗"), self._failure_line(same, failure), self.columns)
         for attempt in failure.get("attempts") or ():
             route = attempt.get("route")
-            if isinstance(route, Mapping) and route != last:
+            if isinstance(route, Mapping) and route != failure.get("route"):
                 reason = say(attempt.get("message") or "") or attempt.get("code")
                 line = texts.EARLIER_FAILURE.format(route=formatting.describe_route(route), reason=reason)
                 lines += formatting.wrap(line, self.columns, texts.EARLIER, "    ")
@@ -190,19 +227,19 @@ class ProblemText(Frozen):
         one = same[0]
         if len(same) == 1 and one.known and one.state == "valid" and one.next_renewal is not None:
             return texts.NOT_DUE_BEFORE.format(renewal=formatting.date(one.next_renewal, self.now), name=one.name)
-        times = [one.next_attempt for one in same if one.next_attempt is not None and not self.manual]
+        times = [one.next_attempt for one in same if one.next_attempt is not None and not self.is_manual]
         return texts.NO_ATTEMPT_BEFORE.format(time=formatting.when(min(times), self.now)) if times else ""
 
     def _commands(self, found: Sequence[CertificateStatus]) -> Iterator[str]:
         """Yield a line with a command for each kind of problem."""
-        by_problem: dict[str, list[str]] = {}
-        for one in found:
-            by_problem.setdefault(self._problem(one), []).append(one.name)
+        tables = {spec.name for spec in self.config.certificates}
+        groups = grouped(found, lambda one: self._problem(one, tables))
+        by_problem = {problem: [one.name for one in some] for problem, some in groups.items()}
         for problem, template in (("running", texts.RUNNING_NOW), ("no-worker", texts.START_WORKER)):
             if problem in by_problem:
                 yield template.format(names=formatting.listed(by_problem[problem]))
         for problem, command, flags, template in (
-            ("failing", "dnsrenew renew", ([] if self.attended else ["--now"]), texts.RETRY_NOW),
+            ("failing", "dnsrenew renew", ([] if self.terminal.is_attended else ["--now"]), texts.RETRY_NOW),
             ("limited", "dnsrenew renew", ["--now"], texts.RETRY_NOW),
             ("held", "dnsrenew renew", ["--now"], texts.RETRY_HELD),
             ("pending", "dnsrenew renew", [], texts.RENEW_NOW),
@@ -213,12 +250,16 @@ class ProblemText(Frozen):
                 yield template.format(names=formatting.listed(names), command=" ".join([command, *selection, *flags]))
         if forgotten := by_problem.get("unconfigured"):
             template = texts.UNCONFIGURED if len(forgotten) == 1 else texts.SEVERAL_UNCONFIGURED
-            yield template.format(names=formatting.listed(forgotten), path=self.path)
+            yield template.format(names=formatting.listed(forgotten), path=self.config.path)
 
-    def _problem(self, one: CertificateStatus) -> str:
-        """Return the problem of a certificate for which a command helps; "" if there is none."""
-        failure = one.last_failure
-        if one.state != "valid" and self.locks is not None and is_held(self.locks.lock(f"certificate-{one.name}")):
+    def _problem(self, one: CertificateStatus, tables: Collection[str]) -> str:
+        """Return the problem of a certificate for which a command helps; "" if there is none.
+
+        :param tables: the names in the configuration; the workers of a fleet renew the others.
+        """
+        failure, has_fleet = one.last_failure, self.config.fleet is not None
+        locks = None if has_fleet or one.state == "valid" else Paths(str(self.config.store))
+        if locks is not None and is_held(locks.lock(f"certificate-{one.name}")):
             return "running"
         if one.state == "unconfigured":
             return "unconfigured"
@@ -229,86 +270,8 @@ class ProblemText(Frozen):
             is_limited = failure.get("code") == "ca-ledger" or "held_until" in failure
             return "held" if is_held_by_ca else "limited" if is_limited else "failing"
         if one.state != "valid" or is_overdue(one, self.now):
-            is_by_hand = self.tables is None or one.name in self.tables
-            return "pending" if is_by_hand else "" if self.workers else "no-worker"
+            return "pending" if not has_fleet or one.name in tables else "" if self.workers else "no-worker"
         return "undeployed" if one.deployment_pending else ""
-
-
-def _cause(certificate: CertificateStatus) -> str:
-    """Return what the certificates share whose failure is the same; not its time."""
-    failure = dict(certificate.last_failure or {}, time=None)
-    return repr((certificate.known, sorted(failure.items())))
-
-
-def _names(same: Sequence[CertificateStatus]) -> str:
-    if len(same) == 1:
-        return same[0].name
-    names = formatting.listed(certificate.name for certificate in same)
-    return texts.SAME_FAILURE.format(certificates=formatting.count(len(same), texts.CERTIFICATE), names=names)
-
-
-# ── status text ────────────────────────────────────────────────────────────────────────
-
-# Certificates as text: a line that counts, and a table that fits the terminal, or a card for each.
-
-
-class StatusText(Frozen):
-    """Formats certificates.
-
-    :ivar columns: the width of the terminal, or None for lines of any width.
-    :ivar schedule: what renews by itself; where nothing does, no time of a next try is shown.
-    :ivar by_hand: the certificates that no schedule can renew, because a person sets the records.
-    """
-
-    now: datetime
-    columns: int | None
-    verbose: bool
-    active: ActiveSchedule
-    by_hand: Collection[str] = ()
-
-    @property
-    def is_manual(self) -> bool:
-        """Whether nothing renews by itself."""
-        return self.active.installed is False
-
-    def summary(self, found: Sequence[CertificateStatus], counts: Mapping[str, int]) -> list[str]:
-        """Return the line that counts.
-
-        :param counts: the number of certificates in each state.
-        """
-        failing = sum(needs_attention(certificate, self.now) for certificate in found)
-        template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
-        total = formatting.count(len(found), texts.CERTIFICATE)
-        words = [(f"{number:,}", texts.STATE_WORDS[state]) for state, number in counts.items()]
-        counted = texts.SEPARATOR.join(texts.COUNT.format(count=count, what=word) for count, word in words)
-        return self._wrap(bold(template.format(certificates=total, counts=counted, failing=f"{failing:,}")))
-
-    def certificates(self, found: Sequence[CertificateStatus]) -> list[str]:
-        """Return the certificates: a table, or cards if it does not fit or with ``-v``."""
-        if self.verbose or (self.columns is not None and self.columns < 80):
-            return self._cards(found)
-        heads = texts.STATUS_COLUMNS_MANUAL if self.is_manual else texts.STATUS_COLUMNS
-        lines = table(heads, [self._row(certificate) for certificate in found], self.columns)
-        if lines is None:
-            return self._cards(found)
-        return [*lines, *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
-
-    def schedule(self, found: Sequence[CertificateStatus], broken: Sequence[str] = ()) -> list[str]:
-        """Return what renews by itself, or that nothing does; nothing if that is not known.
-
-        :param broken: why a schedule that is there renews nothing.
-        """
-        warnings = [schedule_note.renewed_by_hand(self.by_hand)] if self.by_hand else []
-        if self.is_manual and any(certificate.name not in self.by_hand for certificate in found):
-            warnings.append(schedule_note.nothing_renews())
-        lines = [line for each in warnings for line in formatting.marked(yellow("!"), each, self.columns)] + [*broken]
-        if self.active.kind and not broken:
-            renewed_by = texts.RENEWED_BY[self.active.kind]
-            named = texts.RENEWED_BY_NAME.format(renewed_by=renewed_by, name=self.active.name)
-            lines += self._wrap(dim(named if self.active.name else renewed_by))
-        for line in schedule_note.stop_others(self.active.others()):
-            lines += formatting.marked(yellow("!"), line, self.columns)
-        return lines
 
     # ── a certificate ───────────────────────────────────────────────────────────────────
 
@@ -330,7 +293,7 @@ class StatusText(Frozen):
                 label: self._renewal(certificate, texts.RENEWAL_REASONS_LONG),
             }
             shown = [(label, value) for label, value in rows.items() if value not in {"", "-"}]
-            if self.verbose:
+            if self.terminal.verbose:
                 shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
             lines += formatting.fields(shown, self.columns)
             for result in certificate.deployed:
@@ -425,26 +388,23 @@ def table(heads: Row, rows: Sequence[Row], columns: int | None) -> list[str] | N
     :param rows: a cell for each column; ``DOMAINS`` is "" where they are the name.
     """
     whole = [heads, *rows]
-    has_domains, has_routes = any(row[_DOMAINS] for row in rows), any(row[_ROUTE] != "-" for row in rows)
-    unused = set() if has_domains else {_DOMAINS}
+    unused = set() if any(row[_DOMAINS] for row in rows) else {_DOMAINS}
+    has_routes = any(row[_ROUTE] != "-" for row in rows)
     for dropped in ([unused] if has_routes else []) + [unused | {_ROUTE}]:  # -v shows the route
-        kept = _without(whole, dropped)
-        if columns is None or _width(kept) <= columns:
-            return _lines(kept)
-    return _narrowed(_without(whole, {_ROUTE}), columns or 0) if has_domains else None
+        lines = formatting.aligned(_without(whole, dropped))
+        if columns is None or _width(lines) <= columns:
+            return lines
+    return None if unused else _narrowed(_without(whole, {_ROUTE}), columns or 0)
 
 
 def _narrowed(rows: Sequence[Row], columns: int) -> list[str] | None:
     """Return the table with its domains wrapped, or below; None if that does not help."""
-    rest = _without(rows, {_DOMAINS})
-    if _width(rest) > columns:
+    lines = formatting.aligned(_without(rows, {_DOMAINS}))
+    available = columns - _width(lines) - len(_GAP)
+    if available < -len(_GAP):
         return None
-    available = columns - _width(rest) - len(_GAP)
-    longest = max(formatting.width(word) for row in rows for word in row[_DOMAINS].split(" "))
-    if longest <= available:
-        wrapped = [line for row in rows for line in _wrapped(row, available)]
-        return _lines(wrapped)
-    lines = _lines(rest)
+    if max(formatting.width(word) for row in rows for word in row[_DOMAINS].split(" ")) <= available:
+        return formatting.aligned([line for row in rows for line in _wrapped(row, available)])
     below = [formatting.wrap(dim(row[_DOMAINS]), columns, _GAP, _GAP) if row[_DOMAINS] else [] for row in rows]
     return [lines[0], *(line for row, more in zip(lines[1:], below[1:], strict=True) for line in (row, *more))]
 
@@ -459,26 +419,8 @@ def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:
     return [tuple(cell for column, cell in enumerate(row) if column not in columns) for row in rows]
 
 
-def _width(rows: Sequence[Row]) -> int:
-    widths = [max(_widths(cells)) for cells in zip(*rows, strict=True)]
-    return sum(widths) + len(_GAP) * (len(widths) - 1)
-
-
-def _widths(cells: Sequence[str]) -> list[int]:
-    # A column of ten thousand cells is mostly ASCII: one test for all of them.
-    return list(map(len if "".join(cells).isascii() else formatting.width, cells))
-
-
-def _lines(rows: Sequence[Row]) -> list[str]:
-    columns = [_padded(cells) for cells in zip(*rows, strict=True)]
-    lines = [_GAP.join(cells).rstrip() for cells in zip(*columns, strict=True)]
-    return [bold(lines[0]), *lines[1:]]
-
-
-def _padded(cells: Sequence[str]) -> list[str]:
-    widths = _widths(cells)
-    longest = max(widths)
-    return [cell + " " * (longest - width) for cell, width in zip(cells, widths, strict=True)]
+def _width(lines: Sequence[str]) -> int:
+    return max(map(formatting.width, lines))
 
 
 # ── attention ──────────────────────────────────────────────────────────────────────────

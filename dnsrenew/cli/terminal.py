@@ -184,6 +184,10 @@ class Output:
             abandon(self.stream)
 
 
+Lines = Callable[[int | None], list[str]]
+"""Returns a text in lines that fit so many columns; None: of any width."""
+
+
 class Display(Protocol):
     """A live display. Other lines must be written through it."""
 
@@ -247,6 +251,13 @@ class Terminal:
         """Write a result for people to standard output; nothing with ``json``."""
         if not self.json:
             self._write_output(self.out.render(self.out.encodable(text)))
+
+    def report(self, lines: Lines, problems: Lines) -> None:
+        """Write a result for people; with ``json`` or ``quiet`` only its problems, to standard error."""
+        only_problems = self.json or self.quiet
+        made = problems(self.err.size()[0]) if only_problems else lines(self.out.size()[0])
+        if made:
+            (self.write_message if only_problems else self.write_result)("\n".join(made))
 
     def write_document(self, value: Mapping[str, Any]) -> None:
         """Write the JSON document. A second one is dropped."""

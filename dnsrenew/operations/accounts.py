@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
 
 from dnsrenew.acme import CAClient
+from dnsrenew.base.model import Result
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
@@ -18,7 +18,7 @@ from dnsrenew.renewal.services import Services
 from dnsrenew.store import Store
 
 
-class AccountStatus(Frozen, kw_only=True, public=True):
+class AccountStatus(Result, kw_only=True, public=True):
     """An account at a CA."""
 
     ca: str
@@ -33,11 +33,6 @@ class AccountStatus(Frozen, kw_only=True, public=True):
     """
     error: DnsRenewError | None = None
     """Why the request or the new key failed; None: it did not."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        error = None if self.error is None else self.error.to_dict()
-        return {**vars(self), "contact": list(self.contact), "error": error}
 
 
 class CaWork(Frozen):

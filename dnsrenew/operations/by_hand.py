@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dnsrenew.acme import transport
 from dnsrenew.base import threads, x509
@@ -22,28 +23,14 @@ from dnsrenew.operations import texts
 from dnsrenew.renewal import deploying, due, renewal_info
 from dnsrenew.renewal.due import outcome, stopped_by
 from dnsrenew.renewal.port_programs import pay_debts
+from dnsrenew.renewal.resume import Issued
 from dnsrenew.renewal.services import Services
 from dnsrenew.store import State, Store
 from dnsrenew.store.pending_orders import SigningRequest
-from dnsrenew.store.state import Meta, lacks_key
+from dnsrenew.store.state import Meta, issued_meta, lacks_key
 from dnsrenew.store.zone_locks import ZoneLocks
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    Working = Callable[[Context], AbstractContextManager[Services]]
-
-
-class _Checked(Frozen, hidden=("key_pem",)):
-    """A certificate that was checked: with its chain, its key, and what it says.
-
-    :ivar kind: the kind of its key; None: one that the configuration has no name for.
-    """
-
-    fullchain_pem: str
-    key_pem: bytes
-    kind: str | None
-    facts: CertificateFacts
+Working = Callable[[Context], AbstractContextManager[Services]]
 
 
 class ByHand(Frozen):
@@ -81,7 +68,8 @@ class ByHand(Frozen):
         with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             request = store.signing_requests.load(context, spec.name)
-            checked = self._check(certificate, self._key_of(certificate, key, request, state), state)
+            holder = self._key_of(certificate, key, request, state)
+            checked = self._check(certificate, holder, state)
             if self._is_in_force(checked, state):
                 done = outcome(spec, store, state, "not-due", context)
             else:
@@ -90,7 +78,7 @@ class ByHand(Frozen):
                 pem = checked.fullchain_pem
                 if not user_files.ends_with_root(pem) and transport.is_known(pem) is False:
                     context.warn(*texts.CHAIN_INCOMPLETE.fill(issuer=x509.top_issuer(pem)))
-                state = self._keep(checked, state, asked_by)
+                state = self._keep(checked, x509.key_kind(holder), state, asked_by)
                 done = outcome(spec, store, state, "renewed", context)
             if request is not None and request.key_pem == checked.key_pem:
                 store.signing_requests.clear(spec.name)
@@ -99,7 +87,7 @@ class ByHand(Frozen):
         context.emit("certificate-finished", **done.to_dict())
         return done
 
-    def _check(self, certificate: bytes, key: KeyHolder, state: State) -> _Checked:
+    def _check(self, certificate: bytes, key: KeyHolder, state: State) -> Issued:
         """Return what is given, checked as a certificate from a CA is.
 
         :raises ConfigError: ``key-wrong``.
@@ -108,7 +96,7 @@ class ByHand(Frozen):
         pem, facts = user_files.chain_from_file(certificate, key, self.spec.identifiers, self.context.clock.now())
         if x509.key_hash(key) in state.compromised_keys:
             raise CAError.of(texts.KEY_COMPROMISED, name=self.spec.name, wrong="key")
-        return _Checked(pem, x509.holder_to_pem(key), x509.key_kind(key), facts)
+        return Issued(pem, x509.holder_to_pem(key), facts, profile=None)
 
     def _key_of(self, certificate: bytes, key: bytes | None, request: SigningRequest | None, state: State) -> KeyHolder:
         """Return the key that is given, the request of the configuration, the key beside the certificate or of the CSR.
@@ -128,7 +116,7 @@ class ByHand(Frozen):
         except ValueError:
             raise ConfigError.of(texts.KEY_NOT_GIVEN, name=self.spec.name) from None
 
-    def _is_in_force(self, checked: _Checked, state: State) -> bool:
+    def _is_in_force(self, checked: Issued, state: State) -> bool:
         """Return whether this certificate is in force already, with this key."""
         store, name = self.store, self.spec.name
         try:
@@ -149,32 +137,25 @@ class ByHand(Frozen):
             dates = {"not_after": rfc3339(ends), "given": rfc3339(facts.not_after)}
             raise ConfigError.of(texts.OLDER, name=name, issuer=state.issuer, **dates)
 
-    def _keep(self, checked: _Checked, state: State, asked_by: str) -> State:
+    def _keep(self, checked: Issued, kind: str | None, state: State, asked_by: str) -> State:
         """Store the certificate and put it into force.
 
         What the state does not know of it (its CA, a key of another kind than configured, the profile) counts as
         unchanged, so the configured CA replaces it when it is due, and not at once.
+
+        :param kind: the kind of its key; None: one that the configuration has no name for.
         """
         spec, store, facts, pem = self.spec, self.store, checked.facts, checked.fullchain_pem
-        meta = Meta(
-            **{name: getattr(facts, name) for name in ("issuer", "serial", "not_before", "not_after")},
-            domains=spec.domains,
-            identifiers=spec.identifiers,
-            key=spec.key if checked.kind == spec.key else "",
-            sizes={"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)},
-            compromised_keys=state.compromised_keys,
-        )
+        sizes = {"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)}
+        known = {"key": spec.key if kind == spec.key else "", "profile": ""}
+        meta = replace(issued_meta(spec, "", facts, sizes, state), **known)
         store.prove_writable(spec.name)
-        number = store.add_version(spec.name, pem, checked.key_pem, meta, state)
         # The same certificate with another chain has the serial number by which deployments are known.
         deployed = {} if facts.serial == state.serial else state.deployments
         changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
-        kept = store.activate(spec.name, number, meta, state, remember=lambda new: replace(new, **changes))
-        store.orders.clear(spec.name)
-        store.quarantine_damaged(spec.name, state)
-        path = None if (current := store.current(spec.name)) is None else str(current)
-        stored = {"path": path, "serial": facts.serial, "not_after": rfc3339(facts.not_after)}
-        self.context.emit("certificate-stored", **stored)
+        pair = pem, checked.key_pem
+        kept = store.keep_version(spec.name, pair, meta, state, lambda new: replace(new, **changes))
+        checked.tell_stored(store, spec.name, state, self.context)
         return kept
 
     # ── rollback ────────────────────────────────────────────────────────────────────────
@@ -288,7 +269,7 @@ def _deploy(
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
-            return deploying.deploy_pending(spec, known, state, store, context, force=force, check_targets=True)
+            return deploying.deploy_pending(spec, known, state, store, context, which="all" if force else "missing")
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, cause = stopped_by(error, context)
         return outcome(spec, store, state, status, context, error=cause)

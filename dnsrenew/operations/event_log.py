@@ -47,8 +47,10 @@ class EventLog:
             case "certificate-finished":
                 self._waiting.discard(name)
                 _log_outcome(name, data, self._failures if _needs_person(data, event.time) else logging.INFO)
-            case "dns-waiting":
-                self._log_servers(name, data)
+            case "dns-waiting" if name not in self._waiting:  # there is one for every change, and every few seconds
+                if late := sum(server["state"] == "waiting" for server in data["servers"]):
+                    self._waiting.add(name)
+                    _logger.info("%s: waiting for %d name server%s", name, late, "" if late == 1 else "s")
             case "dns-visible" | "route-failed":
                 self._waiting.discard(name)
             case "caches-waiting":
@@ -61,21 +63,9 @@ class EventLog:
             case "deploy-failed":
                 error = _text(data["error"])
                 _logger.warning("%s: not deployed to %s %s: %s", name, data["to"], data["target"], error)
-            case "warning":
-                self._log_warning(name, data)
-
-    def _log_servers(self, name: str | None, data: Mapping[str, Any]) -> None:
-        """Log the first event of a wait; there is one for every change, and every few seconds."""
-        late = [server for server in data["servers"] if server["state"] == "waiting"]
-        if late and name not in self._waiting:
-            self._waiting.add(name)
-            _logger.info("%s: waiting for %d name server%s", name, len(late), "" if len(late) == 1 else "s")
-
-    def _log_warning(self, name: str | None, data: Mapping[str, Any]) -> None:
-        warning = name, data["code"], data["message"]
-        if warning not in self._warned:
-            self._warned.add(warning)
-            _logger.warning("%s%s %s", f"{name}: " if name else "", data["message"], data["fix"])
+            case "warning" if (warning := (name, data["code"], data["message"])) not in self._warned:
+                self._warned.add(warning)
+                _logger.warning("%s%s %s", f"{name}: " if name else "", data["message"], data["fix"])
 
 
 def log_idle(outcomes: Iterable[Outcome]) -> None:

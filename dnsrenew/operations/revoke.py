@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Final, Literal
 
 from dnsrenew.acme import CAClient
 from dnsrenew.base import x509
-from dnsrenew.base.model import Certificate, rfc3339
+from dnsrenew.base.model import Certificate, Result, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.texts import NO_PRIVATE_KEY
 from dnsrenew.base.validation import nearest, shown_key
@@ -35,7 +36,7 @@ REASONS: Final = {
 Signed = Literal["account", "certificate"]
 
 
-class Revocation(Frozen, kw_only=True, public=True):
+class Revocation(Result, kw_only=True, public=True):
     """The result of a revocation."""
 
     name: str
@@ -51,17 +52,9 @@ class Revocation(Frozen, kw_only=True, public=True):
     signed_by: Literal["account", "certificate"]
     """The key that signed the request: that of the account or that of the certificate."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return dict(vars(self))
 
-
-class _Revoked(Frozen):
-    """The certificate to revoke, and where its files are."""
-
-    store: Store
-    stored: Certificate
-    state: State
+Read = Callable[[Signed], tuple[str, PrivateKey | None]]
+"""Returns the certificate, and its key if the key signs the request."""
 
 
 def revoke(
@@ -77,15 +70,15 @@ def revoke(
         if stored is None:
             raise StoreError.of(texts.NOTHING_TO_REVOKE, name=name)
         refuse_foreign(name, state, store)
-        ca, revoked = _issuer(name, state, config), _Revoked(store, stored, state)
+        ca, read = _issuer(name, state, config), partial(_read, store, stored, state)
         is_compromised = reason == "key-compromise"
-        compromised = x509.key_hash_of_certificate(_read(revoked, "account")[0]) if is_compromised else None
+        compromised = x509.key_hash_of_certificate(read("account")[0]) if is_compromised else None
         # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
         store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
         for notice in store.read_state(name).notices:
             context.warn(notice.code, notice.message, notice.fix)
         try:
-            already, signed_by = _revoke(services.ca(ca), revoked, REASONS[reason], context)
+            already, signed_by = _revoke(services.ca(ca), read, REASONS[reason], context)
         except DnsRenewError as error:
             if not _may_be_revoked(error):
                 store.note_revocation(name, store.update(name, partial(_restore, state)))
@@ -112,7 +105,7 @@ def _issuer(name: str, state: State, config: Config) -> str:
     return ca
 
 
-def _revoke(client: CAClient, revoked: _Revoked, reason: int, context: Context) -> tuple[bool, Signed]:
+def _revoke(client: CAClient, read: Read, reason: int, context: Context) -> tuple[bool, Signed]:
     """Revoke at the CA; return whether it was revoked before, and the signer.
 
     The account signs if it is valid and the CA accepts it; otherwise the key of the certificate.
@@ -120,16 +113,16 @@ def _revoke(client: CAClient, revoked: _Revoked, reason: int, context: Context) 
     account = context.call(partial(client.account_info, context))
     if account is not None and account.status == "valid":
         try:
-            return context.call(partial(_post, client, revoked, reason, context, "account")), "account"
+            return context.call(partial(_post, client, read, reason, context, "account")), "account"
         except CAError as error:
             if error.code != "ca-account-refused":
                 raise
-    return context.call(partial(_post, client, revoked, reason, context, "certificate")), "certificate"
+    return context.call(partial(_post, client, read, reason, context, "certificate")), "certificate"
 
 
-def _post(client: CAClient, revoked: _Revoked, reason: int, context: Context, signer: Signed) -> bool:
+def _post(client: CAClient, read: Read, reason: int, context: Context, signer: Signed) -> bool:
     """Send one request; return whether the certificate was revoked before."""
-    pem, key = _read(revoked, signer)
+    pem, key = read(signer)
     try:
         client.revoke(context, pem, reason, key=key)
     except CAError as error:
@@ -139,12 +132,11 @@ def _post(client: CAClient, revoked: _Revoked, reason: int, context: Context, si
     return False
 
 
-def _read(revoked: _Revoked, signer: Signed) -> tuple[str, PrivateKey | None]:
+def _read(store: Store, stored: Certificate, state: State, signer: Signed) -> tuple[str, PrivateKey | None]:
     """Return the certificate, and its key if the key signs.
 
     :raises StoreError: ``store-damaged``.
     """
-    store, stored, state = revoked.store, revoked.stored, revoked.state
     if signer == "certificate" and not stored.has_private_key:
         raise StoreError.of(NO_PRIVATE_KEY, name=stored.name)
     path = stored.fullchain_path or f"{store.place} ({stored.name}/fullchain.pem)"

@@ -14,14 +14,12 @@ from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError, about
 from dnsrenew.renewal import due, history
-from dnsrenew.renewal.due import Due, RunOptions, check_due, why
+from dnsrenew.renewal.due import Due, Run, check_due, why
 
 if TYPE_CHECKING:
-    from dnsrenew.base.runtime import Context
-    from dnsrenew.config import Config
     from dnsrenew.renewal.renew import Renewals
     from dnsrenew.renewal.services import Services
-    from dnsrenew.store import State, Store
+    from dnsrenew.store import State
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
 """Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
@@ -53,17 +51,8 @@ class LazyServices:
                 self._value.close()
 
 
-class Batch(Frozen):
-    """One run over many certificates.
-
-    :ivar get_services: called only if there is something to do.
-    """
-
-    config: Config
-    store: Store
-    get_services: Callable[[], Services]
-    context: Context
-    options: RunOptions
+class Batch(Run):
+    """One run over many certificates: what is due, and the outcome of each."""
 
     def go(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
         """Clean up after killed runs, poll renewal information, renew what is due; return the outcomes in order.
@@ -106,7 +95,7 @@ class Batch(Frozen):
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
-            done = self._renewals().renew(spec, found, None, self.options)
+            done = self._renewals().renew(spec, found)
         if done.status != "locked":  # the caller looks again and again
             self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
         return done
@@ -120,7 +109,7 @@ class Batch(Frozen):
     def _renewals(self) -> Renewals:
         from dnsrenew.renewal.renew import Renewals  # slow to load, and not needed while nothing is due
 
-        return Renewals(self.config, self.store, self.get_services, self.context, self.options)
+        return Renewals(**vars(self))
 
     # ── what is due, before the locks ───────────────────────────────────────────────────
 
@@ -145,15 +134,15 @@ class Batch(Frozen):
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
                 state = self.store.read_state(spec.name)
                 found = self._check_due(spec, state)
-            if isinstance(found, Outcome) and self._is_asker_news(state):
+            if isinstance(found, Due):
+                return found
+            if self._is_asker_news(state):
                 self._note_asker(spec, state)
-            if isinstance(found, Outcome) and found.status == "not-due" and state.last_failure is not None:
+            if found.status == "not-due" and state.last_failure is not None:
                 self._forget_failure(spec, state)
-            if isinstance(found, Outcome) and spec.deploy:
-                return self._check_deployed(spec, state, found)
+            return self._check_deployed(spec, state, found) if spec.deploy else found
         except StoreError:
             return None  # as in _read
-        return found
 
     def _is_asker_news(self, state: State) -> bool:
         """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""
@@ -167,17 +156,18 @@ class Batch(Frozen):
         if self.options.dry_run or state.version is None or state.rebuilt:
             return
         asked_by, now = self.options.asked_by, self.context.clock.now()
-        with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
-            self.store.update(spec.name, lambda old: old.asked(asked_by, now), sync=False)
+        self._note(spec, lambda old: old.asked(asked_by, now))
 
     def _forget_failure(self, spec: CertificateSpec, state: State) -> None:
         """Forget the last failure of a certificate that is in order again; what a CA asked for still holds."""
         if history.was_asked_to_wait(state) and history.deferred_until(state, self.context.clock.now()) is not None:
             return
+        self._note(spec, lambda old: old.recovered() if old.last_failure == state.last_failure else old)
+
+    def _note(self, spec: CertificateSpec, change: Callable[[State], State]) -> None:
+        """Change what is stored, unless another run is at it or it cannot be written: nothing depends on it."""
         with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
-            self.store.update(
-                spec.name, lambda old: old.recovered() if old.last_failure == state.last_failure else old, sync=False
-            )
+            self.store.update(spec.name, change, sync=False)
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
         """Return the outcome with the results of its deployments, or None if one is pending or seems to be changed."""

@@ -13,7 +13,7 @@ import re
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateSpec, Deployment, DeploymentResult, Outcome, rfc3339
@@ -41,18 +41,19 @@ _BYTES: Final = 6
 """Of the hash: a number that every JSON parser reads exactly."""
 _AT_ONCE: Final = 100
 """Certificates whose files are written before one reload; each takes a thread and the open file of its lock."""
+Which = Literal["pending", "missing", "all"]
 _LAST_SECONDS: Final = 5.0
 """Seconds that deployments may take to end after Ctrl-C."""
 
 
-def is_pending(spec: CertificateSpec, state: State, store: Store) -> bool:
-    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at."""
-    return _any_pending(spec, entry_ids(spec.deploy), state, store)
+def is_pending(spec: CertificateSpec, state: State, store: Store, ids: Sequence[str] = ()) -> bool:
+    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at.
 
-
-def _any_pending(spec: CertificateSpec, ids: Sequence[str], state: State, store: Store) -> bool:
+    :param ids: those of the entries, where they are made already.
+    """
     if state.version is None:
         return False
+    ids = ids or entry_ids(spec.deploy)
     options = (one.options if isinstance(one, Deployment) else {} for one in spec.deploy)
     return any(_is_pending(state, one, each, store) for one, each in zip(ids, options, strict=True))
 
@@ -99,26 +100,19 @@ def settled(spec: CertificateSpec, state: State, store: Store) -> tuple[Deployme
     A run with ten thousand certificates asks this for each: it makes the ids once, and one ``lstat`` for each file.
     """
     ids = entry_ids(spec.deploy)
-    if _any_pending(spec, ids, state, store) or _any_moved(ids, state):
+    if is_pending(spec, state, store, ids) or _any_moved(ids, state):
         return None
     return tuple(_not_tried(result_of(state.deployments[one])) for one in ids if one in state.deployments)
 
 
 def deploy_pending(
-    spec: CertificateSpec,
-    outcome: Outcome,
-    state: State,
-    store: Store,
-    context: Context,
-    *,
-    force: bool = False,
-    check_targets: bool = False,
+    spec: CertificateSpec, outcome: Outcome, state: State, store: Store, context: Context, *, which: Which = "pending"
 ) -> Outcome:
     """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
 
     :param state: what is stored now.
-    :param force: deploy to every entry.
-    :param check_targets: inspect the targets of the other entries too; deploy where the certificate is missing.
+    :param which: of a person, ``missing``: inspect the targets of the other entries too, and deploy where the
+        certificate is missing; or ``all``: deploy to every entry.
     :raises StoreError: the certificate cannot be read.
     :raises Cancelled: the run was cancelled; what is left is still pending.
     """
@@ -126,7 +120,7 @@ def deploy_pending(
     if certificate is None:
         return outcome
     targets = entries(spec.deploy)
-    if check_targets:  # a person deploys, as after a restore: folders of the configuration's own are made
+    if which != "pending":  # a person deploys, as after a restore: folders of the configuration's own are made
         targets = [replace(one, options={**one.options, FOLDERS: one.folders}) for one in targets]
     known = {one.id for one in targets}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
@@ -134,7 +128,7 @@ def deploy_pending(
     before, results = len(context.notices), {}
     for one in targets:
         succeeded, fault, wanted = not _is_pending(state, one.id, one.options, store), None, one
-        if succeeded and not force and not (check_targets and _can_inspect(one)):
+        if succeeded and which != "all" and not (which == "missing" and _can_inspect(one)):
             record = state.deployments[one.id]
             if _is_as_left(record):
                 continue
@@ -144,7 +138,7 @@ def deploy_pending(
                 state = _write_record(store, context, spec.name, state, one=one, record=record)
                 continue
         saved = partial(store.deployment, spec.name)
-        (result,) = engine.deploy(context, [wanted], certificate, saved, force=force, succeeded=succeeded)
+        (result,) = engine.deploy(context, [wanted], certificate, saved, force=which == "all", succeeded=succeeded)
         if fault is not None and result.ok:
             fields = {"target": result.target, "fault": fault, "certificate": spec.name}
             context.warn(*texts.DISTURBED_AND_REPAIRED.fill(**fields))
@@ -168,21 +162,16 @@ def deploy_together(
         together = threads.Together(len(some), workers)
         calls = [partial(together.member, partial(job, together)) for job in some]
         tasks = threads.start_all(calls, len(calls))
-        try:
+        with context.ending(tasks, _LAST_SECONDS):  # every deployment ends its programs
             for task in tasks:
                 while not task.done.wait(threads.SLICE):
                     pass
-        except BaseException:  # Ctrl-C in the caller's own thread: let every deployment end its programs
-            context.cancel.set()
-            for task in tasks:
-                task.done.wait(_LAST_SECONDS)
-            raise
         outcomes += [task.result() for task in tasks]
     return outcomes
 
 
 def deploy_after_renewal(
-    spec: CertificateSpec, done: Outcome, store: Store, context: Context, *, wait: float, together: threads.Together
+    spec: CertificateSpec, done: Outcome, store: Store, context: Context, together: threads.Together, *, wait: float
 ) -> Outcome:
     """Deploy the pending entries after a renewal, regardless of its outcome; return its outcome with the results.
 

@@ -219,29 +219,19 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
 # What a failed certificate depended on, as a number: after an edit, it is tried again at once.
 
 
-class Fingerprints(Frozen):
-    """The fingerprints of the certificates of a configuration, under the key of the store."""
+def fingerprint(config: Config, store: Store, spec: CertificateSpec, failed: State) -> int | None:
+    """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
 
-    config: Config
-    store: Store
-
-    def of(self, spec: CertificateSpec, failed: State) -> int | None:
-        """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
-
-        :param failed: the state, whose last failure names the DNS accounts that were tried.
-        """
-        try:
-            key = self.store.fingerprint_key()
-        except errors.StoreError:  # without the key, no edit ends a wait
-            return None
-        return self.config.fingerprint_of(spec, key, history.accounts_tried(failed))
+    :param failed: the state, whose last failure names the DNS accounts that were tried.
+    """
+    try:
+        key = store.fingerprint_key()
+    except errors.StoreError:  # without the key, no edit ends a wait
+        return None
+    return config.fingerprint_of(spec, key, history.accounts_tried(failed))
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
-
-
-def _unknown_fingerprint(_spec: CertificateSpec, _failed: State) -> int | None:
-    return None
 
 
 class RunOptions(Frozen, kw_only=True):
@@ -266,7 +256,20 @@ class RunOptions(Frozen, kw_only=True):
     deploy: bool = True
     wait: float = 0
     asked_by: str = ""
-    fingerprint: Callable[[CertificateSpec, State], int | None] = _unknown_fingerprint
+    fingerprint: Callable[[CertificateSpec, State], int | None] = lambda _spec, _failed: None
+
+
+class Run(Frozen):
+    """A run over many certificates.
+
+    :ivar get_services: called only if there is something to do.
+    """
+
+    config: Config
+    store: Store
+    get_services: Callable[[], Services]
+    context: Context
+    options: RunOptions
 
 
 # ── check due ──────────────────────────────────────────────────────────────────────────
@@ -345,11 +348,7 @@ def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
 _KINDS: Final[Mapping[str, type[errors.DnsRenewError]]] = {
-    kind: getattr(errors, kind)
-    for kind in (
-        *("ProviderError", "DnsError", "PropagationError", "ChallengeError"),
-        *("CAError", "SecretError", "ConfigError"),
-    )
+    kind.__name__: kind for kind in (*errors.AttemptError.__subclasses__(), errors.SecretError, errors.ConfigError)
 }
 """The classes that the error of a failed run may have."""
 
@@ -367,16 +366,22 @@ def outcome(
 ) -> Outcome:
     """Return the outcome of one certificate: its current state, and what happened.
 
+    :param state: None: it cannot be read.
     :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
     """
     warnings = _warnings(spec, state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
+    found = in_current(spec.name, store) if state is None else state
+    if found is None:  # it may exist, so it is not called missing
+        return Outcome(reason=None, **more)
     if state is None:
-        return _unread(spec, store, context, more)
+        reason = why_due(spec, found, context.clock.now(), whole=True)
     # A damaged certificate counts as missing. Where nothing is due, it was checked before.
-    if state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
+    elif state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
         return Outcome(reason=reason or "missing", **more)
-    return _with_facts(spec, store, state, reason, more)
+    at = next_renewal(spec, found)
+    more |= {name: getattr(found, name) for name in ("issuer", "serial", "not_before", "not_after")}
+    return Outcome(reason=reason or next_reason(found, at), next_renewal=at, path=store.current(spec.name), **more)
 
 
 def _exists(name: str, store: Store, state: State) -> bool:
@@ -385,22 +390,6 @@ def _exists(name: str, store: Store, state: State) -> bool:
         return store.is_whole(name, state)
     except errors.StoreError:
         return True
-
-
-def _unread(spec: CertificateSpec, store: Store, context: Context, more: dict[str, Any]) -> Outcome:
-    """Return the outcome of a certificate whose state cannot be read. It may exist, so it is not called missing."""
-    found = in_current(spec.name, store)
-    if found is None:
-        return Outcome(reason=None, **more)
-    return _with_facts(spec, store, found, why_due(spec, found, context.clock.now(), whole=True), more)
-
-
-def _with_facts(
-    spec: CertificateSpec, store: Store, state: State, reason: RenewalReason | None, more: dict[str, Any]
-) -> Outcome:
-    at = next_renewal(spec, state)
-    more |= {name: getattr(state, name) for name in ("issuer", "serial", "not_before", "not_after")}
-    return Outcome(reason=reason or next_reason(state, at), next_renewal=at, path=store.current(spec.name), **more)
 
 
 def in_current(name: str, store: Store) -> State | None:
@@ -501,6 +490,13 @@ class Job(Frozen):
         """Return whether the stored certificate is valid and this CA's: no limit applies to its replacement."""
         ends, ours = self.state.not_after, self.state.ca == ca
         return ours and not self.options.dry_run and ends is not None and self.context.clock.now() < ends
+
+    def refusal(self, ca: str, *, replaces: bool = False) -> errors.CAError | None:
+        """Return why the CA would refuse an order now, as far as the ledger knows."""
+        if self.options.now:
+            return None
+        ledger, names, attended = self.services.ledger(ca), self.spec.identifiers, self.options.attended
+        return ledger.may_order(names, replaces=replaces, expires=self.state.not_after, attended=attended)
 
     def outcome(self, status: OutcomeStatus, *, state: State | None = None, **more: Any) -> Outcome:
         """Return the outcome of this renewal."""

@@ -55,10 +55,8 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
     state, at = job.state, None
     if not isinstance(error, Cancelled | LockedError | StoreError) and not job.options.dry_run:
         now, ordered = job.context.clock.now(), planner.has_ordered or attempt.orders > 0
-        with contextlib.suppress(StoreError):  # it must not hide the error itself
-            remember = partial(_failed, job, error=error, now=now, ordered=ordered, attempts=attempts)
-            state = _update(job, remember)
-        at = _next_attempt(job, state)
+        remember = partial(_failed, job, error=error, now=now, ordered=ordered, attempts=attempts)
+        state, at = _remembered(job, remember)
     status = _STATUSES.get(type(error), "failed")
     return job.outcome(status, state=state, error=error, attempts=attempts, next_attempt=at), state
 
@@ -74,16 +72,12 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
     if job.options.dry_run or _is_for_a_server(attempts):
         return job.outcome("failed", error=error, attempts=attempts), job.state
 
-    def remember(state: State) -> State:
-        failed = _failed(
-            job, state, error=error, now=now, ordered=planner.has_ordered, attempts=attempts, retry_after=after
-        )
-        return planner.with_route_history(failed, now)
+    known = {"ordered": planner.has_ordered, "attempts": attempts, "retry_after": after}
 
-    state = job.state
-    with contextlib.suppress(StoreError):  # it must not hide the error itself
-        state = _update(job, remember)
-    at = _next_attempt(job, state)
+    def remember(state: State) -> State:
+        return planner.with_route_history(_failed(job, state, error=error, now=now, **known), now)
+
+    state, at = _remembered(job, remember)
     return job.outcome("failed", state=state, error=error, attempts=attempts, next_attempt=at), state
 
 
@@ -129,14 +123,16 @@ def _is_for_a_server(attempts: Sequence[Attempt]) -> bool:
     return bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
 
 
-def _update(job: Job, change: Callable[[State], State]) -> State:
-    return job.services.store.update(job.spec.name, change, known=job.state)
+def _remembered(job: Job, change: Callable[[State], State]) -> tuple[State, datetime | None]:
+    """Return what is stored after a change, and when the next run tries again.
 
-
-def _next_attempt(job: Job, state: State) -> datetime | None:
-    """Return when the next run tries again. A certificate that was only forced is not tried before it is due."""
+    A certificate that was only forced is not tried before it is due.
+    """
+    state = job.state
+    with contextlib.suppress(StoreError):  # it must not hide the error of the run
+        state = job.services.store.update(job.spec.name, change, known=job.state)
     renewal = due.next_renewal(job.spec, state) if job.is_only_forced else None
-    return max((time for time in (state.next_attempt, renewal) if time is not None), default=None)
+    return state, max((time for time in (state.next_attempt, renewal) if time is not None), default=None)
 
 
 # ── lost account ───────────────────────────────────────────────────────────────────────

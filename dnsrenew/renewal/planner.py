@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -31,12 +32,14 @@ _NAMED: Final = 3
 class FallbackPlanner:
     """The attempts so far, and the routes that are left.
 
-    :param effective_ca: by the name of a CA, the CA to use: itself, or in a dry run its staging CA.
+    :param effective_ca: returns the CA to use, by name: the CA itself, or in a dry run its staging CA.
     :ivar has_ordered: whether a CA refused an order, or an order failed later than at the network, a DNS host or a port
         of ours.
     """
 
-    def __init__(self, spec: CertificateSpec, state: State, context: Context, effective_ca: Mapping[str, str]) -> None:
+    def __init__(
+        self, spec: CertificateSpec, state: State, context: Context, effective_ca: Callable[[str], str]
+    ) -> None:
         self._spec = spec
         self._context = context
         self.attempts: list[Attempt] = []
@@ -50,11 +53,10 @@ class FallbackPlanner:
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
         # In a dry run two routes can become one: their CAs may share a staging CA.
-        effective = dict.fromkeys(replace(route, ca=effective_ca[route.ca or spec.ca]) for route in spec.routes)
+        effective = dict.fromkeys(replace(route, ca=effective_ca(route.ca or spec.ca)) for route in spec.routes)
         routes = self._in_order(list(effective))
-        self._candidates = Candidates(
-            {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}, routes
-        )
+        fitting = {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}
+        self._candidates = Candidates(fitting, routes)
         self._skip_useless(routes)
 
     def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
@@ -66,8 +68,7 @@ class FallbackPlanner:
         """
         if pending is not None:
             routes = {identifier: pending.routes[identifier] for identifier in self._spec.identifiers}
-            selection = Selection(pending.ca, routes)
-            yield ActiveAttempt(self._spec, selection, self._now(), pending_order=pending)
+            yield ActiveAttempt(self._spec, Selection(pending.ca, routes), self._now(), pending_order=pending)
         while (attempt := self.next()) is not None:
             yield attempt
 
@@ -77,9 +78,8 @@ class FallbackPlanner:
         if selection is None:
             return None
         settle = SETTLE_AGAIN if any(route in self._again for route in selection.distinct()) else 0.0
-        return ActiveAttempt(
-            self._spec, selection, self._now(), settle=settle, validated=self._validated.get(selection.ca, frozenset())
-        )
+        validated = self._validated.get(selection.ca, frozenset())
+        return ActiveAttempt(self._spec, selection, self._now(), settle, validated)
 
     # ── before an order ─────────────────────────────────────────────────────────────────
 
@@ -152,17 +152,14 @@ class FallbackPlanner:
         """Drop failed routes for every name that used them, unless it is validated or gets a second try."""
         validated, codes = self._validated[attempt.selection.ca], codes_by_identifier(error)
         failed: dict[Route, set[str]] = {}
+        missed = attempt.visible and "stage" not in error.evidence  # else the CA refused a request, and looked for none
         for route in culprits:
             users = attempt.selection.users(route)
             concerned = [name for name in users if name in codes] or users
-            again: set[str] = set()
-            missed = (
-                attempt.visible and "stage" not in error.evidence
-            )  # else the CA refused a request, and looked for none
-            if missed and CHALLENGES[route.challenge].propagates and route not in self._again:
-                again = {
-                    name for name in concerned if action_for_code(codes.get(name) or error.code) is NextAction.AGAIN
-                }
+            actions = {name: action_for_code(codes.get(name) or error.code) for name in concerned}
+            again = {name for name, action in actions.items() if action is NextAction.AGAIN}
+            if not missed or not CHALLENGES[route.challenge].propagates or route in self._again:
+                again = set()
             if again:
                 self._again.add(route)
             if again != set(concerned):
@@ -271,6 +268,7 @@ class Reselect(Exception):  # control flow, not an error
     """The preflight ruled routes out, or a pending order is dead: choose again."""
 
 
+@dataclass(eq=False)
 class ActiveAttempt:
     """A route selection in progress.
 
@@ -284,26 +282,16 @@ class ActiveAttempt:
     :ivar answered: whether the CA was asked to validate.
     """
 
-    def __init__(
-        self,
-        spec: CertificateSpec,
-        selection: Selection,
-        started: float,
-        *,
-        settle: float = 0.0,
-        validated: frozenset[str] = frozenset(),
-        pending_order: PendingOrder | None = None,
-    ) -> None:
-        self.spec = spec
-        self.selection = selection
-        self.started = started
-        self.settle = settle
-        self.validated = validated
-        self.pending_order = pending_order
-        self.orders = 0
-        self.pending: list[str] = []
-        self.visible = False
-        self.answered = False
+    spec: CertificateSpec
+    selection: Selection
+    started: float
+    settle: float = 0.0
+    validated: frozenset[str] = frozenset()
+    pending_order: PendingOrder | None = None
+    orders: int = 0
+    pending: list[str] = field(default_factory=list)
+    visible: bool = False
+    answered: bool = False
 
     @property
     def taken(self) -> RouteTaken:
@@ -353,16 +341,11 @@ class ActiveAttempt:
         unvalidated = [name for name in self.selection.routes if name not in self.validated]
         concerned = self._named_by(error) or self.pending or unvalidated or list(self.selection.routes)
         routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
-        named = self.selection.routes.get(about(error).identifier)
-        narrowed = [
-            [route for route in routes if fits(route)]
-            for fits in (
-                lambda route: route == named,
-                lambda route: about(error).account in route.dns,
-                lambda route: route.challenge == about(error).challenge,
-            )
-        ]
-        return next((some for some in narrowed if some), routes)
+        its = about(error)
+        named = [route for route in routes if route == self.selection.routes.get(its.identifier)]
+        of_account = [route for route in routes if its.account in route.dns]
+        of_challenge = [route for route in routes if route.challenge == its.challenge]
+        return named or of_account or of_challenge or routes
 
     def _named_by(self, error: AttemptError) -> list[str]:
         """Return the identifiers that an error names."""
@@ -403,10 +386,8 @@ def _text(
     types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
     unreachable = types[0].unreachable if len(types) == 1 else None
     likely = "likely" in error.evidence
-    if unreachable is None:
-        return challenge_texts.LIKELY_CAUSE if likely else None
-    named = error.code == MIXED and any(problem.get("code") == unreachable.code for problem in problems)
-    if named or error.code in _UNREACHABLE:
+    codes = {problem.get("code") for problem in problems}
+    if unreachable and (error.code in _UNREACHABLE or (error.code == MIXED and unreachable.code in codes)):
         if likely:
             return types[0].unreachable_because
         return types[0].unreachable_ip if only_ips else unreachable
@@ -570,16 +551,10 @@ def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) 
 
     :param ca: the CA of the certificate, for routes that name none.
     """
-    listed = list(routes)
-    known = state.routes
-
-    def has_failed(key: str) -> bool:
-        return key in known and _is_fresh(known[key], now)
-
-    keys = [route_key(route, ca) for route in listed]
-    if not any(key in state.worked and not has_failed(key) for key in keys):
-        return listed
-    return [listed[index] for index in sorted(range(len(listed)), key=lambda index: has_failed(keys[index]))]
+    failed = {key for key, entry in state.routes.items() if _is_fresh(entry, now)}
+    keys = {route: route_key(route, ca) for route in routes}
+    has_worked = any(key in state.worked and key not in failed for key in keys.values())
+    return sorted(keys, key=lambda route: has_worked and keys[route] in failed)
 
 
 def _is_fresh(entry: RouteFailure, now: datetime) -> bool:

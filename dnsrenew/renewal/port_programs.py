@@ -92,14 +92,13 @@ class PortPrograms:
             return
         try:
             runner.run(context, before, seconds=_SECONDS)
-        except DeployError as error:
+        except (DeployError, Cancelled) as error:
             self._end(context, programs)
+            if isinstance(error, Cancelled):
+                raise
             cause = as_clause(error.message)
             failed = ChallengeError.of(texts.BEFORE_FAILED, program=before[0], cause=cause)
             raise failed.with_evidence(identifiers=identifiers) from None
-        except Cancelled:
-            self._end(context, programs)
-            raise
 
     def _write_down(self, context: Context, after: tuple[str, ...]) -> None:
         if self._debts is None:

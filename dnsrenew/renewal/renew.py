@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
@@ -20,22 +20,20 @@ from typing import Final
 from dnsrenew.acme import Authorization, Challenge, Order
 from dnsrenew.base import threads, x509
 from dnsrenew.base.checks import denials
-from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route, rfc3339
+from dnsrenew.base.model import CertificateSpec, Outcome, OutcomeStatus, RenewalReason, Route
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, grouped, replace
+from dnsrenew.base.values import grouped, replace
 from dnsrenew.challenges import CHALLENGES, leftovers
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.challenges.solver import Placements, Value
-from dnsrenew.config import Config
 from dnsrenew.drivers.loading import warm_up
 from dnsrenew.errors import AttemptError, CAError, DnsRenewError, ProviderError, StoreError
 from dnsrenew.renewal import deploying, due, failure, port_programs, renewal_info, resume, texts
-from dnsrenew.renewal.due import Due, Job, RunOptions, check_due, outcome, stopped_by
+from dnsrenew.renewal.due import Due, Job, Run, RunOptions, check_due, outcome, stopped_by
 from dnsrenew.renewal.planner import ActiveAttempt, FallbackPlanner, Reselect
 from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
-from dnsrenew.renewal.services import Services
-from dnsrenew.store import State, Store
+from dnsrenew.store import State
 from dnsrenew.store.zone_locks import ZoneLocks
 
 
@@ -163,11 +161,8 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
 
 def _refusal(job: Job, ca: str) -> CAError | None:
     """Return why the CA would refuse any request or an order for these names now, as far as the ledger knows."""
-    if job.options.now:
-        return None
-    ledger, expires, attended = job.services.ledger(ca), job.state.not_after, job.options.attended
-    held = ledger.may_begin(expires=expires)
-    return held or ledger.may_order(job.spec.identifiers, expires=expires, attended=attended)
+    held = None if job.options.now else job.services.ledger(ca).may_begin(expires=job.state.not_after)
+    return held or job.refusal(ca)
 
 
 def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
@@ -232,13 +227,9 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     ca = job.services.ca(ca_name)
     replaces = renewal_info.replaced_cert_id(job, ca_name)
-    if not job.options.now:
-        ledger, replaced = job.services.ledger(ca_name), replaces is not None
-        blocked = ledger.may_order(
-            spec.identifiers, replaces=replaced, expires=job.state.not_after, attended=job.options.attended
-        )
-        if blocked is not None:
-            raise blocked
+    blocked = job.refusal(ca_name, replaces=replaces is not None)
+    if blocked is not None:
+        raise blocked
     end = _wanted_end(job)
     order = ca.new_order(context, spec.identifiers, replaces=replaces, profile=spec.profile, not_after=end)
     attempt.orders += 1
@@ -310,11 +301,7 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
         return query.with_window(planner.with_route_history(state, now, attempt.selection.distinct()))
 
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)
-    store.orders.clear(spec.name)
-    store.quarantine_damaged(spec.name, job.state)  # not before: damaged files may still be of use to others
-    not_after = rfc3339(facts.not_after)
-    path = None if (current := store.current(spec.name)) is None else str(current)
-    context.emit("certificate-stored", path=path, serial=facts.serial, not_after=not_after)
+    issued.tell_stored(store, spec.name, job.state, context)
     return query.settle(store, spec.name, state)
 
 
@@ -330,14 +317,8 @@ _LAST_SECONDS: Final = 5.0
 """Seconds that each certificate has to withdraw what it published after a cancel."""
 
 
-class Renewals(Frozen):
+class Renewals(Run):
     """What a :class:`Batch` does when something is due, or left by a killed run."""
-
-    config: Config
-    store: Store
-    get_services: Callable[[], Services]
-    context: Context
-    options: RunOptions
 
     def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
         """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
@@ -356,11 +337,10 @@ class Renewals(Frozen):
         :param patience: seconds to wait for the others; those that have ended are deployed then.
         """
         pool = threads.ThreadPool(limit)
-        options = replace(self.options, deploy=False)
-        tasks = pool.start([partial(self.renew, spec, before, pool, options) for spec, before in group])
+        tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
         left = dict(zip((spec for spec, _ in group), tasks, strict=True))
         outcomes: dict[str, Outcome] = {}
-        try:
+        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws what it has published
             while left:
                 waited = 0.0
                 for task in left.values():
@@ -368,42 +348,32 @@ class Renewals(Frozen):
                         waited += threads.SLICE
                 ended = [spec for spec, task in left.items() if task.done.is_set()]
                 outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
-        except BaseException:
-            # Ctrl-C in the caller's own thread: let every certificate withdraw what it has published.
-            clock = self.context.clock
-            self.context.cancel.set()
-            end = clock.monotonic() + _LAST_SECONDS
-            for task in tasks:
-                task.done.wait(max(0.0, end - clock.monotonic()))
-            raise
         return outcomes
 
     def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
         """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
         done = {spec.name: outcome for spec, outcome in renewed}
-        some = [
-            spec
+        store, context, wait = self.store, self.context, self.options.wait
+        jobs = [
+            partial(deploying.deploy_after_renewal, spec, outcome, store, context.for_certificate(spec.name), wait=wait)
             for spec, outcome in renewed
             if may_deploy(spec, self.options)
             and outcome.status not in {"locked", "interrupted"}
             and not isinstance(outcome.error, StoreError)
         ]
-        jobs = [partial(self._deploy_one, spec, done[spec.name]) for spec in some]
         done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
         for spec, _ in renewed:
             if may_deploy(spec, self.options):
                 self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
         return done
 
-    def _deploy_one(self, spec: CertificateSpec, outcome: Outcome, together: threads.Together) -> Outcome:
-        context, wait = self.context.for_certificate(spec.name), self.options.wait
-        return deploying.deploy_after_renewal(spec, outcome, self.store, context, wait=wait, together=together)
+    def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
+        """Renew one certificate, and deploy it if the options say so.
 
-    def renew(
-        self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None, options: RunOptions
-    ) -> Outcome:
-        """Renew one certificate, and deploy it if the options say so."""
+        :param pool: that of a run with several; None: there is no other, which would be deployed together with it.
+        """
         self._warm_up(spec)
+        options = self.options if pool is None else replace(self.options, deploy=False)
         context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(self, spec, before, context, options)
         if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later

@@ -160,13 +160,7 @@ def with_renewal_info(
         start, end = answer.start.replace(microsecond=0), answer.end.replace(microsecond=0)
         same = (info["start"], info["end"]) == (start, end)
         chosen = info["chosen"] if same else answer.pick(context.random, now).replace(microsecond=0)
-        info = {
-            "start": start,
-            "end": end,
-            "chosen": chosen,
-            "explanation": answer.explanation_url,
-            "next_poll": next_poll,
-        }
+        info = {**info, "start": start, "end": end, "chosen": chosen, "explanation": answer.explanation_url}
     return replace(state, ari={**info, "next_poll": next_poll})
 
 

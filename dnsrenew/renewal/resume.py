@@ -13,12 +13,14 @@ from typing import Final
 from dnsrenew.acme import CAClient, Order
 from dnsrenew.acme.problems import is_refusal
 from dnsrenew.base import x509
-from dnsrenew.base.model import CertificateSpec
+from dnsrenew.base.model import CertificateSpec, rfc3339
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import KeyHolder
 from dnsrenew.errors import CAError, about
 from dnsrenew.renewal.due import Job
 from dnsrenew.renewal.planner import ActiveAttempt, Reselect
+from dnsrenew.store import State, Store
 from dnsrenew.store.pending_orders import PendingOrder
 
 _PATIENCE: Final = timedelta(days=1)
@@ -40,6 +42,14 @@ class Issued(Frozen, hidden=("key_pem",)):
     facts: x509.CertificateFacts
     profile: str | None
     wanted_end: datetime | None = None
+
+    def tell_stored(self, store: Store, name: str, before: State, context: Context) -> None:
+        """Tell that it is in force, after its order is forgotten and damaged files of the one before are set aside."""
+        store.orders.clear(name)
+        store.quarantine_damaged(name, before)  # not before: damaged files may still be of use to others
+        path = None if (current := store.current(name)) is None else str(current)
+        not_after = rfc3339(self.facts.not_after)
+        context.emit("certificate-stored", path=path, serial=self.facts.serial, not_after=not_after)
 
 
 def issue(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class Services(Frozen):
     :ivar ca: returns the client for a CA, by name.
     :ivar ledger: returns the ledger of our account there.
     :ivar lost_account: returns our account there if its key is damaged or gone, else None.
-    :ivar effective_ca: for the name of a CA, the one that is really asked: itself, or in a dry run its staging CA.
+    :ivar effective_ca: returns the CA that is really asked, by name: the CA itself, or in a dry run its staging CA.
     :ivar close: closes all connections.
     :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
     :ivar locks: held by certificates for the same names.
@@ -53,7 +54,7 @@ class Services(Frozen):
     ca: Callable[[str], CAClient]
     ledger: Callable[[str], Ledger]
     lost_account: Callable[[str], LostAccount | None]
-    effective_ca: Mapping[str, str]
+    effective_ca: Callable[[str], str]
     close: Callable[[], None]
     unresponsive: set[str] = field(default_factory=set)
     locks: FairLock = field(default_factory=FairLock)
@@ -114,7 +115,7 @@ def make_services(
             dns, config.accounts, config.providers, locks, store.journal, responses, attended, dry_run=dry_run
         )
     )
-    effective_ca = StagingCAs(config.cas, run) if dry_run else _SameCA()
+    effective_ca = partial(staging_ca, config.cas, run) if dry_run else str
     ports = PortPrograms(store.debts, wait)
     instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
     return Services(
@@ -122,30 +123,15 @@ def make_services(
     )
 
 
-class _SameCA(dict[str, str]):
-    """The CA that is really asked, outside a dry run: the one that is named."""
-
-    def __missing__(self, name: str) -> str:
-        return name
-
-
-class StagingCAs(dict[str, str]):
-    """The staging CA of each CA, for a dry run.
+def staging_ca(cas: Mapping[str, CA], run: Context, name: str) -> str:
+    """Return the staging CA of a CA, for a dry run.
 
     :param run: gets a warning if another CA stands in for a missing staging CA.
-    :raises ConfigError: ``no-staging``, for a CA that has none.
+    :raises ConfigError: ``no-staging``: it has none.
     """
-
-    def __init__(self, cas: Mapping[str, CA], run: Context) -> None:
-        super().__init__()
-        self._cas = cas
-        self._run = run
-
-    def __missing__(self, name: str) -> str:
-        ca = self._cas[name]
-        if ca.staging is None:
-            raise ConfigError.of(texts.NO_STAGING, ca=name)
-        if uses_stand_in(ca):
-            self._run.warn(*texts.STAGING_STAND_IN.fill(ca=name, staging=ca.staging))
-        self[name] = ca.staging
-        return ca.staging
+    ca = cas[name]
+    if ca.staging is None:
+        raise ConfigError.of(texts.NO_STAGING, ca=name)
+    if uses_stand_in(ca):
+        run.warn(*texts.STAGING_STAND_IN.fill(ca=name, staging=ca.staging))
+    return ca.staging

@@ -44,7 +44,7 @@ from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.database.server import DatabaseClock
 from dnsrenew.renewal.batch import Batch, LazyServices
-from dnsrenew.renewal.due import Fingerprints, RunOptions
+from dnsrenew.renewal.due import RunOptions, fingerprint
 from dnsrenew.renewal.services import make_services
 from dnsrenew.store.journal import LATEST
 from dnsrenew.testing.box.order_server import Proof
@@ -118,7 +118,7 @@ class Machine:
         config, clock = self.world.config(), self.database.clock
         context = Context(clock=clock, emitter=Emitter(clock, self._hear), buckets=SharedBuckets(self.database))
         services = LazyServices(partial(make_services, config, self.store, context))
-        options = RunOptions(fingerprint=Fingerprints(config, self.store).of)
+        options = RunOptions(fingerprint=partial(fingerprint, config, self.store))
         return WorkerRun(config, config.fleet.documents, context, services, options)
 
     def _ended(self, _: CertificateSpec | None, outcome: Outcome) -> None:

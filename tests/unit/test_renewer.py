@@ -36,7 +36,7 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.config.schema import SecretUse
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.renewal import planner
-from dnsrenew.renewal.services import StagingCAs
+from dnsrenew.renewal.services import staging_ca
 from dnsrenew.renewer import Renewer
 from dnsrenew.store import FolderStore, State, Store
 from tests.kit.clock import START, FakeClock
@@ -587,7 +587,7 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "staging_ca", "codes"),
+    ("name", "staging", "codes"),
     [
         ("letsencrypt", "letsencrypt-staging", []),
         ("letsencrypt-staging", "letsencrypt-staging", []),
@@ -595,11 +595,10 @@ def test_roots_that_are_gone_by_now_are_of_one_ca_only(tmp_path: Path) -> None:
         ("zerossl", "letsencrypt-staging", ["staging-stand-in"]),
     ],
 )
-def test_each_ca_has_a_staging_ca(name: str, staging_ca: str, codes: list[str]) -> None:
+def test_each_ca_has_a_staging_ca(name: str, staging: str, codes: list[str]) -> None:
     """A dry run uses the staging CA; if it is that of another CA, one warning says so."""
     run = Context()
-    staging_cas = StagingCAs(BUILT_IN, run)
-    assert [staging_cas[name], staging_cas[name]] == [staging_ca, staging_ca]
+    assert [staging_ca(BUILT_IN, run, name), staging_ca(BUILT_IN, run, name)] == [staging, staging]
     assert [notice.code for notice in run.notices] == codes
 
 
@@ -607,12 +606,12 @@ def test_an_own_ca_needs_an_own_staging_ca() -> None:
     """A custom CA needs `staging`, else `no-staging`; a configured staging CA gets no warning."""
     run = Context()
     own = CA("https://ca.test/dir", name="own")
-    staging_cas = StagingCAs({"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}, run)
+    cas = {"own": own, "sslcom": replace(BUILT_IN["sslcom"], staging="own")}
     with pytest.raises(ConfigError) as caught:
-        _ = staging_cas["own"]
+        staging_ca(cas, run, "own")
     assert caught.value.code == "no-staging"
     assert "[ca.own]" in caught.value.fix
-    assert (staging_cas["sslcom"], run.notices) == ("own", [])
+    assert (staging_ca(cas, run, "sslcom"), run.notices) == ("own", [])
 
 
 # ── the certificate ─────────────────────────────────────────────────────────────────────

@@ -23,9 +23,9 @@ from dnsrenew.base.model.spec import (
     PropagationCheck,
     RenewBefore,
     Resolver,
+    Result,
     Route,
     StoreAddress,
-    json_fields,
     mac_key_fault,
     rfc3339,
 )
@@ -60,6 +60,7 @@ __all__ = [
     "RenewalFailed",
     "RenewalReason",
     "Resolver",
+    "Result",
     "Route",
     "RouteTaken",
     "StoreAddress",
@@ -99,7 +100,7 @@ class TxtRecord(Frozen, public=True):
     """The TTL in seconds."""
 
 
-class Notice(Frozen, public=True):
+class Notice(Result, public=True):
     """A warning that does not stop a run."""
 
     code: str
@@ -108,10 +109,6 @@ class Notice(Frozen, public=True):
     """What was seen."""
     fix: str
     """One sentence: what to do."""
-
-    def to_dict(self) -> dict[str, str]:
-        """Return the JSON form."""
-        return {"code": self.code, "message": self.message, "fix": self.fix}
 
 
 class RouteTaken(Frozen, kw_only=True, public=True):
@@ -135,7 +132,7 @@ class RouteTaken(Frozen, kw_only=True, public=True):
         return form
 
 
-class Attempt(Frozen, kw_only=True, public=True):
+class Attempt(Result, kw_only=True, public=True):
     """A route that was tried or skipped."""
 
     route: RouteTaken
@@ -147,16 +144,12 @@ class Attempt(Frozen, kw_only=True, public=True):
     error: DnsRenewError | None = None
     """Why it failed; None for success."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return json_fields(self)
 
-
-class Outcome(Frozen, kw_only=True, public=True):
+class Outcome(Result, kw_only=True, public=True):
     """The result of a run for one certificate.
 
     The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
-    after a failure; they are None without one. Times are in UTC.
+    after a failure; they are None without one. Times are in UTC. The JSON form is that of ``dnsrenew renew --json``.
     """
 
     name: str
@@ -192,18 +185,12 @@ class Outcome(Frozen, kw_only=True, public=True):
     warnings: tuple[Notice, ...] = ()
     """The warnings of this certificate; they did not stop the run."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, as ``dnsrenew renew --json`` prints it."""
-        return json_fields(self)
 
-
-class RenewalFailed(DnsRenewError):
+class RenewalFailed(DnsRenewError, public=True):
     """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
 
     ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
     """
-
-    __module__ = "dnsrenew"
 
     attempts: tuple[Attempt, ...]
     """Every route that was tried or skipped, in order."""
@@ -288,8 +275,8 @@ class Change(Frozen, kw_only=True, public=True):
         return {"code": self.code, "was": self.was, "is": self.now, "since": rfc3339(self.since)}
 
 
-class Diagnosis(Frozen, kw_only=True, public=True):
-    """Whether a certificate can be renewed now, by which route, and if not, why."""
+class Diagnosis(Result, kw_only=True, public=True):
+    """Whether a certificate can be renewed now, by which route, and if not, why; as in ``dnsrenew doctor --json``."""
 
     name: str | None
     """The certificate's name in the configuration; None: the host alone was looked at."""
@@ -304,10 +291,6 @@ class Diagnosis(Frozen, kw_only=True, public=True):
     changes: tuple[Change, ...] = ()
     """What is different since the last ``dnsrenew doctor --record``."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, as ``dnsrenew doctor --json`` prints it."""
-        return json_fields(self)
-
 
 CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
 """The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
@@ -315,7 +298,7 @@ the configuration that asked for it no longer names it, so nothing renews it.
 """
 
 
-class StoredVersion(Frozen, kw_only=True, public=True):
+class StoredVersion(Result, kw_only=True, public=True):
     """A version of a certificate that the store keeps."""
 
     version: int
@@ -329,12 +312,8 @@ class StoredVersion(Frozen, kw_only=True, public=True):
     revoked: bool
     """Whether :meth:`Renewer.revoke` has revoked it, or it is to be replaced as revoked."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return json_fields(self)
 
-
-class CertificateStatus(Frozen, kw_only=True, public=True):
+class CertificateStatus(Result, kw_only=True, public=True):
     """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
 
     name: str
@@ -388,10 +367,6 @@ class CertificateStatus(Frozen, kw_only=True, public=True):
     """The versions that the store keeps, the oldest first: those that :meth:`Renewer.rollback` can choose from."""
     warnings: tuple[Notice, ...] = ()
     """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return json_fields(self)
 
 
 # ── wording ────────────────────────────────────────────────────────────────────────────

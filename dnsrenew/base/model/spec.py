@@ -35,11 +35,6 @@ def rfc3339(time: datetime | None) -> str | None:
     return None if time is None else f"{time.isoformat()[:19]}Z"
 
 
-def json_fields(value: Frozen) -> dict[str, Any]:
-    """Return the fields of a value by name, in the JSON form: times as RFC 3339, seconds to three places."""
-    return {name: _json(each) for name, each in vars(value).items()}
-
-
 def _json(value: Any) -> Any:
     match value:
         case datetime():
@@ -51,6 +46,14 @@ def _json(value: Any) -> Any:
         case Path():
             return str(value)
     return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+class Result(Frozen):
+    """A result whose JSON form has its fields."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: the fields by name, times as RFC 3339, seconds to three places."""
+        return {name: _json(each) for name, each in vars(self).items()}
 
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+={0,2}")
@@ -410,7 +413,7 @@ class Deployment:
         return hash(self.to)
 
 
-class DeploymentResult(Frozen, kw_only=True, public=True):
+class DeploymentResult(Result, kw_only=True, public=True):
     """What became of one entry of ``deploy``."""
 
     to: str
@@ -429,10 +432,6 @@ class DeploymentResult(Frozen, kw_only=True, public=True):
     """The duration in seconds; 0 in the outcome of a run that did not try it."""
     error: DnsRenewError | None = None
     """Why the target does not have it, mostly a :class:`~dnsrenew.DeployError`; None for success."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return json_fields(self)
 
 
 # ── certificate ────────────────────────────────────────────────────────────────────────

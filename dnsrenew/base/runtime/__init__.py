@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from dnsrenew.base import threads
@@ -239,6 +239,18 @@ class Context(Frozen):
             else:  # the cancel event may be set already: waiting for it would be a busy loop
                 self.clock.wait(min(left, threads.SLICE), _NEVER)
         self.check()
+
+    @contextlib.contextmanager
+    def ending(self, tasks: Sequence[threads.Task[Any]], seconds: float) -> Iterator[None]:
+        """Cancel if this thread itself is interrupted (Ctrl-C), and give the tasks so many seconds to clean up."""
+        try:
+            yield
+        except BaseException:
+            self.cancel.set()
+            end = self.clock.monotonic() + seconds
+            for task in tasks:
+                task.done.wait(max(0.0, end - self.clock.monotonic()))
+            raise
 
     def call(self, function: Callable[[], T]) -> T:
         """Make a call that may block; a cancel ends the wait, not the call.

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from dnsrenew.base.model import Result
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.values import Frozen, field_types, replace
+from dnsrenew.base.values import field_types, replace
 from dnsrenew.config import Config
 from dnsrenew.config.cas import host_name
 from dnsrenew.errors import ConfigError
@@ -34,7 +35,7 @@ _TRIES: Final = 3
 V = TypeVar("V")
 
 
-class MovedStore(Frozen, kw_only=True):
+class MovedStore(Result, kw_only=True):
     """What was moved.
 
     :ivar certificates: the number of certificates that were written.
@@ -51,10 +52,6 @@ class MovedStore(Frozen, kw_only=True):
     kept_accounts: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     journal: bool = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()}
 
 
 def load(folder: Path, config: Config, target: DatabaseStore, context: Context) -> MovedStore:

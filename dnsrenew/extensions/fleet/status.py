@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import threads
-from dnsrenew.base.model import CA, rfc3339
+from dnsrenew.base.model import CA, Result, rfc3339
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.documents import CertificateDocuments, needed
@@ -109,7 +109,7 @@ ORDER BY certificate.name LIMIT %(lacking)s
 """
 
 
-class WorkerStatus(Frozen, kw_only=True, public=True):
+class WorkerStatus(Result, kw_only=True, public=True):
     """A worker of a fleet that is alive."""
 
     host: str
@@ -119,12 +119,8 @@ class WorkerStatus(Frozen, kw_only=True, public=True):
     doing: tuple[str, ...]
     """The names of the certificates that it works on."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"host": self.host, "pid": self.pid, "doing": list(self.doing)}
 
-
-class CaLimits(Frozen, kw_only=True, public=True):
+class CaLimits(Result, kw_only=True, public=True):
     """What the limits of a CA leave, as far as the answers of the CA tell."""
 
     until: datetime | None
@@ -137,10 +133,6 @@ class CaLimits(Frozen, kw_only=True, public=True):
     """About how many orders the limit of the account leaves now, by the certificates that the fleet has had issued
     lately; orders that failed and those of others count at the CA too, renewals by ARI may not. None: the limit is
     not known."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {"until": rfc3339(self.until), "held": self.held, "pause_url": self.pause_url, "left": self.left}
 
 
 class FleetStatus(Frozen, kw_only=True, public=True):

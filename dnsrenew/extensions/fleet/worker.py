@@ -43,7 +43,7 @@ from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
-from dnsrenew.renewal.due import Fingerprints, RunOptions
+from dnsrenew.renewal.due import RunOptions, fingerprint
 from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
@@ -383,7 +383,7 @@ class WorkerSession:
         context = self._context()
         context.redactor.add_known(use.secret for use in config.secrets)
         services = LazyServices(partial(make_services, config, self._store, context))
-        options = RunOptions(fingerprint=Fingerprints(config, self._store).of)
+        options = RunOptions(fingerprint=partial(fingerprint, config, self._store))
         if config.fleet is None:
             raise ValueError("a worker needs a fleet")
         return WorkerRun(config, config.fleet.documents, context, services, options)

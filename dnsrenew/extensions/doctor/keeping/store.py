@@ -168,8 +168,8 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
     if failure is not None:
         kept = {key: failure.get(key) for key in ("time", "code", "message", "route")}
         evidence = {"name": spec.name, **kept, "failures": state.failures}
-        fingerprints = due.Fingerprints(facts.its, facts.store)
-        if state.tried_with is not None and fingerprints.of(spec, state) not in {None, state.tried_with}:
+        present = None if state.tried_with is None else due.fingerprint(facts.its, facts.store, spec, state)
+        if present not in {None, state.tried_with}:
             return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
         text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
         return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")

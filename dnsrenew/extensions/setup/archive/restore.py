@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from dnsrenew.base import files
-from dnsrenew.base.model import Notice
+from dnsrenew.base.model import Notice, Result
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.values import Frozen, replace
+from dnsrenew.base.values import replace
 from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import ConfigError, StoreError
@@ -35,7 +35,7 @@ _KEPT: Final = (
 """The parts of a state that do not depend on a version."""
 
 
-class RestoreResult(Frozen):
+class RestoreResult(Result):
     """What was restored.
 
     :ivar config: the configuration, absolute.
@@ -65,10 +65,6 @@ class RestoreResult(Frozen):
     missing: tuple[str, ...]
     old_paths: tuple[str, ...]
     warnings: tuple[Notice, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {**vars(self), "warnings": [each.to_dict() for each in self.warnings]}
 
 
 @contextlib.contextmanager
