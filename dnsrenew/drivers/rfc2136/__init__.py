@@ -12,6 +12,7 @@ from typing import Any, Final
 import dns.exception
 import dns.message
 import dns.name
+import dns.query
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
@@ -56,14 +57,9 @@ class Rfc2136Driver:
 
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
-        seconds = min(CONNECT_SECONDS, self._context.seconds_left())
         evidence: Any = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
         try:
-            # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
-            places = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            with _connect(places, seconds) as connection:
-                answer = self._exchange(connection, update.to_wire())
-            rcode = read(answer, update)
+            rcode = self._exchange(update).rcode()
         except (dns.exception.DNSException, OSError, EOFError) as error:
             if not self._has_sent:
                 evidence["sent"] = False
@@ -73,53 +69,23 @@ class Rfc2136Driver:
             evidence["rcode"] = dns.rcode.to_text(rcode)
             raise ProviderError.of(REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence)
 
-    def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
-        """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`."""
-        until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
-        self._limit(connection, until)
-        self._has_sent = True
-        connection.sendall(len(message).to_bytes(2, "big") + message)
-        size = int.from_bytes(self._receive(connection, 2, until), "big")
-        return self._receive(connection, size, until)
+    def _exchange(self, update: dns.update.UpdateMessage) -> dns.message.Message:
+        """Send an update and return the response.
 
-    def _receive(self, connection: socket.socket, size: int, until: float) -> bytes:
-        data = b""
-        while len(data) < size:
-            self._limit(connection, until)
-            more = connection.recv(size - len(data))
-            if not more:
-                raise EOFError
-            data += more
-        return data
+        An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
 
-    def _limit(self, connection: socket.socket, until: float) -> None:
-        """Set the time-out to the time left for the exchange: a slow server may send one byte at a time.
-
-        :param until: the seconds of the call that must be left at the end.
+        :raises DNSException: it is no response to this update, or its signature is missing or invalid.
         """
-        seconds = self._context.seconds_left() - until
-        if seconds <= 0:
-            raise TimeoutError
-        connection.settimeout(seconds)
-
-
-def _connect(addresses: list[Any], seconds: float) -> socket.socket:
-    """Return a connection to the first address that accepts one.
-
-    :raises OSError: the error of the last address.
-    """
-    last: OSError = OSError("no address")
-    for family, kind, protocol, _name, address in addresses:
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(max(seconds / len(addresses), 0.001))
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            last = error
-        else:
-            return connection
-    raise last
+        seconds = max(min(CONNECT_SECONDS, self._context.seconds_left()), 0.001)
+        # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
+        with socket.create_connection((self._host, self._port), timeout=seconds) as connection:
+            connection.setblocking(False)
+            self._has_sent = True
+            seconds = min(REQUEST_SECONDS, self._context.seconds_left())
+            answer = dns.query.tcp(update, self._host, seconds, sock=connection)
+        if update.keyring and not answer.had_tsig and answer.rcode() == dns.rcode.NOERROR:
+            raise UnsignedError
+        return answer
 
 
 def _txt(value: str) -> dns.rdata.Rdata:
@@ -203,29 +169,14 @@ REFUSALS: Final = {
 """The text of each RCODE; any other is :data:`texts.UPDATE_REFUSED`."""
 
 
-class OtherAnswerError(dns.exception.DNSException):
-    """The response is none to this update."""
+_SIGNATURE: Final = (
+    *(dns.tsig.PeerError, dns.tsig.BadKey, dns.tsig.BadAlgorithm),
+    *(dns.message.BadTSIG, dns.message.UnknownTSIGKey),
+)
 
 
 class UnsignedError(dns.exception.DNSException):
     """The response to a signed update reports success but is not signed."""
-
-
-def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
-    """Return the RCODE of a response.
-
-    An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
-
-    :raises DNSException: it is no response to this update, or its signature is invalid.
-    """
-    unchecked = dns.message.from_wire(answer, keyring=False)
-    if not update.is_response(unchecked):
-        raise OtherAnswerError
-    if update.keyring and not unchecked.had_tsig:
-        if unchecked.rcode() == dns.rcode.NOERROR:
-            raise UnsignedError
-        return unchecked.rcode()
-    return dns.message.from_wire(answer, keyring=update.keyring, request_mac=update.mac).rcode()
 
 
 def explain(error: Exception) -> Text:
@@ -236,9 +187,7 @@ def explain(error: Exception) -> Text:
         return texts.SECRET_WRONG
     if isinstance(error, dns.tsig.PeerBadTime | dns.tsig.BadTime):
         return texts.CLOCK_SKEW
-    if isinstance(error, dns.tsig.PeerError | dns.message.UnknownTSIGKey | dns.exception.DNSException) and (
-        "tsig" in type(error).__module__ or "TSIG" in type(error).__name__
-    ):
+    if isinstance(error, _SIGNATURE):
         return texts.SIGNATURE_WRONG
     if isinstance(error, dns.exception.Timeout | TimeoutError):
         return texts.TIMED_OUT

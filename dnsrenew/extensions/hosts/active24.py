@@ -18,7 +18,7 @@ _ROWS: Final = 1000
 """Records in a page."""
 
 
-class Active24Driver(RecordDriver):
+class Driver(RecordDriver):
     """Writes through the API of Active24, with an API key (the "identifier") and its secret."""
 
     address = "https://rest.active24.cz"
@@ -58,7 +58,7 @@ class Active24Driver(RecordDriver):
         self.request("DELETE", f"{_path(zone)}/{identifier}")
 
 
-class WebsupportDriver(Active24Driver):
+class Websupport(Driver):
     """Writes through the API of Websupport."""
 
     address = "https://rest.websupport.sk"

@@ -16,7 +16,7 @@ Identifier = tuple[str, str, str]
 """The domain, the name below it, and the value."""
 
 
-class Ipv64Driver(RecordDriver):
+class Driver(RecordDriver):
     """Writes through the API of IPv64.net, with the API key of the account.
 
     A domain such as `me.ipv64.net` is no zone in DNS, so the one of a record is found by its name.
@@ -55,7 +55,7 @@ class Ipv64Driver(RecordDriver):
         self._send("DELETE", form=_form("del_record", identifier))
 
     def _send(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request. Its answer counts by its field `info`; why it is refused stands in the field of the action."""
+        """Send a request. Its answer counts by its field `info`; why it is refused is in the field of the action."""
         response = self.request(method, "/api", accept=(400, 403), **arguments)
         answer = parsed(response)
         if pick(answer, "info", kind=str) == "success":
