@@ -54,14 +54,19 @@ class Session:
     """A session with one CA for one run; shared by all threads.
 
     :param url: the URL of the directory (RFC 8555 section 7.1.1).
+    :ivar directory: downloads the directory, once for all threads; no account is needed. It raises a CAError if the CA
+        cannot be reached, or has no ACME directory.
+    :ivar open: also finds or creates the account. It raises a CAError if the CA refuses that, and a StoreError if it
+        cannot be stored.
     """
 
     def __init__(self, url: str, transport: Transport, accounts: AccountSession) -> None:
         self._url = url
         self._transport = transport
         self._accounts = accounts
-        self._directory = SingleFlight(self._read)
+        self.directory = SingleFlight(self._read).get
         self._opened = SingleFlight(self._open)
+        self.open = self._opened.get
         self._breaker = CircuitBreaker()
 
     @property
@@ -79,33 +84,18 @@ class Session:
         thumbprints = (opened.thumbprint, *signer.earlier_thumbprints)
         return AccountIdentity(self._transport.name, opened.directory, signer.url or "", thumbprints)
 
-    def directory(self, context: Context) -> Directory:
-        """Download the directory, once for all threads; no account is needed.
-
-        :raises CAError: the CA cannot be reached, or it has no ACME directory.
-        """
-        return self._directory.get(context)
-
-    def open(self, context: Context) -> Opened:
-        """Download the directory and find or create the account, once for all threads.
-
-        :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
-        :raises StoreError: the account cannot be stored.
-        """
-        return self._opened.get(context)
-
     def _read(self, context: Context) -> Directory:
         directory = read_directory(context, self._transport, self._url)
         self._transport.new_nonce_url = directory.required("newNonce")
         return directory
 
     def _open(self, context: Context) -> Opened:
-        directory = self._directory.get(context)
+        directory = self.directory(context)
         return _opened(directory, self._accounts.find(context, directory))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
         """Send a signed request; send it again if the account was created again or its key was changed."""
-        session = self._opened.get(context)
+        session = self.open(context)
         try:
             return self._send(context, session, url, payload, stage, **more)
         except CAError as error:

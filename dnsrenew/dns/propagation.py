@@ -23,7 +23,7 @@ from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones
-from dnsrenew.errors import Cancelled, PropagationError
+from dnsrenew.errors import Cancelled, PropagationError, Text
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA
@@ -351,10 +351,11 @@ def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, froze
         if all(server.state != "waiting" for server in servers):
             break
         if elapsed >= timeout:
-            raise _timed_out(servers, elapsed)
+            late = [server for server in servers if server.state == "waiting"]
+            raise _doh_error(texts.DOH_TIMEOUT, servers, late, seconds=elapsed)
         context.wait(min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP))
     if all(server.state == "unreachable" for server in servers):
-        raise _unreachable(servers)
+        raise _doh_error(texts.DOH_UNREACHABLE, servers, servers)
 
 
 def _poll(limited: Context, context: Context, servers: Sequence[_DohServer]) -> None:
@@ -403,18 +404,12 @@ class _DohServer:
         ]
 
 
-def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
-    answers = list_reasons([(server.url, server.reason) for server in servers if server.state == "waiting"])
-    shown = {"seconds": elapsed, "answers": answers}
-    return PropagationError.of(texts.DOH_TIMEOUT, shown=shown, **_doh_propagation_evidence(servers))
+def _doh_error(text: Text, servers: list[_DohServer], told: list[_DohServer], **shown: Any) -> PropagationError:
+    """Return the error for values that servers do not show.
 
-
-def _unreachable(servers: list[_DohServer]) -> PropagationError:
-    shown = {"answers": list_reasons([(server.url, server.reason) for server in servers])}
-    return PropagationError.of(texts.DOH_UNREACHABLE, shown=shown, **_doh_propagation_evidence(servers))
-
-
-def _doh_propagation_evidence(servers: list[_DohServer]) -> dict[str, Any]:
+    :param told: those that the message names.
+    """
     missing = [question for server in servers for question in server.missing]
     entries = [entry for server in servers for entry in server.evidence()]
-    return {"names": shown_names(missing), "servers": entries}
+    shown["answers"] = list_reasons([(server.url, server.reason) for server in told])
+    return PropagationError.of(text, shown=shown, names=shown_names(missing), servers=entries)

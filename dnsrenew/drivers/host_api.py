@@ -7,13 +7,13 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 from dnsrenew.base import names
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
+from dnsrenew.base.values import grouped
 from dnsrenew.drivers import texts
 from dnsrenew.errors import ProviderError, Text
 
@@ -96,8 +96,8 @@ class HostDriver:
     def _each_zone(self, records: Sequence[TxtRecord], change: Callable[[str, Sequence[TxtRecord]], None]) -> None:
         with self:
             self.begin()
-            for zone, group in groupby(sorted(records, key=_zone), key=_zone):
-                change(names.relative(zone), list(group))
+            for zone, group in grouped(records, lambda record: record.zone).items():
+                change(names.relative(zone), group)
 
     def begin(self) -> None:
         """Log in before the first request, if that takes more than the headers of the class."""
@@ -149,21 +149,17 @@ class HostDriver:
         """
         self.context.check()
         seconds = max(min(REQUEST_SECONDS, self.context.seconds_left()), 0.001)
+        timeout = min(CONNECT_SECONDS, seconds), seconds
         sent = {**self._headers, **(headers or {})}
         if content is not None:
             body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
         if not all(re.fullmatch(_SENDABLE, value) for value in sent.values()):  # pasted with “ ”, for example
             raise self.error(texts.UNSENDABLE)
         self.sign(method, path, body or b"", sent)
+        url, data = self.address + path, form if body is None else body
         try:
             response = self._client.request(
-                method,
-                self.address + path,
-                params=params,
-                data=form if body is None else body,
-                headers=sent,
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
-                max_bytes=MAX_BYTES,
+                method, url, params=params, data=data, headers=sent, timeout=timeout, max_bytes=MAX_BYTES
             )
         except HttpFailure as failure:
             failure.sent = self._has_sent = self._has_sent or failure.kind not in _BEFORE_SENDING
@@ -287,10 +283,6 @@ def segment(text: object) -> str:
 def basic(user: str, password: str) -> str:
     """Return the value of an ``Authorization`` header (RFC 7617)."""
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
-
-
-def _zone(record: TxtRecord) -> str:
-    return record.zone
 
 
 def label(record: TxtRecord, *, apex: str = "@") -> str:

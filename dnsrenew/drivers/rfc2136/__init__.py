@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final
 
 import dns.exception
@@ -22,6 +20,7 @@ import dns.update
 
 from dnsrenew.base import host_port, names
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.values import grouped
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.rfc2136 import texts
 from dnsrenew.errors import ConfigError, ProviderError, Text
@@ -49,7 +48,7 @@ class Rfc2136Driver:
         self._update(records, lambda update, name, _ttl, value: update.delete(name, value))
 
     def _update(self, records: Sequence[TxtRecord], change: Callable[..., None]) -> None:
-        for zone, group in groupby(sorted(records, key=attrgetter("zone")), key=attrgetter("zone")):
+        for zone, group in grouped(records, lambda record: record.zone).items():
             update = dns.update.UpdateMessage(zone, keyring=self._key)
             for record in group:
                 change(update, dns.name.from_text(record.name), record.ttl, _txt(record.value))

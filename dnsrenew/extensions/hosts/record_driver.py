@@ -351,6 +351,9 @@ class BatchDriver(RecordDriver):
 # Hosts whose API only replaces a zone as a whole.
 
 
+_Change = Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]]
+
+
 class RewriteDriver(HostDriver, ABC):
     """Reads a zone right before each change, and writes it back with every other record as it was.
 
@@ -394,12 +397,7 @@ class RewriteDriver(HostDriver, ABC):
         """Remove the values that exist."""
         self._change(zone, records, lambda items, unwanted: [item for item in items if self.txt(item) not in unwanted])
 
-    def _change(
-        self,
-        zone: str,
-        records: Sequence[TxtRecord],
-        change: Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]],
-    ) -> None:
+    def _change(self, zone: str, records: Sequence[TxtRecord], change: _Change) -> None:
         settings, existing = self.read(zone)
         wanted = change(existing, {(label(record), record.value): record for record in records})
         if len(wanted) == len(existing):
