@@ -69,7 +69,8 @@ class NewOrders:
             issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
         """
         self._session.check_answers(context)
-        directory = self._session.open(context).directory
+        self._session.open(context)
+        directory = self._session.directory(context)
         check_before_order(context, self._transport.problems(context), directory)
         if directory.resource("renewalInfo") is None:
             replaces = None
@@ -98,7 +99,7 @@ class NewOrders:
         payload |= {"replaces": wanted.replaces} if wanted.replaces is not None else {}
         payload |= {"profile": wanted.profile} if wanted.profile is not None else {}
         payload |= {"notAfter": rfc3339(wanted.not_after)} if wanted.not_after is not None else {}
-        url = self._session.open(context).directory.required("newOrder")
+        url = self._session.directory(context).required("newOrder")
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
         order = self._fetcher.parse(context, response, "order", parse)

@@ -53,13 +53,14 @@ class Signer(Frozen, hidden=("key",)):
 
     :ivar url: None: the JWS contains the public key instead, as newAccount requires.
     :ivar algorithm: the signature algorithm; the keys of new accounts use ES256.
-    :ivar earlier_thumbprints: of the keys that the account had before (RFC 7638).
+    :ivar thumbprints: of the key, then of those that the account had before (RFC 7638). That of the key is computed
+        once, because it costs as much as a signature and every key authorization contains it.
     """
 
     key: JWKEC | JWKRSA
     url: str | None
     algorithm: JWASignature = ES256
-    earlier_thumbprints: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Return the body of a request: a JWS in its flattened form (RFC 8555 section 6.2, RFC 7515 section 7.2.2).
