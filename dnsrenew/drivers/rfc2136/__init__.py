@@ -10,7 +10,6 @@ from typing import Any, Final
 import dns.exception
 import dns.message
 import dns.name
-import dns.query
 import dns.rcode
 import dns.rdata
 import dns.rdataclass
@@ -58,7 +57,7 @@ class Rfc2136Driver:
         self._context.check()
         evidence: Any = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
         try:
-            rcode = self._exchange(update).rcode()
+            rcode = read(self._exchange(update.to_wire()), update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             if not self._has_sent:
                 evidence["sent"] = False
@@ -68,23 +67,39 @@ class Rfc2136Driver:
             evidence["rcode"] = dns.rcode.to_text(rcode)
             raise ProviderError.of(REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence)
 
-    def _exchange(self, update: dns.update.UpdateMessage) -> dns.message.Message:
-        """Send an update and return the response.
+    def _exchange(self, message: bytes) -> bytes:
+        """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`.
 
-        An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
-
-        :raises DNSException: it is no response to this update, or its signature is missing or invalid.
+        TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
         """
         seconds = max(min(CONNECT_SECONDS, self._context.seconds_left()), 0.001)
-        # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
         with socket.create_connection((self._host, self._port), timeout=seconds) as connection:
-            connection.setblocking(False)
+            until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
+            self._limit(connection, until)
             self._has_sent = True
-            seconds = min(REQUEST_SECONDS, self._context.seconds_left())
-            answer = dns.query.tcp(update, self._host, seconds, sock=connection)
-        if update.keyring and not answer.had_tsig and answer.rcode() == dns.rcode.NOERROR:
-            raise UnsignedError
-        return answer
+            connection.sendall(len(message).to_bytes(2, "big") + message)
+            size = int.from_bytes(self._receive(connection, 2, until), "big")
+            return self._receive(connection, size, until)
+
+    def _receive(self, connection: socket.socket, size: int, until: float) -> bytes:
+        data = b""
+        while len(data) < size:
+            self._limit(connection, until)
+            more = connection.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def _limit(self, connection: socket.socket, until: float) -> None:
+        """Set the time-out to the time left for the exchange: a slow server may send one byte at a time.
+
+        :param until: the seconds of the call that must be left at the end.
+        """
+        seconds = self._context.seconds_left() - until
+        if seconds <= 0:
+            raise TimeoutError
+        connection.settimeout(seconds)
 
 
 def _txt(value: str) -> dns.rdata.Rdata:
@@ -176,6 +191,23 @@ _SIGNATURE: Final = (
 
 class UnsignedError(dns.exception.DNSException):
     """The response to a signed update reports success but is not signed."""
+
+
+def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
+    """Return the RCODE of a response.
+
+    An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
+
+    :raises DNSException: it is no response to this update, or its signature is invalid.
+    """
+    unchecked = dns.message.from_wire(answer, keyring=False)
+    if not update.is_response(unchecked):
+        raise dns.exception.FormError
+    if update.keyring and not unchecked.had_tsig:
+        if unchecked.rcode() == dns.rcode.NOERROR:
+            raise UnsignedError
+        return unchecked.rcode()
+    return dns.message.from_wire(answer, keyring=update.keyring, request_mac=update.mac).rcode()
 
 
 def explain(error: Exception) -> Text:

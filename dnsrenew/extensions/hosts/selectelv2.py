@@ -37,9 +37,9 @@ class Driver(RecordSetDriver):
         user = {"name": text("username"), "password": text("password"), "domain": domain}
         identity = {"methods": ["password"], "password": {"user": user}}
         content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
-        with HostDriver(self.context) as identity:
-            identity.address = (text("auth_url") or _IDENTITY).rstrip("/")
-            found = identity.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
+        with HostDriver(self.context) as keystone:
+            keystone.address = (text("auth_url") or _IDENTITY).rstrip("/")
+            found = keystone.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
         if not found:
             raise malformed("the header X-Subject-Token is missing")
         return found
