@@ -22,7 +22,7 @@ from dnsrenew.acme.resources import Authorization, Challenge, Order
 from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.http import HttpClient, Response, retry_after
+from dnsrenew.base.http import HttpClient, retry_after
 from dnsrenew.base.model import CA
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
@@ -209,7 +209,7 @@ class CAClient(Orders):
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             response = self._post(context, challenge.url, {}, "challenge")
-            if _is_valid(response):
+            if resources.status_of(response.fields()) == "valid":  # validated already; else the order tells
                 self._poll.note_valid(challenge.authorization_url)
         except CAError as error:
             if not 400 <= about(error).status < 429:
@@ -255,14 +255,6 @@ class CAClient(Orders):
             if error.type == "unauthorized":
                 raise variant(error, texts.REVOCATION_REFUSED) from None
             raise
-
-
-def _is_valid(response: Response) -> bool:
-    """Return whether the answer to a challenge response says that the validation has succeeded already."""
-    try:
-        return resources.status_of(response.json()) == "valid"
-    except ValueError:
-        return False  # the order tells
 
 
 # ── account status ─────────────────────────────────────────────────────────────────────

@@ -232,11 +232,8 @@ def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
 
 def _problem_of(response: Response) -> resources.Problem | None:
     """Return the problem document of an answer, if it has a valid one."""
-    try:
-        problem = resources.parse_problem(response.json())
-    except ValueError:
-        return None
-    return problem if problem is not None and isinstance(problem.get("type", ""), str) else None
+    problem = response.fields()
+    return problem if problem and isinstance(problem.get("type", ""), str) else None
 
 
 def _type_of(problem: resources.Problem) -> str | None:

@@ -144,7 +144,7 @@ class Transport:
                 with self._nonces.expected:
                     response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
                 fresh = _nonce(response)
-                if not _is_bad_nonce(response):
+                if response.status != 400 or response.fields().get("type") != _BAD_NONCE:
                     if fresh:
                         self._nonces.add(fresh)
                     redact = partial(_redact_request, context.redactor.redact, nonce, body)  # the CA may quote it
@@ -227,16 +227,6 @@ def _nonce(response: Response) -> str | None:
     """Return the nonce of an answer; one that is not base64url is ignored (RFC 8555 section 6.5.1)."""
     nonce = response.headers.get("Replay-Nonce", "")
     return nonce if _NONCE.fullmatch(nonce) else None
-
-
-def _is_bad_nonce(response: Response) -> bool:
-    if response.status != 400:
-        return False
-    try:
-        problem = response.json()
-    except ValueError:
-        return False
-    return isinstance(problem, dict) and problem.get("type") == _BAD_NONCE
 
 
 # ── nonces ─────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,7 @@ from dnsrenew.base.extensions import Extension
 _SHARED: Final = frozenset({"record_driver", "texts"})
 _OTHERS: Final = {
     "acme.sh": (f"{__name__}.acme_sh", "AcmeShDriver"),
-    "lexicon": (f"{__name__}.lexicon", "LexiconDriver"),
+    "lexicon": (f"{__name__}.lexicon.driver", "LexiconDriver"),
     "websupport": (f"{__name__}.active24", "Websupport"),
 }
 """The drivers that are not the class ``Driver`` of the file with their name."""

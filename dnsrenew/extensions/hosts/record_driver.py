@@ -88,12 +88,10 @@ class RecordDriver(_ZoneDriver, ABC):
         """Write the values that do not exist yet."""
         identifier = self._zone(zone)
         existing = self.existing(identifier, records)
-        missing: list[TxtRecord] = []
         for record in records:
             if found := existing.get(key_of(record)):
                 self.context.remembered[memory_of(record)] = found[0].identifier
-            elif record not in missing:
-                missing.append(record)
+        missing = [record for record in dict.fromkeys(records) if key_of(record) not in existing]
         for record, written in self.create_all(identifier, missing) if missing else ():
             if written is not None:
                 self.context.remembered[memory_of(record)] = written
@@ -114,10 +112,7 @@ class RecordDriver(_ZoneDriver, ABC):
 
     def existing(self, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
         """Return the records at the names of ``records``, by name and value."""
-        found: dict[Any, list[TxtEntry]] = {}
-        for entry in self.entries(zone, sorted({record.name for record in records})):
-            found.setdefault(key_of(entry), []).append(entry)
-        return found
+        return grouped(self.entries(zone, sorted({record.name for record in records})), key_of)
 
     def delete_remembered(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Delete the records that this run has written; return those that were not there."""
