@@ -242,7 +242,6 @@ DIES = """if True:
     from dnsrenew.store.atomic_io import AtomicFiles
     from dnsrenew.store.journal import JournalFolder
     from dnsrenew.store.paths import Paths
-from dnsrenew.store.zone_locks import ZoneLocks
     record = TxtRecord("home.test.", "_acme-challenge.home.test.", "a", 60)
     entry = JournalFolder(AtomicFiles(), Paths(sys.argv[1])).enter(Context(), "home", [(record, "one")])
     os.kill(os.getpid(), signal.SIGKILL)

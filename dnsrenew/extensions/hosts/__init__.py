@@ -11,15 +11,15 @@ _SHARED: Final = frozenset({"record_driver", "texts"})
 _OTHERS: Final = {
     "acme.sh": (f"{__name__}.acme_sh", "AcmeShDriver"),
     "lexicon": (f"{__name__}.lexicon.driver", "LexiconDriver"),
-    "websupport": (f"{__name__}.active24", "Websupport"),
+    "websupport": (f"{__name__}.active24", "WebsupportDriver"),
 }
-"""The drivers that are not the class ``Driver`` of the file with their name."""
+"""The drivers whose file and class are not called as they are."""
 
 
 def _drivers() -> dict[str, tuple[str, str]]:
     """Return the module and the class of each driver, by name."""
     files = {each.name for each in iter_modules(__path__)} - _SHARED - {"acme_sh", "lexicon"}
-    return _OTHERS | {name: (f"{__name__}.{name}", "Driver") for name in sorted(files)}
+    return _OTHERS | {name: (f"{__name__}.{name}", f"{name.capitalize()}Driver") for name in sorted(files)}
 
 
 EXTENSION: Final = Extension(drivers=_drivers)

@@ -18,7 +18,7 @@ _ROWS: Final = 1000
 """Records in a page."""
 
 
-class Driver(RecordDriver):
+class Active24Driver(RecordDriver):
     """Writes through the API of Active24, with an API key (the "identifier") and its secret."""
 
     address = "https://rest.active24.cz"
@@ -58,7 +58,7 @@ class Driver(RecordDriver):
         self.request("DELETE", f"{_path(zone)}/{identifier}")
 
 
-class Websupport(Driver):
+class WebsupportDriver(Active24Driver):
     """Writes through the API of Websupport."""
 
     address = "https://rest.websupport.sk"

@@ -23,7 +23,7 @@ _CODES: Final = (
 """A part of an error code of the API, and ours."""
 
 
-class Driver(RecordSetDriver):
+class BegetDriver(RecordSetDriver):
     """Writes through the API of Beget, with the login and the password of the API."""
 
     address = "https://api.beget.com/api"

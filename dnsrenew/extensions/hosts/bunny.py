@@ -13,7 +13,7 @@ _TXT: Final = 3
 """The API has numbers for the types of records."""
 
 
-class Driver(RecordDriver):
+class BunnyDriver(RecordDriver):
     """Writes through the API of Bunny, with the API key of the account."""
 
     address = "https://api.bunny.net"

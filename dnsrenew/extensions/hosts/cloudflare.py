@@ -22,7 +22,7 @@ Zone = tuple[str, str]
 """The path of the records of a zone, and its name."""
 
 
-class Driver(RecordDriver):
+class CloudflareDriver(RecordDriver):
     """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
 
     address = "https://api.cloudflare.com/client/v4"

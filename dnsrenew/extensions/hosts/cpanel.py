@@ -21,7 +21,7 @@ MOST: Final = 20
 _STRING: Final = 255
 
 
-class Driver(BatchDriver):
+class CpanelDriver(BatchDriver):
     """Writes through UAPI of cPanel, or the API of WHM, with an API token.
 
     A zone is read before each request: a change moves its lines.

@@ -15,7 +15,7 @@ _REASON: Final = re.compile(r"-\s*(bad\w+|not\w+|no\w+|\w*abuse|dnserr|911)\s*:\
 _CODES: Final = {"badauth": "provider-unauthorized", **dict.fromkeys(("nohost", "notfqdn"), "provider-zone-unknown")}
 
 
-class Driver(HostDriver):
+class DdnssDriver(HostDriver):
     """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
 
     address = "https://ddnss.de/upd.php"

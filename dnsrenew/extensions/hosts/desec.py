@@ -13,7 +13,7 @@ from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 _NEXT: Final = re.compile(r'<([^<>]*)>;\s*rel="next"')
 
 
-class Driver(RecordSetDriver):
+class DesecDriver(RecordSetDriver):
     """Writes through the API of deSEC. It replaces record sets, so only one writer at a time may change a zone."""
 
     address = "https://desec.io/api/v1"

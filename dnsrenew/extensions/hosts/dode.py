@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import HostDriver, malformed, pick, refusal
 from dnsrenew.extensions.hosts import texts
 
 
-class Driver(HostDriver):
+class DodeDriver(HostDriver):
     """Writes one TXT value at a name; it cannot be read, and all values of a name are removed together.
 
     What this run has written last at a name is remembered: another value is not removed in its place.

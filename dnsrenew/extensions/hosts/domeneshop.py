@@ -13,7 +13,7 @@ TTL_STEP: Final = 60
 """A TTL is a multiple of it."""
 
 
-class Driver(RecordDriver):
+class DomeneshopDriver(RecordDriver):
     """Writes through the API of Domeneshop, with a token and its secret."""
 
     address = "https://api.domeneshop.no/v0"

@@ -16,7 +16,7 @@ _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""
 
 
-class Driver(BatchDriver):
+class DynadotDriver(BatchDriver):
     """Writes through the API of Dynadot, with its key and its secret."""
 
     address = "https://api.dynadot.com"

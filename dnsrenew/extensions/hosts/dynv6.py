@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import label, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
-class Driver(RecordDriver):
+class Dynv6Driver(RecordDriver):
     """Writes through the REST API of dynv6, with an HTTP token."""
 
     address = "https://dynv6.com/api/v2"

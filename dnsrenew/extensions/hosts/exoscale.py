@@ -17,7 +17,7 @@ _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS
 """Why an operation failed: the code, if not `provider-refused`."""
 
 
-class Driver(RecordDriver):
+class ExoscaleDriver(RecordDriver):
     """Writes through the API of Exoscale, with an API key and its secret."""
 
     address = "https://api-ch-gva-2.exoscale.com/v2"

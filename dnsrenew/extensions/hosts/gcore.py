@@ -14,7 +14,7 @@ _KEPT: Final = ("filters", "pickers", "meta")
 _RECORD: Final = ("content", "enabled", "meta")
 
 
-class Driver(RecordSetDriver):
+class GcoreDriver(RecordSetDriver):
     """Writes through the DNS API of Gcore, with a permanent API token."""
 
     address = "https://api.gcore.com/dns"

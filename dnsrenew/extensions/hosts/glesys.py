@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import HostError, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
-class Driver(RecordDriver):
+class GlesysDriver(RecordDriver):
     """Writes through the API of GleSYS, with the number of the project and an API key of it."""
 
     unclear: ClassVar = (400, 403)

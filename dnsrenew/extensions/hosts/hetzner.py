@@ -24,7 +24,7 @@ _CODES: Final = {
 }
 
 
-class Driver(HostDriver):
+class HetznerDriver(HostDriver):
     """Adds values to and removes them from record sets, with an API token of the project that holds the zone."""
 
     address = "https://api.hetzner.cloud/v1"

@@ -9,7 +9,7 @@ from dnsrenew.drivers.host_api import owner, pick, segment, within
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 
-class Driver(RecordSetDriver):
+class HostingerDriver(RecordSetDriver):
     """Writes through the API of Hostinger, with an API token."""
 
     address = "https://developers.hostinger.com"

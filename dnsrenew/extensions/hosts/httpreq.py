@@ -8,7 +8,7 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver
 
 
-class Driver(HostDriver):
+class HttpreqDriver(HostDriver):
     """Sends each value to ``present`` and ``cleanup``; the server has to keep the other values of the name."""
 
     if_missing = WRONG_ADDRESS

@@ -21,7 +21,7 @@ _CODES: Final = {
 """The codes of errors by the first word of an answer."""
 
 
-class Driver(HostDriver):
+class HurricaneDriver(HostDriver):
     """Sets the value of a record that exists, with the key of that record; it can do nothing else in the zone."""
 
     address = "https://dyn.dns.he.net/nic/update"

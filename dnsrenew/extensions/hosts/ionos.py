@@ -13,7 +13,7 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_
 LEAST_TTL: Final = 60
 
 
-class Driver(RecordDriver):
+class IonosDriver(RecordDriver):
     """Writes through the DNS API of IONOS, with an API key."""
 
     address = "https://api.hosting.ionos.com/dns"

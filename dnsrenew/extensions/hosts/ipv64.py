@@ -16,7 +16,7 @@ Identifier = tuple[str, str, str]
 """The domain, the name below it, and the value."""
 
 
-class Driver(RecordDriver):
+class Ipv64Driver(RecordDriver):
     """Writes through the API of IPv64.net, with the API key of the account.
 
     A domain such as `me.ipv64.net` is no zone in DNS, so the one of a record is found by its name.

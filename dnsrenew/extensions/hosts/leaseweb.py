@@ -13,7 +13,7 @@ TTLS: Final = (60, 300, 1800, 3600, 14400, 28800, 43200, 86400)
 """The API takes no others."""
 
 
-class Driver(RecordSetDriver):
+class LeasewebDriver(RecordSetDriver):
     """Writes through the Hosting API of Leaseweb, with an API key."""
 
     address = "https://api.leaseweb.com/hosting/v2"

@@ -57,7 +57,7 @@ def _decoded(body: bytes) -> Any:
 LEAST_TTL: Final = 300
 
 
-class Driver(BatchDriver):
+class LoopiaDriver(BatchDriver):
     """Writes through the API of Loopia, with an API user of the account.
 
     It makes the names that do not exist yet, and removes each name that this run has made and that holds nothing else.

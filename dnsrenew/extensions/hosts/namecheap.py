@@ -51,7 +51,7 @@ _ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
 _MOST_NAMED: Final = 5
 
 
-class Driver(RewriteDriver):
+class NamecheapDriver(RewriteDriver):
     """Writes through the API of Namecheap."""
 
     address = "https://api.namecheap.com/xml.response"

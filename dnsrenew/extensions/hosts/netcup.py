@@ -21,7 +21,7 @@ _LIMITS: Final = ("requests per minute", "too many")
 _FIELDS: Final = ("id", "hostname", "type", "destination")
 
 
-class Driver(BatchDriver):
+class NetcupDriver(BatchDriver):
     """Writes with the customer number, an API key and the API password."""
 
     address = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"

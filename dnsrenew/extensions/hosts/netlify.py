@@ -11,7 +11,7 @@ from dnsrenew.drivers.host_api import pages, parsed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 
-class Driver(RecordDriver):
+class NetlifyDriver(RecordDriver):
     """Writes through the API of Netlify, with a personal access token."""
 
     address = "https://api.netlify.com/api/v1"

@@ -30,7 +30,7 @@ Zone = tuple[str, str]
 """The path of a zone, and its name."""
 
 
-class Driver(RecordDriver):
+class NicruDriver(RecordDriver):
     """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
 
     address = "https://api.nic.ru"

@@ -15,7 +15,7 @@ _MOST: Final = 500
 """Records in a page."""
 
 
-class Driver(BatchDriver):
+class OpenproviderDriver(BatchDriver):
     """Writes through the API of Openprovider, with a user and a password."""
 
     address = "https://api.openprovider.eu/v1beta"

@@ -19,7 +19,7 @@ _CODES: Final = {
 """The codes of errors by those of the API."""
 
 
-class Driver(RecordDriver):
+class PorkbunDriver(RecordDriver):
     """Writes through the API of Porkbun, with an API key and its secret."""
 
     address = "https://api.porkbun.com/api/json/v3"

@@ -23,7 +23,7 @@ _CODES: Final = (
 """A part of an error code of the API, and ours."""
 
 
-class Driver(RecordDriver):
+class RegruDriver(RecordDriver):
     """Writes through API 2 of Reg.ru, with the login and a password for the API."""
 
     address = "https://api.reg.ru/api/regru2"

@@ -20,7 +20,7 @@ Zone = tuple[str, str, str]
 """The identifier of a zone, its name as the API shows it (in Unicode), and its name."""
 
 
-class Driver(RecordSetDriver):
+class Selectelv2Driver(RecordSetDriver):
     """Writes through version 2 of the DNS API of Selectel, with a service user."""
 
     address = "https://api.selectel.ru/domains/v2"

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import HostError, label, parsed, pick, refusal, s
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
-class Driver(RecordDriver):
+class SimplyDriver(RecordDriver):
     """Writes through the API of Simply.com, with the name of the account and its API key."""
 
     address = "https://api.simply.com/2"

@@ -13,7 +13,7 @@ _MOST: Final = 500
 """Records in a page, and in a request that writes."""
 
 
-class Driver(BatchDriver):
+class SpaceshipDriver(BatchDriver):
     """Writes through the API of Spaceship, with an API key and its secret."""
 
     address = "https://spaceship.dev/api/v1"

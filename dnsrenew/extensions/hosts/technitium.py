@@ -10,7 +10,7 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver, HostError, pick, unknown_zone
 
 
-class Driver(HostDriver):
+class TechnitiumDriver(HostDriver):
     """Writes through the HTTP API of a Technitium server, with an API token."""
 
     if_missing = WRONG_ADDRESS
