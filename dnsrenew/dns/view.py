@@ -338,8 +338,7 @@ class DnsView:
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
         :raises Cancelled: the caller cancelled; noticed within a second.
         """
-        wait = propagation.PropagationWait(context, self.zones, self._doh, timeout=timeout, settle=settle)
-        wait.until_visible(records, check)
+        propagation.until_visible(context, self.zones, self._doh, records, timeout=timeout, settle=settle, check=check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the A and AAAA addresses of hosts; a host whose addresses are unknown is omitted.
