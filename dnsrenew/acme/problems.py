@@ -175,13 +175,8 @@ def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
     """
     evidence, subproblems = {**error.evidence, **more}, more.get("subproblems", error.subproblems)
     fields = {**_fields(evidence, evidence.get("stage", "")), "error": error.message}
-    its: dict[str, Any] = {
-        "code": error.code,
-        "type": error.type,
-        "detail": error.detail,
-        "retry_after": error.retry_after,
-    }
-    return _made(text, fields, evidence, subproblems=subproblems, **its)
+    its: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
+    return _made(text, fields, evidence, error.code, subproblems=subproblems, **its)
 
 
 def _made(text: Text, fields: Mapping[str, Any], evidence: Mapping[str, Any], code: str = "", **more: Any) -> CAError:

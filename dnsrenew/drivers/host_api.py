@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import DriverContext
 
 T = TypeVar("T")
+Headers = Mapping[str, str]
 
 CONNECT_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 30.0
@@ -64,7 +65,7 @@ class HostDriver:
     """
 
     address = ""
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: ClassVar[Headers] = {}
     login: ClassVar[Sequence[str]] = ()
     if_missing: ClassVar[str | None] = None
 
@@ -133,7 +134,7 @@ class HostDriver:
         content: Any = None,
         form: Mapping[str, Any] | None = None,
         body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         accept: Collection[int] = (),
     ) -> Response:
         """Send a request and return the answer.
@@ -354,12 +355,7 @@ class HostError(Exception):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        code: str | None = None,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, message: str, *, code: str | None = None, status: int | None = None, headers: Headers | None = None
     ) -> None:
         super().__init__(message)
         self.code = code
