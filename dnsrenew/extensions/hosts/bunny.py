@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import label, pick
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _TXT: Final = 3
 """The API has numbers for the types of records."""
@@ -26,12 +26,9 @@ class BunnyDriver(RecordDriver):
 
     def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        number, domain = zone
-        found = self.json("GET", f"/dnszone/{number}")
-        for item in pick(found, "Records", kind=list):
-            if item.get("Type") == _TXT:
-                name = f"{item['Name']}.{domain}" if item.get("Name") else domain
-                yield TxtEntry(pick(item, "Id", kind=int), name, pick(item, "Value", kind=str))
+        items = pick(self.json("GET", f"/dnszone/{zone[0]}"), "Records", kind=list)
+        txt = [item for item in items if pick(item, kind=dict).get("Type") == _TXT]
+        return txt_entries(txt, zone[1], key="Id", name="Name", value="Value", kind="")
 
     def create(self, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record."""

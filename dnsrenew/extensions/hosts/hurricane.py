@@ -11,12 +11,9 @@ from dnsrenew.drivers.host_api import HostDriver, HostError, malformed, pairs
 from dnsrenew.extensions.hosts import texts
 
 _CODES: Final = {
-    "abuse": "provider-rate-limited",
-    "badagent": "provider-refused",
-    "badauth": "provider-unauthorized",
-    "interval": "provider-rate-limited",
-    "nohost": "provider-unauthorized",
-    "notfqdn": "provider-refused",
+    **dict.fromkeys(("abuse", "interval"), "provider-rate-limited"),
+    **dict.fromkeys(("badauth", "nohost"), "provider-unauthorized"),
+    **dict.fromkeys(("badagent", "notfqdn"), "provider-refused"),
 }
 """The codes of errors by the first word of an answer."""
 

@@ -18,9 +18,7 @@ _UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
 _STATUSES: Final = {
     "AUTH_ERROR": "provider-unauthorized",
     "RATE_LIMITED": "provider-rate-limited",
-    "BAD_INDATA": "provider-refused",
-    "DOMAIN_OCCUPIED": "provider-refused",
-    "INSUFFICIENT_FUNDS": "provider-refused",
+    **dict.fromkeys(("BAD_INDATA", "DOMAIN_OCCUPIED", "INSUFFICIENT_FUNDS"), "provider-refused"),
     _UNKNOWN_ERROR: "provider-server-error",
 }
 _FAULTS: Final = {

@@ -11,16 +11,12 @@ from dnsrenew.drivers.host_api import HostError, label, owner, pick, unquoted
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _CODES: Final = (
-    ("EXCEEDED_ALLOWED_CONNECTION_RATE", "provider-rate-limited"),
-    ("ACCESS_DENIED", "provider-unauthorized"),
-    ("AUTH", "provider-unauthorized"),
-    ("USERNAME", "provider-unauthorized"),
-    ("PASSWORD", "provider-unauthorized"),
-    ("DOMAIN", "provider-zone-unknown"),
-    ("SERVICE", "provider-zone-unknown"),
-    ("INTERNAL", "provider-server-error"),
+    ("provider-rate-limited", ("EXCEEDED_ALLOWED_CONNECTION_RATE",)),
+    ("provider-unauthorized", ("ACCESS_DENIED", "AUTH", "USERNAME", "PASSWORD")),
+    ("provider-zone-unknown", ("DOMAIN", "SERVICE")),
+    ("provider-server-error", ("INTERNAL",)),
 )
-"""A part of an error code of the API, and ours."""
+"""Our code, and parts of error codes of the API, one of which it stands for."""
 
 
 class RegruDriver(RecordDriver):
@@ -65,5 +61,5 @@ class RegruDriver(RecordDriver):
 def _refused(answer: Any) -> HostError:
     """Return the error for an answer, of all or of one domain."""
     number = str(answer.get("error_code"))
-    code = next((ours for part, ours in _CODES if part in number), "provider-refused")
+    code = next((ours for ours, parts in _CODES if any(part in number for part in parts)), "provider-refused")
     return HostError(str(answer.get("error_text") or number), code=code)
