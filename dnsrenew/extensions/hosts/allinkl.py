@@ -42,6 +42,20 @@ class AllinklDriver(RecordDriver):
         found = self._call("KasAuth", kas_auth_type="plain", kas_auth_data=self.text("password"), **life)
         self._session = pick(found, kind=str)
 
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        items = pick(self.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
+        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
+
+    def create(self, zone: str, record: TxtRecord) -> Any:
+        """Create a record; the API knows no TTL."""
+        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
+        return self.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
+
+    def delete(self, zone: str, identifier: str) -> None:
+        """Delete a record."""
+        self.ask("delete_dns_settings", record_id=identifier)
+
     def ask(self, action: str, **parameters: str) -> Any:
         """Call an action and return what it answers: a list of maps, a text, or ``""``.
 
@@ -70,20 +84,6 @@ class AllinklDriver(RecordDriver):
         if found is None:
             raise malformed("it is not a response of the KAS API")
         return _decoded(found)
-
-    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
-        items = pick(self.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
-        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
-
-    def create(self, zone: str, record: TxtRecord) -> Any:
-        """Create a record; the API knows no TTL."""
-        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
-        return self.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
-
-    def delete(self, zone: str, identifier: str) -> None:
-        """Delete a record."""
-        self.ask("delete_dns_settings", record_id=identifier)
 
 
 def _refused(message: str, detail: str) -> HostError:

@@ -29,21 +29,6 @@ class BegetDriver(RecordSetDriver):
     address = "https://api.beget.com/api"
     quotes = False  # the API takes it without quotes
 
-    def ask(self, function: str, **parameters: Any) -> Any:
-        """Call a function and return its result.
-
-        :raises HostError: the API refused it, which it tells with the status 200.
-        """
-        text = self.text
-        form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
-        answer = self.json("POST", f"/dns/{function}", form={**form, "input_data": json.dumps(parameters)})
-        if pick(answer, "status", kind=str) != "success":
-            raise _refused([answer])
-        if pick(answer, "answer", "status", kind=str) != "success":
-            raise _refused(answer["answer"].get("errors") or [answer["answer"]])
-        result = answer["answer"].get("result")
-        return result if function == "changeRecords" else pick(result, kind=dict)
-
     def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT values of each name, with its other records."""
         for owner in owners:
@@ -72,6 +57,21 @@ class BegetDriver(RecordSetDriver):
     def drop(self, zone: str, record_set: RecordSet) -> None:
         """Write the other records of a name back, without TXT values."""
         self.save(zone, record_set, ())
+
+    def ask(self, function: str, **parameters: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the API refused it, which it tells with the status 200.
+        """
+        text = self.text
+        form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
+        answer = self.json("POST", f"/dns/{function}", form={**form, "input_data": json.dumps(parameters)})
+        if pick(answer, "status", kind=str) != "success":
+            raise _refused([answer])
+        if pick(answer, "answer", "status", kind=str) != "success":
+            raise _refused(answer["answer"].get("errors") or [answer["answer"]])
+        result = answer["answer"].get("result")
+        return result if function == "changeRecords" else pick(result, kind=dict)
 
 
 def _refused(errors: Any) -> HostError:

@@ -38,17 +38,6 @@ class CloudflareDriver(RecordDriver):
         """Return the error for an answer."""
         return CloudflareRefusal(response)
 
-    def ask(self, method: str, path: str, **arguments: Any) -> Any:
-        """Send a request and return the answer. Arguments as :meth:`request`.
-
-        :raises CloudflareRefusal: the host refused.
-        """
-        response = self.request(method, path, **arguments)
-        answer = parsed(response)
-        if not pick(answer, "success", kind=bool):
-            raise CloudflareRefusal(response)
-        return answer
-
     def find_zone(self, zone: str) -> Zone:
         """Return the path of the records of a zone, and its name."""
         return f"/zones/{segment(self.text('zone_id') or self._find_zone(zone))}/dns_records", zone
@@ -79,20 +68,6 @@ class CloudflareDriver(RecordDriver):
                 yield from ((each, existing[key_of(each)][0].identifier) for each in some if key_of(each) in existing)
                 yield from self._create(zone, [each for each in some if key_of(each) not in existing])
 
-    def _create(self, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
-        posts = [
-            {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
-            for each in records
-        ]
-        posted = pick(self._batch(zone, posts=posts), "posts", kind=list) if posts else []
-        written = {key_of(entry): entry for entry in txt_entries(posted)}
-        if self.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
-            # Cloudflare takes a name that is not in the zone for one below it.
-            self.erase(zone, [*written.values()])
-            raise self.error(texts.CLOUDFLARE_OTHER_ZONE, zone=zone[1])
-        for record in records:
-            yield record, written[key_of(record)].identifier if key_of(record) in written else None
-
     def delete_remembered(self, zone: Zone, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Delete what this run has written or found; return all records if any is not known or not there."""
         known = [self.context.remembered.pop(key, None) for key in dict.fromkeys(map(memory_of, records))]
@@ -109,6 +84,31 @@ class CloudflareDriver(RecordDriver):
     def erase(self, zone: Zone, entries: Sequence[TxtEntry]) -> None:
         """Delete records."""
         self._delete_all(zone, [entry.identifier for entry in entries])
+
+    def ask(self, method: str, path: str, **arguments: Any) -> Any:
+        """Send a request and return the answer. Arguments as :meth:`request`.
+
+        :raises CloudflareRefusal: the host refused.
+        """
+        response = self.request(method, path, **arguments)
+        answer = parsed(response)
+        if not pick(answer, "success", kind=bool):
+            raise CloudflareRefusal(response)
+        return answer
+
+    def _create(self, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+        posts = [
+            {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
+            for each in records
+        ]
+        posted = pick(self._batch(zone, posts=posts), "posts", kind=list) if posts else []
+        written = {key_of(entry): entry for entry in txt_entries(posted)}
+        if self.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
+            # Cloudflare takes a name that is not in the zone for one below it.
+            self.erase(zone, [*written.values()])
+            raise self.error(texts.CLOUDFLARE_OTHER_ZONE, zone=zone[1])
+        for record in records:
+            yield record, written[key_of(record)].identifier if key_of(record) in written else None
 
     def _delete_all(self, zone: Zone, identifiers: Sequence[Any]) -> None:
         for some in portions(identifiers, _BATCH):

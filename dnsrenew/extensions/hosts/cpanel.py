@@ -51,24 +51,6 @@ class CpanelDriver(BatchDriver):
             raise malformed("the zone has no serial number")
         return lines
 
-    def edit(self, zone: str, **changes: list[str]) -> None:
-        """Change a zone, if it has still the serial number with which it was read."""
-        self._ask(self._edit, {"zone": zone, "serial": self._serial, **changes})
-
-    def _ask(self, function: str, arguments: Mapping[str, Any]) -> Any:
-        """Call a function and return its data; errors have the status 200."""
-        version = {"api.version": "1"} if self._is_whm else {}
-        answer = self.json("GET", function, params={**version, **arguments})
-        status = pick(answer, *(("metadata", "result") if self._is_whm else ("status",)), kind=int)
-        if status:
-            return answer.get("data")
-        found = answer["metadata"].get("reason") if self._is_whm else answer.get("errors")
-        message = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
-        if "serial number" in message:  # somebody else has changed the zone: the next attempt reads it again
-            raise HostError(message, code="provider-server-error")
-        is_unknown = "do not control a dns zone" in message.lower()
-        raise HostError(message, code="provider-zone-unknown" if is_unknown else None)
-
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet, some in each request."""
         for some in portions(records, MOST):
@@ -86,6 +68,24 @@ class CpanelDriver(BatchDriver):
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
         """Delete records."""
         self.edit(zone, remove=[str(entry.identifier) for entry in entries])
+
+    def edit(self, zone: str, **changes: list[str]) -> None:
+        """Change a zone, if it has still the serial number with which it was read."""
+        self._ask(self._edit, {"zone": zone, "serial": self._serial, **changes})
+
+    def _ask(self, function: str, arguments: Mapping[str, Any]) -> Any:
+        """Call a function and return its data; errors have the status 200."""
+        version = {"api.version": "1"} if self._is_whm else {}
+        answer = self.json("GET", function, params={**version, **arguments})
+        status = pick(answer, *(("metadata", "result") if self._is_whm else ("status",)), kind=int)
+        if status:
+            return answer.get("data")
+        found = answer["metadata"].get("reason") if self._is_whm else answer.get("errors")
+        message = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
+        if "serial number" in message:  # somebody else has changed the zone: the next attempt reads it again
+            raise HostError(message, code="provider-server-error")
+        is_unknown = "do not control a dns zone" in message.lower()
+        raise HostError(message, code="provider-zone-unknown" if is_unknown else None)
 
 
 def _added(record: TxtRecord) -> dict[str, Any]:

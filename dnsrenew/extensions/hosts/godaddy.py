@@ -28,6 +28,22 @@ class GodaddyDriver(HostDriver):
     address = "https://api.godaddy.com"
     headers: ClassVar = {"Authorization": "sso-key {auth_key}:{auth_secret}"}
 
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Add the values in one request; only if one of them exists already, read which."""
+        items = {(label(record), record.value): _item(record) for record in records}
+        if self._append(zone, list(items.values())):
+            return
+        for name in sorted({name for name, _ in items}):
+            for item in self._values(zone, name):
+                items.pop((name, item["data"]), None)
+        if items and not self._append(zone, list(items.values())):
+            raise HostError("DUPLICATE_RECORD", code="provider-refused")
+
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Replace the values of each name by the others; delete them if there are no others."""
+        for name, same in grouped(records, label).items():
+            self._remove(zone, name, {record.value for record in same})
+
     def _append(self, zone: str, items: list[Any]) -> bool:
         """Add records; return False, with nothing added, if one of them exists already."""
         response = self._send("PATCH", zone, content=items, accept={422})
@@ -64,22 +80,6 @@ class GodaddyDriver(HostDriver):
         if response.status < 400:
             parsed(response)  # a page of a proxy is no success
         return response
-
-    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Add the values in one request; only if one of them exists already, read which."""
-        items = {(label(record), record.value): _item(record) for record in records}
-        if self._append(zone, list(items.values())):
-            return
-        for name in sorted({name for name, _ in items}):
-            for item in self._values(zone, name):
-                items.pop((name, item["data"]), None)
-        if items and not self._append(zone, list(items.values())):
-            raise HostError("DUPLICATE_RECORD", code="provider-refused")
-
-    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Replace the values of each name by the others; delete them if there are no others."""
-        for name, same in grouped(records, label).items():
-            self._remove(zone, name, {record.value for record in same})
 
     def _remove(self, zone: str, name: str, values: Collection[str]) -> None:
         existing = self._values(zone, name)

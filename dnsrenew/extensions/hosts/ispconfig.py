@@ -27,21 +27,6 @@ class IspconfigDriver(RecordDriver):
         login = {"username": self.text("username"), "password": self.text("password"), "client_login": False}
         self._session = pick(self._call("login", login), kind=str)
 
-    def ask(self, function: str, **arguments: Any) -> Any:
-        """Call a function and return its result.
-
-        :raises HostError: the server refused it.
-        """
-        return self._call(function, {"session_id": self._session, **arguments})
-
-    def _call(self, function: str, arguments: Any) -> Any:
-        answer = self.json("POST", f"?{function}", content=arguments)
-        if pick(answer, "code", kind=str) == "ok":
-            return answer.get("response")
-        message = str(answer.get("message") or answer["code"])
-        is_login = any(words in message.lower() for words in _LOGIN)
-        raise HostError(message, code="provider-unauthorized" if is_login else None)
-
     def find_zone(self, zone: str) -> tuple[str, str, str]:
         """Return the number of a zone, that of its server, and its name."""
         found = pick(self.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list)
@@ -67,6 +52,21 @@ class IspconfigDriver(RecordDriver):
         answer = self.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
         if _number({"response": answer}, "response") == "0":
             raise HostError("no such record", status=404)
+
+    def ask(self, function: str, **arguments: Any) -> Any:
+        """Call a function and return its result.
+
+        :raises HostError: the server refused it.
+        """
+        return self._call(function, {"session_id": self._session, **arguments})
+
+    def _call(self, function: str, arguments: Any) -> Any:
+        answer = self.json("POST", f"?{function}", content=arguments)
+        if pick(answer, "code", kind=str) == "ok":
+            return answer.get("response")
+        message = str(answer.get("message") or answer["code"])
+        is_login = any(words in message.lower() for words in _LOGIN)
+        raise HostError(message, code="provider-unauthorized" if is_login else None)
 
 
 def _number(item: Any, key: str) -> str:

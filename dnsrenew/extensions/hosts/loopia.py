@@ -64,35 +64,6 @@ class LoopiaDriver(BatchDriver):
     address = "https://api.loopia.se/RPCSERV"
     headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
 
-    def order(self, method: str, *arguments: Any) -> None:
-        """Call a method that answers with a status.
-
-        :raises HostError: the status is not OK.
-        """
-        if self.call(method, *arguments) != "OK":
-            raise malformed("its status is not OK")
-
-    def items(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method that answers with a list."""
-        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method and return its value.
-
-        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
-        """
-        login = map(self.text, ("auth_username", "auth_password"))
-        body = xmlrpc.client.dumps((*login, *arguments), method).encode()
-        value = _decoded(self.request("POST", body=body).body)
-        status = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if status == _UNKNOWN_ERROR and arguments:  # it may be a zone of another account
-            domains = (str(pick(domain, "domain", kind=str)).lower() for domain in self.items("getDomains"))
-            if arguments[0] not in domains:
-                raise unknown_zone(arguments[0])
-        if isinstance(status, str) and status in _STATUSES:
-            raise _refused(status, _STATUSES[status])
-        return value
-
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of each name that exists, and remember how many records it has."""
         self.names = {str(name).lower() for name in self.items("getSubdomains", zone)} | {"@"}  # the zone itself
@@ -124,3 +95,32 @@ class LoopiaDriver(BatchDriver):
                 continue
             for entry in ours:
                 self.order("removeZoneRecord", zone, name, pick(entry.identifier, "record_id", kind=int))
+
+    def order(self, method: str, *arguments: Any) -> None:
+        """Call a method that answers with a status.
+
+        :raises HostError: the status is not OK.
+        """
+        if self.call(method, *arguments) != "OK":
+            raise malformed("its status is not OK")
+
+    def items(self, method: str, *arguments: Any) -> list[Any]:
+        """Call a method that answers with a list."""
+        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method and return its value.
+
+        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
+        """
+        login = map(self.text, ("auth_username", "auth_password"))
+        body = xmlrpc.client.dumps((*login, *arguments), method).encode()
+        value = _decoded(self.request("POST", body=body).body)
+        status = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if status == _UNKNOWN_ERROR and arguments:  # it may be a zone of another account
+            domains = (str(pick(domain, "domain", kind=str)).lower() for domain in self.items("getDomains"))
+            if arguments[0] not in domains:
+                raise unknown_zone(arguments[0])
+        if isinstance(status, str) and status in _STATUSES:
+            raise _refused(status, _STATUSES[status])
+        return value

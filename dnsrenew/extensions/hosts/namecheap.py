@@ -80,6 +80,30 @@ class NamecheapDriver(RewriteDriver):
         if _lower(result.attrib).get("issuccess", "").lower() != "true":
             raise HostError("IsSuccess is not true", code="provider-refused")
 
+    def txt(self, item: Record) -> tuple[str, str] | None:
+        """Return the name and the value of a TXT record; None for another type."""
+        return (item["name"].lower(), item["address"]) if item["type"] == "TXT" else None
+
+    def new(self, record: TxtRecord) -> Record:
+        """Return a record for the API."""
+        name, ttl = label(record), str(record.ttl)
+        return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
+
+    def lost(self, settings: Record, items: Sequence[Record]) -> list[str]:
+        """Return what a zone would lose if it were written back, for people."""
+        found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
+        if "emailtype" not in settings and any(record["type"] in _MAIL for record in items):
+            found.append("EmailType")
+        for record in items:
+            what = f"{record['name']} {record['type']}"
+            if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
+                found.append(what)
+            elif record["type"] == "MX" and "mxpref" not in record:
+                found.append(f"{what} MXPref")
+            found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
+        shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
+        return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
+
     def _command(self, command: str, zone: str, fields: Mapping[str, str]) -> ElementTree.Element:
         user, key, address = map(self.text, ("auth_username", "auth_token", "auth_client_ip"))
         first, _, rest = zone.partition(".")
@@ -108,30 +132,6 @@ class NamecheapDriver(RewriteDriver):
         code = _CODES.get(number) or _BY_DIGIT.get(number[:1])
         headers = _MINUTE if code == "provider-rate-limited" else None
         return HostError(f"{message} ({number})" if number else message, code=code, headers=headers)
-
-    def txt(self, item: Record) -> tuple[str, str] | None:
-        """Return the name and the value of a TXT record; None for another type."""
-        return (item["name"].lower(), item["address"]) if item["type"] == "TXT" else None
-
-    def new(self, record: TxtRecord) -> Record:
-        """Return a record for the API."""
-        name, ttl = label(record), str(record.ttl)
-        return {"name": name, "type": "TXT", "address": record.value, "mxpref": "10", "ttl": ttl}
-
-    def lost(self, settings: Record, items: Sequence[Record]) -> list[str]:
-        """Return what a zone would lose if it were written back, for people."""
-        found = [key for key, value in settings.items() if key not in _ZONE_FIELDS and value]
-        if "emailtype" not in settings and any(record["type"] in _MAIL for record in items):
-            found.append("EmailType")
-        for record in items:
-            what = f"{record['name']} {record['type']}"
-            if record["type"] not in _TYPES or (record["type"] == "CAA" and not _CAA.fullmatch(record["address"])):
-                found.append(what)
-            elif record["type"] == "MX" and "mxpref" not in record:
-                found.append(f"{what} MXPref")
-            found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
-        shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
-        return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
 
 
 def _survives(kind: str, key: str, value: str) -> bool:

@@ -39,6 +39,20 @@ class NetcupDriver(BatchDriver):
         login = self._act("login", apipassword=self.text("auth_api_password"))
         self._session = pick(login, "apisessionid", kind=str)
 
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of the zone."""
+        items = pick(self._act("infoDnsRecords", apisessionid=self._session, domainname=zone), "dnsrecords", kind=list)
+        return txt_entries(items, zone, key="", name="hostname", value="destination")
+
+    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records: one without an identifier is created, and those that the request does not name stay."""
+        self.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
+
+    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records; the API needs all their fields."""
+        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
+        self.update(zone, [{**item, "deleterecord": True} for item in items])
+
     def update(self, zone: str, records: list[Any]) -> None:
         """Write or delete records."""
         records_of = {"domainname": zone, "dnsrecordset": {"dnsrecords": records}}
@@ -63,17 +77,3 @@ class NetcupDriver(BatchDriver):
         if "could not be found" in message:
             return self.error(texts.NETCUP_ZONE, zone=zone)
         return HostError(message)
-
-    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of the zone."""
-        items = pick(self._act("infoDnsRecords", apisessionid=self._session, domainname=zone), "dnsrecords", kind=list)
-        return txt_entries(items, zone, key="", name="hostname", value="destination")
-
-    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records: one without an identifier is created, and those that the request does not name stay."""
-        self.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
-
-    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records; the API needs all their fields."""
-        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
-        self.update(zone, [{**item, "deleterecord": True} for item in items])

@@ -38,6 +38,13 @@ class NicruDriver(RecordDriver):
 
     uncommitted: frozenset[str] = frozenset()
 
+    def __exit__(self, *error: object) -> None:
+        try:
+            for path in () if any(error) else sorted(self.uncommitted):
+                self.ask("POST", f"{path}/commit")
+        finally:
+            super().__exit__(*error)
+
     def begin(self) -> None:
         """Get a token."""
         text = self.text
@@ -50,26 +57,6 @@ class NicruDriver(RecordDriver):
                 error.code = "provider-unauthorized"
             raise
         self._headers |= {"Authorization": f"Bearer {token}", "Content-Type": "text/xml; charset=utf-8"}
-
-    def __exit__(self, *error: object) -> None:
-        try:
-            for path in () if any(error) else sorted(self.uncommitted):
-                self.ask("POST", f"{path}/commit")
-        finally:
-            super().__exit__(*error)
-
-    def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
-        """Send a request and return the root of the answer.
-
-        :raises HostError: the API refused it.
-        """
-        root = document(self.request(method, f"/dns-master{path}", body=body).body)
-        if root.findtext("status") == "success":
-            return root
-        error = root.find("errors/error")
-        if error is None:
-            raise malformed("its status is not success")
-        raise _refused(error)
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above, whose body has a code."""
@@ -110,6 +97,19 @@ class NicruDriver(RecordDriver):
         """Delete a record."""
         self.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
         self.uncommitted |= {zone[0]}
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
+        """Send a request and return the root of the answer.
+
+        :raises HostError: the API refused it.
+        """
+        root = document(self.request(method, f"/dns-master{path}", body=body).body)
+        if root.findtext("status") == "success":
+            return root
+        error = root.find("errors/error")
+        if error is None:
+            raise malformed("its status is not success")
+        raise _refused(error)
 
 
 def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:

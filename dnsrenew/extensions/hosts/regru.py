@@ -24,6 +24,22 @@ class RegruDriver(RecordDriver):
 
     address = "https://api.reg.ru/api/regru2"
 
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the domain; the API has no filter."""
+        for item in pick(self.ask("get_resource_records", zone), "rrs", kind=list):
+            if pick(item, "rectype", kind=str) == "TXT":
+                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
+                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
+
+    def create(self, zone: str, record: TxtRecord) -> tuple[str, str]:
+        """Create a record; its TTL is that of the zone."""
+        self.ask("add_txt", zone, subdomain=label(record), text=record.value)
+        return label(record), record.value
+
+    def delete(self, zone: str, identifier: tuple[str, str]) -> None:
+        """Delete a record by its name and value."""
+        self.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
+
     def ask(self, function: str, zone: str, **parameters: str) -> Any:
         """Call a function for a domain, and return what it says of it.
 
@@ -40,22 +56,6 @@ class RegruDriver(RecordDriver):
         if pick(found, "result", kind=str) != "success":
             raise _refused(found)
         return found
-
-    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain; the API has no filter."""
-        for item in pick(self.ask("get_resource_records", zone), "rrs", kind=list):
-            if pick(item, "rectype", kind=str) == "TXT":
-                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
-                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
-
-    def create(self, zone: str, record: TxtRecord) -> tuple[str, str]:
-        """Create a record; its TTL is that of the zone."""
-        self.ask("add_txt", zone, subdomain=label(record), text=record.value)
-        return label(record), record.value
-
-    def delete(self, zone: str, identifier: tuple[str, str]) -> None:
-        """Delete a record by its name and value."""
-        self.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
 
 
 def _refused(answer: Any) -> HostError:

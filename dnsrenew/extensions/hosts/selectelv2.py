@@ -30,20 +30,6 @@ class Selectelv2Driver(RecordSetDriver):
         """Add the header of the token of this run."""
         self._headers["X-Auth-Token"] = self.remembered("token", self._token)
 
-    def _token(self) -> str:
-        """Return a new token for the project."""
-        text = self.text
-        domain = {"name": text("user_domain_name") or text("account_id")}
-        user = {"name": text("username"), "password": text("password"), "domain": domain}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
-        with HostDriver(self.context) as keystone:
-            keystone.address = (text("auth_url") or _IDENTITY).rstrip("/")
-            found = keystone.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
-        if not found:
-            raise malformed("the header X-Subject-Token is missing")
-        return found
-
     def find_zone(self, zone: str) -> Zone:
         """Return a zone of the project."""
         item = zone_among(self._pages("/zones"), zone, key="")
@@ -69,6 +55,20 @@ class Selectelv2Driver(RecordSetDriver):
         records = [known.get(content, {"content": content}) for content in contents]
         content = {key: shown[key] for key in _KEPT if shown.get(key)} | {"ttl": record_set.ttl, "records": records}
         return content if record_set.shown else {"name": names.absolute(record_set.name), "type": "TXT", **content}
+
+    def _token(self) -> str:
+        """Return a new token for the project."""
+        text = self.text
+        domain = {"name": text("user_domain_name") or text("account_id")}
+        user = {"name": text("username"), "password": text("password"), "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
+        with HostDriver(self.context) as keystone:
+            keystone.address = (text("auth_url") or _IDENTITY).rstrip("/")
+            found = keystone.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
+        if not found:
+            raise malformed("the header X-Subject-Token is missing")
+        return found
 
     def _pages(self, path: str, **parameters: str) -> Iterator[Any]:
         """Yield the items of all pages."""
