@@ -24,6 +24,7 @@ _CLOSED: Final = frozenset({"unauthorized", "accountDoesNotExist"})
 """Problem types for an account that the CA has closed, as after its key was reported as compromised."""
 _UNBOUND: Final = frozenset({"unauthorized", "malformed", "externalAccountRequired"})
 """Problem types of a refused newAccount request that may be about the external account binding."""
+_Eab = Eab | Literal["email"] | None
 _SLOW: Final = "validates_slowly"
 """A key of the account's data."""
 
@@ -32,13 +33,7 @@ class AccountSession:
     """Finds, creates and changes the account of one CA."""
 
     def __init__(
-        self,
-        transport: Transport,
-        store: AccountStore,
-        *,
-        contact: Sequence[str],
-        agree_terms: bool,
-        eab: Eab | Literal["email"] | None = None,
+        self, transport: Transport, store: AccountStore, *, contact: Sequence[str], agree_terms: bool, eab: _Eab = None
     ) -> None:
         self._transport = transport
         self._store = store

@@ -57,8 +57,8 @@ def signer_of(account: AccountData) -> Signer:
     except ValueError:
         raise StoreError.of(texts.ACCOUNT_DAMAGED) from None
     current = thumbprint(signing)
-    earlier = tuple(thumbprint for thumbprint in _thumbprints(account) if thumbprint != current)
-    return Signer(signing, account.url, algorithm, earlier)
+    known = dict.fromkeys([current, *_thumbprints(account)])
+    return Signer(signing, account.url, algorithm, tuple(known))
 
 
 def signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:

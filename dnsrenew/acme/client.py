@@ -22,7 +22,7 @@ from dnsrenew.acme.resources import Authorization, Challenge, Order
 from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
-from dnsrenew.base.http import HttpClient, Response, retry_after
+from dnsrenew.base.http import HttpClient, retry_after
 from dnsrenew.base.model import CA
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
@@ -104,7 +104,7 @@ class CAClient(Orders):
         """
         self._session.directory(context)
         self._transport.prefetch_nonces(context, requests)  # before the account, which takes some round trips
-        return self._session.open(context).signer.url or ""
+        return self._session.open(context).url or ""
 
     def account_info(self, context: Context) -> AccountInfo | None:
         """Return the account as the CA describes it; None if no account is stored. None is created.
@@ -134,8 +134,8 @@ class CAClient(Orders):
             key changes.
         :raises StoreError: the keys cannot be stored.
         """
-        opened = self._session.open(context)
-        return self._session.replace_signer(context, opened, self._accounts.roll).signer.url or ""
+        signer = self._session.open(context)
+        return self._session.replace_signer(context, signer, self._accounts.roll).url or ""
 
     def replace_key(self, context: Context) -> str:
         """Get rid of an account key that others may have, and return the account URL.
@@ -146,8 +146,8 @@ class CAClient(Orders):
         :raises CAError: as :meth:`roll_key`; or the CA refused the new account.
         :raises StoreError: the keys cannot be stored.
         """
-        opened = self._session.open(context)
-        return self._session.replace_signer(context, opened, self._accounts.roll_compromised).signer.url or ""
+        signer = self._session.open(context)
+        return self._session.replace_signer(context, signer, self._accounts.roll_compromised).url or ""
 
     def update_contact(self, context: Context) -> None:
         """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
@@ -193,10 +193,10 @@ class CAClient(Orders):
 
         :raises ValueError: the challenge has no token, or the CA was not opened.
         """
-        session = self._session.opened
-        if session is None or challenge.token is None:
-            raise ValueError("the CA was not opened" if session is None else "the challenge has no token")
-        return f"{challenge.token}.{session.thumbprint}"
+        thumbprint = self._session.signer.thumbprints[0]
+        if challenge.token is None:
+            raise ValueError("the challenge has no token")
+        return f"{challenge.token}.{thumbprint}"
 
     def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
         """Respond to challenges (RFC 8555 section 7.5.1): the CA then validates.
@@ -209,7 +209,7 @@ class CAClient(Orders):
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             response = self._post(context, challenge.url, {}, "challenge")
-            if _is_valid(response):
+            if resources.status_of(response.fields()) == "valid":  # validated already; else the order tells
                 self._poll.note_valid(challenge.authorization_url)
         except CAError as error:
             if not 400 <= about(error).status < 429:
@@ -255,14 +255,6 @@ class CAClient(Orders):
             if error.type == "unauthorized":
                 raise variant(error, texts.REVOCATION_REFUSED) from None
             raise
-
-
-def _is_valid(response: Response) -> bool:
-    """Return whether the answer to a challenge response says that the validation has succeeded already."""
-    try:
-        return resources.status_of(response.json()) == "valid"
-    except ValueError:
-        return False  # the order tells
 
 
 # ── account status ─────────────────────────────────────────────────────────────────────

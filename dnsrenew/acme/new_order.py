@@ -69,7 +69,8 @@ class NewOrders:
             issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
         """
         self._session.check_answers(context)
-        directory = self._session.open(context).directory
+        self._session.open(context)
+        directory = self._session.directory(context)
         check_before_order(context, self._transport.problems(context), directory)
         if directory.resource("renewalInfo") is None:
             replaces = None
@@ -83,7 +84,8 @@ class NewOrders:
                 return self._order(context, wanted, tries)
             except CAError as error:
                 if error.type == "invalidProfile" and isinstance(profile, Profile) and not profile.required:
-                    self._warn_refused_profile(context, profile.name, error)
+                    evidence = {"ca": self._transport.name, "profile": profile.name, "error": error.message}
+                    context.warn(*texts.PROFILE_IGNORED_REFUSED.fill(**evidence))
                     profile, wanted = None, replace(wanted, profile=None)
                 elif wanted.not_after is not None and _names_not_after(error):
                     raise _lifetime_refused(error, wanted.not_after) from None
@@ -98,7 +100,7 @@ class NewOrders:
         payload |= {"replaces": wanted.replaces} if wanted.replaces is not None else {}
         payload |= {"profile": wanted.profile} if wanted.profile is not None else {}
         payload |= {"notAfter": rfc3339(wanted.not_after)} if wanted.not_after is not None else {}
-        url = self._session.open(context).directory.required("newOrder")
+        url = self._session.directory(context).required("newOrder")
         response = context.call(partial(self._session.post, context, url, payload, "newOrder", tries=tries))
         parse = partial(parse_order, address(response.url, response.headers.get("Location")))
         order = self._fetcher.parse(context, response, "order", parse)
@@ -146,10 +148,6 @@ class NewOrders:
             return None
         text = texts.PROFILE_UNKNOWN if offered else texts.PROFILE_UNKNOWN_NONE
         raise self._transport.problems(context).error(text, **evidence)
-
-    def _warn_refused_profile(self, context: Context, name: str, error: CAError) -> None:
-        text = texts.PROFILE_IGNORED_REFUSED
-        context.warn(*text.fill(ca=self._transport.name, profile=name, error=error.message))
 
     def deactivate_authorizations(self, context: Context, order: Order) -> int:
         """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
@@ -245,10 +243,7 @@ class Orders(NewOrders):
         return chain
 
     def _choose_chain(self, context: Context, first: Response, preferred: str | None) -> str:
-        if preferred is None:
-            return _text(first)
-
-        if leads_to(_text(first), preferred):
+        if preferred is None or leads_to(_text(first), preferred):
             return _text(first)
         found = [_text(first), *self._others(context, first)]
         return prefer(context, self._transport.name, found, preferred)

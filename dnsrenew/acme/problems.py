@@ -175,13 +175,8 @@ def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
     """
     evidence, subproblems = {**error.evidence, **more}, more.get("subproblems", error.subproblems)
     fields = {**_fields(evidence, evidence.get("stage", "")), "error": error.message}
-    its: dict[str, Any] = {
-        "code": error.code,
-        "type": error.type,
-        "detail": error.detail,
-        "retry_after": error.retry_after,
-    }
-    return _made(text, fields, evidence, subproblems=subproblems, **its)
+    its: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
+    return _made(text, fields, evidence, error.code, subproblems=subproblems, **its)
 
 
 def _made(text: Text, fields: Mapping[str, Any], evidence: Mapping[str, Any], code: str = "", **more: Any) -> CAError:
@@ -232,11 +227,8 @@ def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
 
 def _problem_of(response: Response) -> resources.Problem | None:
     """Return the problem document of an answer, if it has a valid one."""
-    try:
-        problem = resources.parse_problem(response.json())
-    except ValueError:
-        return None
-    return problem if problem is not None and isinstance(problem.get("type", ""), str) else None
+    problem = response.fields()
+    return problem if problem and isinstance(problem.get("type", ""), str) else None
 
 
 def _type_of(problem: resources.Problem) -> str | None:

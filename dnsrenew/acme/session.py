@@ -8,7 +8,6 @@ from typing import Any, Final, TypeVar
 
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
-from dnsrenew.acme.account_keys import thumbprint
 from dnsrenew.acme.problems import content_type
 from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
@@ -22,18 +21,6 @@ _MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
 """Problem types of a signature with a key that is not the account's, among other causes."""
-
-
-class Opened(Frozen):
-    """The directory and the account of an opened session.
-
-    :ivar thumbprint: of the account key (RFC 7638). It is computed once, because it costs as much as a signature and
-        every key authorization contains it.
-    """
-
-    directory: Directory
-    signer: Signer
-    thumbprint: str
 
 
 class AccountIdentity(Frozen):
@@ -54,6 +41,10 @@ class Session:
     """A session with one CA for one run; shared by all threads.
 
     :param url: the URL of the directory (RFC 8555 section 7.1.1).
+    :ivar directory: downloads the directory, once for all threads; no account is needed. It raises a CAError if the CA
+        cannot be reached, or has no ACME directory.
+    :ivar open: also finds or creates the account, and returns its signer. It raises a CAError if the CA refuses the
+        account, and a StoreError if it cannot be stored.
     """
 
     def __init__(self, url: str, transport: Transport, accounts: AccountSession) -> None:
@@ -61,59 +52,46 @@ class Session:
         self._transport = transport
         self._accounts = accounts
         self._directory = SingleFlight(self._read)
+        self.directory = self._directory.get
         self._opened = SingleFlight(self._open)
+        self.open = self._opened.get
         self._breaker = CircuitBreaker()
 
     @property
-    def opened(self) -> Opened | None:
-        """The directory and the account, or None before the session is opened."""
-        return self._opened.value
+    def signer(self) -> Signer:
+        """The signer of the account.
+
+        :raises ValueError: the CA was not opened.
+        """
+        if (signer := self._opened.value) is None:
+            raise ValueError("the CA was not opened")
+        return signer
 
     @property
     def identity(self) -> AccountIdentity:
         """See :attr:`CAClient.identity`."""
-        opened = self._opened.value
-        if opened is None:
-            raise ValueError("the CA was not opened")
-        signer = opened.signer
-        thumbprints = (opened.thumbprint, *signer.earlier_thumbprints)
-        return AccountIdentity(self._transport.name, opened.directory, signer.url or "", thumbprints)
-
-    def directory(self, context: Context) -> Directory:
-        """Download the directory, once for all threads; no account is needed.
-
-        :raises CAError: the CA cannot be reached, or it has no ACME directory.
-        """
-        return self._directory.get(context)
-
-    def open(self, context: Context) -> Opened:
-        """Download the directory and find or create the account, once for all threads.
-
-        :raises CAError: the CA cannot be reached, has no ACME directory, or refuses the account.
-        :raises StoreError: the account cannot be stored.
-        """
-        return self._opened.get(context)
+        signer, directory = self.signer, self._directory.value
+        assert directory is not None  # noqa: S101  # it was read before the account was found
+        return AccountIdentity(self._transport.name, directory, signer.url or "", signer.thumbprints)
 
     def _read(self, context: Context) -> Directory:
         directory = read_directory(context, self._transport, self._url)
         self._transport.new_nonce_url = directory.required("newNonce")
         return directory
 
-    def _open(self, context: Context) -> Opened:
-        directory = self._directory.get(context)
-        return _opened(directory, self._accounts.find(context, directory))
+    def _open(self, context: Context) -> Signer:
+        return self._accounts.find(context, self.directory(context))
 
     def post(self, context: Context, url: str, payload: dict[str, Any] | None, stage: str, **more: Any) -> Response:
         """Send a signed request; send it again if the account was created again or its key was changed."""
-        session = self._opened.get(context)
+        signer = self.open(context)
         try:
-            return self._send(context, session, url, payload, stage, **more)
+            return self._send(context, signer, url, payload, stage, **more)
         except CAError as error:
-            make_signer = self._signer_after(session.signer, error)
+            make_signer = self._signer_after(signer, error)
             if make_signer is None:
                 raise
-        session = self.replace_signer(context, session, make_signer)
-        return self._send(context, session, url, payload, stage, **more)
+        return self._send(context, self.replace_signer(context, signer, make_signer), url, payload, stage, **more)
 
     def _signer_after(self, signer: Signer, error: CAError) -> _MakeSigner | None:
         """Return a function that makes a new signer if the CA refused this one; None if the error has another cause."""
@@ -124,12 +102,12 @@ class Session:
         return None
 
     def _send(
-        self, context: Context, session: Opened, url: str, payload: dict[str, Any] | None, stage: str, **more: Any
+        self, context: Context, signer: Signer, url: str, payload: dict[str, Any] | None, stage: str, **more: Any
     ) -> Response:
         """Send a signed request, and record in the circuit breaker whether the CA answered."""
         started = context.clock.monotonic()
         try:
-            response = self._transport.post(context, session.signer, url, payload, stage, **more)
+            response = self._transport.post(context, signer, url, payload, stage, **more)
         except CAError as error:
             if error.code != "ca-unreachable":  # a refusal is an answer
                 self._breaker.record_success(context, self._url)
@@ -146,20 +124,12 @@ class Session:
         """
         self._breaker.check(context, self._url)
 
-    def replace_signer(self, context: Context, old: Opened, make_signer: _MakeSigner) -> Opened:
+    def replace_signer(self, context: Context, old: Signer, make_signer: _MakeSigner) -> Signer:
         """Replace the signer for all threads; only the first caller's ``make_signer`` is called.
 
         :raises CAError: from ``make_signer``; the next request opens the session again.
         """
-        return self._opened.replace(context, old, partial(_with_new_signer, old, make_signer))
-
-
-def _with_new_signer(old: Opened, make_signer: _MakeSigner, context: Context) -> Opened:
-    return _opened(old.directory, make_signer(context, old.directory, old.signer))
-
-
-def _opened(directory: Directory, signer: Signer) -> Opened:
-    return Opened(directory, signer, thumbprint(signer.key))
+        return self._opened.replace(context, old, lambda of_call: make_signer(of_call, self.directory(of_call), old))
 
 
 # ── fetch ──────────────────────────────────────────────────────────────────────────────

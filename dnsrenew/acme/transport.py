@@ -53,13 +53,14 @@ class Signer(Frozen, hidden=("key",)):
 
     :ivar url: None: the JWS contains the public key instead, as newAccount requires.
     :ivar algorithm: the signature algorithm; the keys of new accounts use ES256.
-    :ivar earlier_thumbprints: of the keys that the account had before (RFC 7638).
+    :ivar thumbprints: of the key, then of those that the account had before (RFC 7638). That of the key is computed
+        once, because it costs as much as a signature and every key authorization contains it.
     """
 
     key: JWKEC | JWKRSA
     url: str | None
     algorithm: JWASignature = ES256
-    earlier_thumbprints: tuple[str, ...] = ()
+    thumbprints: tuple[str, ...] = ()
 
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Return the body of a request: a JWS in its flattened form (RFC 8555 section 6.2, RFC 7515 section 7.2.2).
@@ -77,21 +78,17 @@ class Transport:
     """Sends requests to one CA; shared by all threads.
 
     :param on_response: called with each answer, regardless of its status.
+    :ivar name: the name of the CA.
     """
 
     def __init__(self, name: str, http: HttpClient, on_response: Callable[[Response], object] | None = None) -> None:
-        self._name = name
+        self.name = name
         self._http = http
         self._on_response = on_response
         self._nonces = Nonces(self._new_nonce)
         self._in_flight = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
         self._distance: float | None = None
-
-    @property
-    def name(self) -> str:
-        """The name of the CA."""
-        return self._name
 
     @property
     def distance(self) -> float:
@@ -110,7 +107,7 @@ class Transport:
 
     def problems(self, context: Context) -> Problems:
         """Return the builder of this CA's errors."""
-        return Problems(self._name, context.redactor.redact)
+        return Problems(self.name, context.redactor.redact)
 
     def get(self, context: Context, url: str, stage: str, *, policy: Policy = RESEND) -> Response:
         """Get a public resource; redirects are followed.
@@ -147,11 +144,11 @@ class Transport:
                 with self._nonces.expected:
                     response = self._send(context, "POST", url, tries=tries, data=body, headers=headers)
                 fresh = _nonce(response)
-                if not _is_bad_nonce(response):
+                if response.status != 400 or response.fields().get("type") != _BAD_NONCE:
                     if fresh:
                         self._nonces.add(fresh)
                     redact = partial(_redact_request, context.redactor.redact, nonce, body)  # the CA may quote it
-                    return self._accepted(context, response, stage, tries, Problems(self._name, redact))
+                    return self._accepted(context, response, stage, tries, Problems(self.name, redact))
                 nonce = fresh or self._new_nonce(context)
             problems = self.problems(context)
             raise problems.error(texts.NONCES_REFUSED, count=NONCE_TRIES + 1, type="badNonce", stage=stage)
@@ -232,16 +229,6 @@ def _nonce(response: Response) -> str | None:
     return nonce if _NONCE.fullmatch(nonce) else None
 
 
-def _is_bad_nonce(response: Response) -> bool:
-    if response.status != 400:
-        return False
-    try:
-        problem = response.json()
-    except ValueError:
-        return False
-    return isinstance(problem, dict) and problem.get("type") == _BAD_NONCE
-
-
 # ── nonces ─────────────────────────────────────────────────────────────────────────────
 
 # The unused nonces of one CA (RFC 8555 section 6.5): most answers bring one, and each signed request needs one.
@@ -253,20 +240,14 @@ _PATIENCE: Final = 1.0
 """Seconds to wait for the nonce of another request; its answer may be lost."""
 
 
-class Count:
-    """The number of threads inside its ``with`` block."""
-
-    def __init__(self) -> None:
-        self.value = 0
-        self._lock = threading.Lock()
+class Count(list[None]):
+    """It has an item for each thread inside its ``with`` block."""
 
     def __enter__(self) -> None:
-        with self._lock:
-            self.value += 1
+        self.append(None)
 
     def __exit__(self, *_: object) -> None:
-        with self._lock:
-            self.value -= 1
+        self.pop()
 
 
 class Nonces:
@@ -301,7 +282,7 @@ class Nonces:
             started = context.clock.monotonic()
             while found is None:
                 is_late = context.clock.monotonic() - started >= _PATIENCE
-                if (at_once or is_late or not self.expected.value) and bucket.try_take(context):
+                if (at_once or is_late or not self.expected) and bucket.try_take(context):
                     return self._fetch(context)
                 context.wait(_PAUSE)
                 found = self._pop()
@@ -323,7 +304,7 @@ class Nonces:
                 bucket.take(context)
                 # While the last of several requests are under way, wait: beside this request one of them would have to
                 # open a connection of its own.
-                while self.expected.value and not self._waiting.value:
+                while self.expected and not self._waiting:
                     context.wait(_PAUSE)
                 threads.start(partial(self._add_new, context))
 

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Final
 
 from dnsrenew.acme import CAClient, Challenge
@@ -105,12 +104,8 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
 
     def values(self, placement: TxtPlacement, text: str) -> list[TxtValue]:
         """Return the finished TXT value for a placement, once for each account that writes it."""
-        return [
-            TxtValue(
-                placement.identifier, writer, TxtRecord(zone, placement.name, text, writer.ttl), placement.challenge
-            )
-            for writer, zone in placement.writers
-        ]
+        records = [(writer, TxtRecord(zone, placement.name, text, writer.ttl)) for writer, zone in placement.writers]
+        return [TxtValue(placement.identifier, writer, record, placement.challenge) for writer, record in records]
 
     def batches(self, values: Sequence[TxtValue]) -> list[list[TxtValue]]:
         """Split the values into batches that can be in DNS at the same time."""
@@ -310,29 +305,24 @@ class AccountChoice:
                 self._warn_elsewhere(context, placement)
 
     def targets(
-        self,
-        context: Context,
-        identifiers: Collection[str],
-        route: Route,
-        check: PropagationCheck,
-        label: str = OWN_LABEL,
+        self, context: Context, wanted: Collection[str], route: Route, check: PropagationCheck, label: str = OWN_LABEL
     ) -> tuple[dict[str, Target], dict[str, DnsError]]:
         """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
 
+        :param wanted: the identifiers.
         :param check: how the visibility of the values will be checked. If that needs no DNS, the lookups here need none
             either.
         :param label: the label that the challenge type puts before the domain.
         """
-        look_up = partial(
-            self._dns.challenge_targets,
-            context,
-            follow_cname=route.follow_cname,
-            alias=route.alias,
-            check=check,
-            label=label,
-        )
+
+        def look_up(some: list[str]) -> dict[str, Target]:
+            follows, alias = route.follow_cname, route.alias
+            return self._dns.challenge_targets(
+                context, some, follow_cname=follows, alias=alias, check=check, label=label
+            )
+
         refused: dict[str, DnsError] = {}
-        left = list(identifiers)
+        left = list(wanted)
         for tries_left in reversed(range(_MOST_SILENT_ZONES)):  # each zone costs the time of a lookup
             try:
                 return look_up(left), refused
@@ -386,22 +376,16 @@ class AccountChoice:
         Whoever runs the DNS of the identifier can change the CNAME. The configuration decides instead if it has the
         ``zones`` of the account or the ``alias`` of the route.
         """
-        unlimited = [
-            (writer, zone)
+        unlimited = {
+            writer.account.name: names.relative(zone)
             for writer, zone in placement.writers
             if not (writer.account.zones or writer.provider.behaviour.delegated)
-        ]
+        }
         if not unlimited or placement.name.lower().startswith(OWN_LABEL) or self._is_in_own_zone(context, placement):
             return
-        for writer, zone in unlimited:
-            context.warn(
-                *texts.CNAME_ELSEWHERE.fill(
-                    identifier=placement.identifier,
-                    name=names.relative(placement.name),
-                    zone=names.relative(zone),
-                    account=writer.account.name,
-                )
-            )
+        its = {"identifier": placement.identifier, "name": names.relative(placement.name)}
+        for account, zone in unlimited.items():
+            context.warn(*texts.CNAME_ELSEWHERE.fill(**its, zone=zone, account=account))
 
     def _is_in_own_zone(self, context: Context, placement: TxtPlacement) -> bool:
         """Return whether the TXT value goes into the zone of the identifier itself, or below it."""

@@ -70,15 +70,10 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         wild = {names.base_domain(identifier) for identifier in identifiers if names.is_wildcard(identifier)}
         for identifier, target in targets.items():
             writers, unable = self._writers(target, route)
+            name, zone, wildcard = target.name, target.served_zone, names.base_domain(identifier) in wild
+            zones = tuple((writer, writer.zone_of(name) or zone) for writer in writers)
             found.placements[identifier] = PersistPlacement(
-                identifier,
-                target.name,
-                target.served_zone,
-                names.base_domain(identifier) in wild,
-                until,
-                tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers),
-                is_named=bool(route.dns),
-                unable=unable,
+                identifier, name, zone, wildcard, until, zones, is_named=bool(route.dns), unable=unable
             )
 
     def _writers(self, target: Target, route: Route) -> tuple[list[RecordWriter], tuple[str, ...]]:
@@ -197,11 +192,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         used = [(group, *self._used[context.certificate, group[0].key]) for group in groups]
         written = [group for group, _text, is_new in used if is_new]
         behaviours = [writer.provider.behaviour for group in written for writer, _zone in group[0].placement.writers]
-        records = [
-            TxtRecord(group[0].placement.zone, group[0].placement.name, text, 0)
-            for group, text, _is_new in used
-            if text is not None
-        ]
+        known = [(group[0].placement, text) for group, text, _is_new in used if text is not None]
+        records = [TxtRecord(placement.zone, placement.name, text, 0) for placement, text in known]
         timeout, pause = waits(behaviours or [Behaviour()], wanted)
         settle += pause if behaviours else 0.0
         try:
@@ -226,12 +218,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         except Cancelled:
             context.check()
         except DnsRenewError as error:
-            shown = {
-                "name": names.relative(name),
-                "error": error.message,
-                "line": persist_record.line(name, ", ".join(old)),
-            }
-            context.warn(*texts.PERSIST_OLD_KEPT.fill(**shown))
+            line = persist_record.line(name, ", ".join(old))
+            context.warn(*texts.PERSIST_OLD_KEPT.fill(name=names.relative(name), error=error.message, line=line))
 
     def withdraw(self, context: Context, values: Sequence[PersistValue]) -> None:
         """Remove what a rehearsal wrote; a record that stays is kept."""

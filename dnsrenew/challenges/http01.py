@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -58,31 +58,26 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     ) -> None:
         """Find out where the responses are served, and whether the port or folder can be used."""
         try:
-            found.placements.update(self.place(context, dict.fromkeys(identifiers, route)))
+            found.placements.update(self.place(context, identifiers, route))
         except AttemptError as error:
             found.block(route, identifiers, error)
 
-    def place(self, context: Context, routes: Mapping[str, Route]) -> dict[str, HttpPlacement]:
+    def place(self, context: Context, identifiers: Sequence[str], route: Route) -> dict[str, HttpPlacement]:
         """Return the placement of each identifier, after a check that its responses can be served.
 
         The check opens the port for a moment, or writes and removes a file.
 
-        :raises ChallengeError: they cannot be served; evidence has the ``identifiers`` of that route.
+        :raises ChallengeError: they cannot be served; evidence has the ``identifiers``.
         """
-        placed: dict[str, HttpPlacement] = {}
-        for route in dict.fromkeys(routes.values()):
-            identifiers = [identifier for identifier, its in routes.items() if its == route]
-            wildcards = [identifier for identifier in identifiers if names.is_wildcard(identifier)]
-            if wildcards:
-                raise unfit("http-01", wildcards)
-            placements = [self._placement(identifier, route) for identifier in identifiers]
-            probe = f"dnsrenew-{context.random.getrandbits(64):016x}"
-            try:
-                _call(context, placements, partial(placements[0].responder.check, probe))
-            except ChallengeError as error:
-                raise error.with_evidence(identifiers=identifiers) from None
-            placed.update(zip(identifiers, placements, strict=True))
-        return {identifier: placed[identifier] for identifier in routes}
+        if wildcards := [identifier for identifier in identifiers if names.is_wildcard(identifier)]:
+            raise unfit("http-01", wildcards)
+        placed = {identifier: self._placement(identifier, route) for identifier in identifiers}
+        placements, probe = list(placed.values()), f"dnsrenew-{context.random.getrandbits(64):016x}"
+        try:
+            _call(context, placements, partial(placements[0].responder.check, probe))
+        except ChallengeError as error:
+            raise error.with_evidence(identifiers=list(placed)) from None
+        return placed
 
     def _placement(self, identifier: str, route: Route) -> HttpPlacement:
         if route.app:

@@ -239,14 +239,9 @@ class HttpValue(Frozen):
     @property
     def described(self) -> dict[str, str | None]:
         """The response as in events."""
-        placement = self.placement
-        url = f"http://{url_host(placement.identifier)}{PATH}{self.token}"
-        return {
-            "identifier": placement.identifier,
-            "url": url,
-            "listen": placement.listen,
-            "webroot": placement.webroot,
-        }
+        its = self.placement
+        url = f"http://{url_host(its.identifier)}{PATH}{self.token}"
+        return {"identifier": its.identifier, "url": url, "listen": its.listen, "webroot": its.webroot}
 
 
 # ── http01 app ─────────────────────────────────────────────────────────────────────────

@@ -62,49 +62,44 @@ class CleanupResult(Frozen, public=True):
         return document | ({"owed": [list(program) for program in self.owed]} if self.owed else {})
 
 
-def cleanup(
-    context: Context,
-    journal: Journal,
-    writers: Mapping[str, RecordWriter],
-    locks: ZoneLocks,
-    served: ServedValues,
-    *,
-    seconds: float = SECONDS,
-    wait: float = 0,
-) -> CleanupResult:
+ServedValues = Callable[["Context", str], set[str]]
+"""Returns the TXT values that are served at an absolute name."""
+
+
+class Leftovers(Frozen):
+    """What killed runs left, and what removes it.
+
+    :ivar writers: the DNS accounts, by name.
+    :ivar locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
+        is kept until the next cleanup.
+    :ivar served: looks up a value before it is removed at a host that keeps one value: removing would delete a newer
+        value too.
+    """
+
+    journal: Journal
+    writers: Mapping[str, RecordWriter]
+    locks: ZoneLocks
+    served: ServedValues
+
+
+def cleanup(context: Context, left: Leftovers, *, seconds: float = SECONDS, wait: float = 0) -> CleanupResult:
     """Remove from DNS the values that killed runs left, and delete them from the journal.
 
-    :param writers: the DNS accounts, by name.
-    :param locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
-        is kept until the next cleanup.
     :param seconds: time limit; a value that is not removed by then is kept.
     :param wait: seconds to wait for another cleanup.
-    :param served: looks up a value before it is removed at a host that keeps one value: removing would delete a newer
-        value too.
     :raises LockedError: another cleanup is running.
     :raises StoreError: the journal cannot be read.
     :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
     """
-    with journal.left_over(context, wait=wait) as entries:
-        done = _run(LeftoverRemoval(context, entries, writers, locks, served), seconds) if entries else CleanupResult()
-    return replace(done, unreadable=tuple(journal.unreadable()))
+    with left.journal.left_over(context, wait=wait) as entries:
+        done = _run(LeftoverRemoval(context, entries, left), seconds) if entries else CleanupResult()
+    return replace(done, unreadable=tuple(left.journal.unreadable()))
 
 
-def cleanup_before_run(
-    context: Context,
-    journal: Journal,
-    writers: Mapping[str, RecordWriter],
-    locks: ZoneLocks,
-    served: ServedValues,
-    *,
-    seconds: float = BEFORE_RUN_SECONDS,
-) -> None:
-    """Clean up before a run of renewals. Every failure is a warning, never an error.
-
-    The parameters are those of :func:`cleanup`.
-    """
+def cleanup_before_run(context: Context, left: Leftovers, *, seconds: float = BEFORE_RUN_SECONDS) -> None:
+    """Clean up before a run of renewals. Every failure is a warning, never an error."""
     try:
-        done = cleanup(context, journal, writers, locks, served, seconds=seconds)
+        done = cleanup(context, left, seconds=seconds)
     except (LockedError, Cancelled):
         return  # another cleanup is running; or the renewals notice the cancel themselves
     except StoreError as error:
@@ -134,7 +129,8 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     kept: list[tuple[WrittenValue, DnsRenewError]] = []
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
-        error = removal.result(group, values)
+        unfinished = ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
+        error = removal.results.get(group, unfinished)
         if group in removal.never_written:
             for entry in removal.entries:
                 entry.remove(values)
@@ -165,9 +161,6 @@ def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[Writte
 # ── leftover removal ───────────────────────────────────────────────────────────────────
 
 # Removes the TXT values that killed runs left, account by account, within a time limit.
-
-ServedValues = Callable[["Context", str], set[str]]
-"""Returns the TXT values that are served at an absolute name."""
 
 _MAX_ACCOUNTS: Final = 8
 """Accounts asked at once."""
@@ -202,9 +195,7 @@ class LeftoverRemoval(Frozen):
 
     context: Context
     entries: list[JournalEntry]
-    writers: Mapping[str, RecordWriter]
-    locks: ZoneLocks
-    served: ServedValues
+    left: Leftovers
     results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
     never_written: set[LeftoverGroup] = field(default_factory=set)
 
@@ -219,7 +210,7 @@ class LeftoverRemoval(Frozen):
 
     def has_moved(self, entry: JournalEntry, name: str) -> bool:
         """Return whether the account was configured for another host when it wrote the entry."""
-        writer = self.writers.get(name)
+        writer = self.left.writers.get(name)
         return writer is not None and not entry.wrote_to(name, writer.host_fingerprint)
 
     def work(self, groups: LeftoverGroups, seconds: float) -> None:
@@ -267,7 +258,7 @@ class LeftoverRemoval(Frozen):
 
         :raises Cancelled: the run was cancelled, or the time is over.
         """
-        writer = self.writers.get(group.account)
+        writer = self.left.writers.get(group.account)
         if writer is None:
             return None if self._are_gone(context, values) else self._account_gone(group.account, values)
         error: DnsRenewError | None = None
@@ -289,9 +280,9 @@ class LeftoverRemoval(Frozen):
         single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
         with contextlib.ExitStack() as held:
             for key in sorted(single):
-                held.enter_context(self.locks.value(context, key))
+                held.enter_context(self.left.locks.value(context, key))
             for key, seconds in writer.turns([values[0][0].zone]).items():
-                held.enter_context(self.locks.writing(context, key, seconds))
+                held.enter_context(self.left.locks.writing(context, key, seconds))
             records = [value.record for value in txt_values if not self._is_replaced(context, value)]
             if records:
                 invoke.call_remove(context, writer.provider, writer.account, records)
@@ -301,7 +292,7 @@ class LeftoverRemoval(Frozen):
     def _served(self, context: Context, name: str) -> set[str] | None:
         """Return the values that are served at a name; None: unknown."""
         try:
-            return self.served(context, name)
+            return self.left.served(context, name)
         except Cancelled:
             raise
         except DnsRenewError:
@@ -320,11 +311,6 @@ class LeftoverRemoval(Frozen):
     def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
         paths = [entry.path for entry in self._of(values)]
         return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
-
-    def result(self, group: LeftoverGroup, values: Sequence[WrittenValue]) -> DnsRenewError | None:
-        """Return why the values of a group stay, or None if they are gone."""
-        unfinished = ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
-        return self.results.get(group, unfinished)
 
 
 def _is_of_host(error: DnsRenewError) -> bool:

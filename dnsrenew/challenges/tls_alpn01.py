@@ -32,17 +32,14 @@ ACME_IDENTIFIER: Final = "1.3.6.1.5.5.7.1.31"
 """The extension id-pe-acmeIdentifier (RFC 8737 section 3)."""
 
 
-class ChallengeCertificate:
+class ChallengeCertificate(Frozen):
     """The certificate for one challenge, and the context that presents it.
 
     :ivar der: the certificate.
     """
 
-    __slots__ = ("context", "der")
-
-    def __init__(self, der: bytes, context: ssl.SSLContext) -> None:
-        self.der = der
-        self.context = context
+    der: bytes
+    context: ssl.SSLContext
 
     @classmethod
     def make(cls, identifier: str, digest: bytes) -> Self:

@@ -19,7 +19,7 @@ from dnsrenew.base.model import Resolver
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import texts, wire
-from dnsrenew.dns.query_engine import PER_ADDRESS, LetterCase, QueryEngine
+from dnsrenew.dns.query_engine import LetterCase, QueryEngine
 from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message, Reply
 from dnsrenew.errors import Cancelled, DnsError
 
@@ -70,9 +70,9 @@ class Lookup:
         self._silent: dict[Address, str] = {}
         self._case = LetterCase()
 
-    def engine(self, context: Context, per_address: int = PER_ADDRESS) -> QueryEngine:
+    def engine(self, context: Context) -> QueryEngine:
         """Return an engine that knows which servers of this run change the letter case."""
-        return QueryEngine(context, self._case, per_address=per_address)
+        return QueryEngine(context, self._case)
 
     def silent_servers(self) -> dict[str, str]:
         """Return why each server did not answer that has not answered since."""
@@ -84,10 +84,9 @@ class Lookup:
         wanted: Mapping[DnsQuestion, Sequence[Address]],
         check: AnswerCheck,
         *,
-        per_address: int = PER_ADDRESS,
         only_tcp: bool = False,
     ) -> dict[DnsQuestion, LookupResult]:
-        """Return a result for each question; all are in flight together, at most ``per_address`` at one address.
+        """Return a result for each question; all are in flight together.
 
         It takes at most SECONDS; what has no answer by then is missing.
 
@@ -100,7 +99,7 @@ class Lookup:
         last = {*list(self._silent), *(each for each in set().union(*wanted.values()) if only_local(each[0]))}
         rounds, seconds = (TCP_ROUNDS, TCP_SECONDS) if only_tcp else (ROUNDS, SECONDS)
         plans = {question: _plan(addresses, last, rounds) for question, addresses in wanted.items()}
-        with self.engine(context.within(seconds), per_address) as engine:
+        with self.engine(context.within(seconds)) as engine:
             pending = {question for question in wanted if _submit_next(engine, question, plans[question])}
             while pending:
                 replies = _receive(context, engine)

@@ -14,7 +14,7 @@ from typing import Any, Final
 import dns.rdatatype
 
 from dnsrenew.base import names
-from dnsrenew.base.model import PropagationCheck, TxtRecord
+from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, grouped
 from dnsrenew.dns import texts, wire
@@ -23,7 +23,7 @@ from dnsrenew.dns.query_engine import QueryEngine
 from dnsrenew.dns.server_poll import TRIES, AddressAnswer, ServerPoll
 from dnsrenew.dns.wire import DnsQuestion, Name
 from dnsrenew.dns.zones import Zones
-from dnsrenew.errors import Cancelled, PropagationError
+from dnsrenew.errors import Cancelled, PropagationError, Text
 
 _TXT = dns.rdatatype.TXT
 _SOA = dns.rdatatype.SOA
@@ -38,61 +38,41 @@ Expected = Mapping[DnsQuestion, frozenset[str]]
 """The question for each name, and the expected values."""
 
 
-class PropagationWait:
-    """One wait for one set of records.
+def until_visible(
+    context: Context, zones: Zones, doh: Doh, records: Sequence[TxtRecord], *, timeout: float, settle: float, check: str
+) -> None:
+    """Wait until the records are visible; see :meth:`dnsrenew.dns.view.DnsView.wait_visible`."""
+    start = context.clock.monotonic()
+    expected = _by_name(records)
+    remaining: Expected = expected if check == "doh" else {}
+    if check == "authoritative" and expected:
+        remaining = _at_name_servers(context, zones, expected, timeout, has_doh=bool(doh))
+    left = start + timeout - context.clock.monotonic()
+    context.wait(settle)
+    if remaining:
+        wait_at_doh(context, doh, remaining, timeout=left)
+    if check != "none":
+        context.emit("dns-visible", seconds=round(context.clock.monotonic() - start, 3))
 
-    :param timeout: seconds after which a missing value is an error.
-    :param settle: seconds to wait after all servers are updated.
-    """
 
-    def __init__(self, context: Context, zones: Zones, doh: Doh, *, timeout: float, settle: float) -> None:
-        self._context = context
-        self._zones = zones
-        self._doh = doh
-        self._timeout = timeout
-        self._settle = settle
-        self._start = context.clock.monotonic()
-
-    def until_visible(self, records: Sequence[TxtRecord], check: PropagationCheck) -> None:
-        """Wait until the records are visible.
-
-        :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
-        :raises Cancelled: the caller cancelled.
-        """
-        expected = _by_name(records)
-        remaining = self._at_name_servers(expected) if check == "authoritative" and expected else {}
-        if check == "doh":
-            remaining = expected
-        left = self._left()
-        self._context.wait(self._settle)
-        if remaining:
-            wait_at_doh(self._context, self._doh, remaining, timeout=left)
-        if check != "none":
-            self._context.emit("dns-visible", seconds=round(self._elapsed(), 3))
-
-    def _at_name_servers(self, expected: Expected) -> Expected:
-        """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""
-        polls = polls_for(self._context, self._zones, expected, self._timeout)
-        with self._zones.lookup.engine(self._context) as engine:
-            rounds = PollingRounds(self._context, engine, polls, self._zones.port, timeout=self._left())
-            if not rounds.run():
-                rounds.collect_evidence()
-                raise timed_out(polls, self._elapsed())
-        reached = {poll.zone for poll in polls if poll.state == "agrees"}
-        unreached = [poll for poll in polls if poll.zone not in reached]
-        if unreached and (not self._doh or self._left() <= 0):
-            raise unreachable(unreached)
-        for poll in polls:
-            if poll.state == "unreachable" and poll.zone in reached:
-                its = {"server": str(poll), "zone": wire.shown(poll.zone), "name": poll.server.name}
-                self._context.warn(*texts.SERVER_UNREACHABLE.fill(**its, reason=poll.detail()))
-        return {question: values for poll in unreached for question, values in poll.expected.items()}
-
-    def _elapsed(self) -> float:
-        return self._context.clock.monotonic() - self._start
-
-    def _left(self) -> float:
-        return self._timeout - self._elapsed()
+def _at_name_servers(context: Context, zones: Zones, expected: Expected, timeout: float, *, has_doh: bool) -> Expected:
+    """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""
+    end = context.clock.monotonic() + timeout
+    polls = polls_for(context, zones, expected, timeout)
+    with zones.lookup.engine(context) as engine:
+        rounds = PollingRounds(context, engine, polls, zones.port, timeout=end - context.clock.monotonic())
+        if not rounds.run():
+            rounds.collect_evidence()
+            raise timed_out(polls, context.clock.monotonic() - end + timeout)
+    reached = {poll.zone for poll in polls if poll.state == "agrees"}
+    unreached = [poll for poll in polls if poll.zone not in reached]
+    if unreached and (not has_doh or context.clock.monotonic() >= end):
+        raise unreachable(unreached)
+    for poll in polls:
+        if poll.state == "unreachable" and poll.zone in reached:
+            its = {"server": str(poll), "zone": wire.shown(poll.zone), "name": poll.server.name}
+            context.warn(*texts.SERVER_UNREACHABLE.fill(**its, reason=poll.detail()))
+    return {question: values for poll in unreached for question, values in poll.expected.items()}
 
 
 class PollingRounds:
@@ -351,10 +331,11 @@ def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, froze
         if all(server.state != "waiting" for server in servers):
             break
         if elapsed >= timeout:
-            raise _timed_out(servers, elapsed)
+            late = [server for server in servers if server.state == "waiting"]
+            raise _doh_error(texts.DOH_TIMEOUT, servers, late, seconds=elapsed)
         context.wait(min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP))
     if all(server.state == "unreachable" for server in servers):
-        raise _unreachable(servers)
+        raise _doh_error(texts.DOH_UNREACHABLE, servers, servers)
 
 
 def _poll(limited: Context, context: Context, servers: Sequence[_DohServer]) -> None:
@@ -403,18 +384,12 @@ class _DohServer:
         ]
 
 
-def _timed_out(servers: list[_DohServer], elapsed: float) -> PropagationError:
-    answers = list_reasons([(server.url, server.reason) for server in servers if server.state == "waiting"])
-    shown = {"seconds": elapsed, "answers": answers}
-    return PropagationError.of(texts.DOH_TIMEOUT, shown=shown, **_doh_propagation_evidence(servers))
+def _doh_error(text: Text, servers: list[_DohServer], told: list[_DohServer], **shown: Any) -> PropagationError:
+    """Return the error for values that servers do not show.
 
-
-def _unreachable(servers: list[_DohServer]) -> PropagationError:
-    shown = {"answers": list_reasons([(server.url, server.reason) for server in servers])}
-    return PropagationError.of(texts.DOH_UNREACHABLE, shown=shown, **_doh_propagation_evidence(servers))
-
-
-def _doh_propagation_evidence(servers: list[_DohServer]) -> dict[str, Any]:
+    :param told: those that the message names.
+    """
     missing = [question for server in servers for question in server.missing]
     entries = [entry for server in servers for entry in server.evidence()]
-    return {"names": shown_names(missing), "servers": entries}
+    shown["answers"] = list_reasons([(server.url, server.reason) for server in told])
+    return PropagationError.of(text, shown=shown, names=shown_names(missing), servers=entries)

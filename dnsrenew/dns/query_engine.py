@@ -10,7 +10,6 @@ import errno
 import selectors
 import socket
 import sys
-import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Self
@@ -160,7 +159,7 @@ class QueryEngine:
         query.socket = sock
         query.deadline = self._context.clock.monotonic() + seconds
         self._in_flight[id(query)] = query
-        SHARED.opened()
+        SHARED.append(None)
         self._open[query.address] = self._open.get(query.address, 0) + 1
         self._selector.register(sock, selectors.EVENT_WRITE if query.is_tcp else selectors.EVENT_READ, query)
 
@@ -283,7 +282,7 @@ class QueryEngine:
         if sock is not None:
             self._selector.unregister(sock)
             sock.close()
-            SHARED.closed()
+            SHARED.pop()
             self._open[query.address] -= 1
             self._in_flight.pop(id(query), None)
 
@@ -344,27 +343,16 @@ def _max_sockets() -> int:
     return _MANY if handles >= _MANY_HANDLES or handles == resource.RLIM_INFINITY else _FEW
 
 
-class SocketLimit:
-    """Counts the open sockets. Thread-safe."""
+class SocketLimit(list[None]):
+    """It has an item for each open socket. Thread-safe."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._max = _max_sockets()
-        self._open = 0
-        self._lock = threading.Lock()
 
     def allows(self, own: int) -> bool:
         """Return whether a caller with ``own`` open sockets may open another one."""
-        return own < _RESERVED or self._open < self._max
-
-    def opened(self) -> None:
-        """Count a socket."""
-        with self._lock:
-            self._open += 1
-
-    def closed(self) -> None:
-        """Count a socket less."""
-        with self._lock:
-            self._open -= 1
+        return own < _RESERVED or len(self) < self._max
 
 
 SHARED: Final = SocketLimit()

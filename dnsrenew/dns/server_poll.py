@@ -54,12 +54,8 @@ class AddressAnswer(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form. The keys are always the same; a field without a value is None."""
-        return {
-            "values": sorted(self.values),
-            "rcode": self.rcode or None,
-            "serial": self.serial,
-            "reason": self.reason or None,
-        }
+        rcode, reason = self.rcode or None, self.reason or None
+        return {"values": sorted(self.values), "rcode": rcode, "serial": self.serial, "reason": reason}
 
 
 class ServerPoll:
@@ -184,12 +180,8 @@ class ServerPoll:
 
     def to_dict(self) -> dict[str, str]:
         """Return the JSON form for the event ``dns-waiting``."""
-        return {
-            "server": self.server.name,
-            "address": self.server.address,
-            "state": self.state,
-            "detail": self.detail(),
-        }
+        server = {"server": self.server.name, "address": self.server.address}
+        return {**server, "state": self.state, "detail": self.detail()}
 
     def detail(self) -> str:
         """Describe the state, as a clause that continues "the server …"."""

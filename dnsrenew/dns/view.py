@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import dns.rdatatype
 
@@ -173,14 +173,9 @@ def check_alias(target: Target, start: Name, alias: Name) -> None:
     text = texts.ALIAS_ELSEWHERE if target.hops else texts.ALIAS_WITHOUT_CNAME
     if wire.to_text(alias) in target.hops:
         text = texts.ALIAS_HAS_CNAME
-    raise DnsError.of(
-        text,
-        name=wire.shown(start),
-        alias=wire.shown(alias),
-        hops=list(target.hops),
-        only_udp=list(target.only_udp),
-        leads_to=names.relative(target.name),
-    )
+    hops, only_udp, leads_to = list(target.hops), list(target.only_udp), names.relative(target.name)
+    its: dict[str, Any] = {"name": wire.shown(start), "alias": wire.shown(alias), "leads_to": leads_to}
+    raise DnsError.of(text, **its, hops=hops, only_udp=only_udp)
 
 
 def random_child(context: Context, name: Name) -> Name:
@@ -272,15 +267,11 @@ class DnsView:
 
     def _too_slow(self, identifiers: Sequence[str]) -> DnsError:
         silent = self.lookup.silent_servers()
-        evidence = {
-            "names": list(identifiers),
-            "seconds": _TARGETS_SECONDS,
-            "servers": [{"address": address, "reason": reason} for address, reason in silent.items()],
-        }
+        servers = [{"address": address, "reason": reason} for address, reason in silent.items()]
         text = texts.LOOKUPS_SILENT if silent else texts.LOOKUPS_SLOW
         domains = list(dict.fromkeys(map(names.base_domain, identifiers)))
         shown = {"names": _listed(domains), "answers": list_reasons(silent.items())}
-        return DnsError.of(text, shown=shown, **evidence)
+        return DnsError.of(text, shown=shown, names=list(identifiers), seconds=_TARGETS_SECONDS, servers=servers)
 
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Placed]) -> None:
         """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists; it takes at most three seconds.
@@ -338,8 +329,7 @@ class DnsView:
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
         :raises Cancelled: the caller cancelled; noticed within a second.
         """
-        wait = propagation.PropagationWait(context, self.zones, self._doh, timeout=timeout, settle=settle)
-        wait.until_visible(records, check)
+        propagation.until_visible(context, self.zones, self._doh, records, timeout=timeout, settle=settle, check=check)
 
     def addresses(self, context: Context, hosts: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Return the A and AAAA addresses of hosts; a host whose addresses are unknown is omitted.

@@ -12,9 +12,9 @@ from typing import Any, Final
 from dnsrenew.base import files, names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers import texts
-from dnsrenew.drivers.host_api import ServerApi, malformed, pick
+from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver, malformed, pick
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ConfigError, ProviderError, SecretError
+from dnsrenew.errors import ConfigError, SecretError
 
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""
@@ -22,7 +22,7 @@ _OPTIONS: Final = KEYS[:3]
 """Those that are options too."""
 
 
-class AcmeDnsDriver:
+class AcmeDnsDriver(HostDriver):
     """Writes the values of one registration; there is nothing to remove.
 
     The registration is in the options ``username``, ``password`` and ``subdomain``, or in the file ``registration``.
@@ -30,43 +30,43 @@ class AcmeDnsDriver:
     :raises ConfigError: ``option-invalid``, one or two of these options are missing.
     """
 
+    if_missing = WRONG_ADDRESS
+
     def __init__(self, context: DriverContext) -> None:
-        self._context = context
-        missing = [key for key in _OPTIONS if not context.text(key)]
+        super().__init__(context)
+        missing = [key for key in _OPTIONS if not self.text(key)]
         if 0 < len(missing) < len(_OPTIONS):
             options, account = ", ".join(_OPTIONS), context.account
             raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=missing[0], options=options)
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, _zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values, each in place of the oldest one."""
         registration = self._registration()
         headers = {"X-Api-User": registration["username"], "X-Api-Key": registration["password"]}
-        with ServerApi(self._context, "", headers=headers) as api:
-            for record in records:
-                self._check_name(record, registration["subdomain"])
-                content = {"subdomain": registration["subdomain"], "txt": record.value}
-                answer = api.json("POST", "/update", content=content)
-                if pick(answer, "txt", kind=str) != record.value:
-                    raise malformed("its field `txt` is not the value that was written")
+        for record in records:
+            self._check_name(record, registration["subdomain"])
+            content = {"subdomain": registration["subdomain"], "txt": record.value}
+            answer = self.json("POST", "/update", content=content, headers=headers)
+            if pick(answer, "txt", kind=str) != record.value:
+                raise malformed("its field `txt` is not the value that was written")
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, _zone: str, records: Sequence[TxtRecord]) -> None:
         """Leave the values: the server has no request to remove one, and the next ones replace them."""
 
     def _registration(self) -> dict[str, str]:
-        given = {key: self._context.text(key) for key in KEYS}
+        given = {key: self.text(key) for key in KEYS}
         if all(given[key] for key in _OPTIONS):
             return given
-        file = self._context.text("registration")
+        file = self.text("registration")
         stored = read_registration(file) if file else None
         if stored is None:
-            raise ProviderError.of(texts.ACME_DNS_NOT_REGISTERED, account=self._context.account)
+            raise self.error(texts.ACME_DNS_NOT_REGISTERED)
         return stored
 
     def _check_name(self, record: TxtRecord, subdomain: str) -> None:
         """Refuse a name that the registration does not write: the CNAME leads to another registration."""
         if names.labels(record.name)[0] != subdomain.lower():
-            name, account = names.relative(record.name), self._context.account
-            raise ProviderError.of(texts.ACME_DNS_OTHER_NAME, account=account, name=name, subdomain=subdomain)
+            raise self.error(texts.ACME_DNS_OTHER_NAME, name=names.relative(record.name), subdomain=subdomain)
 
 
 def register(context: DriverContext) -> dict[str, str]:
@@ -75,8 +75,8 @@ def register(context: DriverContext) -> dict[str, str]:
     :raises HostError: the server refused.
     :raises HttpFailure: it did not answer.
     """
-    with ServerApi(context, "") as api:
-        answer = api.json("POST", "/register", content={})
+    with AcmeDnsDriver(context) as driver:
+        answer = driver.json("POST", "/register", content={})
     return {key: pick(answer, key, kind=str) for key in KEYS}
 
 

@@ -216,6 +216,8 @@ _DAY: Final = 86400
 _INVALID: Final = "provider-invalid"
 
 Test = Callable[[Any], bool]
+_Keys = Mapping[str, tuple[Test, str]]
+"""For each key the test of a value, and the description of a valid one."""
 _Found = tuple[KeyPath, str, str, str | None]
 """A mistake: where it is, what stands there, what is expected, and what may be meant."""
 
@@ -266,8 +268,7 @@ def _is_domain(text: str) -> bool:
 
 
 _URL: Final = _matches(re.compile("https?://").match)
-# key: the test of a value, and the description of a valid one
-_TOP: Final[dict[str, tuple[Test, str]]] = {
+_TOP: Final[_Keys] = {
     "title": (_matches(len), texts.TITLE),
     "website": (_URL, texts.URL),
     "docs": (_URL, texts.URL),
@@ -280,7 +281,7 @@ _TOP: Final[dict[str, tuple[Test, str]]] = {
     "tools": (_is_tools, texts.TOOLS),
     "behaviour": (_is(dict), phrases.TABLE),
 }
-_OPTIONS: Final[dict[str, tuple[Test, str]]] = {
+_OPTIONS: Final[_Keys] = {
     "required": (_is(bool), phrases.TRUE_OR_FALSE),
     "secret": (_is(bool), phrases.TRUE_OR_FALSE),
     "env": (_matches(_ENV.fullmatch), texts.VARIABLE_NAME),
@@ -290,7 +291,7 @@ _OPTIONS: Final[dict[str, tuple[Test, str]]] = {
     "kind": (_one_of("text", "list", "program", "file", "url", "address", "script", "variables"), texts.KIND),
     "default": (_is(str), phrases.TEXT),
 }
-_BEHAVIOUR: Final[dict[str, tuple[Test, str]]] = {
+_BEHAVIOUR: Final[_Keys] = {
     "ttl": (_seconds(1, 7 * _DAY, int), texts.TTL),
     "propagation_timeout": (_seconds(1, _DAY, int, float), texts.PROPAGATION_TIMEOUT),
     "settle": (_seconds(0, 3600, int, float), texts.SETTLE),
@@ -367,13 +368,7 @@ class _FileCheck:
     def __init__(self) -> None:
         self.mistakes: list[_Found] = []
 
-    def table(
-        self,
-        path: KeyPath,
-        table: Mapping[str, Any],
-        known: Mapping[str, tuple[Test, str]],
-        required: tuple[str, ...] = (),
-    ) -> None:
+    def table(self, path: KeyPath, table: Mapping[str, Any], known: _Keys, required: tuple[str, ...] = ()) -> None:
         for key in required:
             if key not in table:
                 self.mistake((*path, key), phrases.MISSING, known[key][1])

@@ -1,4 +1,4 @@
-"""The HTTP API of a DNS host: one client for a call of a driver, its deadline, and errors by status."""
+"""The HTTP API of a DNS host: one client for a call of its driver, the deadline, and errors by status."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeVar
-from urllib.parse import quote
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn, Self, TypeVar
+from urllib.parse import SplitResult, quote, urlsplit
 
 from dnsrenew.base import names
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
+from dnsrenew.base.values import grouped
 from dnsrenew.drivers import texts
-from dnsrenew.errors import ProviderError
+from dnsrenew.errors import ProviderError, Text
 
 if TYPE_CHECKING:
     from xml.etree import ElementTree
@@ -22,12 +24,15 @@ if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import DriverContext
 
 T = TypeVar("T")
+Headers = Mapping[str, str]
 
 CONNECT_SECONDS: Final = 10.0
 REQUEST_SECONDS: Final = 30.0
 MAX_BYTES: Final = 16 << 20
 """Some hosts send a whole zone."""
 MAX_PAGES: Final = 1000
+WRONG_ADDRESS: Final = "provider-address-wrong"
+"""The meaning of status 404 at a server of one's own that is not asked for its zones."""
 _BEFORE_SENDING: Final = frozenset({"dns", "connect"})
 """The failures of a request that has no connection."""
 _MESSAGES: Final = frozenset(
@@ -39,6 +44,7 @@ _MESSAGES: Final = frozenset(
 """The keys of error messages in the answers of hosts."""
 _MAX_MESSAGE: Final = 1000
 _DEEPEST: Final = 5
+_OPTION: Final = re.compile(r"\{(\w+)\|?([^}]*)\}")
 _SENDABLE: Final = r"[ -~\xa0-\xff]*"
 """The characters of a header (RFC 9110 section 5.5)."""
 _STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)  # without its end too, and in linear time
@@ -46,30 +52,78 @@ _STRING_LENGTH: Final = 255
 _ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
 
-class HostApi:
-    """Requests to the API of an account. A context manager: its connections end with it.
+class HostDriver:
+    """A driver for an HTTP API, for one call. A context manager: its connections end with it.
 
-    :param address: the address of the API, used unless the option ``api`` of the account or of the provider file names
-        another.
+    :cvar address: of the API; "": the option ``api`` of the account has it. It is used unless that option, or that of
+        the provider file, names another.
+    :cvar headers: sent with every request. In both ``{KEY}`` stands for an option of the account, ``{KEY|DEFAULT}`` for
+        one that it may lack.
+    :cvar login: the options with user and password, for an API that wants these (RFC 7617).
+    :cvar if_missing: the code for status 404; None: the zone is unknown.
     :ivar address: the one that is used, without a final slash.
-    :param headers: sent with every request.
-    :raises ProviderError: ``provider-unauthorized``: a header has characters that cannot be sent.
     """
 
-    def __init__(self, context: DriverContext, address: str, *, headers: Mapping[str, str] | None = None) -> None:
-        self._context = context
-        self.address = (context.text("api") or str(context.driver_options.get("api", address))).rstrip("/")
-        self._headers = {"Accept": "application/json", **(headers or {})}
-        if not all(re.fullmatch(_SENDABLE, value) for value in self._headers.values()):  # pasted with “ ”, for example
-            raise ProviderError.of(texts.UNSENDABLE, account=context.account)
-        self._client = HttpClient()
+    address = ""
+    headers: ClassVar[Headers] = {}
+    login: ClassVar[Sequence[str]] = ()
+    if_missing: ClassVar[str | None] = None
+
+    def __init__(self, context: DriverContext) -> None:
+        self.context = context
+        self.text = context.text
+        own = str(context.driver_options.get("api", "")) or self._filled(self.address)
+        self.address = (self.text("api") or own).rstrip("/")
+        self._headers = {"Accept": "application/json"} | {key: self._filled(each) for key, each in self.headers.items()}
+        if any(login := [self.text(option) for option in self.login]):
+            self._headers["Authorization"] = basic(*login)
         self._has_sent = False
 
     def __enter__(self) -> Self:
+        self._client = HttpClient()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._client.close()
+
+    def add(self, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet."""
+        self._each_zone(records, self.add_to)
+
+    def remove(self, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist."""
+        self._each_zone(records, self.remove_from)
+
+    def _each_zone(self, records: Sequence[TxtRecord], change: Callable[[str, Sequence[TxtRecord]], None]) -> None:
+        with self:
+            self.begin()
+            for zone, group in grouped(records, lambda record: record.zone).items():
+                change(names.relative(zone), group)
+
+    def begin(self) -> None:
+        """Log in before the first request, if that takes more than the headers of the class."""
+
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet into a zone, whose name has no final dot."""
+        raise NotImplementedError
+
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist from a zone."""
+        raise NotImplementedError
+
+    def _filled(self, template: str) -> str:
+        return _OPTION.sub(lambda found: self.text(found[1]) or found[2], template)
+
+    def remembered(self, key: object, make: Callable[[], T]) -> T:
+        """Return what this run remembers; it is made if it is not there."""
+        if key not in self.context.remembered:
+            self.context.remembered[key] = make()
+        found: T = self.context.remembered[key]
+        return found
+
+    def error(self, text: Text, **evidence: Any) -> ProviderError:
+        """Return an error of the account."""
+        return ProviderError.of(text, account=self.context.account, **evidence)
 
     def request(
         self,
@@ -80,7 +134,7 @@ class HostApi:
         content: Any = None,
         form: Mapping[str, Any] | None = None,
         body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Headers | None = None,
         accept: Collection[int] = (),
     ) -> Response:
         """Send a request and return the answer.
@@ -91,34 +145,43 @@ class HostApi:
         :param accept: error statuses that are returned as well.
         :raises HostError: the status is 400 or above.
         :raises HttpFailure: there is no answer, or it is a redirect.
-        :raises ProviderError: ``provider-timeout``, the call is over.
+        :raises ProviderError: ``provider-timeout``, the call is over; ``provider-unauthorized``: a header has
+            characters that cannot be sent.
         """
-        self._context.check()
-        seconds = max(min(REQUEST_SECONDS, self._context.seconds_left()), 0.001)
+        self.context.check()
+        seconds = max(min(REQUEST_SECONDS, self.context.seconds_left()), 0.001)
+        timeout = min(CONNECT_SECONDS, seconds), seconds
         sent = {**self._headers, **(headers or {})}
         if content is not None:
             body, sent["Content-Type"] = json.dumps(content).encode(), "application/json"
+        if not all(re.fullmatch(_SENDABLE, value) for value in sent.values()):  # pasted with “ ”, for example
+            raise self.error(texts.UNSENDABLE)
         self.sign(method, path, body or b"", sent)
+        url, data = self.address + path, form if body is None else body
         try:
             response = self._client.request(
-                method,
-                self.address + path,
-                params=params,
-                data=form if body is None else body,
-                headers=sent,
-                timeout=(min(CONNECT_SECONDS, seconds), seconds),
-                max_bytes=MAX_BYTES,
+                method, url, params=params, data=data, headers=sent, timeout=timeout, max_bytes=MAX_BYTES
             )
         except HttpFailure as failure:
             failure.sent = self._has_sent = self._has_sent or failure.kind not in _BEFORE_SENDING
             raise
         self._has_sent = True
         if response.status >= 400 and response.status not in accept:
-            raise self.refused(response)
+            error = self.refused(response)
+            error.if_missing = self.if_missing
+            raise error
         return response
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the signature of a request to its headers, for a host that wants one; parameters are in the path then."""
+
+    def place(self, path: str) -> SplitResult:
+        """Return the parts of the address of a request, for its signature."""
+        return urlsplit(self.address + path)
+
+    def now(self) -> datetime:
+        """Return the time, by which a host tells old requests."""
+        return SystemClock().now()
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above; a host with error codes of its own overrides it."""
@@ -130,16 +193,6 @@ class HostApi:
         :raises HostError: the status is 400 or above, or the body is not JSON.
         """
         return parsed(self.request(method, path, **arguments))
-
-
-class ServerApi(HostApi):
-    """The API of a server of one's own that is not asked for its zones: status 404 is a wrong address."""
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above."""
-        error = super().refused(response)
-        error.if_missing = "provider-address-wrong"
-        return error
 
 
 def parsed(response: Response) -> Any:
@@ -201,18 +254,26 @@ def pick(value: Any, *path: str | int, kind: type[T]) -> T:
     return current
 
 
-def pages(read: Callable[[int], tuple[list[Any], bool]]) -> Iterator[Any]:
+def pages(read: Callable[[Any], tuple[list[Any], Any]], first: Any = 1) -> Iterator[Any]:
     """Yield the items of all pages.
 
-    :param read: returns the items of a page (from 1) and whether another follows.
+    :param read: returns the items of a page, and what it is to read next; None or 0: that was the last.
+    :param first: what it reads first.
     :raises HostError: the host names another page without end.
     """
-    for number in range(1, MAX_PAGES + 1):
-        items, more = read(number)
+    following = first
+    for _ in range(MAX_PAGES):
+        items, following = read(following)
         yield from items
-        if not more:
+        if not following:
             return
     raise malformed("its pages do not end")
+
+
+def up_to(skipped: int, items: list[Any], total: int) -> tuple[list[Any], int]:
+    """Return the items of a page for :func:`pages`, of a host that skips so many, and says how many there are."""
+    reached = skipped + len(items)
+    return items, reached if items and reached < total else 0
 
 
 def segment(text: object) -> str:
@@ -223,16 +284,6 @@ def segment(text: object) -> str:
 def basic(user: str, password: str) -> str:
     """Return the value of an ``Authorization`` header (RFC 7617)."""
     return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}"
-
-
-def by_zone(records: Sequence[TxtRecord]) -> Iterator[tuple[str, list[TxtRecord]]]:
-    """Yield each zone, without the final dot, with its records."""
-    for zone, group in groupby(sorted(records, key=_zone), key=_zone):
-        yield names.relative(zone), list(group)
-
-
-def _zone(record: TxtRecord) -> str:
-    return record.zone
 
 
 def label(record: TxtRecord, *, apex: str = "@") -> str:
@@ -304,12 +355,7 @@ class HostError(Exception):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        code: str | None = None,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
+        self, message: str, *, code: str | None = None, status: int | None = None, headers: Headers | None = None
     ) -> None:
         super().__init__(message)
         self.code = code

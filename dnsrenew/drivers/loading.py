@@ -42,17 +42,11 @@ def make_driver(
     """
     if provider.driver == OWN_OBJECT:
         return _own_object(account)
-    kind = _driver_class(provider.driver)
-    context = DriverContext(
-        account=account.name,
-        options=_options(provider, account.options),
-        driver_options=provider.driver_options,
-        seconds_left=seconds_left,
-        cancel=cancel,
-        logger=logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
-        remembered={} if remembered is None else remembered,
+    kind, options = _driver_class(provider.driver), _options(provider, account.options)
+    logger, known = logging.getLogger(f"dnsrenew.drivers.{provider.driver}"), {} if remembered is None else remembered
+    driver = kind(
+        DriverContext(account.name, options, provider.driver_options, seconds_left, cancel, logger, remembered=known)
     )
-    driver = kind(context)
     if not isinstance(driver, Driver):
         raise ConfigError.of(texts.DRIVER_INVALID, driver=provider.driver)
     return driver

@@ -286,5 +286,6 @@ def clean_up(
     responses.remove_leftovers()
     with working(context) as services:
         writers, locks = writers_of(config.accounts, config.providers), ZoneLocks(store, wait)
-        done = leftovers.cleanup(context, store.journal, writers, locks, services.dns.values, wait=wait)
+        left = leftovers.Leftovers(store.journal, writers, locks, services.dns.values)
+        done = leftovers.cleanup(context, left, wait=wait)
         return replace(done, owed=tuple(debt.program for debt in owed))

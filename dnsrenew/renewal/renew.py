@@ -397,5 +397,5 @@ class Renewals(Run):
         port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
         deploying.complete_renames_of_killed_runs(self.store, self.context)
         writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
-        served = self.get_services().dns.values
-        leftovers.cleanup_before_run(self.context, self.store.journal, writers, locks, served)
+        left = leftovers.Leftovers(self.store.journal, writers, locks, self.get_services().dns.values)
+        leftovers.cleanup_before_run(self.context, left)

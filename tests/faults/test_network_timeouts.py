@@ -87,7 +87,6 @@ EXCEPTIONS: Final = {
     ): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("dns/lookup.py", "getaddrinfo"): "the system's resolver has time-outs of its own, and the caller can leave it",
     ("deploy/verify.py", "getaddrinfo"): "the same: a cancel leaves it",
-    ("drivers/rfc2136/__init__.py", "getaddrinfo"): "the same, and the call is left behind at its deadline",
     (
         "base/subprocesses.py",
         "call",

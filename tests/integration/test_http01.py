@@ -53,7 +53,7 @@ class Http01Stage:
         """Obtain a certificate with one route for all its names, as a renewal does."""
         context = Context()
         client = self.client()
-        placed = self.http01.place(context, dict.fromkeys(names, route))
+        placed = self.http01.place(context, names, route)
         order = client.new_order(context, names)
         values: list[HttpValue] = []
         challenges = []
@@ -204,7 +204,7 @@ def test_port_80_without_the_right_to_it() -> None:
         "from dnsrenew.errors import ChallengeError\n"
         "from dnsrenew.base.model import Route\n"
         "try:\n"
-        "    Http01().place(Context(), {'web.test': Route('http-01')})\n"
+        "    Http01().place(Context(), ['web.test'], Route('http-01'))\n"
         "except ChallengeError as error:\n"
         "    print(error.code, error.fix)\n"
     )

@@ -13,7 +13,7 @@ from dnsrenew.base.model import Check, Propagation, Route, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
-from dnsrenew.challenges.leftovers import cleanup
+from dnsrenew.challenges.leftovers import Leftovers, cleanup
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.drivers.provider import Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, LockedError, PropagationError, ProviderError
@@ -236,7 +236,7 @@ def test_a_host_that_does_not_remove(tmp_path: Path) -> None:
         its = stage.config
         locks, journal = ZoneLocks(stage.facts.store), stage.facts.store.journal
         writers, served = writers_of(its.accounts, its.providers), stage.facts.dns.values
-        swept = cleanup(Context(clock=stage.clock), journal, writers, locks, served)
+        swept = cleanup(Context(clock=stage.clock), Leftovers(journal, writers, locks, served))
         assert len(swept.removed) == 1
     assert host.values == {}
 

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dnsrenew.base.model import DnsAccount, Notice
 from dnsrenew.base.model.spec import AccountData
 from dnsrenew.base.runtime import Context
-from dnsrenew.challenges.leftovers import cleanup
+from dnsrenew.challenges.leftovers import Leftovers, cleanup
 from dnsrenew.challenges.records import RecordWriter
 from dnsrenew.cli import main
 from dnsrenew.drivers.provider import OWN_OBJECT, Provider
@@ -311,7 +311,7 @@ def test_a_cleanup_of_any_journal(quick: Path) -> None:
     for data in each_change(JOURNAL, FEW):
         path = folder / "home-1.json"
         path.write_bytes(data)
-        swept = cleanup(context, journal, writers, ZoneLocks(FolderStore(quick)), unanswered)
+        swept = cleanup(context, Leftovers(journal, writers, ZoneLocks(FolderStore(quick)), unanswered))
         json.dumps(swept.to_dict()).encode()
         aside = [each for each in folder.iterdir() if ".damaged" in each.name]
         assert len(swept.unreadable) == len(take_notices(context))

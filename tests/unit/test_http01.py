@@ -915,13 +915,18 @@ class Recorder:
         )
 
 
+def two_places(http01: Http01, context: Context, listen: str, webroot: Path) -> dict[str, HttpPlacement]:
+    """Where the responses for two names are served: by a listener, and from a webroot."""
+    by_listener = http01.place(context, ["a.test"], Route("http-01", listen=listen))
+    return by_listener | http01.place(context, ["b.test"], Route("http-01", webroot=webroot))
+
+
 def test_the_way_of_an_answer(listeners: HttpListeners, port: int, tmp_path: Path) -> None:
     """A listener and a webroot: placed, published, visible and withdrawn."""
     recorder, http01 = Recorder(), Http01(listeners=listeners)
     context = recorder.context()
     listen = f"127.0.0.1:{port}"
-    routes = {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
-    placed = http01.place(context, routes)
+    placed = two_places(http01, context, listen, tmp_path)
     assert list(placed) == ["a.test", "b.test"]
     assert (placed["a.test"].listen, placed["a.test"].webroot) == (listen, None)
     assert (placed["b.test"].listen, placed["b.test"].webroot) == (None, str(tmp_path))
@@ -949,7 +954,7 @@ def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch)
     asked: list[str] = []
     listeners = HttpListeners()
     monkeypatch.setattr(listeners, "check", asked.append)
-    placed = Http01(listeners=listeners).place(Context(), {"a.test": Route("http-01")})
+    placed = Http01(listeners=listeners).place(Context(), ["a.test"], Route("http-01"))
     assert asked == [":80"]
     assert placed["a.test"].listen == ":80"
 
@@ -957,17 +962,16 @@ def test_port_80_is_where_it_listens_by_default(monkeypatch: pytest.MonkeyPatch)
 def test_a_wildcard_has_no_place(listeners: HttpListeners) -> None:
     """A wildcard is refused, because http-01 cannot validate it."""
     with pytest.raises(ChallengeError) as caught:
-        Http01(listeners=listeners).place(Context(), {"*.a.test": Route("http-01", listen="203.0.113.7:80")})
+        Http01(listeners=listeners).place(Context(), ["*.a.test"], Route("http-01", listen="203.0.113.7:80"))
     assert caught.value.code == "http-wildcard"
     assert caught.value.evidence == {"identifiers": ["*.a.test"]}
 
 
 def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: HttpListeners, tmp_path: Path) -> None:
-    """The error has the identifiers of its route only."""
+    """The error has the identifiers of its route."""
     bad = Route("http-01", webroot=tmp_path / "none")
-    routes = {"a.test": Route("http-01", webroot=tmp_path), "b.test": bad, "c.test": bad}
     with pytest.raises(ChallengeError) as caught:
-        Http01(listeners=listeners).place(Context(), routes)
+        Http01(listeners=listeners).place(Context(), ["b.test", "c.test"], bad)
     assert caught.value.code == "http-webroot-missing"
     assert caught.value.evidence["identifiers"] == ["b.test", "c.test"]
 
@@ -976,7 +980,7 @@ def test_a_place_that_cannot_be_had_names_who_wanted_it(listeners: HttpListeners
 def test_a_token_that_is_none(listeners: HttpListeners, tmp_path: Path, token: str) -> None:
     """A token becomes a file name, so anything but base64url is refused."""
     http01 = Http01(listeners=listeners)
-    placed = http01.place(Context(), {"a.test": Route("http-01", webroot=tmp_path)})
+    placed = http01.place(Context(), ["a.test"], Route("http-01", webroot=tmp_path))
     with pytest.raises(CAError) as caught:
         http01.value(placed["a.test"], token, f"{token}.x")
     assert caught.value.code == "ca-malformed-answer"
@@ -988,9 +992,7 @@ def test_a_publish_that_fails_half_way_leaves_nothing(listeners: HttpListeners, 
     listen = f"127.0.0.1:{port}"
     webroot = tmp_path / "web"
     webroot.mkdir()
-    placed = http01.place(
-        context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=webroot)}
-    )
+    placed = two_places(http01, context, listen, webroot)
     webroot.rmdir()
     values = [http01.value(placement, TOKEN, ANSWER.decode()) for placement in placed.values()]
     other = http01.value(placed["a.test"], TOKEN, ANSWER.decode())
@@ -1007,9 +1009,7 @@ def test_what_is_not_served_is_an_error(listeners: HttpListeners, port: int, tmp
     """A wrong response, a closed listener and a changed file are each `http-not-served`."""
     http01, context = Http01(listeners=listeners), Recorder().context()
     listen = f"127.0.0.1:{port}"
-    placed = http01.place(
-        context, {"a.test": Route("http-01", listen=listen), "b.test": Route("http-01", webroot=tmp_path)}
-    )
+    placed = two_places(http01, context, listen, tmp_path)
     values = [http01.value(placement, TOKEN, ANSWER.decode()) for placement in placed.values()]
     http01.publish(context, values)
     (tmp_path / PATH[1:]).write_text("other")
@@ -1056,7 +1056,7 @@ def test_what_cannot_be_removed_is_a_warning(
     recorder, http01 = Recorder(), Http01(listeners=listeners)
     context = recorder.context()
     route = Route("http-01", webroot=tmp_path)
-    placed = http01.place(context, {"a.test": route, "b.test": route})
+    placed = http01.place(context, ["a.test", "b.test"], route)
     values = [http01.value(placed[name], name[0], name) for name in placed]
     http01.publish(context, values)
     real = OpenFolder.remove
@@ -1136,7 +1136,7 @@ def test_a_file_system_that_hangs_is_not_waited_for(
         return real(*arguments)
 
     def serve() -> None:
-        placed = http01.place(context, {"a.test": Route("http-01", webroot=tmp_path)})
+        placed = http01.place(context, ["a.test"], Route("http-01", webroot=tmp_path))
         values = [http01.value(placed["a.test"], TOKEN, ANSWER.decode())]
         http01.publish(context, values)
         http01.wait_visible(context, values)

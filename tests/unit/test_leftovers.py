@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,13 +21,14 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
-from dnsrenew.challenges.leftovers import CleanupResult, cleanup, cleanup_before_run
+from dnsrenew.challenges.leftovers import CleanupResult, Leftovers, cleanup, cleanup_before_run
 from dnsrenew.challenges.records import writers_of
 from dnsrenew.drivers.provider import OWN_OBJECT, Behaviour, OptionSpec, Provider
 from dnsrenew.errors import Cancelled, DnsError, LockedError, ProviderError, StoreError
 from dnsrenew.store.atomic_io import AtomicFiles
 from dnsrenew.store.journal import JournalFolder, WrittenValue
 from dnsrenew.store.paths import Paths
+from dnsrenew.store.zone_locks import ZoneLocks
 from dnsrenew.testing import InMemoryDriver
 from tests.kit.clock import FakeClock
 from tests.kit.load import allowed
@@ -118,15 +119,15 @@ class LeftoverStage:
 
     def clean_up(self, **how: Any) -> CleanupResult:
         """Clean up as `dnsrenew cleanup` does."""
-        return cleanup(self.context, self.journal, **self._what(how))
+        return cleanup(self.context, self._leftovers(how), **how)
 
     def clean_up_first(self, **how: Any) -> None:
         """Clean up as `dnsrenew renew` does."""
-        cleanup_before_run(self.context, self.journal, **self._what(how))
+        cleanup_before_run(self.context, self._leftovers(how), **how)
 
-    def _what(self, how: dict[str, Any]) -> dict[str, Any]:
-        writers = writers_of(self.accounts, self.providers)
-        return {"writers": writers, "locks": self, "served": unseen, **how}
+    def _leftovers(self, how: dict[str, Any]) -> Leftovers:
+        writers, locks = writers_of(self.accounts, self.providers), cast("ZoneLocks", self)
+        return Leftovers(how.pop("journal", self.journal), writers, locks, how.pop("served", unseen))
 
     def event_data(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the events of one kind."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import Any, Final
 
 import dns.exception
@@ -21,6 +19,7 @@ import dns.update
 
 from dnsrenew.base import host_port, names
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.values import grouped
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.rfc2136 import texts
 from dnsrenew.errors import ConfigError, ProviderError, Text
@@ -48,7 +47,7 @@ class Rfc2136Driver:
         self._update(records, lambda update, name, _ttl, value: update.delete(name, value))
 
     def _update(self, records: Sequence[TxtRecord], change: Callable[..., None]) -> None:
-        for zone, group in groupby(sorted(records, key=attrgetter("zone")), key=attrgetter("zone")):
+        for zone, group in grouped(records, lambda record: record.zone).items():
             update = dns.update.UpdateMessage(zone, keyring=self._key)
             for record in group:
                 change(update, dns.name.from_text(record.name), record.ttl, _txt(record.value))
@@ -56,14 +55,9 @@ class Rfc2136Driver:
 
     def _send(self, update: dns.update.UpdateMessage, zone: str) -> None:
         self._context.check()
-        seconds = min(CONNECT_SECONDS, self._context.seconds_left())
         evidence: Any = {"server": self._server, "zone": names.relative(zone), "account": self._context.account}
         try:
-            # TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
-            places = socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-            with _connect(places, seconds) as connection:
-                answer = self._exchange(connection, update.to_wire())
-            rcode = read(answer, update)
+            rcode = read(self._exchange(update.to_wire()), update)
         except (dns.exception.DNSException, OSError, EOFError) as error:
             if not self._has_sent:
                 evidence["sent"] = False
@@ -73,14 +67,19 @@ class Rfc2136Driver:
             evidence["rcode"] = dns.rcode.to_text(rcode)
             raise ProviderError.of(REFUSALS.get(rcode, texts.UPDATE_REFUSED), **evidence)
 
-    def _exchange(self, connection: socket.socket, message: bytes) -> bytes:
-        """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`."""
-        until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
-        self._limit(connection, until)
-        self._has_sent = True
-        connection.sendall(len(message).to_bytes(2, "big") + message)
-        size = int.from_bytes(self._receive(connection, 2, until), "big")
-        return self._receive(connection, size, until)
+    def _exchange(self, message: bytes) -> bytes:
+        """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`.
+
+        TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
+        """
+        seconds = max(min(CONNECT_SECONDS, self._context.seconds_left()), 0.001)
+        with socket.create_connection((self._host, self._port), timeout=seconds) as connection:
+            until = max(self._context.seconds_left() - REQUEST_SECONDS, 0.0)
+            self._limit(connection, until)
+            self._has_sent = True
+            connection.sendall(len(message).to_bytes(2, "big") + message)
+            size = int.from_bytes(self._receive(connection, 2, until), "big")
+            return self._receive(connection, size, until)
 
     def _receive(self, connection: socket.socket, size: int, until: float) -> bytes:
         data = b""
@@ -101,25 +100,6 @@ class Rfc2136Driver:
         if seconds <= 0:
             raise TimeoutError
         connection.settimeout(seconds)
-
-
-def _connect(addresses: list[Any], seconds: float) -> socket.socket:
-    """Return a connection to the first address that accepts one.
-
-    :raises OSError: the error of the last address.
-    """
-    last: OSError = OSError("no address")
-    for family, kind, protocol, _name, address in addresses:
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.settimeout(max(seconds / len(addresses), 0.001))
-            connection.connect(address)
-        except OSError as error:
-            connection.close()
-            last = error
-        else:
-            return connection
-    raise last
 
 
 def _txt(value: str) -> dns.rdata.Rdata:
@@ -203,8 +183,10 @@ REFUSALS: Final = {
 """The text of each RCODE; any other is :data:`texts.UPDATE_REFUSED`."""
 
 
-class OtherAnswerError(dns.exception.DNSException):
-    """The response is none to this update."""
+_SIGNATURE: Final = (
+    *(dns.tsig.PeerError, dns.tsig.BadKey, dns.tsig.BadAlgorithm),
+    *(dns.message.BadTSIG, dns.message.UnknownTSIGKey),
+)
 
 
 class UnsignedError(dns.exception.DNSException):
@@ -220,7 +202,7 @@ def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
     """
     unchecked = dns.message.from_wire(answer, keyring=False)
     if not update.is_response(unchecked):
-        raise OtherAnswerError
+        raise dns.exception.FormError
     if update.keyring and not unchecked.had_tsig:
         if unchecked.rcode() == dns.rcode.NOERROR:
             raise UnsignedError
@@ -236,9 +218,7 @@ def explain(error: Exception) -> Text:
         return texts.SECRET_WRONG
     if isinstance(error, dns.tsig.PeerBadTime | dns.tsig.BadTime):
         return texts.CLOCK_SKEW
-    if isinstance(error, dns.tsig.PeerError | dns.message.UnknownTSIGKey | dns.exception.DNSException) and (
-        "tsig" in type(error).__module__ or "TSIG" in type(error).__name__
-    ):
+    if isinstance(error, _SIGNATURE):
         return texts.SIGNATURE_WRONG
     if isinstance(error, dns.exception.Timeout | TimeoutError):
         return texts.TIMED_OUT

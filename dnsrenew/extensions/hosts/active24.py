@@ -11,56 +11,51 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, basic, label, pages, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, txt_entries
+from dnsrenew.drivers.host_api import basic, label, pages, pick, unknown_zone
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
 """Records in a page."""
-
-
-class Active24Api(SignedApi):
-    """Requests whose method, path and time are signed with the secret (HMAC-SHA1), as the password of HTTP Basic."""
-
-    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Sign method, path and time."""
-        text, now = self._context.text, self.now()
-        signed = f"{method} {self.place(path).path} {int(now.timestamp())}"
-        signature = hmac.digest(text("secret").encode(), signed.encode(), hashlib.sha1).hex()
-        date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
-        headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
 
 
 class Active24Driver(RecordDriver):
     """Writes through the API of Active24, with an API key (the "identifier") and its secret."""
 
     address = "https://rest.active24.cz"
-    api_class = Active24Api
 
-    def find_zone(self, api: HostApi, zone: str) -> int:
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Sign method, path and time."""
+        text, now = self.text, self.now()
+        signed = f"{method} {self.place(path).path} {int(now.timestamp())}"
+        signature = hmac.digest(text("secret").encode(), signed.encode(), hashlib.sha1).hex()
+        date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
+        headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
+
+    def find_zone(self, zone: str) -> int:
         """Return the number of the domain's service: hosting may have the same name, and comes second."""
-        services = pick(api.json("GET", "/v1/user/self/service"), "items", kind=list)
+        services = pick(self.json("GET", "/v1/user/self/service"), "items", kind=list)
         found = [item for item in services if pick(item, "name", kind=str).lower() == zone]
         if not found:
             raise unknown_zone(zone)
         return pick(min(found, key=lambda item: item.get("serviceName") != "domain"), "id", kind=int)
 
-    def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain: the filters that the API documents select none."""
 
-        def read(number: int) -> tuple[list[Any], bool]:
-            found = api.json("GET", _path(zone), params={"page": number, "rowsPerPage": _ROWS})
-            return pick(found, "data", kind=list), number < pick(found, "totalPages", kind=int)
+        def read(number: int) -> tuple[list[Any], int]:
+            found = self.json("GET", _path(zone), params={"page": number, "rowsPerPage": _ROWS})
+            return pick(found, "data", kind=list), number + 1 if number < pick(found, "totalPages", kind=int) else 0
 
         return txt_entries(pages(read))
 
-    def create(self, api: HostApi, zone: int, record: TxtRecord) -> None:
+    def create(self, zone: int, record: TxtRecord) -> None:
         """Create a record; the answer is empty."""
         content = {"type": "TXT", "name": label(record), "content": record.value, "ttl": record.ttl}
-        api.request("POST", _path(zone), content=content)
+        self.request("POST", _path(zone), content=content)
 
-    def delete(self, api: HostApi, zone: int, identifier: int) -> None:
+    def delete(self, zone: int, identifier: int) -> None:
         """Delete a record."""
-        api.request("DELETE", f"{_path(zone)}/{identifier}")
+        self.request("DELETE", f"{_path(zone)}/{identifier}")
 
 
 class WebsupportDriver(Active24Driver):

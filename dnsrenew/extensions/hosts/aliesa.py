@@ -11,8 +11,8 @@ from uuid import uuid4
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pick, refusal, unquoted
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, digest, keyed, zone_among
+from dnsrenew.drivers.host_api import HostError, pages, pick, refusal, unquoted, up_to
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, digest, keyed, zone_among
 
 _MOST: Final = 500
 """Records in a page."""
@@ -24,8 +24,12 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API."""
 
 
-class AlibabaApi(SignedApi):
-    """Actions that are signed with the secret (ACS3-HMAC-SHA256); the parameters are in the query."""
+class AliesaDriver(RecordDriver):
+    """Writes through the API of Alibaba Cloud ESA, with an AccessKey."""
+
+    unclear: ClassVar = (400, 403)
+
+    address = "https://esa.{region_id|cn-hangzhou}.aliyuncs.com"
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above, with the code of the API in its message."""
@@ -36,7 +40,7 @@ class AlibabaApi(SignedApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the headers of an action, all of which are signed, and the signature."""
-        text, parts, content = self._context.text, self.place(path), digest(body)
+        text, parts, content = self.text, self.place(path), digest(body)
         headers |= {
             "x-acs-content-sha256": content,
             "x-acs-date": f"{self.now():%Y-%m-%dT%H:%M:%SZ}",
@@ -53,45 +57,35 @@ class AlibabaApi(SignedApi):
         credentials = f"Credential={text('access_key')},SignedHeaders={listed},Signature={signature}"
         headers["Authorization"] = f"ACS3-HMAC-SHA256 {credentials}"
 
-
-class AliEsaDriver(RecordDriver):
-    """Writes through the API of Alibaba Cloud ESA, with an AccessKey."""
-
-    unclear: ClassVar = (400, 403)
-
-    address = "https://esa.{region_id|cn-hangzhou}.aliyuncs.com"
-    api_class = AlibabaApi
-
-    def find_zone(self, api: HostApi, zone: str) -> Any:
+    def find_zone(self, zone: str) -> Any:
         """Return the number of a site."""
-        sites = pick(_act(api, "ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
+        sites = pick(self._act("ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
         served = [item for item in sites if item.get("AccessType", "NS") == "NS"]  # others have other name servers
         return zone_among(served, zone, name="SiteName", key="SiteId")
 
-    def entries(self, api: HostApi, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by one name only."""
 
-        def read(number: int) -> tuple[list[Any], bool]:
-            found = _act(api, "ListRecords", SiteId=zone, Type="TXT", PageNumber=number, PageSize=_MOST)
-            items = pick(found, "Records", kind=list)
-            return items, bool(items) and number * _MOST < pick(found, "TotalCount", kind=int)
+        def read(skipped: int) -> tuple[list[Any], int]:
+            page = {"PageNumber": skipped // _MOST + 1, "PageSize": _MOST}
+            found = self._act("ListRecords", SiteId=zone, Type="TXT", **page)
+            return up_to(skipped, pick(found, "Records", kind=list), pick(found, "TotalCount", kind=int))
 
-        for item in pages(read):
+        for item in pages(read, 0):
             name, value = pick(item, "RecordName", kind=str), pick(item, "Data", "Value", kind=str)
             yield TxtEntry(pick(item, "RecordId", kind=int), name, unquoted(value))
 
-    def create(self, api: HostApi, zone: int, record: TxtRecord) -> int:
+    def create(self, zone: int, record: TxtRecord) -> int:
         """Create a record."""
         about = {"RecordName": names.relative(record.name), "Type": "TXT", "Ttl": record.ttl}
-        found = _act(api, "CreateRecord", SiteId=zone, **about, Data=json.dumps({"Value": record.value}))
+        found = self._act("CreateRecord", SiteId=zone, **about, Data=json.dumps({"Value": record.value}))
         return pick(found, "RecordId", kind=int)
 
-    def delete(self, api: HostApi, zone: int, identifier: int) -> None:
+    def delete(self, zone: int, identifier: int) -> None:
         """Delete a record."""
-        _act(api, "DeleteRecord", RecordId=identifier)
+        self._act("DeleteRecord", RecordId=identifier)
 
-
-def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:
-    """Do an action and return what it answers."""
-    query = urlencode(sorted(parameters.items()), quote_via=quote)
-    return pick(api.json("POST", f"/?{query}", headers={"x-acs-action": action}), kind=dict)
+    def _act(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Do an action and return what it answers."""
+        query = urlencode(sorted(parameters.items()), quote_via=quote)
+        return pick(self.json("POST", f"/?{query}", headers={"x-acs-action": action}), kind=dict)

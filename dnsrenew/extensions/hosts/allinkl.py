@@ -11,7 +11,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from xml.sax.saxutils import escape
 
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, pick
+from dnsrenew.drivers.host_api import HostError, document, label, malformed, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 if TYPE_CHECKING:
@@ -28,22 +28,40 @@ _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
 """How the faults of wrong credentials begin."""
 
 
-class KasApi(HostApi):
-    """Calls of actions, in a session that the first one begins."""
+class AllinklDriver(RecordDriver):
+    """Writes through the KAS API, with the login of a KAS account and its password."""
 
-    _session = ""
+    address = "https://kasapi.kasserver.com/soap"
+    headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
+
     _pause = 0.0
+
+    def begin(self) -> None:
+        """Begin a session."""
+        life = {"session_lifetime": 600, "session_update_lifetime": "Y"}
+        found = self._call("KasAuth", kas_auth_type="plain", kas_auth_data=self.text("password"), **life)
+        self._session = pick(found, kind=str)
+
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Return all TXT records of the zone; the API has no filter."""
+        items = pick(self.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
+        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
+
+    def create(self, zone: str, record: TxtRecord) -> Any:
+        """Create a record; the API knows no TTL."""
+        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
+        return self.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
+
+    def delete(self, zone: str, identifier: str) -> None:
+        """Delete a record."""
+        self.ask("delete_dns_settings", record_id=identifier)
 
     def ask(self, action: str, **parameters: str) -> Any:
         """Call an action and return what it answers: a list of maps, a text, or ``""``.
 
         :raises HostError: the API refused it.
         """
-        if not self._session:
-            life = {"session_lifetime": 600, "session_update_lifetime": "Y"}
-            found = self._call("KasAuth", kas_auth_type="plain", kas_auth_data=self._context.text("password"), **life)
-            self._session = pick(found, kind=str)
-        self._context.cancel.wait(min(self._pause, self._context.seconds_left()))
+        self.context.cancel.wait(min(self._pause, self.context.seconds_left()))
         session = {"kas_auth_type": "session", "kas_auth_data": self._session}
         answer = self._call("KasApi", **session, kas_action=action, KasRequestParams=parameters)
         found = pick(answer, "Response", kind=dict)
@@ -53,7 +71,7 @@ class KasApi(HostApi):
         return found.get("ReturnInfo")
 
     def _call(self, call: str, **parameters: Any) -> Any:
-        text = escape(json.dumps({"kas_login": self._context.text("login"), **parameters}))
+        text = escape(json.dumps({"kas_login": self.text("login"), **parameters}))
         body = _ENVELOPE.format(call=call, parameters=text).encode()
         # A fault comes with the status 500.
         response = self.request("POST", f"/{call}.php", body=body, accept=(500,))
@@ -66,28 +84,6 @@ class KasApi(HostApi):
         if found is None:
             raise malformed("it is not a response of the KAS API")
         return _decoded(found)
-
-
-class AllInklDriver(RecordDriver):
-    """Writes through the KAS API, with the login of a KAS account and its password."""
-
-    address = "https://kasapi.kasserver.com/soap"
-    headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
-    api_class = KasApi
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
-        items = pick(api.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
-        return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
-
-    def create(self, api: Any, zone: str, record: TxtRecord) -> Any:
-        """Create a record; the API knows no TTL."""
-        content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
-        return api.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
-
-    def delete(self, api: Any, zone: str, identifier: str) -> None:
-        """Delete a record."""
-        api.ask("delete_dns_settings", record_id=identifier)
 
 
 def _refused(message: str, detail: str) -> HostError:

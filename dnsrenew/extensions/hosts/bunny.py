@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, label, pick
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
+from dnsrenew.drivers.host_api import label, pick
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _TXT: Final = 3
 """The API has numbers for the types of records."""
@@ -19,25 +19,22 @@ class BunnyDriver(RecordDriver):
     address = "https://api.bunny.net"
     headers: ClassVar = {"AccessKey": "{auth_token}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+    def find_zone(self, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone."""
-        found = api.json("GET", "/dnszone", params={"search": zone, "perPage": 1000})
+        found = self.json("GET", "/dnszone", params={"search": zone, "perPage": 1000})
         return zone_among(pick(found, "Items", kind=list), zone, name="Domain", key="Id"), zone
 
-    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API sends it as a whole."""
-        number, domain = zone
-        found = api.json("GET", f"/dnszone/{number}")
-        for item in pick(found, "Records", kind=list):
-            if item.get("Type") == _TXT:
-                name = f"{item['Name']}.{domain}" if item.get("Name") else domain
-                yield TxtEntry(pick(item, "Id", kind=int), name, pick(item, "Value", kind=str))
+        items = pick(self.json("GET", f"/dnszone/{zone[0]}"), "Records", kind=list)
+        txt = [item for item in items if pick(item, kind=dict).get("Type") == _TXT]
+        return txt_entries(txt, zone[1], key="Id", name="Name", value="Value", kind="")
 
-    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+    def create(self, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record."""
         content = {"Type": _TXT, "Name": label(record, apex=""), "Value": record.value, "Ttl": record.ttl}
-        return pick(api.json("PUT", f"/dnszone/{zone[0]}/records", content=content), "Id", kind=int)
+        return pick(self.json("PUT", f"/dnszone/{zone[0]}/records", content=content), "Id", kind=int)
 
-    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+    def delete(self, zone: tuple[int, str], identifier: int) -> None:
         """Delete a record."""
-        api.json("DELETE", f"/dnszone/{zone[0]}/records/{identifier}")
+        self.json("DELETE", f"/dnszone/{zone[0]}/records/{identifier}")

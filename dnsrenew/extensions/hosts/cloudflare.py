@@ -8,12 +8,10 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, parsed, pick, quoted, refusal, segment, unknown_zone
-from dnsrenew.errors import ProviderError, Text
+from dnsrenew.drivers.host_api import HostError, pages, parsed, pick, quoted, refusal, segment, unknown_zone
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, key_of, memory_of, txt_entries
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, key_of, memory_of, portions, txt_entries
 
-_ADDRESS: Final = "https://api.cloudflare.com/client/v4"
 _BATCH: Final = 200
 """Records in a request on the free plan; the others allow 3,500."""
 _PAGE: Final = 5000
@@ -27,90 +25,108 @@ Zone = tuple[str, str]
 class CloudflareDriver(RecordDriver):
     """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
 
-    def connect(self) -> CloudflareApi:
-        """Return the API of the account."""
-        email, secret = map(self.context.text, ("auth_username", "auth_token"))
-        headers = {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
-        return CloudflareApi(self.context, _ADDRESS, headers=headers)
+    address = "https://api.cloudflare.com/client/v4"
 
-    def find_zone(self, api: Any, zone: str) -> Zone:
+    def begin(self) -> None:
+        """Add the headers of the token, or of the key."""
+        email, secret = map(self.text, ("auth_username", "auth_token"))
+        self._headers |= (
+            {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
+        )
+
+    def refused(self, response: Response) -> HostError:
+        """Return the error for an answer."""
+        return CloudflareRefusal(response)
+
+    def find_zone(self, zone: str) -> Zone:
         """Return the path of the records of a zone, and its name."""
-        return f"/zones/{segment(self.context.text('zone_id') or self._find_zone(api, zone))}/dns_records", zone
+        return f"/zones/{segment(self.text('zone_id') or self._find_zone(zone))}/dns_records", zone
 
-    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of a zone; of one name if there is only one owner."""
         parameters: dict[str, Any] = {"type": "TXT", "per_page": _PAGE}
         if len(owners) == 1:
             parameters["name.exact"] = names.relative(next(iter(owners)))
 
-        def read(number: int) -> tuple[list[Any], bool]:
-            answer = api.ask("GET", zone[0], params={**parameters, "page": number})
-            return pick(answer, "result", kind=list), number < pick(answer, "result_info", "total_pages", kind=int)
+        def read(number: int) -> tuple[list[Any], int]:
+            answer = self.ask("GET", zone[0], params={**parameters, "page": number})
+            more = number < pick(answer, "result_info", "total_pages", kind=int)
+            return pick(answer, "result", kind=list), number + 1 if more else 0
 
         return txt_entries(pages(read))
 
-    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create the records of a batch with one request."""
-        for start in range(0, len(records), _BATCH):
-            some = records[start : start + _BATCH]
+        for some in portions(records, _BATCH):
             try:
-                yield from self._create(api, zone, some)
+                yield from self._create(zone, some)
             except CloudflareRefusal as refused:
                 if not refused.numbers & ALREADY_EXISTS:
                     raise
                 # One of them was written in between; then a batch changes nothing.
-                existing = self.existing(api, zone, some)
+                existing = self.existing(zone, some)
                 yield from ((each, existing[key_of(each)][0].identifier) for each in some if key_of(each) in existing)
-                yield from self._create(api, zone, [each for each in some if key_of(each) not in existing])
+                yield from self._create(zone, [each for each in some if key_of(each) not in existing])
 
-    def _create(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
-        posts = [
-            {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
-            for each in records
-        ]
-        posted = pick(self._batch(api, zone, posts=posts), "posts", kind=list) if posts else []
-        written = {key_of(entry): entry for entry in txt_entries(posted)}
-        if self.context.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
-            # Cloudflare takes a name that is not in the zone for one below it.
-            self.erase(api, zone, [*written.values()])
-            raise self._error(texts.CLOUDFLARE_OTHER_ZONE, zone[1])
-        for record in records:
-            yield record, written[key_of(record)].identifier if key_of(record) in written else None
-
-    def delete_remembered(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+    def delete_remembered(self, zone: Zone, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Delete what this run has written or found; return all records if any is not known or not there."""
         known = [self.context.remembered.pop(key, None) for key in dict.fromkeys(map(memory_of, records))]
         if None in known:
             return records
         try:
-            self._delete_all(api, zone, known)
+            self._delete_all(zone, known)
         except CloudflareRefusal as refused:
             if DOES_NOT_EXIST not in refused.numbers:
                 raise
             return records
         return ()
 
-    def erase(self, api: Any, zone: Zone, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, zone: Zone, entries: Sequence[TxtEntry]) -> None:
         """Delete records."""
-        self._delete_all(api, zone, [entry.identifier for entry in entries])
+        self._delete_all(zone, [entry.identifier for entry in entries])
 
-    def _delete_all(self, api: Any, zone: Zone, identifiers: Sequence[Any]) -> None:
-        for start in range(0, len(identifiers), _BATCH):
-            self._batch(api, zone, deletes=[{"id": each} for each in identifiers[start : start + _BATCH]])
+    def ask(self, method: str, path: str, **arguments: Any) -> Any:
+        """Send a request and return the answer. Arguments as :meth:`request`.
 
-    def _batch(self, api: Any, zone: Zone, **changes: list[dict[str, Any]]) -> dict[str, Any]:
+        :raises CloudflareRefusal: the host refused.
+        """
+        response = self.request(method, path, **arguments)
+        answer = parsed(response)
+        if not pick(answer, "success", kind=bool):
+            raise CloudflareRefusal(response)
+        return answer
+
+    def _create(self, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+        posts = [
+            {"type": "TXT", "name": names.relative(each.name), "content": quoted(each.value), "ttl": each.ttl}
+            for each in records
+        ]
+        posted = pick(self._batch(zone, posts=posts), "posts", kind=list) if posts else []
+        written = {key_of(entry): entry for entry in txt_entries(posted)}
+        if self.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
+            # Cloudflare takes a name that is not in the zone for one below it.
+            self.erase(zone, [*written.values()])
+            raise self.error(texts.CLOUDFLARE_OTHER_ZONE, zone=zone[1])
+        for record in records:
+            yield record, written[key_of(record)].identifier if key_of(record) in written else None
+
+    def _delete_all(self, zone: Zone, identifiers: Sequence[Any]) -> None:
+        for some in portions(identifiers, _BATCH):
+            self._batch(zone, deletes=[{"id": each} for each in some])
+
+    def _batch(self, zone: Zone, **changes: list[dict[str, Any]]) -> dict[str, Any]:
         """Make all changes, or none if one is refused."""
         try:
-            return pick(api.ask("POST", f"{zone[0]}/batch", content=changes), "result", kind=dict)
+            return pick(self.ask("POST", f"{zone[0]}/batch", content=changes), "result", kind=dict)
         except CloudflareRefusal as refused:
             if not refused.exceeds_quota:
                 raise
-        raise self._error(texts.CLOUDFLARE_QUOTA, zone[1])
+        raise self.error(texts.CLOUDFLARE_QUOTA, zone=zone[1])
 
-    def _find_zone(self, api: Any, zone: str) -> str:
-        by_key = bool(self.context.text("auth_username"))
+    def _find_zone(self, zone: str) -> str:
+        by_key = bool(self.text("auth_username"))
         try:
-            found = pick(api.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
+            found = pick(self.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
             # Another account may have added the same zone; it is then pending there.
             named = sorted(
                 (item for item in found if pick(item, "name", kind=str).lower() == zone),
@@ -118,24 +134,21 @@ class CloudflareDriver(RecordDriver):
             )
             if named:
                 return pick(named[0], "id", kind=str)
-            may_read = by_key or bool(pick(api.ask("GET", "/zones"), "result", kind=list))
+            may_read = by_key or bool(pick(self.ask("GET", "/zones"), "result", kind=list))
         except CloudflareRefusal as refused:
-            if by_key or refused.status_code != 403 or not self._is_valid(api, refused):
+            if by_key or refused.status_code != 403 or not self._is_valid(refused):
                 raise
             may_read = False
-        raise unknown_zone(zone) if may_read else self._error(texts.CLOUDFLARE_NO_ZONE_READ, zone)
+        raise unknown_zone(zone) if may_read else self.error(texts.CLOUDFLARE_NO_ZONE_READ, zone=zone)
 
-    def _is_valid(self, api: CloudflareApi, refused: CloudflareRefusal) -> bool:
+    def _is_valid(self, refused: CloudflareRefusal) -> bool:
         """Return whether a token that may not list zones is valid: the code is the same for one that is not."""
         if _LISTING in str(refused):
             return True
         try:
-            return pick(api.ask("GET", "/user/tokens/verify"), "result", "status", kind=str) == "active"
+            return pick(self.ask("GET", "/user/tokens/verify"), "result", "status", kind=str) == "active"
         except CloudflareRefusal:
             return False
-
-    def _error(self, text: Text, zone: str) -> ProviderError:
-        return ProviderError.of(text, account=self.context.account, zone=zone)
 
 
 # ── cloudflare api ─────────────────────────────────────────────────────────────────────
@@ -180,22 +193,3 @@ def _code(numbers: frozenset[int]) -> str | None:
     if numbers & _UNAUTHORIZED:
         return "provider-unauthorized"
     return "provider-zone-unknown" if numbers & _NO_SUCH_ZONE else None
-
-
-class CloudflareApi(HostApi):
-    """The API of Cloudflare, with its error codes."""
-
-    def refused(self, response: Response) -> HostError:
-        """Return the error for an answer."""
-        return CloudflareRefusal(response)
-
-    def ask(self, method: str, path: str, **arguments: Any) -> Any:
-        """Send a request and return the answer. Arguments as :meth:`request`.
-
-        :raises CloudflareRefusal: the host refused.
-        """
-        response = self.request(method, path, **arguments)
-        answer = parsed(response)
-        if not pick(answer, "success", kind=bool):
-            raise CloudflareRefusal(response)
-        return answer

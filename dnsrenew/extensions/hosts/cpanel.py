@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostError, ServerApi, malformed, owner, pick
-from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
+from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostError, malformed, owner, pick
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, portions
 
 _CPANEL: Final = ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone")
 _WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")
@@ -28,43 +27,15 @@ class CpanelDriver(BatchDriver):
     A zone is read before each request: a change moves its lines.
     """
 
-    def connect(self) -> CpanelApi:
-        """Return the API of the account."""
-        return CpanelApi(self.context)
+    if_missing = WRONG_ADDRESS
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values that do not exist yet, some in each request."""
-        for start in range(0, len(records), MOST):
-            super().add(records[start : start + MOST])
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist, some in each request."""
-        for start in range(0, len(records), MOST):
-            super().remove(records[start : start + MOST])
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of a zone."""
-        yield from api.read(zone)
-
-    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records."""
-        api.edit(zone, add=[json.dumps(_added(record)) for record in records])
-
-    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records."""
-        api.edit(zone, remove=[str(entry.identifier) for entry in entries])
-
-
-class CpanelApi(ServerApi):
-    """The functions for DNS of cPanel, or of WHM."""
-
-    def __init__(self, context: DriverContext) -> None:
-        self._is_whm = context.text("mode").lower() == "whm"
+    def begin(self) -> None:
+        """Add the header of the token, which tells whether it is one of WHM."""
+        self._is_whm = self.text("mode").lower() == "whm"
         kind, (self._read, self._edit) = ("whm", _WHM) if self._is_whm else ("cpanel", _CPANEL)
-        token = f"{kind} {context.text('username')}:{context.text('token')}"
-        super().__init__(context, "", headers={"Authorization": token})
+        self._headers["Authorization"] = f"{kind} {self.text('username')}:{self.text('token')}"
 
-    def read(self, zone: str) -> list[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> list[TxtEntry]:
         """Return the TXT records of a zone, known by their lines, and take note of its serial number."""
         data = self._ask(self._read, {"zone": zone})
         self._serial, lines = "", []
@@ -79,6 +50,24 @@ class CpanelApi(ServerApi):
         if not self._serial.isdecimal():
             raise malformed("the zone has no serial number")
         return lines
+
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Write the values that do not exist yet, some in each request."""
+        for some in portions(records, MOST):
+            super().add_to(zone, some)
+
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Remove the values that exist, some in each request."""
+        for some in portions(records, MOST):
+            super().remove_from(zone, some)
+
+    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records."""
+        self.edit(zone, add=[json.dumps(_added(record)) for record in records])
+
+    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records."""
+        self.edit(zone, remove=[str(entry.identifier) for entry in entries])
 
     def edit(self, zone: str, **changes: list[str]) -> None:
         """Change a zone, if it has still the serial number with which it was read."""
@@ -100,8 +89,7 @@ class CpanelApi(ServerApi):
 
 
 def _added(record: TxtRecord) -> dict[str, Any]:
-    strings = [record.value[start : start + _STRING] for start in range(0, len(record.value), _STRING)]
-    return {"dname": record.name, "ttl": record.ttl, "record_type": "TXT", "data": strings}
+    return {"dname": record.name, "ttl": record.ttl, "record_type": "TXT", "data": [*portions(record.value, _STRING)]}
 
 
 def _text(encoded: str) -> str:

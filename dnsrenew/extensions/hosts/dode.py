@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, malformed, pick, refusal
-from dnsrenew.errors import ProviderError
+from dnsrenew.drivers.host_api import HostDriver, malformed, pick, refusal
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 
 class DodeDriver(HostDriver):
@@ -20,30 +18,26 @@ class DodeDriver(HostDriver):
 
     address = "https://my.do.de/api"
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values."""
-        with self.connect() as api:
-            for record in records:
-                self.context.remembered[names.relative(record.name)] = record.value
-                self._change(api, record, value=record.value)
+        for record in records:
+            self.context.remembered[names.relative(record.name)] = record.value
+            self._change(zone, names.relative(record.name), value=record.value)
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Clear each name once, unless its value is another one."""
         remembered = self.context.remembered
-        with self.connect() as api:
-            for record in records:
-                name = names.relative(record.name)
-                if remembered.get(name, record.value) == record.value:  # by a killed run, if this one wrote nothing
-                    self._change(api, record, action="delete")
-                    remembered[name] = None
+        for record in records:
+            name = names.relative(record.name)
+            if remembered.get(name, record.value) == record.value:  # by a killed run, if this one wrote nothing
+                self._change(zone, name, action="delete")
+                remembered[name] = None
 
-    def _change(self, api: HostApi, record: TxtRecord, **parameters: str) -> None:
-        name = names.relative(record.name)
-        params = {"token": self.context.text("token"), "domain": name, **parameters}
-        response = api.request("GET", "/letsencrypt", params=params, accept=set(range(400, 500)) - {429})
+    def _change(self, zone: str, name: str, **parameters: str) -> None:
+        params = {"token": self.text("token"), "domain": name, **parameters}
+        response = self.request("GET", "/letsencrypt", params=params, accept=set(range(400, 500)) - {429})
         answer = response.fields()
         if "success" not in answer:
             raise refusal(response) if response.status >= 400 else malformed("it does not say whether it succeeded")
         if not pick(answer, "success", kind=bool):
-            zone = names.relative(record.zone)
-            raise ProviderError.of(texts.DODE_REFUSED, account=self.context.account, name=name, zone=zone)
+            raise self.error(texts.DODE_REFUSED, name=name, zone=zone)

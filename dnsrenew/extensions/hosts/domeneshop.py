@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, label, pick
+from dnsrenew.drivers.host_api import label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 TTL_STEP: Final = 60
@@ -19,23 +19,23 @@ class DomeneshopDriver(RecordDriver):
     address = "https://api.domeneshop.no/v0"
     login = ("token", "secret")
 
-    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+    def find_zone(self, zone: str) -> tuple[int, str]:
         """Return the number and the name of a domain that has the DNS service."""
-        found = pick(api.json("GET", "/domains", params={"domain": zone}), kind=list)
+        found = pick(self.json("GET", "/domains", params={"domain": zone}), kind=list)
         served = [item for item in found if pick(item, "services", "dns", kind=bool)]
         return zone_among(served, zone, name="domain"), zone
 
-    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain."""
-        items = pick(api.json("GET", f"/domains/{zone[0]}/dns", params={"type": "TXT"}), kind=list)
+        items = pick(self.json("GET", f"/domains/{zone[0]}/dns", params={"type": "TXT"}), kind=list)
         return txt_entries(items, zone[1], name="host", value="data")
 
-    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+    def create(self, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record."""
         steps = max(-(-record.ttl // TTL_STEP), 1)
         content = {"host": label(record), "ttl": steps * TTL_STEP, "type": "TXT", "data": record.value}
-        return pick(api.json("POST", f"/domains/{zone[0]}/dns", content=content), "id", kind=int)
+        return pick(self.json("POST", f"/domains/{zone[0]}/dns", content=content), "id", kind=int)
 
-    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+    def delete(self, zone: tuple[int, str], identifier: int) -> None:
         """Delete a record."""
-        api.json("DELETE", f"/domains/{zone[0]}/dns/{identifier}")
+        self.json("DELETE", f"/domains/{zone[0]}/dns/{identifier}")

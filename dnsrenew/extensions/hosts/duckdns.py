@@ -6,40 +6,30 @@ from collections.abc import Sequence
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi
-from dnsrenew.errors import ProviderError
+from dnsrenew.drivers.host_api import HostDriver
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 
-class DuckDnsDriver(HostDriver):
+class DuckdnsDriver(HostDriver):
     """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
 
     address = "https://www.duckdns.org"
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Set the value of the domain."""
-        with self.connect() as api:
-            for record in records:
-                self._update(api, record, txt=record.value)
+        for record in records:
+            self._update(zone, txt=record.value)
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Clear the value of each domain once: it has only one."""
-        with self.connect() as api:
-            for record in {record.zone: record for record in records}.values():
-                # The service requires a value for clear too, and clears any value.
-                self._update(api, record, txt=record.value, clear="true")
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Clear the value of the domain once: it has only one."""
+        # The service requires a value for clear too, and clears any value.
+        self._update(zone, txt=records[0].value, clear="true")
 
-    def _update(self, api: HostApi, record: TxtRecord, **parameters: str) -> None:
-        domain, token = names.labels(record.zone)[0], self.context.text("token")
-        params = {"domains": domain, "token": token, **parameters}
+    def _update(self, zone: str, **parameters: str) -> None:
+        params = {"domains": names.labels(zone)[0], "token": self.text("token"), **parameters}
         # Any other error is a page of something in between, such as the login page of a hotel.
-        answer = api.request("GET", "/update", params=params, accept=set(range(400, 500)) - {429})
+        answer = self.request("GET", "/update", params=params, accept=set(range(400, 500)) - {429})
         body = answer.body.decode("utf-8", "replace").strip()
-        if body.split()[:1] == ["OK"]:
-            return
-        evidence = {"account": self.context.account, "zone": names.relative(record.zone), "status": answer.status}
-        evidence["website"] = api.address
-        if body.startswith("KO"):
-            raise ProviderError.of(texts.DUCKDNS_KO, **evidence)
-        raise ProviderError.of(texts.DUCKDNS_MALFORMED, **evidence)
+        if body.split()[:1] != ["OK"]:
+            text = texts.DUCKDNS_KO if body.startswith("KO") else texts.DUCKDNS_MALFORMED
+            raise self.error(text, zone=zone, status=answer.status, website=self.address)

@@ -9,19 +9,22 @@ from uuid import uuid4
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, refusal, segment
-from dnsrenew.extensions.hosts.record_driver import BatchDriver, SignedApi, TxtEntry, keyed
+from dnsrenew.drivers.host_api import HostError, label, pick, refusal, segment
+from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, keyed
 
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
 """The records of the domain itself, and those below it."""
 
 
-class DynadotApi(SignedApi):
-    """Requests that are signed with the secret (HMAC-SHA256); the status in an answer counts too."""
+class DynadotDriver(BatchDriver):
+    """Writes through the API of Dynadot, with its key and its secret."""
+
+    address = "https://api.dynadot.com"
+    headers: ClassVar = {"Authorization": "Bearer {api_key}"}
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Sign the path, an identifier and the body."""
-        text, identifier = self._context.text, str(uuid4())
+        text, identifier = self.text, str(uuid4())
         signed = f"{text('api_key')}\n{self.place(path).path}\n{identifier}\n".encode() + body
         signature = base64.b64encode(keyed(text("api_secret"), signed)).decode()
         headers |= {"Content-Type": "application/json", "X-Request-ID": identifier, "X-Signature": signature}
@@ -34,17 +37,9 @@ class DynadotApi(SignedApi):
             return error
         return refusal(response)
 
-
-class DynadotDriver(BatchDriver):
-    """Writes through the API of Dynadot, with its key and its secret."""
-
-    address = "https://api.dynadot.com"
-    headers: ClassVar = {"Authorization": "Bearer {api_key}"}
-    api_class = DynadotApi
-
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
-        glue = pick(_send(api, "GET", zone), "data", "glue_info", kind=dict)
+        glue = pick(self._send("GET", zone), "data", "glue_info", kind=dict)
         self.context.remembered["ttl", zone] = glue.get("ttl")
         for key in _LISTS:
             for item in pick({key: glue.get(key) or []}, key, kind=list):
@@ -53,25 +48,24 @@ class DynadotDriver(BatchDriver):
                     name = f"{host}.{zone}" if host else zone
                     yield TxtEntry(item, name, pick(item, "record_value1", kind=str))
 
-    def write(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> None:
+    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Create records; the TTL of the domain stays."""
         items = [(label(each, apex=""), {"record_type": "txt", "record_value1": each.value}) for each in records]
         wanted = [{**({"sub_host": host} if host else {}), **item} for host, item in items]
         ttl = str(self.context.remembered.get(("ttl", zone)) or "")
         more = {"ttl": int(ttl)} if ttl.isdecimal() else {}
-        _send(api, "POST", zone, **_parted(wanted), **more, add_dns_to_current_setting=True)
+        self._send("POST", zone, **_parted(wanted), **more, add_dns_to_current_setting=True)
 
-    def erase(self, api: HostApi, zone: str, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
         """Delete records, which are named by all that the API shows of them."""
-        _send(api, "DELETE", zone, **_parted([entry.identifier for entry in entries]))
+        self._send("DELETE", zone, **_parted([entry.identifier for entry in entries]))
 
-
-def _send(api: HostApi, method: str, zone: str, **content: Any) -> dict[str, Any]:
-    """Send a request about the records of a domain, and return the answer."""
-    answer = api.json(method, f"/restful/v2/domains/{segment(zone)}/records", content=content or None)
-    if (status := pick(answer, "code", kind=int)) >= 400:
-        raise _refusal(answer, status)
-    return pick(answer, kind=dict)
+    def _send(self, method: str, zone: str, **content: Any) -> dict[str, Any]:
+        """Send a request about the records of a domain, and return the answer."""
+        answer = self.json(method, f"/restful/v2/domains/{segment(zone)}/records", content=content or None)
+        if (status := pick(answer, "code", kind=int)) >= 400:
+            raise _refusal(answer, status)
+        return pick(answer, kind=dict)
 
 
 def _refusal(answer: dict[str, Any], status: int) -> HostError:

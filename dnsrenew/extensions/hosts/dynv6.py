@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, label, pick, segment
+from dnsrenew.drivers.host_api import label, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
@@ -16,19 +16,19 @@ class Dynv6Driver(RecordDriver):
     address = "https://dynv6.com/api/v2"
     headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
+    def find_zone(self, zone: str) -> tuple[int, str]:
         """Return the number and the name of a zone; the API answers 404 for a zone of another account."""
-        return pick(api.json("GET", f"/zones/by-name/{segment(zone)}"), "id", kind=int), zone
+        return pick(self.json("GET", f"/zones/by-name/{segment(zone)}"), "id", kind=int), zone
 
-    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        return txt_entries(pick(api.json("GET", f"/zones/{zone[0]}/records"), kind=list), zone[1], value="data")
+        return txt_entries(pick(self.json("GET", f"/zones/{zone[0]}/records"), kind=list), zone[1], value="data")
 
-    def create(self, api: HostApi, zone: tuple[int, str], record: TxtRecord) -> Any:
+    def create(self, zone: tuple[int, str], record: TxtRecord) -> Any:
         """Create a record; the zone itself has the empty name."""
         content = {"name": label(record, apex=""), "type": "TXT", "data": record.value}
-        return pick(api.json("POST", f"/zones/{zone[0]}/records", content=content), "id", kind=int)
+        return pick(self.json("POST", f"/zones/{zone[0]}/records", content=content), "id", kind=int)
 
-    def delete(self, api: HostApi, zone: tuple[int, str], identifier: int) -> None:
+    def delete(self, zone: tuple[int, str], identifier: int) -> None:
         """Delete a record."""
-        api.json("DELETE", f"/zones/{zone[0]}/records/{identifier}")
+        self.json("DELETE", f"/zones/{zone[0]}/records/{identifier}")

@@ -14,55 +14,49 @@ from uuid import uuid4
 
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
-from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, SignedApi, keyed
+from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, keyed
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072
 """Octets of a body that are signed."""
 
 
-class EdgeGridApi(SignedApi):
-    """Requests that are signed with the client secret (EG1-HMAC-SHA256)."""
-
-    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
-        """Send a request; see :meth:`HostApi.request`. No parameters: they would have to be signed too."""
-        key = self._context.text("account_switch_key")
-        return super().request(
-            method, f"{_ROOT}{path}?accountSwitchKey={segment(key)}" if key else f"{_ROOT}{path}", **arguments
-        )
-
-    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the header ``Authorization``."""
-        text, time = self._context.text, f"{self.now():%Y%m%dT%H:%M:%S+0000}"
-        tokens = f"client_token={text('client_token')};access_token={text('access_token')}"
-        start = f"EG1-HMAC-SHA256 {tokens};timestamp={time};nonce={uuid4()};"
-        signature = signature_of(text("client_secret"), method, self.address + path, body, start)
-        headers["Authorization"] = f"{start}signature={signature}"
-
-
-class EdgeDnsDriver(RecordSetDriver):
+class EdgednsDriver(RecordSetDriver):
     """Writes through the API of Edge DNS, with the credentials of an API client."""
 
     address = "https://{host}"
     headers: ClassVar = {"Content-Type": "application/json"}
-    api_class = EdgeGridApi
 
     def __init__(self, context: DriverContext) -> None:
         super().__init__(context)
         if not context.text("host") and not context.text("api"):
             raise ConfigError.of(texts.EDGEDNS_HOST, account=context.account)
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
-        """Return the zone, which the API knows by its name."""
-        return pick(api.json("GET", f"/zones/{segment(zone)}"), "zone", kind=str)
+    def request(self, method: str, path: str = "", **arguments: Any) -> Response:
+        """Send a request; see :meth:`HostDriver.request`. No parameters: they would have to be signed too."""
+        key = self.text("account_switch_key")
+        query = f"?accountSwitchKey={segment(key)}" if key else ""
+        return super().request(method, f"{_ROOT}{path}{query}", **arguments)
 
-    def record_set(self, api: HostApi, zone: str, owner: str) -> RecordSet:
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the header ``Authorization``."""
+        text, time = self.text, f"{self.now():%Y%m%dT%H:%M:%S+0000}"
+        tokens = f"client_token={text('client_token')};access_token={text('access_token')}"
+        start = f"EG1-HMAC-SHA256 {tokens};timestamp={time};nonce={uuid4()};"
+        signature = signature_of(text("client_secret"), method, self.address + path, body, start)
+        headers["Authorization"] = f"{start}signature={signature}"
+
+    def find_zone(self, zone: str) -> str:
+        """Return the zone, which the API knows by its name."""
+        return pick(self.json("GET", f"/zones/{segment(zone)}"), "zone", kind=str)
+
+    def record_set(self, zone: str, owner: str) -> RecordSet:
         """Return the TXT record set at a name."""
-        found = api.json("GET", _path(zone, owner))
+        found = self.json("GET", _path(zone, owner))
         contents = [pick(each, kind=str) for each in pick(found, "rdata", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 

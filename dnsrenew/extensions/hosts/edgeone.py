@@ -7,16 +7,8 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, pages, pairs, pick
-from dnsrenew.extensions.hosts.record_driver import (
-    RecordDriver,
-    SignedApi,
-    TxtEntry,
-    digest,
-    keyed,
-    txt_entries,
-    zone_among,
-)
+from dnsrenew.drivers.host_api import HostError, pages, pairs, pick, up_to
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, digest, keyed, txt_entries, zone_among
 
 _MOST: Final = 1000
 """Records in a page."""
@@ -29,12 +21,15 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API, which come with the status 200."""
 
 
-class TencentApi(SignedApi):
-    """Actions that are signed with the secret (TC3-HMAC-SHA256)."""
+class EdgeoneDriver(RecordDriver):
+    """Writes through the API of Tencent EdgeOne, with a secret and its identifier."""
+
+    address = "https://teo.tencentcloudapi.com"
+    headers: ClassVar = {"X-TC-Version": "2022-09-01"}
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the headers of an action, of which the host and the type of its content are signed."""
-        secret, parts, now = self._context.text, self.place(path), self.now()
+        secret, parts, now = self.text, self.place(path), self.now()
         date, signed = f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:application/json\nhost:{parts.netloc}\n\n{signed}\n"
         request = digest(f"{lines}{digest(body)}")
@@ -49,54 +44,42 @@ class TencentApi(SignedApi):
         more = {"X-TC-Token": secret("session_token"), "X-TC-Region": secret("region")}
         headers |= {key: value for key, value in more.items() if value}
 
-
-class EdgeOneDriver(RecordDriver):
-    """Writes through the API of Tencent EdgeOne, with a secret and its identifier."""
-
-    address = "https://teo.tencentcloudapi.com"
-    headers: ClassVar = {"X-TC-Version": "2022-09-01"}
-    api_class = TencentApi
-
-    def find_zone(self, api: HostApi, zone: str) -> str:
+    def find_zone(self, zone: str) -> str:
         """Return the identifier of a site."""
-        if known := pairs(self.context.text("zones_mapping")).get(zone):
+        if known := pairs(self.text("zones_mapping")).get(zone):
             return known
-        found = _act(api, "DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
+        found = self._act("DescribeZones", Filters=[{"Name": "zone-name", "Values": [zone], "Fuzzy": False}])
         # The name servers of a site of this type are EdgeOne's; sites of other types have no DNS records.
         served = [item for item in pick(found, "Zones", kind=list) if pick(item, "Type", kind=str) == "full"]
         return str(zone_among(served, zone, name="ZoneName", key="ZoneId"))
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the site: the API selects by 20 names at most."""
         filters = [{"Name": "type", "Values": ["TXT"]}]
 
-        def read(number: int) -> tuple[list[Any], bool]:
-            skipped = (number - 1) * _MOST
-            found = _act(api, "DescribeDnsRecords", ZoneId=zone, Filters=filters, Limit=_MOST, Offset=skipped)
-            items = pick(found, "DnsRecords", kind=list)
-            return items, bool(items) and skipped + len(items) < pick(found, "TotalCount", kind=int)
+        def read(skipped: int) -> tuple[list[Any], int]:
+            found = self._act("DescribeDnsRecords", ZoneId=zone, Filters=filters, Limit=_MOST, Offset=skipped)
+            return up_to(skipped, pick(found, "DnsRecords", kind=list), pick(found, "TotalCount", kind=int))
 
-        return txt_entries(pages(read), key="RecordId", name="Name", value="Content", kind="")
+        return txt_entries(pages(read, 0), key="RecordId", name="Name", value="Content", kind="")
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> str:
+    def create(self, zone: str, record: TxtRecord) -> str:
         """Create a record."""
         about = {"Name": names.relative(record.name), "Type": "TXT", "Content": record.value, "TTL": record.ttl}
-        return pick(_act(api, "CreateDnsRecord", ZoneId=zone, **about), "RecordId", kind=str)
+        return pick(self._act("CreateDnsRecord", ZoneId=zone, **about), "RecordId", kind=str)
 
-    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+    def delete(self, zone: str, identifier: str) -> None:
         """Delete a record."""
-        _act(api, "DeleteDnsRecords", ZoneId=zone, RecordIds=[identifier])
+        self._act("DeleteDnsRecords", ZoneId=zone, RecordIds=[identifier])
 
-
-def _act(api: HostApi, action: str, **parameters: Any) -> dict[str, Any]:
-    """Do an action and return what it answers."""
-    answer = pick(api.json("POST", "/", content=parameters, headers={"X-TC-Action": action}), "Response", kind=dict)
-    if (error := answer.get("Error")) is None:
-        return answer
-    code = pick(error, "Code", kind=str)
-    missing = code.startswith("ResourceNotFound")
-    raise HostError(
-        f"{code}: {error.get('Message', '')}",
-        code=None if missing else _CODES.get(code.split(".", maxsplit=1)[0], "provider-refused"),
-        status=404 if missing else None,
-    )
+    def _act(self, action: str, **parameters: Any) -> dict[str, Any]:
+        """Do an action and return what it answers."""
+        found = self.json("POST", "/", content=parameters, headers={"X-TC-Action": action})
+        answer = pick(found, "Response", kind=dict)
+        if (error := answer.get("Error")) is None:
+            return answer
+        code = pick(error, "Code", kind=str)
+        message = f"{code}: {error.get('Message', '')}"
+        if code.startswith("ResourceNotFound"):
+            raise HostError(message, status=404)
+        raise HostError(message, code=_CODES.get(code.split(".", maxsplit=1)[0], "provider-refused"))

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick, segment
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, SignedApi, TxtEntry, keyed, txt_entries, zone_among
+from dnsrenew.drivers.host_api import HostError, label, pick, segment
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, keyed, txt_entries, zone_among
 
 PAUSE: Final = 0.5
 """Seconds between two looks at an operation."""
@@ -17,53 +17,46 @@ _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS
 """Why an operation failed: the code, if not `provider-refused`."""
 
 
-class ExoscaleApi(SignedApi):
-    """Requests that are signed with the secret (EXO2-HMAC-SHA256)."""
-
-    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the header ``Authorization``. No parameters: they would have to be signed too."""
-        text, expires = self._context.text, int(self.now().timestamp()) + 600  # seconds
-        start = f"{method} {self.place(path).path}\n".encode()
-        signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
-        signature = base64.b64encode(keyed(text("auth_secret"), signed)).decode()
-        credentials = f"credential={text('auth_key')},expires={expires},signature={signature}"
-        headers["Authorization"] = f"EXO2-HMAC-SHA256 {credentials}"
-
-
 class ExoscaleDriver(RecordDriver):
     """Writes through the API of Exoscale, with an API key and its secret."""
 
     address = "https://api-ch-gva-2.exoscale.com/v2"
     """Each zone (data centre) of Exoscale has one; DNS is the same in all."""
     headers: ClassVar = {"Content-Type": "application/json"}
-    api_class = ExoscaleApi
 
-    def find_zone(self, api: HostApi, zone: str) -> tuple[str, str]:
+    def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        """Add the header ``Authorization``. No parameters: they would have to be signed too."""
+        text, expires = self.text, int(self.now().timestamp()) + 600  # seconds
+        start = f"{method} {self.place(path).path}\n".encode()
+        signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
+        signature = base64.b64encode(keyed(text("auth_secret"), signed)).decode()
+        credentials = f"credential={text('auth_key')},expires={expires},signature={signature}"
+        headers["Authorization"] = f"EXO2-HMAC-SHA256 {credentials}"
+
+    def find_zone(self, zone: str) -> tuple[str, str]:
         """Return the identifier and the name of a zone, which the API names in Unicode."""
-        found = pick(api.json("GET", "/dns-domain"), "dns-domains", kind=list)
+        found = pick(self.json("GET", "/dns-domain"), "dns-domains", kind=list)
         return zone_among(found, zone, name="unicode-name"), zone
 
-    def entries(self, api: HostApi, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
         identifier, domain = zone
-        return txt_entries(pick(api.json("GET", _path(identifier)), "dns-domain-records", kind=list), domain)
+        return txt_entries(pick(self.json("GET", _path(identifier)), "dns-domain-records", kind=list), domain)
 
-    def create_all(
-        self, api: HostApi, zone: tuple[str, str], records: Sequence[TxtRecord]
-    ) -> Iterator[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: tuple[str, str], records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records, then look at their operations: most are finished by then."""
         started = []
         for record in records:
             content = {"name": label(record, apex=""), "type": "TXT", "content": record.value, "ttl": record.ttl}
-            started.append((record, api.json("POST", _path(zone[0]), content=content)))
+            started.append((record, self.json("POST", _path(zone[0]), content=content)))
         for record, operation in started:
-            yield record, self._finish(api, operation)
+            yield record, self._finish(operation)
 
-    def delete(self, api: HostApi, zone: tuple[str, str], identifier: str) -> None:
+    def delete(self, zone: tuple[str, str], identifier: str) -> None:
         """Delete a record."""
-        self._finish(api, api.json("DELETE", _path(zone[0], identifier)))
+        self._finish(self.json("DELETE", _path(zone[0], identifier)))
 
-    def _finish(self, api: HostApi, operation: Any) -> str | None:
+    def _finish(self, operation: Any) -> str | None:
         """Wait until an operation is finished; return the identifier of its record, if it tells one.
 
         :raises HostError: it failed.
@@ -73,7 +66,7 @@ class ExoscaleDriver(RecordDriver):
             if not is_first:
                 self.context.cancel.wait(min(PAUSE, self.context.seconds_left()))
             is_first = False
-            operation = api.json("GET", f"/operation/{segment(pick(operation, 'id', kind=str))}")
+            operation = self.json("GET", f"/operation/{segment(pick(operation, 'id', kind=str))}")
         if state != "success":
             reason = str(operation.get("reason") or state)
             status = 404 if reason == "not-found" else None

@@ -6,25 +6,25 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import MAX_PAGES, HostApi, malformed, pick, segment
+from dnsrenew.drivers.host_api import pages, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
 
-class FlexibleEngineDriver(RecordSetDriver):
+class FlexibleengineDriver(RecordSetDriver):
     """Writes through the DNS API of Flexible Engine, with a token of IAM."""
 
     address = "https://dns.prod-cloud-ocb.orange-business.com/v2"
     headers: ClassVar = {"X-Auth-Token": "{auth_token}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> Any:
+    def find_zone(self, zone: str) -> Any:
         """Return the identifier of a zone; other zones whose name contains this one are listed too."""
-        given = self.context.text("zone_id")
-        return given or zone_among(_pages(api, "/zones", {"type": "public", "name": zone}, "zones"), zone)
+        given = self.text("zone_id")
+        return given or zone_among(self._pages("/zones", {"type": "public", "name": zone}, "zones"), zone)
 
-    def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+    def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT record sets of the zone, or at one name."""
         parameters = {"type": "TXT", **({"name": next(iter(owners)).lower()} if len(owners) == 1 else {})}
-        for item in _pages(api, _path(zone), parameters, "recordsets"):
+        for item in self._pages(_path(zone), parameters, "recordsets"):
             # The API may know the parameters in another form.
             if pick(item, "type", kind=str) == "TXT" and item.get("status") != "PENDING_DELETE":
                 contents = [pick(content, kind=str) for content in pick(item, "records", kind=list)]
@@ -39,19 +39,16 @@ class FlexibleEngineDriver(RecordSetDriver):
         name = record_set.name if record_set.shown else names.absolute(record_set.name).lower()
         return {"name": name, "type": "TXT", "ttl": record_set.ttl, "records": [*contents]}
 
+    def _pages(self, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
+        """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
 
-def _pages(api: HostApi, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
-    """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
-    marker: dict[str, str] = {}
-    for _ in range(MAX_PAGES):
-        answer = api.json("GET", path, params={**parameters, "limit": 500, **marker})
-        items = pick(answer, key, kind=list)
-        yield from items
-        links = answer.get("links")
-        if not items or not (isinstance(links, dict) and links.get("next")):
-            return
-        marker = {"marker": pick(items, -1, "id", kind=str)}
-    raise malformed("its pages do not end")
+        def read(marker: dict[str, str]) -> tuple[list[Any], dict[str, str] | None]:
+            answer = self.json("GET", path, params={**parameters, "limit": 500, **marker})
+            items, links = pick(answer, key, kind=list), answer.get("links")
+            more = items and isinstance(links, dict) and links.get("next")
+            return items, {"marker": pick(items, -1, "id", kind=str)} if more else None
+
+        return pages(read, {})
 
 
 def _path(zone: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 _KEPT: Final = ("filters", "pickers", "meta")
@@ -21,13 +21,13 @@ class GcoreDriver(RecordSetDriver):
     headers: ClassVar = {"Authorization": "APIKey {permanent_api_token}"}
     quotes = False  # the API takes it without quotes
 
-    def find_zone(self, api: HostApi, zone: str) -> str:
+    def find_zone(self, zone: str) -> str:
         """Return the zone, which the API knows by its name."""
-        return pick(api.json("GET", f"/v2/zones/{segment(zone)}"), "name", kind=str)
+        return pick(self.json("GET", f"/v2/zones/{segment(zone)}"), "name", kind=str)
 
-    def record_set(self, api: HostApi, zone: str, owner: str) -> RecordSet:
+    def record_set(self, zone: str, owner: str) -> RecordSet:
         """Return the TXT record set at a name."""
-        found = api.json("GET", _path(zone, owner))
+        found = self.json("GET", _path(zone, owner))
         contents = [_value(record) for record in pick(found, "resource_records", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, ClassVar
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick
+from dnsrenew.drivers.host_api import HostError, label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
@@ -18,25 +18,24 @@ class GlesysDriver(RecordDriver):
     address = "https://api.glesys.com"
     login = ("auth_username", "auth_token")
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain; the API has no filter."""
-        items = pick(_call(api, "listrecords", domainname=zone), "records", kind=list)
+        items = pick(self._call("listrecords", domainname=zone), "records", kind=list)
         return txt_entries(items, zone, key="recordid", name="host", value="data")
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+    def create(self, zone: str, record: TxtRecord) -> Any:
         """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
         content = {"host": label(record), "type": "TXT", "data": record.value, "ttl": record.ttl}
-        return pick(_call(api, "addrecord", domainname=zone, **content), "record", "recordid", kind=int)
+        return pick(self._call("addrecord", domainname=zone, **content), "record", "recordid", kind=int)
 
-    def delete(self, api: HostApi, zone: str, identifier: int) -> None:
+    def delete(self, zone: str, identifier: int) -> None:
         """Delete a record. What GleSYS answers if there is none is not documented: see `unclear`."""
-        _call(api, "deleterecord", recordid=identifier)
+        self._call("deleterecord", recordid=identifier)
 
-
-def _call(api: HostApi, command: str, **arguments: Any) -> dict[str, Any]:
-    """Send a command and return its response; the status in the body counts too."""
-    answer = pick(api.json("POST", f"/domain/{command}", content=arguments), "response", kind=dict)
-    status = pick(answer, "status", "code", kind=int)
-    if status >= 400:
-        raise HostError(str(answer["status"].get("text") or ""), status=status)
-    return answer
+    def _call(self, command: str, **arguments: Any) -> dict[str, Any]:
+        """Send a command and return its response; the status in the body counts too."""
+        answer = pick(self.json("POST", f"/domain/{command}", content=arguments), "response", kind=dict)
+        status = pick(answer, "status", "code", kind=int)
+        if status >= 400:
+            raise HostError(str(answer["status"].get("text") or ""), status=status)
+        return answer

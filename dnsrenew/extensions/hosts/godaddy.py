@@ -7,10 +7,9 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, malformed, parsed, pick, refusal, segment
-from dnsrenew.errors import ProviderError
+from dnsrenew.base.values import grouped
+from dnsrenew.drivers.host_api import HostDriver, HostError, label, malformed, parsed, pick, refusal, segment
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver
 
 LEAST_TTL: Final = 600
 _MOST: Final = 500
@@ -20,40 +19,58 @@ _PLACE: Final = frozenset({"type", "name"})
 _WRITABLE: Final = frozenset({"data", "ttl", "port", "priority", "protocol", "service", "weight"})
 
 
-class GoDaddyApi(HostApi):
-    """Requests for the records of a zone."""
+class GodaddyDriver(HostDriver):
+    """Writes through the API of GoDaddy, with an API key and its secret.
 
-    def append(self, zone: str, items: list[Any]) -> bool:
+    The other values of a name are read right before a removal, and written back with every field.
+    """
+
+    address = "https://api.godaddy.com"
+    headers: ClassVar = {"Authorization": "sso-key {auth_key}:{auth_secret}"}
+
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Add the values in one request; only if one of them exists already, read which."""
+        items = {(label(record), record.value): _item(record) for record in records}
+        if self._append(zone, list(items.values())):
+            return
+        for name in sorted({name for name, _ in items}):
+            for item in self._values(zone, name):
+                items.pop((name, item["data"]), None)
+        if items and not self._append(zone, list(items.values())):
+            raise HostError("DUPLICATE_RECORD", code="provider-refused")
+
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Replace the values of each name by the others; delete them if there are no others."""
+        for name, same in grouped(records, label).items():
+            self._remove(zone, name, {record.value for record in same})
+
+    def _append(self, zone: str, items: list[Any]) -> bool:
         """Add records; return False, with nothing added, if one of them exists already."""
-        response = self.send("PATCH", zone, content=items, accept={422})
+        response = self._send("PATCH", zone, content=items, accept={422})
         if response.status != 422:
             return True
         if response.fields().get("code") != "DUPLICATE_RECORD":
             raise refusal(response)
         return False
 
-    def values(self, zone: str, name: str) -> list[dict[str, Any]]:
+    def _values(self, zone: str, name: str) -> list[dict[str, Any]]:
         """Return the TXT records at a name, as they are now."""
-        found = parsed(self.send("GET", zone, f"/TXT/{segment(name)}", params={"limit": _MOST}))
-        items = pick({"records": found}, "records", kind=list)
+        items = pick(parsed(self._send("GET", zone, f"/TXT/{segment(name)}", params={"limit": _MOST})), kind=list)
         for item in items:
             if pick(item, "type", kind=str) != "TXT" or pick(item, "name", kind=str).lower() != name:
                 raise malformed("a record is not of the name that was asked for")
             pick(item, "data", kind=str)
         return items
 
-    def send(
-        self, method: str, zone: str, path: str = "", *, accept: Collection[int] = (), **arguments: Any
-    ) -> Response:
+    def _send(self, method: str, zone: str, path: str = "", accept: Collection[int] = (), **more: Any) -> Response:
         """Send a request about a zone.
 
         :raises ProviderError: status 403: GoDaddy does not open its API to this account.
         """
         path = f"/v1/domains/{segment(zone)}/records{path}"
-        response = self.request(method, path, accept={403, 429, *accept}, **arguments)
+        response = self.request(method, path, accept={403, 429, *accept}, **more)
         if response.status == 403:
-            evidence = {"account": self._context.account, "zone": zone, "status": 403}
-            raise ProviderError.of(texts.GODADDY_FORBIDDEN, **evidence)
+            raise self.error(texts.GODADDY_FORBIDDEN, zone=zone, status=403)
         if response.status == 429:
             seconds = response.fields().get("retryAfterSec")
             waits = {"Retry-After": str(seconds)} if isinstance(seconds, int) else {}
@@ -64,39 +81,8 @@ class GoDaddyApi(HostApi):
             parsed(response)  # a page of a proxy is no success
         return response
 
-
-class GoDaddyDriver(HostDriver):
-    """Writes through the API of GoDaddy, with an API key and its secret.
-
-    The other values of a name are read right before a removal, and written back with every field.
-    """
-
-    address = "https://api.godaddy.com"
-    headers: ClassVar = {"Authorization": "sso-key {auth_key}:{auth_secret}"}
-    api_class = GoDaddyApi
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
-        """Add the values in one request; only if one of them exists already, read which."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                items = {(label(record), record.value): _item(record) for record in group}
-                if api.append(zone, list(items.values())):
-                    continue
-                for name in sorted({name for name, _ in items}):
-                    for item in api.values(zone, name):
-                        items.pop((name, item["data"]), None)
-                if items and not api.append(zone, list(items.values())):
-                    raise HostError("DUPLICATE_RECORD", code="provider-refused")
-
-    def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Replace the values of each name by the others; delete them if there are no others."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                for name in sorted({label(record) for record in group}):
-                    self._remove(api, zone, name, {record.value for record in group if label(record) == name})
-
-    def _remove(self, api: GoDaddyApi, zone: str, name: str, values: Collection[str]) -> None:
-        existing = api.values(zone, name)
+    def _remove(self, zone: str, name: str, values: Collection[str]) -> None:
+        existing = self._values(zone, name)
         kept = [item for item in existing if item["data"] not in values]
         if len(kept) == len(existing):
             return
@@ -105,12 +91,12 @@ class GoDaddyDriver(HostDriver):
         if len(existing) >= _MOST:
             lost = [f"values beyond the first {_MOST}"]
         if lost:
-            raise ProviderError.of(texts.GODADDY_UNSAFE, account=self.context.account, zone=zone, name=name, lost=lost)
+            raise self.error(texts.GODADDY_UNSAFE, zone=zone, name=name, lost=lost)
         if kept:
             items = [{key: item[key] for key in item.keys() & _WRITABLE} for item in kept]
-            api.send("PUT", zone, f"/TXT/{segment(name)}", content=items)
+            self._send("PUT", zone, f"/TXT/{segment(name)}", content=items)
         else:
-            api.send("DELETE", zone, f"/TXT/{segment(name)}", accept={404})
+            self._send("DELETE", zone, f"/TXT/{segment(name)}", accept={404})
 
 
 def _item(record: TxtRecord) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.values import Frozen
-from dnsrenew.drivers.host_api import HostApi, HostError, by_zone, label, pick, quoted, segment, unknown_zone, unquoted
+from dnsrenew.base.values import grouped
+from dnsrenew.drivers.host_api import HostDriver, HostError, label, pick, quoted, segment, unknown_zone, unquoted
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
-from dnsrenew.extensions.hosts.record_driver import HostDriver, suppress_missing
+from dnsrenew.extensions.hosts.record_driver import suppress_missing
 
 PAUSE: Final = 0.5
 """Seconds between two looks at actions that are not finished."""
@@ -26,8 +24,16 @@ _CODES: Final = {
 }
 
 
-class HetznerApi(HostApi):
-    """The API of Hetzner, with its error codes."""
+class HetznerDriver(HostDriver):
+    """Adds values to and removes them from record sets, with an API token of the project that holds the zone."""
+
+    address = "https://api.hetzner.cloud/v1"
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
+
+    def __init__(self, context: DriverContext) -> None:
+        super().__init__(context)
+        if len(context.text("auth_token")) == 32:  # one of the API before this one
+            raise self.error(texts.HETZNER_OLD_TOKEN)
 
     def refused(self, response: Response) -> HostError:
         """Return the error for an answer."""
@@ -35,100 +41,85 @@ class HetznerApi(HostApi):
         refused.code = _CODES.get(str(error.get("code"))) if isinstance(error, dict) else None
         return refused
 
-
-class HetznerDriver(HostDriver):
-    """Adds values to and removes them from record sets, with an API token of the project that holds the zone."""
-
-    address = "https://api.hetzner.cloud/v1"
-    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
-    api_class = HetznerApi
-
-    def __init__(self, context: DriverContext) -> None:
-        super().__init__(context)
-        if len(context.text("auth_token")) == 32:  # one of the API before this one
-            raise ProviderError.of(texts.HETZNER_OLD_TOKEN, account=context.account)
-
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Add the values; existing ones stay."""
-        with self.connect() as api:
-            self._finish(api, [action for part in _by_name(records) for action in _add(api, part)])
+        self._finish([action for part in _by_name(zone, records) for action in self._add(*part)])
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist; the host deletes an empty record set."""
-        with self.connect() as api:
-            self._finish(api, [action for part in _by_name(records) for action in _remove(api, part)])
+        parts = _by_name(zone, records)
+        self._finish([action for path, values, _ttl in parts for action in self._remove(zone, path, values)])
 
-    def _finish(self, api: HostApi, running: list[int]) -> None:
+    def _finish(self, running: list[int]) -> None:
         """Wait until all actions are finished.
 
         :raises HostError: one of them failed.
         """
         while running:
             identifiers, running = running[:_PAGE], running[_PAGE:]
-            found = api.json("GET", "/actions", params={"id": identifiers, "per_page": _PAGE})
+            found = self.json("GET", "/actions", params={"id": identifiers, "per_page": _PAGE})
             unfinished = [each for action in pick(found, "actions", kind=list) for each in _running(action)]
             if unfinished:
                 self.context.cancel.wait(min(PAUSE, self.context.seconds_left()))
             running += unfinished
 
-
-class _NamePart(Frozen):
-    """The values of one name, and the path of its record set."""
-
-    zone: str
-    path: str
-    values: list[str]
-    ttl: int
-
-
-def _by_name(records: Sequence[TxtRecord]) -> list[_NamePart]:
-    parts = []
-    for zone, group in by_zone(records):
-        for name, same in groupby(sorted(group, key=label), key=label):
-            those = list(same)
-            values = list(dict.fromkeys(record.value for record in those))
-            path = f"/zones/{segment(zone)}/rrsets/{segment(name)}/TXT"
-            parts.append(_NamePart(zone, path, values, those[0].ttl))
-    return parts
-
-
-def _add(api: HostApi, part: _NamePart) -> list[int]:
-    try:
-        return _act(api, part, "add_records", part.values, ttl=part.ttl)
-    except HostError as error:
-        # The values or others exist: the host takes no value twice, and no other TTL than that of the record set.
-        if error.status_code not in {409, 422}:
-            raise
-        record_set = _record_set(api, part)
-        if record_set is None:
-            raise
-    present = _values(record_set)
-    missing = [value for value in part.values if value not in present]
-    return _act(api, part, "add_records", missing, ttl=record_set.get("ttl")) if missing else []
-
-
-def _remove(api: HostApi, part: _NamePart) -> list[int]:
-    try:
-        return _act(api, part, "remove_records", part.values)
-    except HostError as error:
-        if error.status_code not in {404, 409, 422}:
-            raise
-        record_set = _record_set(api, part)
-        if record_set is None:
-            _check_zone(api, part.zone)
-            return []
+    def _add(self, path: str, values: list[str], ttl: int) -> list[int]:
+        try:
+            return self._act(path, "add_records", values, ttl=ttl)
+        except HostError as error:
+            # The values or others exist: the host takes no value twice, and no other TTL than that of the record set.
+            if error.status_code not in {409, 422}:
+                raise
+            record_set = self._record_set(path)
+            if record_set is None:
+                raise
         present = _values(record_set)
-        removable = [value for value in part.values if value in present]
-        if removable == part.values:
-            raise
-    return _act(api, part, "remove_records", removable) if removable else []
+        missing = [value for value in values if value not in present]
+        return self._act(path, "add_records", missing, ttl=record_set.get("ttl")) if missing else []
+
+    def _remove(self, zone: str, path: str, values: list[str]) -> list[int]:
+        try:
+            return self._act(path, "remove_records", values)
+        except HostError as error:
+            if error.status_code not in {404, 409, 422}:
+                raise
+            record_set = self._record_set(path)
+            if record_set is None:
+                self._check_zone(zone)
+                return []
+            present = _values(record_set)
+            removable = [value for value in values if value in present]
+            if removable == values:
+                raise
+        return self._act(path, "remove_records", removable) if removable else []
+
+    def _act(self, path: str, action: str, values: list[str], **more: Any) -> list[int]:
+        """Start an action; return its identifier if it is not finished."""
+        records = [{"value": quoted(value)} for value in values]
+        answer = self.json("POST", f"{path}/actions/{action}", content={"records": records, **more})
+        return _running(pick(answer, "action", kind=dict))
+
+    def _record_set(self, path: str) -> dict[str, Any] | None:
+        """Return the record set of a name; None if there is none."""
+        with suppress_missing():
+            return pick(self.json("GET", path), "rrset", kind=dict)
+        return None
+
+    def _check_zone(self, zone: str) -> None:
+        """Raise unless the zone exists."""
+        try:
+            self.json("GET", f"/zones/{segment(zone)}")
+        except HostError as error:
+            if error.status_code != 404:
+                raise
+            raise unknown_zone(zone) from None
 
 
-def _act(api: HostApi, part: _NamePart, action: str, values: list[str], **more: Any) -> list[int]:
-    """Start an action; return its identifier if it is not finished."""
-    records = [{"value": quoted(value)} for value in values]
-    answer = api.json("POST", f"{part.path}/actions/{action}", content={"records": records, **more})
-    return _running(pick(answer, "action", kind=dict))
+def _by_name(zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[str, list[str], int]]:
+    """Yield the path of the record set of each name, its values, and their TTL."""
+    for name, same in grouped(records, label).items():
+        values = list(dict.fromkeys(record.value for record in same))
+        yield f"/zones/{segment(zone)}/rrsets/{segment(name)}/TXT", values, same[0].ttl
 
 
 def _running(action: Any) -> list[int]:
@@ -138,22 +129,5 @@ def _running(action: Any) -> list[int]:
     return [pick(action, "id", kind=int)] if status == "running" else []
 
 
-def _record_set(api: HostApi, part: _NamePart) -> dict[str, Any] | None:
-    """Return the record set of a name; None if there is none."""
-    with suppress_missing():
-        return pick(api.json("GET", part.path), "rrset", kind=dict)
-    return None
-
-
 def _values(record_set: dict[str, Any]) -> set[str]:
     return {unquoted(pick(item, "value", kind=str)) for item in pick(record_set, "records", kind=list)}
-
-
-def _check_zone(api: HostApi, zone: str) -> None:
-    """Raise unless the zone exists."""
-    try:
-        api.json("GET", f"/zones/{segment(zone)}")
-    except HostError as error:
-        if error.status_code != 404:
-            raise
-        raise unknown_zone(zone) from None

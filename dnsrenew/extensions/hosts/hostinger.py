@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar
 
-from dnsrenew.drivers.host_api import HostApi, owner, pick, segment, within
+from dnsrenew.drivers.host_api import owner, pick, segment, within
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 
@@ -16,21 +16,21 @@ class HostingerDriver(RecordSetDriver):
     headers: ClassVar = {"Authorization": "Bearer {api_token}"}
     quotes = False  # the API puts it in quotes
 
-    def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+    def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone: the API sends it as a whole."""
-        for item in pick(api.json("GET", _path(zone)), kind=list):
+        for item in pick(self.json("GET", _path(zone)), kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 name = pick(item, "name", kind=str)
                 records = pick(item, "records", kind=list)
                 contents = [pick(record, "content", kind=str) for record in records]
                 yield RecordSet(owner(name, zone), contents, pick(item, "ttl", kind=int), records)
 
-    def change(self, api: HostApi, zone: str, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
+    def change(self, zone: str, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
         """Replace all sets that keep a value with one request, and delete the others with one."""
         if kept := [_item(zone, record_set, contents) for record_set, contents in changes if contents]:
-            api.json("PUT", _path(zone), content={"overwrite": True, "zone": kept})
+            self.json("PUT", _path(zone), content={"overwrite": True, "zone": kept})
         if gone := [{"name": within(each.name, zone), "type": "TXT"} for each, contents in changes if not contents]:
-            api.json("DELETE", _path(zone), content={"filters": gone})
+            self.json("DELETE", _path(zone), content={"filters": gone})
 
 
 def _path(zone: str) -> str:

@@ -5,25 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import ServerApi
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver
 
 
 class HttpreqDriver(HostDriver):
     """Sends each value to ``present`` and ``cleanup``; the server has to keep the other values of the name."""
 
-    api_class = ServerApi
+    if_missing = WRONG_ADDRESS
     login = ("username", "password")
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Send each value to ``present``."""
-        self._send("/present", records)
+        for record in records:
+            self.request("POST", "/present", content={"fqdn": record.name, "value": record.value})
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Send each value to ``cleanup``."""
-        self._send("/cleanup", records)
-
-    def _send(self, path: str, records: Sequence[TxtRecord]) -> None:
-        with self.connect() as api:
-            for record in records:
-                api.request("POST", path, content={"fqdn": record.name, "value": record.value})
+        for record in records:
+            self.request("POST", "/cleanup", content={"fqdn": record.name, "value": record.value})

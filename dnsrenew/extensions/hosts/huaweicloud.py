@@ -8,12 +8,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
-from dnsrenew.extensions.hosts.record_driver import SignedApi, digest, keyed
+from dnsrenew.extensions.hosts.flexibleengine import FlexibleengineDriver
+from dnsrenew.extensions.hosts.record_driver import digest, keyed
 
 
-class HuaweiCloudApi(SignedApi):
-    """Requests that are signed with the secret (SDK-HMAC-SHA256)."""
+class HuaweicloudDriver(FlexibleengineDriver):
+    """Writes through the DNS API of Huawei Cloud, with an access key and its secret."""
+
+    address = "https://dns.{region}.myhuaweicloud.com/v2"
+    headers: ClassVar = {"Content-Type": "application/json"}
 
     def json(self, method: str, path: str = "", *, params: Any = None, **arguments: Any) -> Any:
         """Send a request and return the JSON of the answer; the names and values of parameters are signed too.
@@ -25,21 +28,13 @@ class HuaweiCloudApi(SignedApi):
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
         """Add the header ``Authorization``; the path ends with a slash in what is signed."""
-        secret, place, time = self._context.text, self.place(path), f"{self.now():%Y%m%dT%H%M%SZ}"
+        secret, place, time = self.text, self.place(path), f"{self.now():%Y%m%dT%H%M%SZ}"
         lines = f"host:{place.netloc}\nx-sdk-date:{time}\n\nhost;x-sdk-date\n{digest(body)}"
         asked = f"{method}\n{place.path}/\n{place.query}\n{lines}"
         text = f"SDK-HMAC-SHA256\n{time}\n{digest(asked)}"
         signature = keyed(secret("secret_access_key"), text).hex()
         credentials = f"Access={secret('access_key_id')}, SignedHeaders=host;x-sdk-date, Signature={signature}"
         headers |= {"Authorization": f"SDK-HMAC-SHA256 {credentials}", "X-Sdk-Date": time}
-
-
-class HuaweiCloudDriver(FlexibleEngineDriver):
-    """Writes through the DNS API of Huawei Cloud, with an access key and its secret."""
-
-    address = "https://dns.{region}.myhuaweicloud.com/v2"
-    headers: ClassVar = {"Content-Type": "application/json"}
-    api_class = HuaweiCloudApi
 
 
 def _quoted(value: object) -> str:

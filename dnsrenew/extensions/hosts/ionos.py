@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 LEAST_TTL: Final = 60
@@ -19,29 +19,27 @@ class IonosDriver(RecordDriver):
     address = "https://api.hosting.ionos.com/dns"
     headers: ClassVar = {"X-API-Key": "{api_key}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> Any:
+    def find_zone(self, zone: str) -> Any:
         """Return the identifier of a zone."""
-        return zone_among(pick(api.json("GET", "/v1/zones"), kind=list), zone)
+        return zone_among(pick(self.json("GET", "/v1/zones"), kind=list), zone)
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone."""
-        answer = api.json("GET", f"/v1/zones/{segment(zone)}", params={"recordType": "TXT"})
+        answer = self.json("GET", f"/v1/zones/{segment(zone)}", params={"recordType": "TXT"})
         return txt_entries(pick(answer, "records", kind=list))
 
-    def create_all(self, api: HostApi, zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records with one request; its names are absolute, without the final dot."""
-        if not records:
-            return
         content = [
             {"name": names.relative(each.name), "type": "TXT", "content": each.value, "ttl": max(each.ttl, LEAST_TTL)}
             for each in records
         ]
         content = [{**each, "prio": 0, "disabled": False} for each in content]
-        answer = api.json("POST", f"/v1/zones/{segment(zone)}/records", content=content)
+        answer = self.json("POST", f"/v1/zones/{segment(zone)}/records", content=content)
         created = {(entry.name, entry.value): entry.identifier for entry in txt_entries(pick(answer, kind=list))}
         for record in records:
             yield record, created.get((names.relative(record.name), record.value))
 
-    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+    def delete(self, zone: str, identifier: str) -> None:
         """Delete a record."""
-        api.json("DELETE", f"/v1/zones/{segment(zone)}/records/{segment(identifier)}")
+        self.json("DELETE", f"/v1/zones/{segment(zone)}/records/{segment(identifier)}")

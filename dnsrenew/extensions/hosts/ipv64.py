@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, malformed_field, parsed, pick, unknown_zone
+from dnsrenew.drivers.host_api import HostError, malformed_field, parsed, pick, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _DOMAINS: Final = "domains"
@@ -27,9 +27,9 @@ class Ipv64Driver(RecordDriver):
     address = "https://ipv64.net"
     headers: ClassVar = {"Authorization": "Bearer {api_key}"}
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of all domains of the account."""
-        found = _send(api, "GET", params={"get_domains": ""}).get("subdomains") or {}  # an empty one is a list
+        found = self._send("GET", params={"get_domains": ""}).get("subdomains") or {}  # an empty one is a list
         if not isinstance(found, dict):
             raise malformed_field("subdomains")
         self.context.remembered[_DOMAINS] = tuple(found)
@@ -39,35 +39,34 @@ class Ipv64Driver(RecordDriver):
                     prefix, value = pick(item, "praefix", kind=str), pick(item, "content", kind=str)
                     yield TxtEntry((domain, prefix, value), f"{prefix}.{domain}" if prefix else domain, value)
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Identifier:
+    def create(self, zone: str, record: TxtRecord) -> Identifier:
         """Create a record."""
         labels = names.labels(record.name)
         for start in range(len(labels)):
             domain = ".".join(labels[start:])
             if domain in self.context.remembered.get(_DOMAINS, ()):
                 identifier = (domain, ".".join(labels[:start]), record.value)
-                _send(api, "POST", form=_form("add_record", identifier))
+                self._send("POST", form=_form("add_record", identifier))
                 return identifier
         raise unknown_zone(zone)
 
-    def delete(self, api: HostApi, zone: str, identifier: Identifier) -> None:
+    def delete(self, zone: str, identifier: Identifier) -> None:
         """Delete a record."""
-        _send(api, "DELETE", form=_form("del_record", identifier))
+        self._send("DELETE", form=_form("del_record", identifier))
+
+    def _send(self, method: str, **arguments: Any) -> dict[str, Any]:
+        """Send a request. Its answer counts by its field `info`; why it is refused is in the field of the action."""
+        response = self.request(method, "/api", accept=(400, 403), **arguments)
+        answer = parsed(response)
+        if pick(answer, "info", kind=str) == "success":
+            return pick(answer, kind=dict)
+        message = str(answer.get("add_record") or answer.get("del_record") or answer["info"])
+        number = str(answer.get("status", "")).split(" ")[0]
+        status = max(response.status, int(number) if number.isdecimal() else 400)
+        code = "provider-refused" if status == 403 else None  # the answer to a wrong key is 401
+        raise HostError(message, code=code, status=status, headers=response.headers)
 
 
 def _form(action: str, identifier: Identifier) -> dict[str, str]:
     domain, prefix, value = identifier
     return {action: domain, "praefix": prefix, "type": "TXT", "content": value}
-
-
-def _send(api: HostApi, method: str, **arguments: Any) -> dict[str, Any]:
-    """Send a request. Its answer counts by its field `info`; why it is refused stands in the field of the action."""
-    response = api.request(method, "/api", accept=(400, 403), **arguments)
-    answer = parsed(response)
-    if pick(answer, "info", kind=str) == "success":
-        return pick(answer, kind=dict)
-    message = str(answer.get("add_record") or answer.get("del_record") or answer["info"])
-    number = str(answer.get("status", "")).split(" ")[0]
-    status = max(response.status, int(number) if number.isdecimal() else 400)
-    code = "provider-refused" if status == 403 else None  # the answer to a wrong key is 401
-    raise HostError(message, code=code, status=status, headers=response.headers)

@@ -10,27 +10,54 @@ from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostError, ServerApi, malformed_field, pick
+from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostError, malformed_field, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 _LOGIN: Final = ("login failed", "login is empty", "not allowed to access", "remote user")
 """In messages about the remote user."""
 
 
-class IspConfigApi(ServerApi):
-    """Calls of functions, in a session that the first one begins."""
+class IspconfigDriver(RecordDriver):
+    """Writes through the remote API of an ISPConfig server, with a remote user."""
 
-    _session = ""
+    if_missing = WRONG_ADDRESS
+
+    def begin(self) -> None:
+        """Begin a session."""
+        login = {"username": self.text("username"), "password": self.text("password"), "client_login": False}
+        self._session = pick(self._call("login", login), kind=str)
+
+    def find_zone(self, zone: str) -> tuple[str, str, str]:
+        """Return the number of a zone, that of its server, and its name."""
+        found = pick(self.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list)
+        item = zone_among(found, zone, name="origin", key="")
+        return _number(item, "id"), _number(item, "server_id"), zone
+
+    def entries(self, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone; their names are absolute, or relative to it."""
+        found = self.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"})
+        return txt_entries(pick(found or [], kind=list), zone[2], value="data")
+
+    def create(self, zone: tuple[str, str, str], record: TxtRecord) -> Any:
+        """Create a record."""
+        number, server, _ = zone
+        content = {"server_id": server, "zone": number, "name": names.absolute(record.name), "type": "TXT"}
+        content |= {"data": record.value, "aux": "0", "ttl": str(record.ttl), "active": "y"}
+        # It belongs to the administrator: asking for the client of the zone would need the right to change clients.
+        answer = self.ask("dns_txt_add", client_id=0, params=content, update_serial=True)
+        return _number({"response": answer}, "response")
+
+    def delete(self, zone: tuple[str, str, str], identifier: str) -> None:
+        """Delete a record; the API tells how many it has deleted."""
+        answer = self.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
+        if _number({"response": answer}, "response") == "0":
+            raise HostError("no such record", status=404)
 
     def ask(self, function: str, **arguments: Any) -> Any:
         """Call a function and return its result.
 
         :raises HostError: the server refused it.
         """
-        if not self._session:
-            text = self._context.text
-            login = {"username": text("username"), "password": text("password"), "client_login": False}
-            self._session = pick(self._call("login", login), kind=str)
         return self._call(function, {"session_id": self._session, **arguments})
 
     def _call(self, function: str, arguments: Any) -> Any:
@@ -40,38 +67,6 @@ class IspConfigApi(ServerApi):
         message = str(answer.get("message") or answer["code"])
         is_login = any(words in message.lower() for words in _LOGIN)
         raise HostError(message, code="provider-unauthorized" if is_login else None)
-
-
-class IspConfigDriver(RecordDriver):
-    """Writes through the remote API of an ISPConfig server, with a remote user."""
-
-    api_class = IspConfigApi
-
-    def find_zone(self, api: Any, zone: str) -> tuple[str, str, str]:
-        """Return the number of a zone, that of its server, and its name."""
-        found = pick(api.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list)
-        item = zone_among(found, zone, name="origin", key="")
-        return _number(item, "id"), _number(item, "server_id"), zone
-
-    def entries(self, api: Any, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone; their names are absolute, or relative to it."""
-        found = api.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"})
-        return txt_entries(pick(found or [], kind=list), zone[2], value="data")
-
-    def create(self, api: Any, zone: tuple[str, str, str], record: TxtRecord) -> Any:
-        """Create a record."""
-        number, server, _ = zone
-        content = {"server_id": server, "zone": number, "name": names.absolute(record.name), "type": "TXT"}
-        content |= {"data": record.value, "aux": "0", "ttl": str(record.ttl), "active": "y"}
-        # It belongs to the administrator: asking for the client of the zone would need the right to change clients.
-        answer = api.ask("dns_txt_add", client_id=0, params=content, update_serial=True)
-        return _number({"response": answer}, "response")
-
-    def delete(self, api: Any, zone: tuple[str, str, str], identifier: str) -> None:
-        """Delete a record; the API tells how many it has deleted."""
-        answer = api.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
-        if _number({"response": answer}, "response") == "0":
-            raise HostError("no such record", status=404)
 
 
 def _number(item: Any, key: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, pick, segment
+from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 TTLS: Final = (60, 300, 1800, 3600, 14400, 28800, 43200, 86400)
@@ -20,9 +20,9 @@ class LeasewebDriver(RecordSetDriver):
     headers: ClassVar = {"X-LSW-Auth": "{api_key}"}
     quotes = False  # the API takes it without quotes
 
-    def record_sets(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
+    def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the domain."""
-        found = api.json("GET", f"/domains/{segment(zone)}/resourceRecordSets")
+        found = self.json("GET", f"/domains/{segment(zone)}/resourceRecordSets")
         for item in pick(found, "resourceRecordSets", kind=list):
             if pick(item, "type", kind=str) == "TXT":
                 contents = [pick(each, kind=str) for each in pick(item, "content", kind=list)]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import xmlrpc.client  # `document` has refused a document type before it reads
 from collections.abc import Collection, Iterator, Sequence
-from itertools import groupby
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, pick, unknown_zone, within
+from dnsrenew.base.values import grouped
+from dnsrenew.drivers.host_api import HostError, document, label, malformed, pick, unknown_zone, within
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 
 # The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
@@ -18,9 +18,7 @@ _UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
 _STATUSES: Final = {
     "AUTH_ERROR": "provider-unauthorized",
     "RATE_LIMITED": "provider-rate-limited",
-    "BAD_INDATA": "provider-refused",
-    "DOMAIN_OCCUPIED": "provider-refused",
-    "INSUFFICIENT_FUNDS": "provider-refused",
+    **dict.fromkeys(("BAD_INDATA", "DOMAIN_OCCUPIED", "INSUFFICIENT_FUNDS"), "provider-refused"),
     _UNKNOWN_ERROR: "provider-server-error",
 }
 _FAULTS: Final = {
@@ -31,46 +29,6 @@ _FAULTS: Final = {
 }
 _MINUTE: Final = {"Retry-After": "60"}
 """The limit is for each minute, and the answer does not tell when it ends."""
-
-
-class LoopiaApi(HostApi):
-    """Calls of methods; user and password are their first two arguments."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.names: set[str] = set()
-        """Those in the zone that was read last."""
-        self.counts: dict[str, int] = {}
-        """How many records each of them has."""
-
-    def order(self, method: str, *arguments: Any) -> None:
-        """Call a method that answers with a status.
-
-        :raises HostError: the status is not OK.
-        """
-        if self.call(method, *arguments) != "OK":
-            raise malformed("its status is not OK")
-
-    def items(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method that answers with a list."""
-        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
-
-    def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method and return its value.
-
-        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
-        """
-        login = map(self._context.text, ("auth_username", "auth_password"))
-        body = xmlrpc.client.dumps((*login, *arguments), method).encode()
-        value = _decoded(self.request("POST", body=body).body)
-        status = value[0] if isinstance(value, list) and len(value) == 1 else value
-        if status == _UNKNOWN_ERROR and arguments:  # it may be a zone of another account
-            domains = (str(pick(domain, "domain", kind=str)).lower() for domain in self.items("getDomains"))
-            if arguments[0] not in domains:
-                raise unknown_zone(arguments[0])
-        if isinstance(status, str) and status in _STATUSES:
-            raise _refused(status, _STATUSES[status])
-        return value
 
 
 def _refused(message: str, code: str) -> HostError:
@@ -105,40 +63,64 @@ class LoopiaDriver(BatchDriver):
 
     address = "https://api.loopia.se/RPCSERV"
     headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
-    api_class = LoopiaApi
 
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield the TXT records of each name that exists, and remember how many records it has."""
-        api.names = {str(name).lower() for name in api.items("getSubdomains", zone)} | {"@"}  # the zone itself
+        self.names = {str(name).lower() for name in self.items("getSubdomains", zone)} | {"@"}  # the zone itself
+        self.counts: dict[str, int] = {}
         for owner in owners:
-            if (name := within(owner, zone)) in api.names:
-                found = [pick(entry, kind=dict) for entry in api.items("getZoneRecords", zone, name)]
-                api.counts[name] = len(found)
-                yield from (
-                    TxtEntry(each, owner, str(each.get("rdata"))) for each in found if each.get("type") == "TXT"
-                )
+            if (name := within(owner, zone)) in self.names:
+                found = [pick(entry, kind=dict) for entry in self.items("getZoneRecords", zone, name)]
+                self.counts[name] = len(found)
+                txt = [each for each in found if each.get("type") == "TXT"]
+                yield from (TxtEntry(each, owner, str(each.get("rdata"))) for each in txt)
 
-    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
+    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Create records, and their names."""
         for record in records:
-            if (name := label(record)) not in api.names:
+            if (name := label(record)) not in self.names:
                 self.context.remembered["made", zone, name] = True  # before: the answer may get lost
-                api.order("addSubdomain", zone, name)
-                api.names.add(name)
+                self.order("addSubdomain", zone, name)
+                self.names.add(name)
             content = {"type": "TXT", "ttl": max(record.ttl, LEAST_TTL), "priority": 0, "rdata": record.value}
-            api.order("addZoneRecord", zone, name, {**content, "record_id": 0})
+            self.order("addZoneRecord", zone, name, {**content, "record_id": 0})
 
-    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
         """Delete records, or a name of ours with all its records."""
-        for owner, same in groupby(sorted(entries, key=_owner), key=_owner):
-            name, ours = within(owner, zone), list(same)
-            if len(ours) == api.counts[name] and ("made", zone, name) in self.context.remembered:
-                api.order("removeSubdomain", zone, name)
+        for owner, ours in grouped(entries, lambda entry: entry.name).items():
+            name = within(owner, zone)
+            if len(ours) == self.counts[name] and ("made", zone, name) in self.context.remembered:
+                self.order("removeSubdomain", zone, name)
                 self.context.remembered.pop(("made", zone, name), None)
                 continue
             for entry in ours:
-                api.order("removeZoneRecord", zone, name, pick(entry.identifier, "record_id", kind=int))
+                self.order("removeZoneRecord", zone, name, pick(entry.identifier, "record_id", kind=int))
 
+    def order(self, method: str, *arguments: Any) -> None:
+        """Call a method that answers with a status.
 
-def _owner(entry: TxtEntry) -> str:
-    return entry.name
+        :raises HostError: the status is not OK.
+        """
+        if self.call(method, *arguments) != "OK":
+            raise malformed("its status is not OK")
+
+    def items(self, method: str, *arguments: Any) -> list[Any]:
+        """Call a method that answers with a list."""
+        return pick({"list": self.call(method, *arguments)}, "list", kind=list)
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method and return its value.
+
+        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
+        """
+        login = map(self.text, ("auth_username", "auth_password"))
+        body = xmlrpc.client.dumps((*login, *arguments), method).encode()
+        value = _decoded(self.request("POST", body=body).body)
+        status = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if status == _UNKNOWN_ERROR and arguments:  # it may be a zone of another account
+            domains = (str(pick(domain, "domain", kind=str)).lower() for domain in self.items("getDomains"))
+            if arguments[0] not in domains:
+                raise unknown_zone(arguments[0])
+        if isinstance(status, str) and status in _STATUSES:
+            raise _refused(status, _STATUSES[status])
+        return value

@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from dnsrenew.drivers.host_api import HostApi, HostError, document, label, malformed, malformed_field
-from dnsrenew.errors import ProviderError
+from dnsrenew.drivers.host_api import HostError, document, label, malformed, malformed_field
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RewriteDriver
 
@@ -30,70 +29,6 @@ _MINUTE: Final = {"Retry-After": "60"}
 
 Record = dict[str, str]
 """A record, with the fields of the API in lower case."""
-
-
-class NamecheapApi(HostApi):
-    """Commands. They are sent in the body: in a URL, the API key would stand in logs of proxies."""
-
-    def read(self, zone: str) -> tuple[Record, list[Record]]:
-        """Return the settings and the records of a zone."""
-        found = self._command("getHosts", zone, {})
-        settings = _lower(found.attrib)
-        if settings.get("isusingourdns", "true").lower() != "true":
-            raise ProviderError.of(texts.NAMECHEAP_OTHER_DNS, account=self._context.account, zone=zone)
-        records = [_lower(element.attrib) for element in found if element.tag.lower() == "host"]
-        for record in records:
-            if not {"name", "type", "address", "ttl"} <= record.keys():
-                raise malformed("a record has no name, type, address or TTL")
-        return settings, records
-
-    def write(self, zone: str, settings: Record, records: Sequence[Record]) -> None:
-        """Replace the records of a zone."""
-        fields = {"EmailType": settings["emailtype"]} if "emailtype" in settings else {}
-        for number, record in enumerate(records, 1):
-            fields |= {f"{name}{number}": record[key] for key, name in FIELDS.items() if key in record}
-        result = self._command("setHosts", zone, fields)
-        if _lower(result.attrib).get("issuccess", "").lower() != "true":
-            raise HostError("IsSuccess is not true", code="provider-refused")
-
-    def _command(self, command: str, zone: str, fields: Mapping[str, str]) -> ElementTree.Element:
-        context = self._context
-        first, _, rest = zone.partition(".")
-        form = {
-            "ApiUser": context.text("auth_username"),
-            "ApiKey": context.text("auth_token"),
-            "UserName": context.text("auth_username"),
-            "ClientIp": context.text("auth_client_ip"),
-            "Command": f"namecheap.domains.dns.{command}",
-            "SLD": first,
-            "TLD": rest,
-            **fields,
-        }
-        response = self.request("POST", form=form, accept={405})
-        if response.status == 405:  # the answer of the API to too many requests
-            raise HostError("", code="provider-rate-limited", status=405, headers=_MINUTE)
-        root = document(response.body)
-        error = root.find("Errors/Error")
-        if error is not None or root.get("Status") == "ERROR":
-            raise self._refused(zone, error)
-        result = root.find(f"CommandResponse/DomainDNS{command[0].upper()}{command[1:]}Result")
-        if root.tag != "ApiResponse" or result is None:
-            raise malformed_field("CommandResponse")
-        return result
-
-    def _refused(self, zone: str, error: ElementTree.Element | None) -> Exception:
-        """Return the error for one of the API, which it sends with status 200."""
-        number = "" if error is None else error.get("Number", "")
-        message = "" if error is None else (error.text or "").strip()
-        account = self._context.account
-        if number in _ADDRESS_REFUSED:
-            address = self._context.text("auth_client_ip")
-            return ProviderError.of(texts.NAMECHEAP_ADDRESS, account=account, address=address, number=number)
-        if number == _NOT_OUR_DNS:
-            return ProviderError.of(texts.NAMECHEAP_OTHER_DNS, account=account, zone=zone)
-        code = _CODES.get(number) or _BY_DIGIT.get(number[:1])
-        headers = _MINUTE if code == "provider-rate-limited" else None
-        return HostError(f"{message} ({number})" if number else message, code=code, headers=headers)
 
 
 def _lower(attributes: Mapping[str, str]) -> Record:
@@ -121,9 +56,29 @@ class NamecheapDriver(RewriteDriver):
 
     address = "https://api.namecheap.com/xml.response"
     headers: ClassVar = {"Accept": "text/xml"}
-    api_class = NamecheapApi
     empty = texts.NAMECHEAP_EMPTY
     unsafe = texts.NAMECHEAP_UNSAFE
+
+    def read(self, zone: str) -> tuple[Record, list[Record]]:
+        """Return the settings and the records of a zone."""
+        found = self._command("getHosts", zone, {})
+        settings = _lower(found.attrib)
+        if settings.get("isusingourdns", "true").lower() != "true":
+            raise self.error(texts.NAMECHEAP_OTHER_DNS, zone=zone)
+        records = [_lower(element.attrib) for element in found if element.tag.lower() == "host"]
+        for record in records:
+            if not {"name", "type", "address", "ttl"} <= record.keys():
+                raise malformed("a record has no name, type, address or TTL")
+        return settings, records
+
+    def write(self, zone: str, settings: Record, records: Sequence[Record]) -> None:
+        """Replace the records of a zone."""
+        fields = {"EmailType": settings["emailtype"]} if "emailtype" in settings else {}
+        for number, record in enumerate(records, 1):
+            fields |= {f"{name}{number}": record[key] for key, name in FIELDS.items() if key in record}
+        result = self._command("setHosts", zone, fields)
+        if _lower(result.attrib).get("issuccess", "").lower() != "true":
+            raise HostError("IsSuccess is not true", code="provider-refused")
 
     def txt(self, item: Record) -> tuple[str, str] | None:
         """Return the name and the value of a TXT record; None for another type."""
@@ -148,6 +103,35 @@ class NamecheapDriver(RewriteDriver):
             found += [f"{what} {key}" for key, value in record.items() if not _survives(record["type"], key, value)]
         shown = ["".join(filter(str.isprintable, each)) for each in dict.fromkeys(found)]
         return [*shown[:_MOST_NAMED], *(["…"] if len(shown) > _MOST_NAMED else [])]
+
+    def _command(self, command: str, zone: str, fields: Mapping[str, str]) -> ElementTree.Element:
+        user, key, address = map(self.text, ("auth_username", "auth_token", "auth_client_ip"))
+        first, _, rest = zone.partition(".")
+        form = {"ApiUser": user, "ApiKey": key, "UserName": user, "ClientIp": address, "SLD": first, "TLD": rest}
+        form |= {"Command": f"namecheap.domains.dns.{command}", **fields}
+        response = self.request("POST", form=form, accept={405})
+        if response.status == 405:  # the answer of the API to too many requests
+            raise HostError("", code="provider-rate-limited", status=405, headers=_MINUTE)
+        root = document(response.body)
+        error = root.find("Errors/Error")
+        if error is not None or root.get("Status") == "ERROR":
+            raise self._refused(zone, error)
+        result = root.find(f"CommandResponse/DomainDNS{command[0].upper()}{command[1:]}Result")
+        if root.tag != "ApiResponse" or result is None:
+            raise malformed_field("CommandResponse")
+        return result
+
+    def _refused(self, zone: str, error: ElementTree.Element | None) -> Exception:
+        """Return the error for one of the API, which it sends with status 200."""
+        number = "" if error is None else error.get("Number", "")
+        message = "" if error is None else (error.text or "").strip()
+        if number in _ADDRESS_REFUSED:
+            return self.error(texts.NAMECHEAP_ADDRESS, address=self.text("auth_client_ip"), number=number)
+        if number == _NOT_OUR_DNS:
+            return self.error(texts.NAMECHEAP_OTHER_DNS, zone=zone)
+        code = _CODES.get(number) or _BY_DIGIT.get(number[:1])
+        headers = _MINUTE if code == "provider-rate-limited" else None
+        return HostError(f"{message} ({number})" if number else message, code=code, headers=headers)
 
 
 def _survives(kind: str, key: str, value: str) -> bool:

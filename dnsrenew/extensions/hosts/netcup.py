@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pick
+from dnsrenew.drivers.host_api import HostError, label, pick
 from dnsrenew.errors import ProviderError
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries
@@ -21,8 +21,10 @@ _LIMITS: Final = ("requests per minute", "too many")
 _FIELDS: Final = ("id", "hostname", "type", "destination")
 
 
-class NetcupApi(HostApi):
-    """Actions in a session of one call."""
+class NetcupDriver(BatchDriver):
+    """Writes with the customer number, an API key and the API password."""
+
+    address = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
 
     _session: str | None = None
 
@@ -32,22 +34,32 @@ class NetcupApi(HostApi):
                 self._act("logout", apisessionid=self._session)
         super().__exit__()
 
+    def begin(self) -> None:
+        """Begin a session."""
+        login = self._act("login", apipassword=self.text("auth_api_password"))
+        self._session = pick(login, "apisessionid", kind=str)
+
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield the TXT records of the zone."""
+        items = pick(self._act("infoDnsRecords", apisessionid=self._session, domainname=zone), "dnsrecords", kind=list)
+        return txt_entries(items, zone, key="", name="hostname", value="destination")
+
+    def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
+        """Create records: one without an identifier is created, and those that the request does not name stay."""
+        self.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
+
+    def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
+        """Delete records; the API needs all their fields."""
+        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
+        self.update(zone, [{**item, "deleterecord": True} for item in items])
+
     def update(self, zone: str, records: list[Any]) -> None:
         """Write or delete records."""
-        self.ask("updateDnsRecords", domainname=zone, dnsrecordset={"dnsrecords": records})
-
-    def ask(self, action: str, **parameters: Any) -> Any:
-        """Log in if that has not been done, send a request and return the data of its answer.
-
-        :raises HostError: the API refused it.
-        """
-        if self._session is None:
-            login = self._act("login", apipassword=self._context.text("auth_api_password"))
-            self._session = pick(login, "apisessionid", kind=str)
-        return self._act(action, apisessionid=self._session, **parameters)
+        records_of = {"domainname": zone, "dnsrecordset": {"dnsrecords": records}}
+        self._act("updateDnsRecords", apisessionid=self._session, **records_of)
 
     def _act(self, action: str, **parameters: Any) -> Any:
-        text = self._context.text
+        text = self.text
         account = {"customernumber": text("auth_customer_id"), "apikey": text("auth_api_key")}
         answer = self.json("POST", "?JSON", content={"action": action, "param": {**account, **parameters}})
         if pick(answer, "status", kind=str) == "success":
@@ -63,26 +75,5 @@ class NetcupApi(HostApi):
         if answer.get("statuscode") == 4001:  # no such session: of new ones too; the next call has another one
             return HostError(message, code="provider-server-error")
         if "could not be found" in message:
-            return ProviderError.of(texts.NETCUP_ZONE, account=self._context.account, zone=zone)
+            return self.error(texts.NETCUP_ZONE, zone=zone)
         return HostError(message)
-
-
-class NetcupDriver(BatchDriver):
-    """Writes with the customer number, an API key and the API password."""
-
-    address = "https://ccp.netcup.net/run/webservice/servers/endpoint.php"
-    api_class = NetcupApi
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of the zone."""
-        items = pick(api.ask("infoDnsRecords", domainname=zone), "dnsrecords", kind=list)
-        return txt_entries(items, zone, key="", name="hostname", value="destination")
-
-    def write(self, api: Any, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records: one without an identifier is created, and those that the request does not name stay."""
-        api.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
-
-    def erase(self, api: Any, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records; the API needs all their fields."""
-        items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
-        api.update(zone, [{**item, "deleterecord": True} for item in items])

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, pages, parsed, pick, segment
+from dnsrenew.drivers.host_api import pages, parsed, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 
@@ -17,33 +17,33 @@ class NetlifyDriver(RecordDriver):
     address = "https://api.netlify.com/api/v1"
     headers: ClassVar = {"Authorization": "Bearer {token}"}
 
-    def find_zone(self, api: HostApi, zone: str) -> Any:
+    def find_zone(self, zone: str) -> Any:
         """Return the identifier of a zone."""
-        return zone_among(_pages(api, "/dns_zones"), zone)
+        return zone_among(self._pages("/dns_zones"), zone)
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone, which have absolute names; the API has no filter."""
-        return txt_entries(_pages(api, _path(zone)), name="hostname", value="value")
+        return txt_entries(self._pages(_path(zone)), name="hostname", value="value")
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+    def create(self, zone: str, record: TxtRecord) -> Any:
         """Create a record."""
         content = {"type": "TXT", "hostname": names.relative(record.name), "value": record.value, "ttl": record.ttl}
-        return pick(api.json("POST", _path(zone), content=content), "id", kind=str)
+        return pick(self.json("POST", _path(zone), content=content), "id", kind=str)
 
-    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+    def delete(self, zone: str, identifier: str) -> None:
         """Delete a record."""
-        api.json("DELETE", f"{_path(zone)}/{segment(identifier)}")
+        self.json("DELETE", f"{_path(zone)}/{segment(identifier)}")
+
+    def _pages(self, path: str) -> Iterator[Any]:
+        """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
+
+        def read(number: int) -> tuple[list[Any], int]:
+            response = self.request("GET", path, params={"page": number, "per_page": 100})
+            more = 'rel="next"' in response.headers.get("Link", "")
+            return pick(parsed(response), kind=list), number + 1 if more else 0
+
+        return pages(read)
 
 
 def _path(zone: str) -> str:
     return f"/dns_zones/{segment(zone)}/dns_records"
-
-
-def _pages(api: HostApi, path: str) -> Iterator[Any]:
-    """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
-
-    def read(number: int) -> tuple[list[Any], bool]:
-        response = api.request("GET", path, params={"page": number, "per_page": 100})
-        return pick(parsed(response), kind=list), 'rel="next"' in response.headers.get("Link", "")
-
-    return pages(read)

@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import (
-    HostApi,
     HostError,
     document,
     label,
@@ -31,14 +30,13 @@ Zone = tuple[str, str]
 """The path of a zone, and its name."""
 
 
-class NicRuApi(HostApi):
-    """Requests with a token that the first one gets. At its end, the changed zones are committed.
+class NicruDriver(RecordDriver):
+    """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
 
-    :ivar uncommitted: their paths.
-    """
+    address = "https://api.nic.ru"
+    headers: ClassVar = {"Accept": "text/xml"}
 
     uncommitted: frozenset[str] = frozenset()
-    _token = ""
 
     def __exit__(self, *error: object) -> None:
         try:
@@ -47,21 +45,18 @@ class NicRuApi(HostApi):
         finally:
             super().__exit__(*error)
 
-    def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
-        """Send a request and return the root of the answer.
-
-        :raises HostError: the API refused it.
-        """
-        if not self._token:
-            self._token = self._log_in()
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "text/xml; charset=utf-8"}
-        root = document(self.request(method, f"/dns-master{path}", body=body, headers=headers).body)
-        if root.findtext("status") == "success":
-            return root
-        error = root.find("errors/error")
-        if error is None:
-            raise malformed("its status is not success")
-        raise _refused(error)
+    def begin(self) -> None:
+        """Get a token."""
+        text = self.text
+        form = {"grant_type": "password", "username": text("user"), "password": text("password"), "scope": _SCOPE}
+        form |= {"client_id": text("service_id"), "client_secret": text("secret")}
+        try:
+            token = pick(self.json("POST", "/oauth/token", form=form), "access_token", kind=str)
+        except HostError as error:
+            if error.status_code == 400:  # invalid_grant, invalid_client …: RFC 6749 section 5.2
+                error.code = "provider-unauthorized"
+            raise
+        self._headers |= {"Authorization": f"Bearer {token}", "Content-Type": "text/xml; charset=utf-8"}
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above, whose body has a code."""
@@ -74,55 +69,47 @@ class NicRuApi(HostApi):
                 return _refused(error, response)
         return super().refused(response)
 
-    def _log_in(self) -> str:
-        text = self._context.text
-        form = {"grant_type": "password", "username": text("user"), "password": text("password"), "scope": _SCOPE}
-        form |= {"client_id": text("service_id"), "client_secret": text("secret")}
-        try:
-            return pick(self.json("POST", "/oauth/token", form=form), "access_token", kind=str)
-        except HostError as error:
-            if error.status_code == 400:  # invalid_grant, invalid_client …: RFC 6749 section 5.2
-                error.code = "provider-unauthorized"
-            raise
-
-
-class NicRuDriver(RecordDriver):
-    """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
-
-    address = "https://api.nic.ru"
-    headers: ClassVar = {"Accept": "text/xml"}
-    api_class = NicRuApi
-
-    def find_zone(self, api: Any, zone: str) -> Zone:
+    def find_zone(self, zone: str) -> Zone:
         """Return a zone, which is in one of the services of the account."""
-        for item in api.ask("GET", "/zones").findall("data/zone"):
+        for item in self.ask("GET", "/zones").findall("data/zone"):
             if item.get("name", "").lower() == zone:
                 return f"/services/{segment(item.get('service', ''))}/zones/{segment(zone)}", zone
         raise unknown_zone(zone)
 
-    def entries(self, api: Any, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone, committed or not; the API has no filter."""
-        root = api.ask("GET", f"{zone[0]}/records")
+        root = self.ask("GET", f"{zone[0]}/records")
         if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
-            api.uncommitted |= {zone[0]}  # ours, of a run that was killed
+            self.uncommitted |= {zone[0]}  # ours, of a run that was killed
         for item in root.findall("data/zone/rr"):
             if item.findtext("type") == "TXT":
                 yield _entry(item, zone[1])
 
-    def create_all(self, api: Any, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: Zone, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records with one request."""
-        if not records:
-            return
-        api.uncommitted |= {zone[0]}
-        created = [_entry(item, zone[1]) for item in api.ask("PUT", f"{zone[0]}/records", _list(records)).iter("rr")]
+        self.uncommitted |= {zone[0]}
+        created = [_entry(item, zone[1]) for item in self.ask("PUT", f"{zone[0]}/records", _list(records)).iter("rr")]
         numbers = {(entry.name, entry.value): entry.identifier for entry in created}
         for record in records:
             yield record, numbers.get((owner(label(record), zone[1]), record.value))
 
-    def delete(self, api: Any, zone: Zone, identifier: str) -> None:
+    def delete(self, zone: Zone, identifier: str) -> None:
         """Delete a record."""
-        api.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
-        api.uncommitted |= {zone[0]}
+        self.ask("DELETE", f"{zone[0]}/records/{segment(identifier)}")
+        self.uncommitted |= {zone[0]}
+
+    def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
+        """Send a request and return the root of the answer.
+
+        :raises HostError: the API refused it.
+        """
+        root = document(self.request(method, f"/dns-master{path}", body=body).body)
+        if root.findtext("status") == "success":
+            return root
+        error = root.find("errors/error")
+        if error is None:
+            raise malformed("its status is not success")
+        raise _refused(error)
 
 
 def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:

@@ -8,10 +8,9 @@ from typing import Any, Final
 from dnsrenew.base import names
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, pages, pick, quoted, refusal, segment
+from dnsrenew.drivers.host_api import HostError, label, pages, pick, quoted, refusal, segment, up_to
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
-_ADDRESS: Final = "https://api.openprovider.eu/v1beta"
 _MOST: Final = 500
 """Records in a page."""
 
@@ -19,52 +18,18 @@ _MOST: Final = 500
 class OpenproviderDriver(BatchDriver):
     """Writes through the API of Openprovider, with a user and a password."""
 
-    def connect(self) -> OpenproviderApi:
-        """Return the API of the account, with the token of this run."""
-        headers = {"Authorization": f"Bearer {self.remembered('token', self._log_in)}"}
-        return OpenproviderApi(self.context, _ADDRESS, headers=headers)
+    address = "https://api.openprovider.eu/v1beta"
 
-    def _log_in(self) -> str:
-        content = {key: self.context.text(key) for key in ("username", "password")}
-        with OpenproviderApi(self.context, _ADDRESS) as api:
-            return pick(api.json("POST", "/auth/login", content=content), "token", kind=str)
-
-    def find_zone(self, api: HostApi, zone: str) -> tuple[int, str]:
-        """Return the number and the name of a zone."""
-        found = _results(api.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST}))
-        return zone_among(found, zone), zone
-
-    def entries(self, api: HostApi, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects by a pattern only."""
-
-        def read(number: int) -> tuple[list[Any], bool]:
-            skipped = (number - 1) * _MOST
-            found = api.json("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
-            items = _results(found)
-            return items, bool(items) and skipped + len(items) < pick(found, "total", kind=int)
-
-        return txt_entries(pages(read), key="", value="value")
-
-    def write(self, api: HostApi, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
-        """Create records; the host would put a value into quotes by itself too."""
-        items = [(label(record, apex=""), quoted(record.value), max(record.ttl, 600)) for record in records]
-        _change(api, zone, add=items)
-
-    def erase(self, api: HostApi, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:
-        """Delete records, which are named as the zone has them, but relative to it."""
-        above = len(names.labels(zone[1]))
-        items = []
-        for entry in entries:
-            value, ttl = entry.identifier["value"], pick(entry.identifier, "ttl", kind=int)
-            items.append((".".join(names.labels(entry.name)[:-above]), value, ttl))
-        _change(api, zone, remove=items)
-
-
-class OpenproviderApi(HostApi):
-    """Requests whose answers have a code, a description and data."""
+    def begin(self) -> None:
+        """Add the header of the token of this run."""
+        content = {key: self.text(key) for key in ("username", "password")}
+        token = self.remembered(
+            "token", lambda: pick(self.json("POST", "/auth/login", content=content), "token", kind=str)
+        )
+        self._headers["Authorization"] = f"Bearer {token}"
 
     def json(self, method: str, path: str = "", **arguments: Any) -> Any:
-        """Send a request and return the data of the answer; see :meth:`HostApi.request`."""
+        """Send a request and return the data of the answer; see :meth:`HostDriver.request`."""
         answer = super().json(method, path, **arguments)
         if code := pick(answer, "code", kind=int):
             raise HostError(str(answer.get("desc", "")), code=_reason(code))
@@ -74,6 +39,43 @@ class OpenproviderApi(HostApi):
         """Return the error for a status of 400 or above; a wrong password has the status 500."""
         fields = response.fields()
         return refusal(response, str(fields["desc"]) if "desc" in fields else None, code=_reason(fields.get("code")))
+
+    def find_zone(self, zone: str) -> tuple[int, str]:
+        """Return the number and the name of a zone."""
+        found = _results(self.json("GET", "/dns/zones", params={"name_pattern": zone, "limit": _MOST}))
+        return zone_among(found, zone), zone
+
+    def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the zone: the API selects by a pattern only."""
+
+        def read(skipped: int) -> tuple[list[Any], int]:
+            found = self.json("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
+            return up_to(skipped, _results(found), pick(found, "total", kind=int))
+
+        return txt_entries(pages(read, 0), key="", value="value")
+
+    def write(self, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
+        """Create records; the host would put a value into quotes by itself too."""
+        items = [(label(record, apex=""), quoted(record.value), max(record.ttl, 600)) for record in records]
+        self._change(zone, add=items)
+
+    def erase(self, zone: tuple[int, str], entries: Sequence[TxtEntry]) -> None:
+        """Delete records, which are named as the zone has them, but relative to it."""
+        above = len(names.labels(zone[1]))
+        items = []
+        for entry in entries:
+            value, ttl = entry.identifier["value"], pick(entry.identifier, "ttl", kind=int)
+            items.append((".".join(names.labels(entry.name)[:-above]), value, ttl))
+        self._change(zone, remove=items)
+
+    def _change(self, zone: tuple[int, str], **lists: list[tuple[str, str, int]]) -> None:
+        records = {
+            action: [{"name": name, "type": "TXT", "value": value, "ttl": ttl} for name, value, ttl in items]
+            for action, items in lists.items()
+        }
+        answer = self.json("PUT", _path(zone), content={"id": zone[0], "name": zone[1], "records": records})
+        if pick(answer, "success", kind=bool) is False:
+            raise HostError("the zone was not changed")
 
 
 def _reason(code: Any) -> str | None:
@@ -88,13 +90,3 @@ def _results(data: dict[str, Any]) -> list[Any]:
 
 def _path(zone: tuple[int, str]) -> str:
     return f"/dns/zones/{segment(zone[1])}"
-
-
-def _change(api: HostApi, zone: tuple[int, str], **lists: list[tuple[str, str, int]]) -> None:
-    records = {
-        action: [{"name": name, "type": "TXT", "value": value, "ttl": ttl} for name, value, ttl in items]
-        for action, items in lists.items()
-    }
-    answer = api.json("PUT", _path(zone), content={"id": zone[0], "name": zone[1], "records": records})
-    if pick(answer, "success", kind=bool) is False:
-        raise HostError("the zone was not changed")

@@ -6,8 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, parsed, pick, refusal, segment
-from dnsrenew.errors import ProviderError
+from dnsrenew.drivers.host_api import HostError, label, parsed, pick, refusal, segment
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, identifier_of, txt_entries
 
@@ -25,24 +24,24 @@ class PorkbunDriver(RecordDriver):
 
     address = "https://api.porkbun.com/api/json/v3"
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone: the API selects by one name only."""
-        return txt_entries(pick(self._post(api, "retrieve", zone), "records", kind=list))
+        return txt_entries(pick(self._post("retrieve", zone), "records", kind=list))
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+    def create(self, zone: str, record: TxtRecord) -> Any:
         """Create a record; the name is relative on the way there, and absolute on the way back."""
         name, ttl = label(record, apex=""), max(record.ttl, LEAST_TTL)
-        return identifier_of(self._post(api, "create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
+        return identifier_of(self._post("create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
 
-    def delete(self, api: HostApi, zone: str, identifier: str) -> None:
+    def delete(self, zone: str, identifier: str) -> None:
         """Delete a record."""
-        self._post(api, "delete", zone, identifier)
+        self._post("delete", zone, identifier)
 
-    def _post(self, api: HostApi, action: str, zone: str, *more: str, **content: Any) -> Any:
+    def _post(self, action: str, zone: str, *more: str, **content: Any) -> Any:
         """Send a request; an error may have the status 200 too."""
-        keys = {"apikey": self.context.text("auth_key"), "secretapikey": self.context.text("auth_secret")}
+        keys = {"apikey": self.text("auth_key"), "secretapikey": self.text("auth_secret")}
         path = "/".join(map(segment, (action, zone, *more)))
-        response = api.request("POST", f"/dns/{path}", content={**keys, **content}, accept=(400, 403))
+        response = self.request("POST", f"/dns/{path}", content={**keys, **content}, accept=(400, 403))
         answer = parsed(response)
         if pick(answer, "status", kind=str) == "SUCCESS":
             return answer
@@ -50,5 +49,5 @@ class PorkbunDriver(RecordDriver):
         if code == "INVALID_RECORD_ID":
             raise HostError(message, status=404)
         if code == "INVALID_DOMAIN":
-            raise ProviderError.of(texts.PORKBUN_DOMAIN, account=self.context.account, zone=zone)
+            raise self.error(texts.PORKBUN_DOMAIN, zone=zone)
         raise refusal(response, message, code=_CODES.get(code))

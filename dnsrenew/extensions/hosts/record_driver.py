@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Any, ClassVar, Final, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, ClassVar, TypeVar
 
 from dnsrenew.base import names
-from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, grouped
 from dnsrenew.drivers.host_api import (
-    HostApi,
+    HostDriver,
     HostError,
-    basic,
-    by_zone,
     is_named,
     label,
     malformed_field,
@@ -30,12 +24,9 @@ from dnsrenew.drivers.host_api import (
     unknown_zone,
     unquoted,
 )
-from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ProviderError, Text
+from dnsrenew.errors import Text
 
 T = TypeVar("T")
-
-_OPTION: Final = re.compile(r"\{(\w+)\|?([^}]*)\}")
 
 
 class TxtEntry(Frozen):
@@ -46,54 +37,18 @@ class TxtEntry(Frozen):
     value: str
 
 
-class HostDriver:
-    """A driver for an HTTP API.
-
-    :cvar api_class: makes the requests.
-    :cvar address: of the API; "": the option ``api`` of the account has it.
-    :cvar headers: sent with every request. In both ``{KEY}`` stands for an option of the account, ``{KEY|DEFAULT}`` for
-        one that it may lack.
-    :cvar login: the options with user and password, for an API that wants these (RFC 7617).
-    """
-
-    api_class: ClassVar[type[HostApi]] = HostApi
-    address = ""
-    headers: ClassVar[Mapping[str, str]] = {}
-    login: ClassVar[Sequence[str]] = ()
-
-    def __init__(self, context: DriverContext) -> None:
-        self.context = context
-
-    def connect(self) -> Any:
-        """Return the API of the account."""
-        headers = {name: self._filled(value) for name, value in self.headers.items()}
-        if any(login := [self.context.text(option) for option in self.login]):
-            headers["Authorization"] = basic(*login)
-        return self.api_class(self.context, self._filled(self.address), headers=headers)
-
-    def _filled(self, template: str) -> str:
-        return _OPTION.sub(lambda found: self.context.text(found[1]) or found[2], template)
-
-    def remembered(self, key: object, make: Callable[[], T]) -> T:
-        """Return what this run remembers; it is made if it is not there."""
-        if key not in self.context.remembered:
-            self.context.remembered[key] = make()
-        found: T = self.context.remembered[key]
-        return found
-
-
 class _ZoneDriver(HostDriver):
     """A driver that remembers the identifiers of zones for the run."""
 
-    def find_zone(self, api: HostApi, zone: str) -> Any:
+    def find_zone(self, zone: str) -> Any:
         """Return the identifier of a zone, which is a name without the final dot; default: that name.
 
         :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_api.unknown_zone`.
         """
         return zone
 
-    def _zone(self, api: HostApi, zone: str) -> Any:
-        return self.remembered(("zone", zone), lambda: self.find_zone(api, zone))
+    def _zone(self, zone: str) -> Any:
+        return self.remembered(("zone", zone), lambda: self.find_zone(zone))
 
 
 class RecordDriver(_ZoneDriver, ABC):
@@ -107,83 +62,74 @@ class RecordDriver(_ZoneDriver, ABC):
     """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
 
     @abstractmethod
-    def entries(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
+    def entries(self, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
         """Yield the TXT records at some absolute names; also those at other names if the API has no filter."""
 
-    def create(self, api: HostApi, zone: Any, record: TxtRecord) -> Any:
+    def create(self, zone: Any, record: TxtRecord) -> Any:
         """Create a record; return its identifier, or None if the host does not tell it.
 
         A driver of a host that creates several at once defines :meth:`create_all` instead.
         """
         raise NotImplementedError
 
-    def create_all(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Iterable[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: Any, records: Sequence[TxtRecord]) -> Iterable[tuple[TxtRecord, Any]]:
         """Create records, one by one; give each with its identifier as soon as it exists."""
         for record in records:
-            yield record, self.create(api, zone, record)
+            yield record, self.create(zone, record)
 
-    def delete(self, api: HostApi, zone: Any, identifier: Any) -> None:
+    def delete(self, zone: Any, identifier: Any) -> None:
         """Delete a record. A driver of a host that deletes several at once defines :meth:`erase` instead.
 
         :raises HostError: status 404: there is no such record.
         """
         raise NotImplementedError
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                existing = self.existing(api, identifier, group)
-                missing: list[TxtRecord] = []
-                for record in group:
-                    if found := existing.get(key_of(record)):
-                        self.context.remembered[memory_of(record)] = found[0].identifier
-                    elif record not in missing:
-                        missing.append(record)
-                for record, written in self.create_all(api, identifier, missing):
-                    if written is not None:
-                        self.context.remembered[memory_of(record)] = written
+        identifier = self._zone(zone)
+        existing = self.existing(identifier, records)
+        for record in records:
+            if found := existing.get(key_of(record)):
+                self.context.remembered[memory_of(record)] = found[0].identifier
+        missing = [record for record in dict.fromkeys(records) if key_of(record) not in existing]
+        for record, written in self.create_all(identifier, missing) if missing else ():
+            if written is not None:
+                self.context.remembered[memory_of(record)] = written
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                unknown = self.delete_remembered(api, identifier, group)
-                existing = self.existing(api, identifier, unknown) if unknown else {}
-                keys = dict.fromkeys(map(key_of, unknown))
-                if entries := [entry for key in keys for entry in existing.get(key, ())]:
-                    self.erase(api, identifier, entries)
+        identifier = self._zone(zone)
+        unknown = self.delete_remembered(identifier, records)
+        existing = self.existing(identifier, unknown) if unknown else {}
+        keys = dict.fromkeys(map(key_of, unknown))
+        if entries := [entry for key in keys for entry in existing.get(key, ())]:
+            self.erase(identifier, entries)
 
-    def erase(self, api: HostApi, zone: Any, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, zone: Any, entries: Sequence[TxtEntry]) -> None:
         """Delete records, one by one."""
         for entry in entries:
-            self._delete(api, zone, entry.identifier)
+            self._delete(zone, entry.identifier)
 
-    def existing(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
+    def existing(self, zone: Any, records: Sequence[TxtRecord]) -> dict[Any, list[TxtEntry]]:
         """Return the records at the names of ``records``, by name and value."""
-        found: dict[Any, list[TxtEntry]] = {}
-        for entry in self.entries(api, zone, sorted({record.name for record in records})):
-            found.setdefault(key_of(entry), []).append(entry)
-        return found
+        return grouped(self.entries(zone, sorted({record.name for record in records})), key_of)
 
-    def delete_remembered(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+    def delete_remembered(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Delete the records that this run has written; return those that were not there."""
         remembered, left = self.context.remembered, []
         for record in records:
             identifier = remembered.pop(memory_of(record), None)
-            if identifier is None or not self._delete(api, zone, identifier):
+            if identifier is None or not self._delete(zone, identifier):
                 left.append(record)
         return left
 
-    def _delete(self, api: HostApi, zone: Any, identifier: Any) -> bool:
+    def _delete(self, zone: Any, identifier: Any) -> bool:
         try:
-            self.delete(api, zone, identifier)
+            self.delete(zone, identifier)
         except HostError as error:
             if error.status_code != 404 and (
                 error.status_code not in self.unclear
-                or any(entry.identifier == identifier for entry in self.entries(api, zone, ()))
+                or any(entry.identifier == identifier for entry in self.entries(zone, ()))
             ):
                 raise
             return False
@@ -254,21 +200,21 @@ class RecordSetDriver(_ZoneDriver):
     read. Two writers could lose each other's values: the provider file says ``exclusive``.
     """
 
-    def record_set(self, api: HostApi, zone: Any, owner: str) -> RecordSet:
+    def record_set(self, zone: Any, owner: str) -> RecordSet:
         """Return the TXT record set at an absolute name.
 
         :raises HostError: status 404: there is none.
         """
         raise NotImplementedError
 
-    def record_sets(self, api: HostApi, zone: Any, owners: Collection[str]) -> Iterable[RecordSet]:
+    def record_sets(self, zone: Any, owners: Collection[str]) -> Iterable[RecordSet]:
         """Yield the TXT record sets at some absolute names, one by one.
 
         A driver of a host that lists them defines this instead of :meth:`record_set`; others may be among them.
         """
         for name in owners:
             with suppress_missing():
-                yield self.record_set(api, zone, name)
+                yield self.record_set(zone, name)
 
     update: ClassVar[str] = "PUT"
     """The method that replaces a record set; ``POST`` creates one."""
@@ -281,34 +227,34 @@ class RecordSetDriver(_ZoneDriver):
         """Return a record set for the API with other contents; whatever else it has stays."""
         raise NotImplementedError
 
-    def save(self, api: HostApi, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
+    def save(self, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
         """Write the values of a name, in the form of the host, in place of those of a record set."""
         method = self.update if record_set.shown else "POST"
-        api.json(method, self.path(zone, record_set), content=self.body(record_set, contents))
+        self.json(method, self.path(zone, record_set), content=self.body(record_set, contents))
 
-    def drop(self, api: HostApi, zone: Any, record_set: RecordSet) -> None:
+    def drop(self, zone: Any, record_set: RecordSet) -> None:
         """Delete a record set.
 
         :raises HostError: status 404: there is none.
         """
-        api.json("DELETE", self.path(zone, record_set))
+        self.json("DELETE", self.path(zone, record_set))
 
-    def change(self, api: HostApi, zone: Any, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
+    def change(self, zone: Any, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
         """Write the new contents of record sets, one by one; a set without contents is deleted.
 
         A driver of a host that changes several at once defines this instead of :meth:`save` and :meth:`drop`.
         """
         for record_set, contents in changes:
             if contents:
-                self.save(api, zone, record_set, contents)
+                self.save(zone, record_set, contents)
             else:
                 with suppress_missing():
-                    self.drop(api, zone, record_set)
+                    self.drop(zone, record_set)
 
     quotes: ClassVar[bool] = True
     """Whether the host takes values in quotes."""
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Add the values that do not exist yet to the record sets of their names."""
 
         def more(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
@@ -316,35 +262,30 @@ class RecordSetDriver(_ZoneDriver):
             new = (quoted(value) if self.quotes else value for value in values if value not in present)
             return [*record_set.contents, *new]
 
-        self._change(records, more)
+        self._change(zone, records, more)
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Take the values out of the record sets of their names; an empty one is deleted."""
 
         def fewer(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
             return [content for content in record_set.contents if unquoted(content) not in values]
 
-        self._change(records, fewer)
+        self._change(zone, records, fewer)
 
     def _change(
-        self, records: Sequence[TxtRecord], wanted: Callable[[RecordSet, Collection[str]], Sequence[str]]
+        self, zone: str, records: Sequence[TxtRecord], wanted: Callable[[RecordSet, Collection[str]], Sequence[str]]
     ) -> None:
         """Change the record sets whose contents are not the wanted ones."""
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                identifier = self._zone(api, zone)
-                by_name: dict[tuple[str, ...], list[TxtRecord]] = {}
-                for record in group:
-                    by_name.setdefault(_owner(record.name), []).append(record)
-                owners = sorted(same[0].name for same in by_name.values())
-                found = {_owner(each.name): each for each in self.record_sets(api, identifier, owners)}
-                changes = []
-                for owner, same in by_name.items():
-                    record_set = found.get(owner) or RecordSet(same[0].name, (), max(record.ttl for record in same))
-                    contents = wanted(record_set, dict.fromkeys(record.value for record in same))
-                    if len(contents) != len(record_set.contents):
-                        changes.append((record_set, contents))
-                self.change(api, identifier, changes)
+        identifier, by_name = self._zone(zone), grouped(records, lambda record: _owner(record.name))
+        owners = sorted(same[0].name for same in by_name.values())
+        found = {_owner(each.name): each for each in self.record_sets(identifier, owners)}
+        changes = []
+        for labels, same in by_name.items():
+            record_set = found.get(labels) or RecordSet(same[0].name, (), max(record.ttl for record in same))
+            contents = wanted(record_set, dict.fromkeys(record.value for record in same))
+            if len(contents) != len(record_set.contents):
+                changes.append((record_set, contents))
+        self.change(identifier, changes)
 
 
 @contextmanager
@@ -383,20 +324,19 @@ class BatchDriver(RecordDriver):
     """
 
     @abstractmethod
-    def write(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> None:
+    def write(self, zone: Any, records: Sequence[TxtRecord]) -> None:
         """Create records that do not exist yet."""
 
     @abstractmethod
-    def erase(self, api: HostApi, zone: Any, entries: Sequence[TxtEntry]) -> None:
+    def erase(self, zone: Any, entries: Sequence[TxtEntry]) -> None:
         """Delete records."""
 
-    def create_all(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[tuple[TxtRecord, Any]]:
+    def create_all(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[tuple[TxtRecord, Any]]:
         """Create records at once."""
-        if records:
-            self.write(api, zone, records)
+        self.write(zone, records)
         return ()
 
-    def delete_remembered(self, api: HostApi, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
+    def delete_remembered(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
         """Look for all records: an identifier may have become another one."""
         return records
 
@@ -406,10 +346,11 @@ class BatchDriver(RecordDriver):
 # Hosts whose API only replaces a zone as a whole.
 
 
+_Change = Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]]
+
+
 class RewriteDriver(HostDriver, ABC):
     """Reads a zone right before each change, and writes it back with every other record as it was.
-
-    Its API has ``read``, which returns the settings and the records of a zone, and ``write``, which replaces these.
 
     :cvar empty: the text for a zone without records: one in use is never empty.
     :cvar unsafe: the text for a zone that would lose something.
@@ -417,6 +358,14 @@ class RewriteDriver(HostDriver, ABC):
 
     empty: ClassVar[Text]
     unsafe: ClassVar[Text]
+
+    @abstractmethod
+    def read(self, zone: str) -> tuple[Any, list[Any]]:
+        """Return the settings and the records of a zone."""
+
+    @abstractmethod
+    def write(self, zone: str, settings: Any, items: list[Any]) -> None:
+        """Replace the records of a zone."""
 
     @abstractmethod
     def txt(self, item: Any) -> tuple[str, str] | None:
@@ -430,51 +379,32 @@ class RewriteDriver(HostDriver, ABC):
     def lost(self, settings: Any, items: Sequence[Any]) -> list[str]:
         """Return what a zone would lose if it were written back, for people."""
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
 
         def more(items: list[Any], wanted: Mapping[tuple[str, str], TxtRecord]) -> list[Any]:
             known = {self.txt(item) for item in items}
             return [*items, *(self.new(record) for key, record in wanted.items() if key not in known)]
 
-        self._change(records, more)
+        self._change(zone, records, more)
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Remove the values that exist."""
-        self._change(records, lambda items, unwanted: [item for item in items if self.txt(item) not in unwanted])
+        self._change(zone, records, lambda items, unwanted: [item for item in items if self.txt(item) not in unwanted])
 
-    def _change(
-        self,
-        records: Sequence[TxtRecord],
-        change: Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]],
-    ) -> None:
-        with self.connect() as api:
-            for zone, group in by_zone(records):
-                settings, existing = api.read(zone)
-                wanted = change(existing, {(label(record), record.value): record for record in group})
-                if len(wanted) == len(existing):
-                    continue
-                evidence = {"account": self.context.account, "zone": zone}
-                if not existing:
-                    raise ProviderError.of(self.empty, **evidence)
-                if lost := self.lost(settings, existing):
-                    raise ProviderError.of(self.unsafe, **evidence, lost=lost)
-                api.write(zone, settings, wanted)
+    def _change(self, zone: str, records: Sequence[TxtRecord], change: _Change) -> None:
+        settings, existing = self.read(zone)
+        wanted = change(existing, {(label(record), record.value): record for record in records})
+        if len(wanted) == len(existing):
+            return
+        if not existing:
+            raise self.error(self.empty, zone=zone)
+        if lost := self.lost(settings, existing):
+            raise self.error(self.unsafe, zone=zone, lost=lost)
+        self.write(zone, settings, wanted)
 
 
-# ── signed requests ────────────────────────────────────────────────────────────────────
-
-
-class SignedApi(HostApi):
-    """An API that wants its requests signed: :meth:`HostApi.sign`."""
-
-    def place(self, path: str) -> SplitResult:
-        """Return the parts of the address of a request."""
-        return urlsplit(self.address + path)
-
-    def now(self) -> datetime:
-        """Return the time, by which the host tells old requests."""
-        return SystemClock().now()
+# ── signatures ─────────────────────────────────────────────────────────────────────────
 
 
 def digest(data: str | bytes) -> str:
@@ -486,3 +416,9 @@ def keyed(key: str | bytes, data: str | bytes) -> bytes:
     """Return the HMAC-SHA256 of a text."""
     secret, text = (each.encode() if isinstance(each, str) else each for each in (key, data))
     return hmac.digest(secret, text, hashlib.sha256)
+
+
+def portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
+    """Yield items in portions of so many at most."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]

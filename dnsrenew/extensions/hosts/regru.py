@@ -7,31 +7,45 @@ from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, owner, pick, unquoted
+from dnsrenew.drivers.host_api import HostError, label, owner, pick, unquoted
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 _CODES: Final = (
-    ("EXCEEDED_ALLOWED_CONNECTION_RATE", "provider-rate-limited"),
-    ("ACCESS_DENIED", "provider-unauthorized"),
-    ("AUTH", "provider-unauthorized"),
-    ("USERNAME", "provider-unauthorized"),
-    ("PASSWORD", "provider-unauthorized"),
-    ("DOMAIN", "provider-zone-unknown"),
-    ("SERVICE", "provider-zone-unknown"),
-    ("INTERNAL", "provider-server-error"),
+    ("provider-rate-limited", ("EXCEEDED_ALLOWED_CONNECTION_RATE",)),
+    ("provider-unauthorized", ("ACCESS_DENIED", "AUTH", "USERNAME", "PASSWORD")),
+    ("provider-zone-unknown", ("DOMAIN", "SERVICE")),
+    ("provider-server-error", ("INTERNAL",)),
 )
-"""A part of an error code of the API, and ours."""
+"""Our code, and parts of error codes of the API, one of which it stands for."""
 
 
-class RegRuApi(HostApi):
-    """Functions of the category ``zone``. Credentials are in the body of each request, as the API wants them."""
+class RegruDriver(RecordDriver):
+    """Writes through API 2 of Reg.ru, with the login and a password for the API."""
+
+    address = "https://api.reg.ru/api/regru2"
+
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+        """Yield all TXT records of the domain; the API has no filter."""
+        for item in pick(self.ask("get_resource_records", zone), "rrs", kind=list):
+            if pick(item, "rectype", kind=str) == "TXT":
+                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
+                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
+
+    def create(self, zone: str, record: TxtRecord) -> tuple[str, str]:
+        """Create a record; its TTL is that of the zone."""
+        self.ask("add_txt", zone, subdomain=label(record), text=record.value)
+        return label(record), record.value
+
+    def delete(self, zone: str, identifier: tuple[str, str]) -> None:
+        """Delete a record by its name and value."""
+        self.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
 
     def ask(self, function: str, zone: str, **parameters: str) -> Any:
         """Call a function for a domain, and return what it says of it.
 
         :raises HostError: the API refused it, which it tells with the status 200.
         """
-        text = self._context.text
+        text = self.text
         account = {"username": text("username"), "password": text("password"), "output_content_type": "plain"}
         content = {**account, "domains": [{"dname": zone}], **parameters}
         form = {"input_format": "json", "output_format": "json", "input_data": json.dumps(content)}
@@ -44,31 +58,8 @@ class RegRuApi(HostApi):
         return found
 
 
-class RegRuDriver(RecordDriver):
-    """Writes through API 2 of Reg.ru, with the login and a password for the API."""
-
-    address = "https://api.reg.ru/api/regru2"
-    api_class = RegRuApi
-
-    def entries(self, api: Any, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain; the API has no filter."""
-        for item in pick(api.ask("get_resource_records", zone), "rrs", kind=list):
-            if pick(item, "rectype", kind=str) == "TXT":
-                name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
-                yield TxtEntry((name, value), owner(name, zone), unquoted(value))
-
-    def create(self, api: Any, zone: str, record: TxtRecord) -> tuple[str, str]:
-        """Create a record; its TTL is that of the zone."""
-        api.ask("add_txt", zone, subdomain=label(record), text=record.value)
-        return label(record), record.value
-
-    def delete(self, api: Any, zone: str, identifier: tuple[str, str]) -> None:
-        """Delete a record by its name and value."""
-        api.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
-
-
 def _refused(answer: Any) -> HostError:
     """Return the error for an answer, of all or of one domain."""
     number = str(answer.get("error_code"))
-    code = next((ours for part, ours in _CODES if part in number), "provider-refused")
+    code = next((ours for ours, parts in _CODES if any(part in number for part in parts)), "provider-refused")
     return HostError(str(answer.get("error_text") or number), code=code)

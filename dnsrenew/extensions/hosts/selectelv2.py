@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import names
-from dnsrenew.drivers.host_api import HostApi, malformed, owner, pages, pick, segment
+from dnsrenew.drivers.host_api import HostDriver, malformed, owner, pages, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
-_ADDRESS: Final = "https://api.selectel.ru/domains/v2"
 _IDENTITY: Final = "https://cloud.api.selcloud.ru/identity/v3"
 _PAGE: Final = 1000
 _KEPT: Final = ("comment", "managed_by")
@@ -21,37 +20,24 @@ Zone = tuple[str, str, str]
 """The identifier of a zone, its name as the API shows it (in Unicode), and its name."""
 
 
-class SelectelDriver(RecordSetDriver):
+class Selectelv2Driver(RecordSetDriver):
     """Writes through version 2 of the DNS API of Selectel, with a service user."""
 
+    address = "https://api.selectel.ru/domains/v2"
     update = "PATCH"
 
-    def connect(self) -> HostApi:
-        """Return the API of the account."""
-        return HostApi(self.context, _ADDRESS, headers={"X-Auth-Token": self.remembered("token", self._log_in)})
+    def begin(self) -> None:
+        """Add the header of the token of this run."""
+        self._headers["X-Auth-Token"] = self.remembered("token", self._token)
 
-    def _log_in(self) -> str:
-        """Return a token for the project."""
-        text = self.context.text
-        domain = {"name": text("user_domain_name") or text("account_id")}
-        user = {"name": text("username"), "password": text("password"), "domain": domain}
-        identity = {"methods": ["password"], "password": {"user": user}}
-        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
-        with HostApi(self.context, _IDENTITY) as api:
-            api.address = (text("auth_url") or _IDENTITY).rstrip("/")
-            found = api.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
-        if not found:
-            raise malformed("the header X-Subject-Token is missing")
-        return found
-
-    def find_zone(self, api: HostApi, zone: str) -> Zone:
+    def find_zone(self, zone: str) -> Zone:
         """Return a zone of the project."""
-        item = zone_among(_pages(api, "/zones"), zone, key="")
+        item = zone_among(self._pages("/zones"), zone, key="")
         return pick(item, "id", kind=str), names.relative(item["name"]), zone
 
-    def record_sets(self, api: HostApi, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
+    def record_sets(self, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone."""
-        for item in _pages(api, _path(zone), rrset_types="TXT"):
+        for item in self._pages(_path(zone), rrset_types="TXT"):
             if pick(item, "type", kind=str) == "TXT":
                 name = names.relative(pick(item, "name", kind=str))
                 inside = name.removesuffix(zone[1]).removesuffix(".")
@@ -70,16 +56,28 @@ class SelectelDriver(RecordSetDriver):
         content = {key: shown[key] for key in _KEPT if shown.get(key)} | {"ttl": record_set.ttl, "records": records}
         return content if record_set.shown else {"name": names.absolute(record_set.name), "type": "TXT", **content}
 
+    def _token(self) -> str:
+        """Return a new token for the project."""
+        text = self.text
+        domain = {"name": text("user_domain_name") or text("account_id")}
+        user = {"name": text("username"), "password": text("password"), "domain": domain}
+        identity = {"methods": ["password"], "password": {"user": user}}
+        content = {"auth": {"identity": identity, "scope": {"project": {"id": text("project_id")}}}}
+        with HostDriver(self.context) as keystone:
+            keystone.address = (text("auth_url") or _IDENTITY).rstrip("/")
+            found = keystone.request("POST", "/auth/tokens", content=content).headers.get("X-Subject-Token")
+        if not found:
+            raise malformed("the header X-Subject-Token is missing")
+        return found
 
-def _pages(api: HostApi, path: str, **parameters: str) -> Iterator[Any]:
-    """Yield the items of all pages."""
+    def _pages(self, path: str, **parameters: str) -> Iterator[Any]:
+        """Yield the items of all pages."""
 
-    def read(number: int) -> tuple[list[Any], bool]:
-        offset = {"limit": _PAGE, "offset": (number - 1) * _PAGE}
-        answer = api.json("GET", path, params={**parameters, **offset})
-        return pick(answer, "result", kind=list), bool(answer.get("next_offset"))
+        def read(offset: int) -> tuple[list[Any], int]:
+            answer = self.json("GET", path, params={**parameters, "limit": _PAGE, "offset": offset})
+            return pick(answer, "result", kind=list), offset + _PAGE if answer.get("next_offset") else 0
 
-    return pages(read)
+        return pages(read, 0)
 
 
 def _path(zone: Zone) -> str:

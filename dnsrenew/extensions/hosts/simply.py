@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, HostError, label, parsed, pick, refusal, segment
+from dnsrenew.drivers.host_api import HostError, label, parsed, pick, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 
@@ -16,28 +16,27 @@ class SimplyDriver(RecordDriver):
     address = "https://api.simply.com/2"
     login = ("account_name", "api_key")
 
-    def entries(self, api: HostApi, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        return txt_entries(pick(_send(api, "GET", zone), "records", kind=list), zone, key="record_id", value="data")
+        return txt_entries(pick(self._send("GET", zone), "records", kind=list), zone, key="record_id", value="data")
 
-    def create(self, api: HostApi, zone: str, record: TxtRecord) -> Any:
+    def create(self, zone: str, record: TxtRecord) -> Any:
         """Create a record."""
         content = {"name": label(record), "type": "TXT", "data": record.value, "ttl": record.ttl}
-        return pick(_send(api, "POST", zone, content=content), "record", "id", kind=int)
+        return pick(self._send("POST", zone, content=content), "record", "id", kind=int)
 
-    def delete(self, api: HostApi, zone: str, identifier: int) -> None:
+    def delete(self, zone: str, identifier: int) -> None:
         """Delete a record."""
-        _send(api, "DELETE", zone, f"{identifier}/")
+        self._send("DELETE", zone, f"{identifier}/")
 
-
-def _send(api: HostApi, method: str, zone: str, record: str = "", **arguments: Any) -> Any:
-    """Send a request about the records of a zone; its answer counts by the status in the body."""
-    path = f"/my/products/{segment(zone)}/dns/records/{record}"
-    response = api.request(method, path, accept=(400, 404), **arguments)
-    answer = parsed(response)
-    status, message = pick(answer, "status", kind=int), str(answer.get("message", ""))
-    if status < 400 and response.status < 400:
-        return answer
-    if "account authorization" in message:  # "Invalid account authorization", with the status 400
-        raise refusal(response, message, code="provider-unauthorized")
-    raise HostError(message, status=max(status, response.status), headers=response.headers)
+    def _send(self, method: str, zone: str, record: str = "", **arguments: Any) -> Any:
+        """Send a request about the records of a zone; its answer counts by the status in the body."""
+        path = f"/my/products/{segment(zone)}/dns/records/{record}"
+        response = self.request(method, path, accept=(400, 404), **arguments)
+        answer = parsed(response)
+        status, message = pick(answer, "status", kind=int), str(answer.get("message", ""))
+        if status < 400 and response.status < 400:
+            return answer
+        if "account authorization" in message:  # "Invalid account authorization", with the status 400
+            raise refusal(response, message, code="provider-unauthorized")
+        raise HostError(message, status=max(status, response.status), headers=response.headers)

@@ -7,51 +7,44 @@ from typing import Any, ClassVar
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostError, ServerApi, pick, unknown_zone
-from dnsrenew.extensions.hosts.record_driver import HostDriver
+from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver, HostError, pick, unknown_zone
 
 
 class TechnitiumDriver(HostDriver):
     """Writes through the HTTP API of a Technitium server, with an API token."""
 
-    api_class = ServerApi
+    if_missing = WRONG_ADDRESS
     # Servers before version 15 know the token only as a parameter.
     headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
-    def add(self, records: Sequence[TxtRecord]) -> None:
+    def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values one by one; the server keeps a value once."""
-        with self.connect() as api:
-            for record in records:
-                self._change(api, "add", record, ttl=record.ttl)
+        for record in records:
+            self._change("add", record, ttl=record.ttl)
 
-    def remove(self, records: Sequence[TxtRecord]) -> None:
+    def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Remove the values one by one."""
-        with self.connect() as api:
-            for record in records:
-                self._change(api, "delete", record)
+        for record in records:
+            self._change("delete", record)
 
-    def _change(self, api: ServerApi, action: str, record: TxtRecord, **more: Any) -> None:
+    def _change(self, action: str, record: TxtRecord, **more: Any) -> None:
         try:
-            self._post(api, action, record, type="TXT", text=record.value, **more)
+            self._post(action, record, type="TXT", text=record.value, **more)
         except HostError as error:
             # The server refuses to add a value that exists, and to delete one that does not.
-            if error.code is not None or error.status_code is not None:
-                raise
-            if self._exists(api, record) is not (action == "add"):
+            if error.code or error.status_code or self._exists(record) is not (action == "add"):
                 raise
 
-    def _exists(self, api: ServerApi, record: TxtRecord) -> bool:
-        found = self._post(api, "get", record, listZone="false")
-        return any(
-            item.get("type") == "TXT" and item.get("rData", {}).get("text") == record.value
-            for item in pick(found, "response", "records", kind=list)
-        )
+    def _exists(self, record: TxtRecord) -> bool:
+        found = pick(self._post("get", record, listZone="false"), "response", "records", kind=list)
+        values = [item.get("rData", {}).get("text") for item in found if item.get("type") == "TXT"]
+        return record.value in values
 
-    def _post(self, api: ServerApi, action: str, record: TxtRecord, **parameters: Any) -> Any:
+    def _post(self, action: str, record: TxtRecord, **parameters: Any) -> Any:
         """Send a request about a record; the server reports errors with status 200."""
         zone = names.relative(record.zone)
-        form = {"token": self.context.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
-        answer = api.json("POST", f"/api/zones/records/{action}", form={**form, **parameters})
+        form = {"token": self.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
+        answer = self.json("POST", f"/api/zones/records/{action}", form={**form, **parameters})
         status = pick(answer, "status", kind=str)
         if status == "ok":
             return answer

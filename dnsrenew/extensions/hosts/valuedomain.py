@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import HostApi, label, pick, segment, unquoted
+from dnsrenew.drivers.host_api import label, pick, segment, unquoted
 from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RewriteDriver
 
@@ -17,8 +17,13 @@ _KNOWN: Final = frozenset({"domainid", "domainname", *_WRITTEN})
 """What the API shows of a zone: what it takes, and what names the zone."""
 
 
-class ValueDomainApi(HostApi):
-    """Requests for a zone."""
+class ValuedomainDriver(RewriteDriver):
+    """Writes through the API of Value Domain, with its token; every other line is written back as it was."""
+
+    address = "https://api.value-domain.com/v1"
+    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
+    empty = texts.VALUEDOMAIN_EMPTY
+    unsafe = texts.VALUEDOMAIN_UNSAFE
 
     def read(self, zone: str) -> tuple[dict[str, Any], list[str]]:
         """Return what the API shows of a zone, and its lines without the empty one that a final line break makes."""
@@ -31,16 +36,6 @@ class ValueDomainApi(HostApi):
         end = "\n" if settings["records"].endswith("\n") else ""
         content = {key: settings[key] for key in _WRITTEN} | {"records": "\n".join(lines) + end}
         pick(self.json("PUT", f"/domains/{segment(zone)}/dns", content=content), kind=dict)
-
-
-class ValueDomainDriver(RewriteDriver):
-    """Writes through the API of Value Domain, with its token; every other line is written back as it was."""
-
-    address = "https://api.value-domain.com/v1"
-    headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
-    api_class = ValueDomainApi
-    empty = texts.VALUEDOMAIN_EMPTY
-    unsafe = texts.VALUEDOMAIN_UNSAFE
 
     def txt(self, item: str) -> tuple[str, str] | None:
         """Return the name and the value of a TXT record; None for any other line."""

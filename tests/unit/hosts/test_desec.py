@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from dnsrenew.extensions.hosts import desec
+from dnsrenew.drivers import host_api
 from tests.kit.api_server import Answer, Asked
 from tests.kit.host_work import FAULTS, Work, always, requests_of
 from tests.kit.hosts.desec import Desec
@@ -83,7 +83,7 @@ def test_a_value_twice_in_a_call_is_written_once(host: Desec) -> None:
 
 def test_an_endless_list(host: Desec, monkeypatch: pytest.MonkeyPatch) -> None:
     """An endless list of pages is `provider-malformed-answer`."""
-    monkeypatch.setattr(desec, "MAX_PAGES", 3)
+    monkeypatch.setattr(host_api, "MAX_PAGES", 3)
 
     def another_page(_: Asked) -> Answer:
         host.headers["Link"] = '<https://desec.io/?cursor=again>; rel="next"'

@@ -9,20 +9,3 @@
   order is. A call that hangs is ended with its process.
 - Secrets go there through a pipe, and errors come back with all their texts: dnsrenew redacts them here.
 """
-
-from __future__ import annotations
-
-from typing import Any
-
-from dnsrenew.extensions.hosts.lexicon.driver import LexiconDriver
-
-__all__ = ["LexiconDriver"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import the driver on first use (PEP 562): lexicon's process, which starts against time, does not need it."""
-    if name != "LexiconDriver":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dnsrenew.extensions.hosts.lexicon.driver import LexiconDriver
-
-    return LexiconDriver

@@ -19,11 +19,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
 from typing import IO, Any, Final, Never
 
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.values import grouped
 from dnsrenew.extensions.hosts.lexicon import patches
 
 
@@ -102,12 +102,10 @@ class CallServer:
         try:
             patches.check()
             assert self._provider is not None  # noqa: S101  # patches.check() has raised if the provider is not loaded
-            perform(self._provider, {"provider": self._name, **request})
-        except NotDone as error:
-            return {"refused": {"zone": error.record.zone, "name": error.record.name}}
+            refused = perform(self._provider, {"provider": self._name, **request})
         except BaseException as error:  # noqa: BLE001  # a provider may raise anything, SystemExit too
             return {"error": vars(_error_mapping().inspect(error))}
-        return {}
+        return {"refused": {"zone": refused.zone, "name": refused.name}} if refused else {}
 
     def _send(self, answer: Mapping[str, Any]) -> None:
         line = json.dumps(answer).encode()
@@ -149,36 +147,24 @@ _MAYBE_DONE: Final = frozenset({"provider-refused", "provider-bug", "provider-zo
 """Errors that may mean "exists already" or "does not exist"; after any other the records are not listed."""
 
 
-class NotDone(Exception):
-    """The host did not do it and gave no reason.
-
-    :ivar record: the record.
-    """
-
-    def __init__(self, record: TxtRecord) -> None:
-        super().__init__(record)
-        self.record = record
-
-
-def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> None:
+def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> TxtRecord | None:
     """Do what a request of the parent asks for, with one session of lexicon for each zone.
 
     :param make: the class of a provider of lexicon.
-    :raises NotDone: the host gave no reason.
+    :returns: the record with which the host did not do it, and gave no reason; None: all is done.
     """
     records = [TxtRecord(*each) for each in request["records"]]
-    for (zone, ttl), group in groupby(sorted(records, key=_zone_and_ttl), key=_zone_and_ttl):
+    for (zone, ttl), group in grouped(records, lambda record: (record.zone, record.ttl)).items():
         with _session(make, request, names.relative(zone), ttl) as session:
             for record in group:
                 patches.check()
                 if request["action"] == "add":
-                    _add(session, record, look_first=request["look_first"])
+                    is_done = _add(session, record, look_first=request["look_first"])
                 else:
-                    _remove(session, record, look_after=request["look_after"])
-
-
-def _zone_and_ttl(record: TxtRecord) -> tuple[str, int]:
-    return record.zone, record.ttl
+                    is_done = _remove(session, record, look_after=request["look_after"])
+                if not is_done:
+                    return record
+    return None
 
 
 @contextlib.contextmanager
@@ -197,14 +183,13 @@ def _session(make: Callable[[Any], Any], request: Mapping[str, Any], domain: str
         provider.cleanup()
 
 
-def _add(session: Any, record: TxtRecord, *, look_first: bool) -> None:
+def _add(session: Any, record: TxtRecord, *, look_first: bool) -> bool:
     if look_first and _identifiers(session, record):
-        return
-    if not _change(session, record, lambda name: session.create_record("TXT", name, record.value), exists=True):
-        raise NotDone(record)
+        return True
+    return _change(session, record, lambda name: session.create_record("TXT", name, record.value), exists=True)
 
 
-def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> None:
+def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> bool:
     def delete(name: str) -> Any:
         return session.delete_record(rtype="TXT", name=name, content=record.value)
 
@@ -213,9 +198,8 @@ def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> None:
         # The provider compared another form of the value (quoted, for example); the identifier is unambiguous.
         for identifier in filter(None, left):
             session.delete_record(identifier=identifier)
-        is_done = not _identifiers(session, record)
-    if not is_done:
-        raise NotDone(record)
+        return not _identifiers(session, record)
+    return is_done
 
 
 def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exists: bool) -> bool:

@@ -156,16 +156,10 @@ def _patch_urllib() -> None:
     handler.redirect_request = redirect_request
 
 
-class _Parts(Frozen):
-    subdomain: str
-    domain: str
-    suffix: str
-
-
-def _split(domain: str, *_: Any, **__: Any) -> _Parts:
+def _split(domain: str, *_: Any, **__: Any) -> SimpleNamespace:
     """Split a zone at its first dot: it is the domain at the host, so no public suffix list is needed."""
     name, _dot, suffix = domain.rstrip(".").partition(".")
-    return _Parts("", name, suffix)
+    return SimpleNamespace(subdomain="", domain=name, suffix=suffix)
 
 
 def _tldextract() -> ModuleType:
