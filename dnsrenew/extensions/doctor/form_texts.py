@@ -46,6 +46,8 @@ COUNTS: Final = (
 SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
 WORTH_KNOWING: Final = "Worth knowing (does not stop a renewal by hand)"
+WORTH_KNOWING_TOO: Final = "Worth knowing"
+"""Where something else stops every renewal."""
 UNKNOWN: Final = "Could not be determined"
 CHANGES: Final = "Changed since the record"
 ONE_OK: Final = "1 check found no problem."

@@ -25,6 +25,8 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
+BACK: Final = "<"
+"""The answer that goes back to the choice of the DNS host."""
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的", "同意", "好", "好的", "可以", "行"})
 NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不", "不是", "不同意", "不要", "不用", "不行"})
 NONE: Final = frozenset({"none", "无", "没有", "-"})
@@ -95,8 +97,11 @@ class Person(Protocol):
     def say(self, text: str) -> None:
         """Show what was found."""
 
-    def refuse(self, error: DnsRenewError) -> None:
-        """Show why an answer is not taken."""
+    def refuse(self, error: DnsRenewError, *, is_last: bool = True) -> None:
+        """Show why an answer is not taken.
+
+        :param is_last: whether that is the last one, which is not offered again; else it may be any of several.
+        """
 
     def has_given(self, prompt: Prompt, answer: str) -> bool:
         """Return whether this answer was taken before Ctrl-C."""
