@@ -30,6 +30,7 @@ from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
 from tests.kit.postgres import fleet_address as address  # noqa: F401
+from tests.kit.program import named_in
 from tests.lab.workspace import Workspace
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -148,6 +149,10 @@ def test_a_queue_whose_tables_do_not_fit_ends_the_worker(
     assert isinstance(crew.error, StoreError)
     assert crew.error.code == "store-schema"
     assert crew.heard.starts == 0
+    assert stage.workspace.run(*named_in(crew.error.fix, "fleet init").split()).returncode == 0
+    if change.startswith("DROP"):
+        with stage.crew() as (again,):
+            wait_until(lambda: again.heard.starts)
 
 
 def test_a_queue_that_may_not_be_used_ends_the_worker(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811
