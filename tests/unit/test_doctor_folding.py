@@ -6,6 +6,7 @@ from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.folding import fold, follows, while_stopped, with_mended
+from dnsrenew.extensions.doctor.host.texts import INTERNET_SILENT
 from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CAA_UNKNOWN, CLOCK_UNKNOWN, TERMS_UNKNOWN
 from dnsrenew.extensions.doctor.keeping import texts
 
@@ -122,7 +123,7 @@ def test_refused_credentials_are_one_finding() -> None:
 
 def said(text: Text, result: str = "unknown", **evidence: object) -> Check:
     """A check with a text of the catalogue."""
-    fields = dict.fromkeys(("found_at", "names", "now", "name", "time", "due", "not_after", "code", "ports"), "x")
+    fields = dict.fromkeys(("found_at", "hosts", "names", "now", "name", "time", "due", "not_after", "code", "ports"), "x")
     return Check.of(text, result, evidence, **{"ca": "lab", **fields})  # type: ignore[arg-type]  # a result
 
 
@@ -139,6 +140,14 @@ def test_a_ca_that_does_not_answer_is_one_finding() -> None:
     found = list(fold(dict(enumerate((silent, *others)))).values())
     assert [follows(check) for check in found] == [False, True, True, True, False, False]
     assert [follows(check) for check in fold(dict(enumerate(others))).values()] == [False] * 5
+
+
+@pytest.mark.parametrize(("port", "is_one"), [("ok", True), ("unknown", False)])
+def test_the_internet_is_not_doubted_where_only_the_ca_is_silent(port: str, is_one: bool) -> None:
+    """Where root servers answer, no answer of a CA is about that CA alone."""
+    silent = Check("ca-reachable", "unknown", "Silent.", {"ca": "lab"}, "Wait.", ("all",))
+    checks = (silent, said(INTERNET_SILENT._replace(code="internet"), hosts=["ca.test"]), about("port-53", port))
+    assert [follows(check) for check in fold(dict(enumerate(checks))).values()] == [False, is_one, False]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
 from dnsrenew.errors import Message
 from dnsrenew.extensions.doctor.facts import ALL
-from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN
+from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN, INTERNET_SILENT
 from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CLOCK_UNKNOWN, TERMS_UNKNOWN
 from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_MENDED
@@ -82,7 +82,9 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
     if internet is None or not _is_offline(internet, port):
         bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
         silent = _silent(found.values())
-        return {key: _of_ca(_of_names(check, bad), silent) for key, check in found.items()}
+        works = port is not None and port.result == "ok"  # root servers answer
+        said = (*_UNANSWERED, INTERNET_SILENT.message) if works else _UNANSWERED
+        return {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})
     evidence = {**internet.evidence, LEFT_OUT: left_out}
@@ -114,8 +116,8 @@ def _silent(checks: Collection[Check]) -> set[Any]:
     return {check.evidence.get("ca") for check in checks if check.code == _CA and check.result != "ok"}
 
 
-def _of_ca(check: Check, silent: Collection[Any]) -> Check:
-    is_one = silent and says(check, _UNANSWERED) and check.evidence.get("ca") in {*silent, None}
+def _of_ca(check: Check, silent: Collection[Any], messages: Collection[str]) -> Check:
+    is_one = silent and says(check, messages) and check.evidence.get("ca") in {*silent, None}
     return following(check, _CA) if is_one else check
 
 
