@@ -128,12 +128,23 @@ def test_what_cannot_be_renewed(workspace: Workspace) -> None:
     assert diagnosis["next_action"] in fixes
 
 
+def test_an_account_that_was_refused_is_tested_as_the_doctor_says(workspace: Workspace) -> None:
+    """After a refusal the doctor names the command that tests the account, and that tells whether it works now."""
+    workspace.write({"dns.home.tsig_name": "another"})
+    assert workspace.run("renew").returncode == 1
+    command = named_in(workspace.run("doctor").stdout, "doctor --probe")
+    _, document = workspace.run_json(*command.split())
+    assert bad(document) >= {"dns-credentials"}
+
+
 REFUSED: Final = 0
 """In the place of a status: nothing listens."""
 
 
-@pytest.mark.parametrize("status", [REFUSED, 404, 500])
-@pytest.mark.parametrize("before", ["", "renew", "tried"])
+@pytest.mark.parametrize(
+    ("status", "before"),
+    [(REFUSED, ""), (404, "renew"), (500, "tried"), pytest.param(REFUSED, "tried", marks=pytest.mark.slow)],
+)
 def test_a_ca_that_does_not_answer_is_one_finding(workspace: Workspace, status: int, before: str) -> None:
     """What a CA answered is said once, and no line advises a renewal that would fail; its own advice works later.
 

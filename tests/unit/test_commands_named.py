@@ -562,13 +562,6 @@ class Place:
         with mock.patch("dnsrenew.schedule.detect.detect", return_value=active):
             return self.type("status")[1]
 
-    def untested(self) -> str:
-        """An account that the host refused, and that a run would take again."""
-        self.workspace.lab.host.behaviour = "refuses"
-        self.type("renew")
-        self.workspace.lab.host.behaviour = "ok"
-        return self.type("doctor")[1]
-
     def closed(self) -> str:
         """A machine without a configuration whose port 80 is in use."""
         taken = Check.of(PORT_TAKEN_UNKNOWN, "bad", {"port": 80}, blocks=("http-01",))
@@ -753,7 +746,6 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     ),
     "serve.NO_CONFIG": (lambda place: place.empty("serve app:app"), ""),
     "challenges.INIT_INSTEAD": (Place.closed, ""),
-    "doctor.keeping.LAST_RUN_UNTESTED": (Place.untested, ""),
     "schedule.START_CRON": (lambda place: place.halted(halt_of_cron, platform="linux"), ""),
     "schedule.SCHEDULE_AGAIN": (
         lambda place: place.halted(
@@ -801,6 +793,7 @@ ELSEWHERE: Final = {
     for place, keys in {
         "integration/test_delegate": ("cli.DELEGATE_NEXT",),
         "integration/test_dns_persist01": ("operations.DELEGATE_CHECK", "operations.DELEGATE_PERSIST_AGAIN"),
+        "integration/test_doctor_command": ("doctor.keeping.LAST_RUN_UNTESTED",),
         "integration/test_fleet_commands": (
             *("fleet.NO_FLEET", "fleet.database.NO_SCHEMA", "operations.NAME_TAKEN", "setup.archive.STORE_IN_URL"),
             "setup.archive.EXPORT_OF_DATABASE",

@@ -123,7 +123,9 @@ def test_refused_credentials_are_one_finding() -> None:
 
 def said(text: Text, result: str = "unknown", **evidence: object) -> Check:
     """A check with a text of the catalogue."""
-    fields = dict.fromkeys(("found_at", "hosts", "names", "now", "name", "time", "due", "not_after", "code", "ports"), "x")
+    fields = dict.fromkeys(
+        ("found_at", "hosts", "names", "now", "name", "time", "due", "not_after", "code", "ports"), "x"
+    )
     return Check.of(text, result, evidence, **{"ca": "lab", **fields})  # type: ignore[arg-type]  # a result
 
 

@@ -12,7 +12,7 @@ from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.drivers.rfc2136.texts import NO_SUCH_ZONE, SECRET_WRONG, UNREACHABLE
+from dnsrenew.drivers.rfc2136.texts import KEY_NOT_ALLOWED, NO_SUCH_ZONE, SECRET_WRONG
 from dnsrenew.errors import ConfigError, Text
 from dnsrenew.extensions.hosts.texts import CLOUDFLARE_NO_ZONE_READ, CLOUDFLARE_OTHER_ZONE, NAMECHEAP_ADDRESS
 from dnsrenew.extensions.setup.init import answers, host_question
@@ -215,7 +215,7 @@ def draft(tmp_path: Path) -> InitDraft:
     return InitDraft(around, domains=("a.test",))
 
 
-def tested(monkeypatch: pytest.MonkeyPatch, code: str, *refusals: Text) -> list[dict[str, Any]]:
+def refuse_accounts(monkeypatch: pytest.MonkeyPatch, code: str, *refusals: Text) -> list[dict[str, Any]]:
     """Let the tests of the account fail in these ways, then succeed; return the options of each."""
     fields = dict.fromkeys(("account", "server", "zone", "zones", "rcode", "reason", "address", "number"), "x")
     found = [Check.of(each._replace(code=code), "bad", {}, **fields) for each in refusals]
@@ -248,14 +248,14 @@ KEY = [("tsig_name", "k"), ("tsig_algorithm", "hmac-sha512"), ("tsig_secret", ""
             "rfc2136",
             ("192.0.2.1", "k", "hmac-sha512", "YQ=="),
             "txt-probe",
-            UNREACHABLE,
+            KEY_NOT_ALLOWED,
             [("server", "192.0.2.1"), *KEY],
         ),
         ("cloudflare", ("token",), "dns-credentials", CLOUDFLARE_NO_ZONE_READ, [("auth_token", ""), ("zone_id", "")]),
         ("cloudflare", ("token",), "txt-probe", CLOUDFLARE_OTHER_ZONE, [("zone_id", "")]),
     ],
 )
-def test_what_an_advice_names_is_asked_again(  # noqa: PLR0913, PLR0917  # the parts of a case
+def test_what_an_advice_names_is_asked_again(  # noqa: PLR0917  # the parts of a case
     draft: InitDraft,
     monkeypatch: pytest.MonkeyPatch,
     host: str,
@@ -268,7 +268,7 @@ def test_what_an_advice_names_is_asked_again(  # noqa: PLR0913, PLR0917  # the p
 
     The rest stays. An advice that names none is followed by all.
     """
-    seen = tested(monkeypatch, code, refusal)
+    seen = refuse_accounts(monkeypatch, code, refusal)
     new = ["new" if key == "zone_id" else "Yg==" if "secret" in key or "token" in key else "" for key, _ in again]
     person = Typist(*first, *new)
     assert asks(draft, person, host)
@@ -281,7 +281,7 @@ def test_what_an_advice_names_is_asked_again(  # noqa: PLR0913, PLR0917  # the p
 
 def test_what_did_not_help_is_followed_by_all_options(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the same refusal comes again, each option can be changed, an optional one can be left out."""
-    seen = tested(monkeypatch, "dns-credentials", SECRET_WRONG, SECRET_WRONG)
+    seen = refuse_accounts(monkeypatch, "dns-credentials", SECRET_WRONG, SECRET_WRONG)
     person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "", "", "Yg==", "192.0.2.2", "", "default", "Yw==")
     assert asks(draft, person, "rfc2136")
     assert person.asked[7:] == [("server", "192.0.2.1"), *KEY]
@@ -291,7 +291,7 @@ def test_what_did_not_help_is_followed_by_all_options(draft: InitDraft, monkeypa
 @pytest.mark.parametrize("back", [BACK, "\uff1c"])
 def test_back_to_the_host_and_here_again(draft: InitDraft, monkeypatch: pytest.MonkeyPatch, back: str) -> None:
     """After `<` each answer that was given before is offered for the same host; `<` itself never is."""
-    tested(monkeypatch, "dns-credentials")
+    refuse_accounts(monkeypatch, "dns-credentials")
     person = Typist("192.0.2.1", "k", BACK, "", "", "hmac-sha512", back, "", "", "", "YQ==")
     assert not asks(draft, person, "rfc2136")
     assert not asks(draft, person, "rfc2136")
@@ -304,14 +304,13 @@ def test_an_answer_of_several_that_were_tested_together_stays(
     draft: InitDraft, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A refusal of the account says nothing of the last answer alone: that one is offered too after `<`."""
-    tested(monkeypatch, "dns-credentials", NAMECHEAP_ADDRESS)
+    refuse_accounts(monkeypatch, "dns-credentials", NAMECHEAP_ADDRESS)
     provider = find_provider("namecheap")
     assert provider is not None
     keys = list(host_question.asked_options(provider))
-    person = Typist(*(f"answer-{key}" for key in keys), BACK, *(["x"] * len(keys)))
+    plain = {key for key in keys if not provider.is_secret(key)}
+    person = Typist(*(f"my-{key}" if key in plain else "x" for key in keys), BACK, *(["x"] * len(keys)))
     assert not asks(draft, person, "namecheap")
     asks(draft, person, "namecheap")
     offered = dict(person.asked[-len(keys) :])
-    plain = {key for key in keys if not provider.is_secret(key)}
-    assert plain
-    assert {key: offered[key] for key in plain} == {key: f"answer-{key}" for key in plain}
+    assert {key: offered[key] for key in plain} == {key: f"my-{key}" for key in plain}
