@@ -152,7 +152,7 @@ def test_what_init_names_works(machine: CronMachine, lab: Lab, end: str) -> None
     more, forms = ENDS[end]
     folder = machine.folder / "anna"
     closed = {"directory": f"https://127.0.0.1:{lab.reserve()}/dir"}
-    ca = {"directory": lab.directory_url, "trust": str(lab.ca.trust_pem), "staging": "closed"}
+    ca = {"directory": lab.directory_url, "trust": "ca.pem", "staging": "closed"}
     options = {key: value for key, value in lab.account(lab.key).items() if key != "zones"}
     given = {
         **options, "tsig_secret": lab.key.secret, "contact": "none", "agree_terms": True, "deploy": "none", **more,
@@ -162,7 +162,10 @@ def test_what_init_names_works(machine: CronMachine, lab: Lab, end: str) -> None
 
     def init(*domains: str) -> str:
         (folder / "given.toml").write_text(to_toml({"domains": list(domains), **given}))
-        os.chown(folder / "given.toml", ANNA, ANNA)
+        (folder / "ca.pem").write_bytes(lab.ca.trust_pem.read_bytes())
+        for path in (folder / "given.toml", folder / "ca.pem"):
+            path.chmod(0o600)
+            os.chown(path, ANNA, ANNA)
         line = f"cd {folder}; PATH={folder}/{PIPX}:$PATH; dnsrenew init --answers given.toml --config certs.toml"
         with Dialogue.start(machine.argv("anna", "sh", "-c", line), machine.folder, dict(os.environ)) as talk:
             if "schedule" not in given:

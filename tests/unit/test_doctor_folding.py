@@ -101,6 +101,14 @@ def test_after_the_mistake_is_mended_the_advice_is_another_run(
     assert with_mended([*checks, failed])[-1].fix == advice
 
 
+@pytest.mark.parametrize(("result", "is_one"), [("bad", True), ("unknown", False)])
+def test_a_cause_that_stands_is_not_told_again_by_the_last_run(result: str, is_one: bool) -> None:
+    """Where the check of the cause still finds it, the failure of the last run says nothing new."""
+    port = Check("port-80-free", result, "Taken.", {}, "Stop it.", ("http-01",))  # type: ignore[arg-type]  # a result
+    failed = Check("last-run", "bad", "Failed.", {"code": "http-port-taken", "name": "home"}, "Look.")
+    assert [follows(check) for check in with_mended([port, failed])] == [False, is_one]
+
+
 def test_refused_credentials_are_one_finding() -> None:
     """A wrong secret is listed once: the test value and the last run that it stopped say nothing new."""
     refused = Check("dns-credentials", "bad", "Refused.", {"dns": "home"}, "Mend it.", ("dns-01",))

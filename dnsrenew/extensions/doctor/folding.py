@@ -156,6 +156,8 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
         shows = (_CREDENTIALS, _PROBE) if str(code).startswith("provider-") else _SHOWS.get(str(code), ())
         if check.code != _LAST_RUN or check.result != "bad" or not shows:
             return check
+        if (cause := next((each for each in checks if each.code in shows and each.result == "bad"), None)) is not None:
+            return following(check, cause.code)
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
             return check
         is_forced = says(check, [texts.LAST_RUN_FORCED.message])
