@@ -16,8 +16,8 @@ from dnsrenew.drivers.rfc2136.texts import KEY_NOT_ALLOWED, NO_SUCH_ZONE, SECRET
 from dnsrenew.errors import ConfigError, Text
 from dnsrenew.extensions.hosts.texts import CLOUDFLARE_NO_ZONE_READ, CLOUDFLARE_OTHER_ZONE, NAMECHEAP_ADDRESS
 from dnsrenew.extensions.setup.init import answers, host_question
-from dnsrenew.extensions.setup.init.answers import read_answers
-from dnsrenew.extensions.setup.init.draft import BACK, InitDraft, InitSurroundings, Prompt
+from dnsrenew.extensions.setup.init.answers import BACK, read_answers
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
 from dnsrenew.extensions.setup.init.interview import AnswerMemory
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]

@@ -206,7 +206,7 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     return Diagnosis(name=spec.name, renewable=renewable, route=route, next_action=action, checks=checks)
 
 
-_FAILURES: Final = (LAST_RUN_FAILED.message, LAST_RUN_FORCED.message)
+_FAILURES: Final = (LAST_RUN_FAILED, LAST_RUN_FORCED)
 
 
 def _open(check: Check, route: RouteTaken | None) -> Check:

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Message
+from dnsrenew.errors import Message, Text
 from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN, INTERNET_SILENT
 from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CLOCK_UNKNOWN, TERMS_UNKNOWN
@@ -44,17 +44,12 @@ _FOLLOWING: Final = {
 _CREDENTIALS, _PROBE, _LAST_RUN, _CA = "dns-credentials", "txt-probe", "last-run", "ca-reachable"
 _OF_CA: Final = frozenset({"ca-unreachable", "ca-untrusted", "ca-not-acme", "ca-timeout", "ca-server-error"})
 """The errors of a run that say nothing new about a CA that does not answer."""
-_UNANSWERED: Final = (TERMS_UNKNOWN.message, CAA_CA_SILENT.message, CLOCK_UNKNOWN.message)
+_UNANSWERED: Final = (TERMS_UNKNOWN, CAA_CA_SILENT, CLOCK_UNKNOWN)
 """What a check says if no CA has answered it."""
-_NEEDED: Final = (
-    *(texts.EXPIRY_MISSING.message, texts.EXPIRY_OVER.message, texts.EXPIRY_REVOKED.message),
-    *(texts.EXPIRY_SOON.message, texts.LAST_RUN_OVERDUE.message),
-)
+_EXPIRY: Final = (texts.EXPIRY_MISSING, texts.EXPIRY_OVER, texts.EXPIRY_REVOKED, texts.EXPIRY_SOON)
+_NEEDED: Final = (*_EXPIRY, texts.LAST_RUN_OVERDUE)
 """What only a renewal mends; without one it is still so."""
-_ADVISED: Final = (
-    *(LAST_RUN_MENDED.message, texts.SERVED_NONE_YET.message),
-    *(texts.PERSIST_UNKNOWN.message, texts.PERSIST_FAILED.message),
-)
+_ADVISED: Final = (LAST_RUN_MENDED, texts.SERVED_NONE_YET, texts.PERSIST_UNKNOWN, texts.PERSIST_FAILED)
 """What says only that a renewal comes next."""
 _SHOWS: Final = {
     **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
@@ -83,7 +78,7 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
         bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
         silent = _silent(found.values())
         works = port is not None and port.result == "ok"  # root servers answer
-        said = (*_UNANSWERED, INTERNET_SILENT.message) if works else _UNANSWERED
+        said = (*_UNANSWERED, INTERNET_SILENT) if works else _UNANSWERED
         return {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})
@@ -116,14 +111,14 @@ def _silent(checks: Collection[Check]) -> set[Any]:
     return {check.evidence.get("ca") for check in checks if check.code == _CA and check.result != "ok"}
 
 
-def _of_ca(check: Check, silent: Collection[Any], messages: Collection[str]) -> Check:
-    is_one = silent and says(check, messages) and check.evidence.get("ca") in {*silent, None}
+def _of_ca(check: Check, silent: Collection[Any], unanswered: Collection[Text]) -> Check:
+    is_one = silent and says(check, unanswered) and check.evidence.get("ca") in {*silent, None}
     return following(check, _CA) if is_one else check
 
 
-def says(check: Check, messages: Collection[str]) -> bool:
-    """Return whether a check says one of these messages."""
-    return isinstance(check.summary, Message) and check.summary.template in messages
+def says(check: Check, known: Collection[Text]) -> bool:
+    """Return whether a check says one of these texts."""
+    return isinstance(check.summary, Message) and any(check.summary.template == each.message for each in known)
 
 
 def while_stopped(checks: Sequence[Check], cause: str) -> list[Check]:
@@ -160,7 +155,7 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
             return following(check, cause.code)
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
             return check
-        is_forced = says(check, [texts.LAST_RUN_FORCED.message])
+        is_forced = says(check, [texts.LAST_RUN_FORCED])
         return Check.of(LAST_RUN_FORCE_AGAIN if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
 
     return [mended(check) for check in checks]

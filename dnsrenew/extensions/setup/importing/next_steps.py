@@ -68,7 +68,9 @@ def steps(
         names = [each.certificate for each in done.to_add]
         found.insert(0, texts.STEP_ADD.format(names=names, path=str(config), option=again))
     first = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title])]
-    is_new = any(each.template == texts.STEP_MANUAL_INIT.template for each in first)  # the other steps are those of init
+    is_new = any(
+        each.template == texts.STEP_MANUAL_INIT.template for each in first
+    )  # the other steps are those of init
     found = first if is_new else [*first, *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     if not is_new:

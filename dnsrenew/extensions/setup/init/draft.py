@@ -25,8 +25,6 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DOUBTFUL: Final = "init-answer-doubtful"
 """The code of an answer that is probably wrong; the same answer, given again, is taken."""
 LINE: Final = "    "
-BACK: Final = "<"
-"""The answer that goes back to the choice of the DNS host."""
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的", "同意", "好", "好的", "可以", "行"})
 NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不", "不是", "不同意", "不要", "不用", "不行"})
 NONE: Final = frozenset({"none", "无", "没有", "-"})

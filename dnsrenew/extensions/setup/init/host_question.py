@@ -23,18 +23,8 @@ from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
-from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
-from dnsrenew.extensions.setup.init.draft import (
-    BACK,
-    NONE,
-    Doubt,
-    InitDraft,
-    Person,
-    Prompt,
-    Question,
-    ask_flag,
-    refused,
-)
+from dnsrenew.extensions.setup.init.answers import BACK, KEYS, PROVIDER, TABLES
+from dnsrenew.extensions.setup.init.draft import NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag, refused
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))

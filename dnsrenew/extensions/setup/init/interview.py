@@ -19,8 +19,8 @@ from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
-from dnsrenew.extensions.setup.init.draft import BACK, Doubt, InitDraft, Person, Prompt, Question, ask, refused
+from dnsrenew.extensions.setup.init.answers import BACK, PROVIDER, Answers
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Prompt, Question, ask, refused
 from dnsrenew.extensions.setup.init.host_question import host_forms
 from dnsrenew.extensions.setup.init.questions import plain_domain, questions, texts_of
 
