@@ -217,7 +217,8 @@ def draft(tmp_path: Path) -> InitDraft:
 
 def refuse_accounts(monkeypatch: pytest.MonkeyPatch, code: str, *refusals: Text) -> list[dict[str, Any]]:
     """Let the tests of the account fail in these ways, then succeed; return the options of each."""
-    fields = dict.fromkeys(("account", "server", "zone", "zones", "rcode", "reason", "address", "number"), "x")
+    given = ("account", "server", "zone", "zones", "rcode", "reason", "address", "number")
+    fields: dict[str, Any] = dict.fromkeys(given, "x")
     found = [Check.of(each._replace(code=code), "bad", {}, **fields) for each in refusals]
     seen: list[dict[str, Any]] = []
 
