@@ -283,9 +283,10 @@ def test_what_an_advice_names_is_asked_again(  # noqa: PLR0917  # the parts of a
 def test_what_did_not_help_is_followed_by_all_options(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the same refusal comes again, each option can be changed, an optional one can be left out."""
     seen = refuse_accounts(monkeypatch, "dns-credentials", SECRET_WRONG, SECRET_WRONG)
-    person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "", "", "Yg==", "192.0.2.2", "", "default", "Yw==")
+    person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "k2", "", "", "192.0.2.2", "k", "default", "Yw==")
     assert asks(draft, person, "rfc2136")
-    assert person.asked[7:] == [("server", "192.0.2.1"), *KEY]
+    assert person.asked[7:] == [("server", "192.0.2.1"), ("tsig_name", "k2"), *KEY[1:]]
+    assert seen[1] == {**seen[0], "tsig_name": "k2"}  # Enter keeps the secret, which is not offered
     assert seen[-1] == {"server": "192.0.2.2", "tsig_name": "k", "tsig_secret": "Yw=="}
 
 

@@ -77,8 +77,7 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
     if internet is None or not _is_offline(internet, port):
         bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
         silent = _silent(found.values())
-        works = port is not None and port.result == "ok"  # root servers answer
-        said = (*_UNANSWERED, INTERNET_SILENT) if works else _UNANSWERED
+        said = (*_UNANSWERED, INTERNET_SILENT) if port is not None and port.result == "ok" else _UNANSWERED
         return {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})

@@ -147,11 +147,11 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     back: tuple[str, ...] = ()
     while True:
         for key, spec in asked.items():
-            answer = _ask_option(person, provider, key, spec, known.get(key, ""), lines=back)
+            before = options.get(key, "") if spec.secret else known.get(key, "")
+            answer = _ask_option(person, provider, key, spec, before, lines=back)
             if answer == BACK:
                 return False
             options.pop(key, None)
-            known.pop(key, None)
             if answer:
                 options[key] = answer if spec.secret else option_value(spec, answer)
                 known |= {} if spec.secret else {key: answer}
@@ -182,15 +182,18 @@ def _ask_option(
 ) -> str:
     """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
 
-    An answer that is refused is not offered again: it may be a secret that was meant for another question.
+    An answer that is refused is not offered again: it may be a secret that was meant for another question. A secret
+    that was given stays without being shown.
     """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
     text = template.format(option=key, help=spec.help)
+    kept, known = (known, "") if spec.secret else ("", known)
     shown = "" if known or spec.required else texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
+    shown = texts.SHOWN_KEPT if kept else shown
     left_out = NONE | {"default", "默认值"} if spec.pattern else NONE
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
-        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines))
+        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines)) or kept
         if not spec.required and answer.lower() in left_out:
             return ""
         scheme, _, rest = answer.replace("\uff1a", ":", 1).partition(":")
