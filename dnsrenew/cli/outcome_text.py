@@ -27,7 +27,7 @@ _SAME: Final = {
     "secret-missing": "secrets",
     "store-full": "store-space",
     **dict.fromkeys(("ca-ledger", "ca-rate-limited"), "ca-limits"),
-    **dict.fromkeys(("ca-unreachable", "ca-untrusted"), "ca-reachable"),
+    **dict.fromkeys(("ca-unreachable", "ca-untrusted", "ca-not-acme"), "ca-reachable"),
     **dict.fromkeys(("cname-dangling", "cname-loop"), "cname"),
     **dict.fromkeys(("http-address-missing", "tls-alpn-address-missing"), "address"),
     **dict.fromkeys(("http-port-forbidden", "http-port-taken"), "port-80-free"),

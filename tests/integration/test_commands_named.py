@@ -16,8 +16,11 @@ from typing import Any, Final
 import pytest
 
 from tests.kit.cron_machine import ANNA, CronMachine, configure, cron_machine
+from tests.kit.dialogue import Dialogue
+from tests.kit.program import named_in
 from tests.kit.users import as_root
 from tests.lab import Lab
+from tests.lab.settings import to_toml
 
 COMMAND: Final = re.compile(r"(?:sudo )?(?:/\S*/)?(?:dnsrenew|python\S* -m dnsrenew) (?:(?!, | \(|\. |\.$).)+")
 PIPX: Final = ".local/bin"
@@ -128,3 +131,56 @@ def test_what_sudo_runs_works(machine: CronMachine, lab: Lab) -> None:
     status, shown = typed(machine, found[0], has_path=False)
     assert (status in {0, 1}, "not found" in shown, "This machine alone" in shown) == (True, False, False), shown
     assert not (machine.folder / "anna" / "dnsrenew-state").exists()  # root left nothing of its own there
+
+
+# The file of answers beside those for the account; the commands that the end of `init` names then.
+ENDS: Final = {
+    "without a schedule": ({"schedule": False, "rehearse": False}, ["schedule install"]),
+    "with a schedule": ({"rehearse": False}, ["schedule remove", "status"]),
+    "a rehearsal that fails": ({"schedule": True, "rehearse": True}, ["renew", "schedule install"]),
+}
+
+
+@as_root
+@pytest.mark.parametrize("end", ENDS)
+def test_what_init_names_works(machine: CronMachine, lab: Lab, end: str) -> None:
+    """Each command that `init` names in its help and at its end works, with `--config` as it stands there.
+
+    After one more certificate the schedule that is there is named.
+    """
+    lab.add_zone("named-home.test", "@ A 192.0.2.1\nwww A 192.0.2.1\n")
+    more, forms = ENDS[end]
+    folder = machine.folder / "anna"
+    closed = {"directory": f"https://127.0.0.1:{lab.reserve()}/dir"}
+    ca = {"directory": lab.directory_url, "trust": "ca.pem", "staging": "closed"}
+    options = {key: value for key, value in lab.account(lab.key).items() if key != "zones"}
+    given = {
+        **options, "tsig_secret": lab.key.secret, "contact": "none", "agree_terms": True, "deploy": "none", **more,
+        "ca": {"letsencrypt": ca, "closed": closed},
+        "resolver": {"nameservers": [lab.nameserver], "authoritative_port": lab.port},
+    }  # fmt: skip
+
+    def init(*domains: str) -> str:
+        (folder / "given.toml").write_text(to_toml({"domains": list(domains), **given}))
+        (folder / "ca.pem").write_bytes(lab.ca.trust_pem.read_bytes())
+        for path in (folder / "given.toml", folder / "ca.pem"):
+            path.chmod(0o600)
+            os.chown(path, ANNA, ANNA)
+        line = f"cd {folder}; PATH={folder}/{PIPX}:$PATH; dnsrenew init --answers given.toml --config certs.toml"
+        with Dialogue.start(machine.argv("anna", "sh", "-c", line), machine.folder, dict(os.environ)) as talk:
+            if "schedule" not in given:
+                talk.answer("Renew automatically", "?")
+                talk.answer("Renew automatically", "y")
+            talk.end()
+        return talk.text
+
+    said = init("www.named-home.test")
+    for form in forms:
+        command = named_in(said, form)
+        assert command.endswith("--config certs.toml")
+        status, shown = typed(machine, f"dnsrenew {command}", has_path=True)
+        assert status == 0, (command, shown)
+    if end == "without a schedule":
+        command = named_in(init("named-home.test"), "schedule show")
+        assert command.endswith("--config certs.toml")
+        assert typed(machine, f"dnsrenew {command}", has_path=True)[0] == 0

@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import pytest
 
-from tests.kit.program import WorkspaceHere
+from tests.kit.program import WorkspaceHere, named_in
+from tests.lab import Request, Response
 from tests.lab.workspace import Workspace
 
 WORKSPACE = WorkspaceHere
@@ -125,6 +126,60 @@ def test_what_cannot_be_renewed(workspace: Workspace) -> None:
     assert (status, diagnosis["renewable"], diagnosis["route"]) == (1, False, None)
     fixes = [check["fix"] for check in diagnosis["checks"] if check["result"] == "bad" and check["blocks"]]
     assert diagnosis["next_action"] in fixes
+
+
+def test_an_account_that_was_refused_is_tested_as_the_doctor_says(workspace: Workspace) -> None:
+    """After a refusal the doctor names the command that tests the account, and that tells whether it works now."""
+    workspace.write({"dns.home.tsig_name": "another"})
+    assert workspace.run("renew").returncode == 1
+    command = named_in(workspace.run("doctor").stdout, "doctor --probe")
+    _, document = workspace.run_json(*command.split())
+    assert bad(document) >= {"dns-credentials"}
+
+
+REFUSED: Final = 0
+"""In the place of a status: nothing listens."""
+
+
+@pytest.mark.parametrize(
+    ("status", "before"),
+    [(REFUSED, ""), (404, "renew"), (500, "tried"), pytest.param(REFUSED, "tried", marks=pytest.mark.slow)],
+)
+def test_a_ca_that_does_not_answer_is_one_finding(workspace: Workspace, status: int, before: str) -> None:
+    """What a CA answered is said once, and no line advises a renewal that would fail; its own advice works later.
+
+    So it is before the first renewal, after it, and after one that has failed for that reason.
+    """
+    down = status
+
+    def answer(_: Request) -> Response | None:
+        return Response(down, b"<h1>Sorry</h1>", (("Content-Type", "text/html"),)) if down else None
+
+    with workspace.lab.acme_proxy(answer) as proxy:
+        good, closed = proxy.directory_url, f"https://127.0.0.1:{workspace.lab.reserve()}/dir"
+        serve = {"certificate.0.deploy": [{"to": "files", "certificate": "a.pem", "key": "b.pem", "verify": "[::1]:9"}]}
+        if before == "renew":
+            down = 0
+            workspace.write({"ca.lab.directory": good})
+            assert workspace.run("renew").returncode == 0
+            down = status
+        workspace.write({"ca.lab.directory": good if status else closed, **(serve if before != "renew" else {})})
+        if before == "tried":
+            assert workspace.run("renew").returncode == 1
+        ended = workspace.run("doctor")
+        said = " ".join(ended.stdout.split())
+        assert (ended.returncode, said.count("✗")) == (1, 2), said  # the headline, and the CA
+        if status:
+            assert f"{good} answers with HTTP status {status}" in said or (
+                f"directory at {good}: the answer is HTTP status {status}" in said
+            )
+        assert not re.search(r"again:|[Oo]btain it|by hand|did not answer|when the CA", said.partition("✗ ")[2]), said
+        next_line = said.partition("Next: ")[2]
+        down = 0
+        workspace.write({"ca.lab.directory": good, **(serve if before != "renew" else {})})
+        assert said.count("dnsrenew renew") == 2, said  # with the finding, and as what comes next
+        _, document = workspace.run_json(*named_in(next_line, "renew").split(), "--now")
+        assert document["outcomes"][0]["status"] in {"renewed", "not-due"}
 
 
 def test_a_store_that_others_can_change(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -25,7 +26,7 @@ from dnsrenew.cli.terminal import Terminal
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.schema import initialize
+from dnsrenew.extensions.fleet.database.schema import STEPS, initialize
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.extensions.fleet.metrics import fleet_lines, read_fleet
@@ -192,6 +193,35 @@ def test_the_status_of_the_fleet_names_what_the_file_lacks(fleet: FleetFolder) -
     ]
 
 
+def test_what_the_file_lacks_is_mended_as_each_message_says(
+    fleet: FleetFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The certificate can be changed, as `status` and `renew` say: then nothing is missing."""
+    route = {"challenge": "dns-01", "dns": "home"}
+    for said in (lambda: shown(fleet, "status", capsys)[0], lambda: fleet.refused("renew shop")["fix"]):
+        lose_account(fleet)
+        line = fleet.lines({"name": "shop", "domains": ["shop.duckdns.org"], "routes": [route]})
+        assert fleet.run(named_in(said(), "fleet add FILE").replace("FILE", line))["changed"] == 1
+        assert fleet.run("fleet status")["lacking"] == []
+
+
+def test_a_name_that_nothing_has(fleet: FleetFolder) -> None:
+    """For a name or a pattern that no certificate has, the command that lists them is named."""
+    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
+    for command in ("fleet remove nothing --yes", "fleet remove q* --yes", "renew nothing"):
+        advice = fleet.refused(command)["fix"]
+        assert [each["name"] for each in fleet.run(named_in(advice, "status"))["certificates"]] == ["shop"]
+
+
+def test_what_a_worker_would_obtain_again_is_not_removed(fleet: FleetFolder) -> None:
+    """`remove` names the command that takes a certificate out of the fleet."""
+    fleet.add({"name": "home", "domains": ["home.duckdns.org"]})
+    with open_store(fleet) as store:
+        keep(store, 1)
+    advice = fleet.refused("remove home --yes")["fix"]
+    assert fleet.run(f"{named_in(advice, 'fleet remove {name}')} --yes")["removed"] == ["home"]
+
+
 def test_renew_warns_once_about_what_it_leaves_out(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
     """`renew` without names prints one line about the certificates that it cannot renew."""
     lose_account(fleet)
@@ -352,6 +382,18 @@ def test_what_was_loaded_is_not_nothing(
     assert fleet.run(named_in(out, "fleet sync"))["added"] == 1
 
 
+def test_after_a_load_the_next_steps_are_named(fleet: FleetFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    """`fleet load` names the commands that remove the values of interrupted runs, and that let workers renew."""
+    fill_store(fleet.folder / "old", asked_by=str(fleet.path))
+    out, err = shown(fleet, "fleet load old", capsys)
+    with mock.patch("dnsrenew.drivers.invoke.call_remove"):  # there is no DNS host here
+        assert len(fleet.run(named_in(err, "cleanup"))["removed"]) == 1
+    fleet.add_table("home")
+    assert fleet.run(named_in(out, "fleet sync"))["added"] == 1
+    line = fleet.lines({"name": "second", "domains": ["second.duckdns.org"]})
+    assert fleet.run(named_in(out, "fleet add FILE").replace("FILE", line))["added"] == 1
+
+
 def test_what_was_loaded_and_nothing_names_is_unconfigured(fleet: FleetFolder) -> None:
     """`status` knows it by name, whatever asked for it; without names as that of a folder does."""
     other = fleet.folder / "other.toml"
@@ -454,8 +496,13 @@ def test_renew_of_an_empty_fleet_says_how_to_fill_it(fleet: FleetFolder, capsys:
 
 def test_delegate_takes_tables_only(fleet: FleetFolder) -> None:
     """`delegate` reports that a certificate is in the fleet, not that it is unknown."""
-    fleet.add({"name": "shop", "domains": ["shop.duckdns.org"]})
-    assert "is in the fleet" in fleet.refused("delegate shop")["message"]
+    shop = {"name": "shop", "domains": ["shop.duckdns.org"]}
+    fleet.add(shop)
+    error = fleet.refused("delegate shop")
+    assert "is in the fleet" in error["message"]
+    route = {"challenge": "dns-01", "dns": "home", "alias": "shop.acme.duckdns.org"}
+    line = fleet.lines({**shop, "routes": [route]})
+    assert fleet.run(named_in(error["fix"], "fleet add FILE").replace("FILE", line))["changed"] == 1
 
 
 # ── the database ────────────────────────────────────────────────────────────────────────
@@ -472,6 +519,17 @@ def test_a_bad_parameter_of_the_address_is_a_mistake(
     error = fleet.refused("fleet status", status=1)
     assert error["code"] == "store-bad-path"
     assert parameter.partition("=")[2] in error["message"]
+
+
+def test_tables_of_an_older_version(fleet: FleetFolder, database: Database) -> None:
+    """The command that brings them to this version is named."""
+    later = [*STEPS, "UPDATE dnsrenew_schema SET version = version"]
+    with mock.patch.multiple("dnsrenew.extensions.fleet.database.schema", STEPS=later, VERSION=len(later)):
+        error = fleet.refused("fleet status", status=1)
+        assert error["code"] == "store-schema"
+        assert fleet.run(named_in(error["fix"], "fleet init"))["schema"] == len(later)
+        assert fleet.run("fleet status")["counts"]["missing"] == 0
+    assert fleet.refused("fleet status", status=1)["code"] == "store-newer"
 
 
 def test_a_table_that_is_gone_is_not_made_by_init(fleet: FleetFolder, database: Database) -> None:

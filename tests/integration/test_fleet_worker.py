@@ -280,6 +280,17 @@ def test_what_workers_lack_is_named_though_it_is_not_due(stage: FleetStage) -> N
     assert fleet_status(stage.database, {}).lacking == {}
 
 
+def test_a_worker_is_started_as_each_message_says(stage: FleetStage) -> None:
+    """Where no worker runs, `fleet add`, `fleet status` and `schedule show` name the command that starts one."""
+    (stage.workspace.path / "more.jsonl").write_text('{"name": "shop", "domains": ["shop.example.test"]}\n')
+    for command in ("fleet add more.jsonl", "fleet status", "schedule show"):
+        process = stage.workspace.start(named_in(stage.workspace.run(*command.split()).stdout, "worker"))
+        wait_until(lambda: fleet_status(stage.database, {}).workers)
+        assert end(process)[0] in {0, 128 + signal.SIGTERM}
+        wait_until(lambda: not fleet_status(stage.database, {}).workers)
+    assert stage.versions() == {"shop": 1}
+
+
 # ── faults ──────────────────────────────────────────────────────────────────────────────
 
 

@@ -30,6 +30,7 @@ from dnsrenew.store.state import Meta, State
 from tests.kit.fleet_stage import Crew, FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
 from tests.kit.postgres import fleet_address as address  # noqa: F401
+from tests.kit.program import named_in
 from tests.lab.workspace import Workspace
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
@@ -140,7 +141,10 @@ def test_a_queue_whose_tables_do_not_fit_ends_the_worker(
     postgres: Postgres,  # noqa: F811
     change: str,
 ) -> None:
-    """A worker that cannot use the tables of the queue ends with `store-schema` before it is ready."""
+    """A worker that cannot use the tables of the queue ends with `store-schema` before it is ready.
+
+    What the error advises makes them anew.
+    """
     with postgres.admin(stage.address.name) as admin:
         admin.execute(change.encode())
     with stage.crew() as (crew,):
@@ -148,6 +152,15 @@ def test_a_queue_whose_tables_do_not_fit_ends_the_worker(
     assert isinstance(crew.error, StoreError)
     assert crew.error.code == "store-schema"
     assert crew.heard.starts == 0
+    line = named_in(crew.error.fix, "fleet init").split()
+    assert stage.workspace.run(*line).returncode == 0
+    if not change.startswith("DROP"):  # "drop all tables whose names begin with procrastinate_ and run it again"
+        tables = ", ".join(f"procrastinate_{each}" for each in ("jobs", "events", "periodic_defers", "workers"))
+        with postgres.admin(stage.address.name) as admin:
+            admin.execute(f"DROP TABLE {tables} CASCADE".encode())
+        assert stage.workspace.run(*line).returncode == 0
+    with stage.crew() as (again,):
+        wait_until(lambda: again.heard.starts)
 
 
 def test_a_queue_that_may_not_be_used_ends_the_worker(stage: FleetStage, postgres: Postgres) -> None:  # noqa: F811

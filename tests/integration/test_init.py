@@ -243,6 +243,16 @@ def test_an_nginx_without_https(
     assert (live / "fullchain.pem").exists()
     status, document = newcomer.workspace.run_json("status", "--check")
     assert (status, document["certificates"][0]["deployed"][0]["served"]) == (1, False)
+    free = newcomer.workspace.lab.reserve()  # in the place of port 443, which may be taken here
+    newcomer.config.write_text(newcomer.config.read_text().replace(":443", f":{free}"))
+    added = "\n".join(line.replace("443", str(free)) for line in lines[2:5])
+    with servers.nginx(site) as nginx:
+        plain = re.sub(r" ssl;\s+ssl_certificate .*\n", ";\n", config.read_text())
+        config.write_text(plain.replace("server {", f"server {{\n{added}"))
+        subprocess.run(nginx.reload, check=True, capture_output=True)
+        command = named_in("\n".join(lines), "deploy")
+        assert newcomer.workspace.run(*command.split()).returncode == 0
+    assert newcomer.workspace.run_json("status")[1]["certificates"][0]["deployed"][0]["served"] is True
 
 
 def test_sixty_columns_and_no_redrawing(newcomer: Newcomer) -> None:
@@ -420,7 +430,12 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         account_questions(talk, newcomer.account, WRONG_SECRET)
         talk.expect("another secret")
         assert newcomer.left() == []
-        assert "? server" not in talk.expect("? tsig_secret")  # the other options stay
+        assert "? server" not in talk.expect("? tsig_name")  # what the advice does not name stays
+        assert newcomer.account["tsig_name"] in talk.expect("]:")
+        talk.type("")
+        talk.answer("? tsig_algorithm", "")
+        talk.expect("? tsig_secret")
+        talk.expect("[unchanged]:")
         talk.type(newcomer.account["tsig_secret"])
         talk.answer("Renew automatically", "maybe")
         talk.expect("neither yes nor no")
@@ -452,14 +467,26 @@ def test_a_doubtful_answer_that_is_given_twice(newcomer: Newcomer) -> None:
 
 
 def test_another_host_after_all(newcomer: Newcomer) -> None:
-    """The answer `<` to an option of a DNS host returns to the choice of the host."""
+    """The answer `<` to an option of a DNS host returns to the choice of the host; what was given is offered again."""
     with newcomer.talk(deploy="none", schedule=False, rehearse=False) as talk:
         first_questions(talk)
         talk.answer("Which DNS host", "desec")
         talk.answer("Which DNS host", "")
         talk.answer("? auth_token", "<")
         talk.answer("Which DNS host", "rfc2136")
-        account_questions(talk, newcomer.account)
+        talk.answer("? server", newcomer.account["server"])
+        talk.answer("? tsig_name", "<")
+        talk.expect("Which DNS host")
+        talk.expect("[desec]:")  # the doubtful answer that was given twice
+        talk.type("rfc2136")
+        talk.expect("? server")
+        talk.expect(f"[{newcomer.account['server']}, your last answer]")
+        talk.type("")
+        talk.expect("? tsig_name")
+        talk.expect("[none]")
+        talk.type(newcomer.account["tsig_name"])
+        talk.answer("? tsig_algorithm", newcomer.account["tsig_algorithm"])
+        talk.answer("? tsig_secret", newcomer.account["tsig_secret"])
         assert talk.end() == 0, talk.text
 
 
@@ -559,7 +586,7 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account, WRONG_SECRET)
         talk.expect("another secret")
-        talk.expect("? tsig_secret")
+        talk.expect("? tsig_name")
         talk.interrupt()
         assert talk.end() == 130
     assert (
@@ -785,6 +812,8 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
     assert status == 0, document
     before = newcomer.config.read_text().rstrip("\n") + "\n# mine"
     newcomer.config.write_text(before)
+    assert newcomer.workspace.run(named_in(before, "check")).returncode == 0
+    assert named_in(before, "init") == "init"
     status, document = answered(newcomer, ZONE)
     assert status == 0, document
     after = newcomer.config.read_text()

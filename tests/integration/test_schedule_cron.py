@@ -94,6 +94,7 @@ def test_the_runs_of_cron_are_remembered(machine: CronMachine, lab: Lab) -> None
         status, said = machine.dnsrenew("anna", "status", "--check")
         assert (status, "The last scheduled run was 3 days ago" in said) == (1, True), said
         assert "renews automatically." not in said
+        assert machine.dnsrenew("anna", *shlex.split(named_in(said, "schedule show")))[0] == 0
     assert "No scheduled run has started since" in machine.dnsrenew("anna", "doctor")[1]
     assert machine.dnsrenew("anna", "renew", "--scheduled")[0] == 0
     status, said = machine.dnsrenew("anna", "status", "--check")

@@ -4,7 +4,11 @@ import pytest
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.doctor.folding import fold, follows, with_mended
+from dnsrenew.errors import Text
+from dnsrenew.extensions.doctor.folding import fold, follows, while_stopped, with_mended
+from dnsrenew.extensions.doctor.host.texts import INTERNET_SILENT
+from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CAA_UNKNOWN, CLOCK_UNKNOWN, TERMS_UNKNOWN
+from dnsrenew.extensions.doctor.keeping import texts
 
 SILENT = Check("internet", "unknown", "None answers.", {"hosts": ["ca.test"]}, "Look.", ("all",))
 ALONE = Check("internet", "bad", "Not connected.", {}, "Connect it.", ("all",))
@@ -97,6 +101,14 @@ def test_after_the_mistake_is_mended_the_advice_is_another_run(
     assert with_mended([*checks, failed])[-1].fix == advice
 
 
+@pytest.mark.parametrize(("result", "is_one"), [("bad", True), ("unknown", False)])
+def test_a_cause_that_stands_is_not_told_again_by_the_last_run(result: str, is_one: bool) -> None:
+    """Where the check of the cause still finds it, the failure of the last run says nothing new."""
+    port = Check("port-80-free", result, "Taken.", {}, "Stop it.", ("http-01",))  # type: ignore[arg-type]  # a result
+    failed = Check("last-run", "bad", "Failed.", {"code": "http-port-taken", "name": "home"}, "Look.")
+    assert [follows(check) for check in with_mended([port, failed])] == [False, is_one]
+
+
 def test_refused_credentials_are_one_finding() -> None:
     """A wrong secret is listed once: the test value and the last run that it stopped say nothing new."""
     refused = Check("dns-credentials", "bad", "Refused.", {"dns": "home"}, "Mend it.", ("dns-01",))
@@ -115,3 +127,55 @@ def test_refused_credentials_are_one_finding() -> None:
         False,
         False,
     ]
+
+
+def said(text: Text, result: str = "unknown", **evidence: object) -> Check:
+    """A check with a text of the catalogue."""
+    fields = dict.fromkeys(
+        ("found_at", "hosts", "names", "now", "name", "time", "due", "not_after", "code", "ports"), "x"
+    )
+    return Check.of(text, result, evidence, **{"ca": "lab", **fields})  # type: ignore[arg-type]  # a result
+
+
+def test_a_ca_that_does_not_answer_is_one_finding() -> None:
+    """What only says that the CA did not answer follows from that; what is about another CA or a server does not."""
+    silent = Check("ca-reachable", "bad", "Refused.", {"ca": "lab"}, "Start it.", ("all",))
+    others = (
+        said(TERMS_UNKNOWN, ca="lab"),
+        said(CAA_CA_SILENT, ca="lab"),
+        said(CLOCK_UNKNOWN),
+        said(CAA_UNKNOWN, ca="lab"),
+        said(TERMS_UNKNOWN, ca="other"),
+    )
+    found = list(fold(dict(enumerate((silent, *others)))).values())
+    assert [follows(check) for check in found] == [False, True, True, True, False, False]
+    assert [follows(check) for check in fold(dict(enumerate(others))).values()] == [False] * 5
+
+
+@pytest.mark.parametrize(("port", "is_one"), [("ok", True), ("unknown", False)])
+def test_the_internet_is_not_doubted_where_only_the_ca_is_silent(port: str, is_one: bool) -> None:
+    """Where root servers answer, no answer of a CA is about that CA alone."""
+    silent = Check("ca-reachable", "unknown", "Silent.", {"ca": "lab"}, "Wait.", ("all",))
+    checks = (silent, said(INTERNET_SILENT._replace(code="internet"), hosts=["ca.test"]), about("port-53", port))
+    assert [follows(check) for check in fold(dict(enumerate(checks))).values()] == [False, is_one, False]
+
+
+@pytest.mark.parametrize(
+    ("code", "ca", "is_one"),
+    [("ca-unreachable", "lab", True), ("ca-server-error", "lab", True), ("ca-unreachable", "b", False),
+     ("ca-unreachable", None, True), ("caa", "lab", False)],
+)  # fmt: skip
+def test_a_run_that_failed_at_a_ca_that_does_not_answer(code: str, ca: str | None, is_one: bool) -> None:
+    """The failure of the last run is not told again where the CA still does not answer."""
+    silent = Check("ca-reachable", "unknown", "Silent.", {"ca": "lab"}, "Wait.", ("all",))
+    failed = Check("last-run", "bad", "Failed.", {"code": code, "route": ca and {"ca": ca, "dns": []}}, "Look.")
+    assert [follows(check) for check in with_mended([silent, failed])] == [False, is_one]
+
+
+def test_while_nothing_can_renew_nothing_advises_it() -> None:
+    """What is so without a renewal stays, without that advice; what says only that one comes next follows."""
+    kept = (texts.EXPIRY_MISSING, texts.EXPIRY_OVER, texts.EXPIRY_SOON, texts.EXPIRY_REVOKED, texts.LAST_RUN_OVERDUE)
+    gone = (texts.LAST_RUN_MENDED, texts.LAST_RUN_FORCE_AGAIN, texts.SERVED_NONE_YET, texts.PERSIST_FAILED)
+    found = while_stopped([said(each) for each in (*kept, *gone, texts.EXPIRY_OK)], "ca-reachable")
+    assert [(check.fix, follows(check)) for check in found[: len(kept)]] == [("", False)] * len(kept)
+    assert [follows(check) for check in found[len(kept) :]] == [True] * len(gone) + [False]

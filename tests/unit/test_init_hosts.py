@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.base.model import Check
+from dnsrenew.base.runtime import Context
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.drivers.provider import OptionSpec, Provider
-from dnsrenew.errors import ConfigError
+from dnsrenew.drivers.rfc2136.texts import KEY_NOT_ALLOWED, NO_SUCH_ZONE, SECRET_WRONG
+from dnsrenew.errors import ConfigError, Text
+from dnsrenew.extensions.hosts.texts import CLOUDFLARE_NO_ZONE_READ, CLOUDFLARE_OTHER_ZONE, NAMECHEAP_ADDRESS
 from dnsrenew.extensions.setup.init import answers, host_question
-from dnsrenew.extensions.setup.init.answers import read_answers
+from dnsrenew.extensions.setup.init.answers import BACK, read_answers
+from dnsrenew.extensions.setup.init.draft import InitDraft, InitSurroundings, Prompt
+from dnsrenew.extensions.setup.init.interview import AnswerMemory
 from tests.kit.clock import FakeClock
 
 PROVIDERS = [provider for name in provider_names() if (provider := find_provider(name)) is not None]
@@ -166,3 +172,150 @@ def test_hosts_that_a_part_of_a_name_fits(tmp_path: Path) -> None:
         host_question.find_host("腾讯", draft)
     assert {"dnspod", "qcloud", "edgeone"} == set(caught.value.evidence["nearest"])
     assert host_question.find_host("阿里云", draft).name == "aliyun"
+
+
+# ── the options, asked again ────────────────────────────────────────────────────────────
+
+
+class Typist:
+    """A person who types lines; the questions are noted, each with the answer that is offered."""
+
+    def __init__(self, *lines: str) -> None:
+        self.lines, self.memory = list(lines), AnswerMemory(None)
+        self.asked: list[tuple[str, str]] = []
+
+    def ask(self, prompt: Prompt) -> str:
+        """Answer with the next line; Enter is the default."""
+        prompt = self.memory.offered(prompt)
+        self.asked.append((str(prompt.text).partition(":")[0].partition(" (")[0], prompt.default))
+        answer = self.lines.pop(0) or prompt.default
+        self.memory.keep(prompt, answer)
+        return answer
+
+    def refuse(self, _: object, *, is_last: bool = True) -> None:
+        """Forget the last answer, if that is the wrong one."""
+        if is_last:
+            self.memory.drop()
+
+    def say(self, _: str) -> None:
+        """Show nothing."""
+
+    doubt = say
+
+    def wait(self, work: Any) -> Any:
+        """Work."""
+        return work()
+
+
+@pytest.fixture
+def draft(tmp_path: Path) -> InitDraft:
+    """A domain, whose DNS host is asked for."""
+    nothing: Any = None
+    around = InitSurroundings(
+        context=Context(), config=tmp_path / "dnsrenew.toml", insist=True, dns=nothing, host=nothing, environ={},
+        has_scheduler=False,
+    )  # fmt: skip
+    return InitDraft(around, domains=("a.test",))
+
+
+def refuse_accounts(monkeypatch: pytest.MonkeyPatch, code: str, *refusals: Text) -> list[dict[str, Any]]:
+    """Let the tests of the account fail in these ways, then succeed; return the options of each."""
+    given = ("account", "server", "zone", "zones", "rcode", "reason", "address", "number")
+    fields: dict[str, Any] = dict.fromkeys(given, "x")
+    found = [Check.of(each._replace(code=code), "bad", {}, **fields) for each in refusals]
+    seen: list[dict[str, Any]] = []
+
+    def run(draft: InitDraft) -> Check | None:
+        seen.append({**draft.options, **draft.secrets})
+        return found.pop(0) if found else None
+
+    monkeypatch.setattr(answers, "run_test", run)
+    return seen
+
+
+def asks(draft: InitDraft, person: Any, name: str) -> bool:
+    """Ask for the options of a host."""
+    provider = find_provider(name)
+    assert provider is not None
+    return host_question._ask_options(draft, person, provider, by_cname=False)
+
+
+KEY = [("tsig_name", "k"), ("tsig_algorithm", "hmac-sha512"), ("tsig_secret", "")]
+
+
+@pytest.mark.parametrize(
+    ("host", "first", "code", "refusal", "again"),
+    [
+        ("rfc2136", ("192.0.2.1", "k", "hmac-sha512", "YQ=="), "dns-credentials", SECRET_WRONG, KEY),
+        ("rfc2136", ("192.0.2.1", "k", "hmac-sha512", "YQ=="), "txt-probe", NO_SUCH_ZONE, [("server", "192.0.2.1")]),
+        (
+            "rfc2136",
+            ("192.0.2.1", "k", "hmac-sha512", "YQ=="),
+            "txt-probe",
+            KEY_NOT_ALLOWED,
+            [("server", "192.0.2.1"), *KEY],
+        ),
+        ("cloudflare", ("token",), "dns-credentials", CLOUDFLARE_NO_ZONE_READ, [("auth_token", ""), ("zone_id", "")]),
+        ("cloudflare", ("token",), "txt-probe", CLOUDFLARE_OTHER_ZONE, [("zone_id", "")]),
+    ],
+)
+def test_what_an_advice_names_is_asked_again(  # noqa: PLR0917  # the parts of a case
+    draft: InitDraft,
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+    first: tuple[str, ...],
+    code: str,
+    refusal: Text,
+    again: list[tuple[str, str]],
+) -> None:
+    """After a refusal the options that its advice has in backquotes can be changed; what was given is offered.
+
+    The rest stays. An advice that names none is followed by all.
+    """
+    seen = refuse_accounts(monkeypatch, code, refusal)
+    new = ["new" if key == "zone_id" else "Yg==" if "secret" in key or "token" in key else "" for key, _ in again]
+    person = Typist(*first, *new)
+    assert asks(draft, person, host)
+    assert person.asked[len(first) :] == again
+    assert {key: value for key, value in seen[1].items() if key not in dict(again)} == {
+        key: value for key, value in seen[0].items() if key not in dict(again)
+    }
+    assert [seen[1][key] for key, _ in again] == [line or old for line, (_, old) in zip(new, again, strict=True)]
+
+
+def test_what_did_not_help_is_followed_by_all_options(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the same refusal comes again, each option can be changed, an optional one can be left out."""
+    seen = refuse_accounts(monkeypatch, "dns-credentials", SECRET_WRONG, SECRET_WRONG)
+    person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "k2", "", "", "192.0.2.2", "k", "default", "Yw==")
+    assert asks(draft, person, "rfc2136")
+    assert person.asked[7:] == [("server", "192.0.2.1"), ("tsig_name", "k2"), *KEY[1:]]
+    assert seen[1] == {**seen[0], "tsig_name": "k2"}  # Enter keeps the secret, which is not offered
+    assert seen[-1] == {"server": "192.0.2.2", "tsig_name": "k", "tsig_secret": "Yw=="}
+
+
+@pytest.mark.parametrize("back", [BACK, "\uff1c"])
+def test_back_to_the_host_and_here_again(draft: InitDraft, monkeypatch: pytest.MonkeyPatch, back: str) -> None:
+    """After `<` each answer that was given before is offered for the same host; `<` itself never is."""
+    refuse_accounts(monkeypatch, "dns-credentials")
+    person = Typist("192.0.2.1", "k", BACK, "", "", "hmac-sha512", back, "", "", "", "YQ==")
+    assert not asks(draft, person, "rfc2136")
+    assert not asks(draft, person, "rfc2136")
+    assert asks(draft, person, "rfc2136")
+    assert person.asked[3:6] == [("server", "192.0.2.1"), ("tsig_name", "k"), ("tsig_algorithm", "")]
+    assert person.asked[7:11] == [("server", "192.0.2.1"), *KEY]
+
+
+def test_an_answer_of_several_that_were_tested_together_stays(
+    draft: InitDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refusal of the account says nothing of the last answer alone: that one is offered too after `<`."""
+    refuse_accounts(monkeypatch, "dns-credentials", NAMECHEAP_ADDRESS)
+    provider = find_provider("namecheap")
+    assert provider is not None
+    keys = list(host_question.asked_options(provider))
+    plain = {key for key in keys if not provider.is_secret(key)}
+    person = Typist(*(f"my-{key}" if key in plain else "x" for key in keys), BACK, *(["x"] * len(keys)))
+    assert not asks(draft, person, "namecheap")
+    asks(draft, person, "namecheap")
+    offered = dict(person.asked[-len(keys) :])
+    assert {key: offered[key] for key in plain} == {key: f"my-{key}" for key in plain}

@@ -54,8 +54,8 @@ NOT_AUTHORIZED: Final = Text(
     _UNAUTHORIZED,
     "The name server {server} of the account {account} does not accept the key for the zone {zone}, or is not its "
     "primary server ({rcode}).",
-    "Compare server, tsig_name, tsig_algorithm and tsig_secret with the configuration of the primary server, and "
-    "allow the key to update the zone.",
+    "Compare `server`, `tsig_name`, `tsig_algorithm` and `tsig_secret` with the configuration of the primary server, "
+    "and allow the key to update the zone.",
 )
 NOT_IN_ZONE: Final = Text(
     _ZONE_UNKNOWN,
@@ -85,7 +85,7 @@ UPDATE_REFUSED: Final = Text(
 
 # ── no usable response ──────────────────────────────────────────────────────────────────
 
-_COMPARE_KEY: Final = "Compare tsig_name, tsig_algorithm and tsig_secret with the key on the server."
+_COMPARE_KEY: Final = "Compare `tsig_name`, `tsig_algorithm` and `tsig_secret` with the key on the server."
 
 KEY_UNKNOWN: Final = Text(
     _UNAUTHORIZED,

@@ -26,10 +26,14 @@ _ORDER: Final = {False: 0, None: 1, True: 2}
 
 
 class Finding(Frozen):
-    """A check, with the certificates that it is about; without names about all, or the one of its section."""
+    """A check, with the certificates that it is about; without names about all, or the one of its section.
+
+    :ivar is_stopped: whether none of these can be renewed.
+    """
 
     check: Check
     names: Sequence[str] = ()
+    is_stopped: bool = False
 
     @property
     def group(self) -> Group:
@@ -92,9 +96,10 @@ def _in_order(findings: Iterable[Finding]) -> list[Finding]:
     return [finding for _, its in by_group(findings) for finding in its]
 
 
-def heading(group: Group) -> str:
+def heading(group: Group, findings: Sequence[Finding]) -> str:
     """Return what stands above the findings of a group; empty if they need no words."""
-    return {"worth-knowing": texts.WORTH_KNOWING, "unknown": texts.UNKNOWN}.get(group, "")
+    worth = texts.WORTH_KNOWING_TOO if all(each.is_stopped for each in findings) else texts.WORTH_KNOWING
+    return {"worth-knowing": worth, "unknown": texts.UNKNOWN}.get(group, "")
 
 
 def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: bool = True) -> Arranged:
@@ -112,11 +117,16 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: b
         for check in diagnosis.checks:
             found.setdefault(keys[id(check)], (check, {}))[1][diagnosis.name or ""] = None
     several = {key: each for key, each in found.items() if len(each[1]) > 1}
-    shared = [Finding(its, () if len(names) == len(diagnoses) else tuple(names)) for its, names in several.values()]
+    stopped = {diagnosis.name or "" for diagnosis in diagnoses if diagnosis.renewable is False}
+    shared = [
+        Finding(its, () if len(names) == len(diagnoses) else tuple(names), is_stopped=names.keys() <= stopped)
+        for its, names in several.values()
+    ]
     changes = Counter(change for diagnosis in diagnoses for change in diagnosis.changes)
     sections = []
     for diagnosis in sorted(diagnoses, key=lambda each: _ORDER[each.renewable]):
-        own = (Finding(check) for check in diagnosis.checks if keys[id(check)] not in several)
+        is_stopped = diagnosis.renewable is False
+        own = (Finding(each, is_stopped=is_stopped) for each in diagnosis.checks if keys[id(each)] not in several)
         changed = [change for change in diagnosis.changes if changes[change] == 1]
         sections.append(Section(diagnosis, _in_order(own), changed))
     return Arranged(_in_order(shared), [change for change, times in changes.items() if times > 1], sections)
@@ -338,7 +348,7 @@ def _posted(changes: Sequence[Change], findings: Sequence[Finding], say: Say) ->
     for group, its in by_group(findings):
         if group == "ok":
             yield f"<details>\n<summary>{count_ok(len(its))}</summary>"
-        elif words := heading(group):
+        elif words := heading(group, its):
             yield f"**{words}**"
         for finding in its:
             yield from _posted_check(finding, say)

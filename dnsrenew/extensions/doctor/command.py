@@ -233,7 +233,7 @@ class _DoctorText(Frozen):
             found += self._wrap(dim(form_texts.CHANGES), "  ")
             found += [line for each in changes for line in self._wrap(forms.change(each), "  · ")]
         for each, its in forms.by_group(findings, self.groups):
-            found += self._wrap(dim(words), "  ") if (words := forms.heading(each)) else []
+            found += self._wrap(dim(words), "  ") if (words := forms.heading(each, its)) else []
             found += [line for finding in its for line in self._finding(finding)]
         return found
 

@@ -18,12 +18,12 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.records import DnsInstead, needs_port
 from dnsrenew.challenges.texts import INIT_INSTEAD
 from dnsrenew.config import Config
-from dnsrenew.errors import Cancelled, DnsRenewError, Message, StoreError
+from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
-from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, with_mended
+from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, says, while_stopped, with_mended
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_FORCED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
 from dnsrenew.renewal import planner
@@ -180,6 +180,10 @@ def _about(about: Mapping[str, Any]) -> dict[str, Any]:
 _ABOUT_PORTS: Final = frozenset(its.code for its in TABLE if set() < {*its.challenges, *its.blocks} <= {*INBOUND})
 
 
+_OUTSIDE: Final = frozenset({"internet", "ca-reachable"})
+"""Where these are not known, nothing has answered."""
+
+
 def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
     """Return the diagnosis.
 
@@ -193,19 +197,22 @@ def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) 
     first = _choose(options, [*bad, *(each for each in checks if each.result != "ok" and each.blocks == PERSIST)])
     renewable = True if certain else None if possible else False
     route = taken(first) if certain and first else None
+    stopping = [each for each in checks if each.result == "bad" or (each.result != "ok" and each.code in _OUTSIDE)]
+    cause = next((each.code for each in stopping if each.blocks and not follows(each)), None)
+    if cause and _choose(options, stopping) is None:
+        checks = while_stopped(checks, cause)
     checks = tuple(_open(check, route) for check in checks)
     action = _next_action(options, checks, renewable=renewable)
     return Diagnosis(name=spec.name, renewable=renewable, route=route, next_action=action, checks=checks)
 
 
-_FAILURES: Final = (LAST_RUN_FAILED.message, LAST_RUN_FORCED.message)
+_FAILURES: Final = (LAST_RUN_FAILED, LAST_RUN_FORCED)
 
 
 def _open(check: Check, route: RouteTaken | None) -> Check:
     """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
     evidence = check.evidence
-    is_failure = isinstance(check.summary, Message) and check.summary.template in _FAILURES
-    if not is_failure or route is None or evidence.get("route") != route.to_dict():
+    if not says(check, _FAILURES) or route is None or evidence.get("route") != route.to_dict():
         return check
     is_hosts = check.fix and str(evidence.get("code", "")).startswith("provider-")
     fix = LAST_RUN_UNTESTED.format(advice=check.fix) if is_hosts else check.fix

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Final, TypeVar
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
-from dnsrenew.errors import Message
+from dnsrenew.errors import Message, Text
 from dnsrenew.extensions.doctor.facts import ALL
-from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_FORCED, LAST_RUN_MENDED
+from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN, INTERNET_SILENT
+from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CLOCK_UNKNOWN, TERMS_UNKNOWN
+from dnsrenew.extensions.doctor.keeping import texts
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
 """In the evidence of a check: the code of the finding that it follows from."""
@@ -39,7 +41,16 @@ _FOLLOWING: Final = {
     "cname": _NAMES,
 }
 """By a bad check: those that say nothing new about the same names."""
-_CREDENTIALS, _PROBE, _LAST_RUN = "dns-credentials", "txt-probe", "last-run"
+_CREDENTIALS, _PROBE, _LAST_RUN, _CA = "dns-credentials", "txt-probe", "last-run", "ca-reachable"
+_OF_CA: Final = frozenset({"ca-unreachable", "ca-untrusted", "ca-not-acme", "ca-timeout", "ca-server-error"})
+"""The errors of a run that say nothing new about a CA that does not answer."""
+_UNANSWERED: Final = (TERMS_UNKNOWN, CAA_CA_SILENT, CLOCK_UNKNOWN)
+"""What a check says if no CA has answered it."""
+_EXPIRY: Final = (texts.EXPIRY_MISSING, texts.EXPIRY_OVER, texts.EXPIRY_REVOKED, texts.EXPIRY_SOON)
+_NEEDED: Final = (*_EXPIRY, texts.LAST_RUN_OVERDUE)
+"""What only a renewal mends; without one it is still so."""
+_ADVISED: Final = (LAST_RUN_MENDED, texts.SERVED_NONE_YET, texts.PERSIST_UNKNOWN, texts.PERSIST_FAILED)
+"""What says only that a renewal comes next."""
 _SHOWS: Final = {
     **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
     **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
@@ -65,7 +76,9 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
     internet, port = by_code.get(_INTERNET), by_code.get(_PORT)
     if internet is None or not _is_offline(internet, port):
         bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
-        return {key: _of_names(check, bad) for key, check in found.items()}
+        silent = _silent(found.values())
+        said = (*_UNANSWERED, INTERNET_SILENT) if port is not None and port.result == "ok" else _UNANSWERED
+        return {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})
     evidence = {**internet.evidence, LEFT_OUT: left_out}
@@ -92,8 +105,33 @@ def _of_names(check: Check, bad: Sequence[Check]) -> Check:
     return check
 
 
+def _silent(checks: Collection[Check]) -> set[Any]:
+    """Return the names of the CAs that do not answer."""
+    return {check.evidence.get("ca") for check in checks if check.code == _CA and check.result != "ok"}
+
+
+def _of_ca(check: Check, silent: Collection[Any], unanswered: Collection[Text]) -> Check:
+    is_one = silent and says(check, unanswered) and check.evidence.get("ca") in {*silent, None}
+    return following(check, _CA) if is_one else check
+
+
+def says(check: Check, known: Collection[Text]) -> bool:
+    """Return whether a check says one of these texts."""
+    return isinstance(check.summary, Message) and any(check.summary.template == each.message for each in known)
+
+
+def while_stopped(checks: Sequence[Check], cause: str) -> list[Check]:
+    """Return the checks of a certificate that cannot be renewed now: another run would only fail, so none advises it.
+
+    :param cause: the code of the finding that stops every route.
+    """
+    told = (following(check, cause) if says(check, _ADVISED) else check for check in checks)
+    return [replace(check, fix="") if says(check, _NEEDED) else check for check in told]
+
+
 def with_mended(checks: Sequence[Check]) -> list[Check]:
     """Return the checks of a certificate; a failure of the last run whose cause is gone advises another run."""
+    silent = _silent(checks)
     by_code: dict[str, set[str]] = {}
     for check in checks:
         by_code.setdefault(check.code, set()).add(check.result)
@@ -102,16 +140,21 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
 
     def mended(check: Check) -> Check:
         code = check.evidence.get("error" if check.code == _PROBE else "code")
-        tried = (check.evidence.get("route") or {}).get("dns", ()) if check.code == _LAST_RUN else ()
+        route = (check.evidence.get("route") or {}) if check.code == _LAST_RUN else {}
+        tried = route.get("dns", ())
         accounts = {check.evidence.get("dns")} if check.code == _PROBE else set(tried)
         if code == "provider-unauthorized" and not refused.isdisjoint(accounts):
             return following(check, _CREDENTIALS)
+        if check.code == _LAST_RUN and code in _OF_CA and silent and route.get("ca") in {*silent, None}:
+            return following(check, _CA)
         shows = (_CREDENTIALS, _PROBE) if str(code).startswith("provider-") else _SHOWS.get(str(code), ())
         if check.code != _LAST_RUN or check.result != "bad" or not shows:
             return check
+        if (cause := next((each for each in checks if each.code in shows and each.result == "bad"), None)) is not None:
+            return following(check, cause.code)
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
             return check
-        is_forced = isinstance(check.summary, Message) and check.summary.template == LAST_RUN_FORCED.message
+        is_forced = says(check, [texts.LAST_RUN_FORCED])
         return Check.of(LAST_RUN_FORCE_AGAIN if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
 
     return [mended(check) for check in checks]

@@ -46,6 +46,8 @@ COUNTS: Final = (
 SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
 WORTH_KNOWING: Final = "Worth knowing (you can renew anyway)"
+WORTH_KNOWING_TOO: Final = "Worth knowing"
+"""Where something else stops every renewal."""
 UNKNOWN: Final = "Not known"
 CHANGES: Final = "Changed since the last record"
 ONE_OK: Final = "1 check found no problem."

@@ -131,7 +131,7 @@ def findings(found: Sequence[Finding], section: int, say: Say) -> str:
         if each == "ok":
             parts += f"<details><summary>{text(forms.count_ok(len(its)))}</summary>{listed}</details>"
         else:
-            parts += f"<h3>{text(forms.heading(each) or texts.BAD)}</h3>{listed}"
+            parts += f"<h3>{text(forms.heading(each, its) or texts.BAD)}</h3>{listed}"
     return parts
 
 

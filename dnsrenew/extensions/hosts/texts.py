@@ -137,7 +137,7 @@ NAMECHEAP_ADDRESS: Final = Text(
     "provider-unauthorized",
     "Namecheap (account {account}) does not allow requests from this machine as {address} (error {number}).",
     "Add the public IPv4 address of this machine to the allowed addresses in Profile > Tools > API Access, and set "
-    "auth_client_ip to it; see `dnsrenew providers namecheap`.",
+    "`auth_client_ip` to it; see `dnsrenew providers namecheap`.",
 )
 NAMECHEAP_OTHER_DNS: Final = Text(
     "provider-zone-unknown",

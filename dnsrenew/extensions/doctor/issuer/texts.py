@@ -13,6 +13,7 @@ from dnsrenew.errors import Text
 # ── ca-reachable ────────────────────────────────────────────────────────────────────────
 
 _REACHABLE: Final = "ca-reachable"
+_ANSWERS_AGAIN: Final = "Wait until the CA {ca} answers (public CAs have a status page), then run: dnsrenew renew"
 
 CA_ANSWERS: Final = Text(_REACHABLE, "The CA {ca} answers.", "")
 TRUST_UNREADABLE: Final = Text(
@@ -36,7 +37,7 @@ DNS_NO_ANSWER: Final = Text(
 TCP_REFUSED: Final = Text(
     _REACHABLE,
     "The CA {ca} refuses connections: nothing listens at {host} port {port}, or a firewall rejects them.",
-    "Allow connections from this machine to {host} port {port}, or correct `directory` of the CA {ca}.",
+    "Start the CA {ca}, or correct its `directory` in the configuration, then run: dnsrenew renew",
 )
 TCP_FAILED: Final = Text(
     _REACHABLE,
@@ -46,7 +47,8 @@ TCP_FAILED: Final = Text(
 TCP_SILENT: Final = Text(
     _REACHABLE,
     "The CA {ca} does not answer at {host} port {port}: it is down, or a firewall drops the connections.",
-    "Allow connections from this machine to {host} port {port}; if they are allowed already, wait, or add a second CA.",
+    "Allow connections from this machine to {host} port {port}; if they are allowed already, wait until the CA answers "
+    "(public CAs have a status page). Then run: dnsrenew renew",
 )
 TLS_UNTRUSTED: Final = Text(
     _REACHABLE,
@@ -76,17 +78,17 @@ TLS_FAILED: Final = Text(
 TLS_SILENT: Final = Text(
     _REACHABLE,
     "The CA {ca} accepts connections at {host} port {port}, but does not answer.",
-    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+    _ANSWERS_AGAIN,
 )
 HTTP_SILENT: Final = Text(
     _REACHABLE,
     "The CA {ca} accepts connections, but did not send its directory in time.",
-    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+    _ANSWERS_AGAIN,
 )
 HTTP_RESET: Final = Text(
     _REACHABLE,
     "The CA {ca} closes the connection at {host} port {port} without an answer.",
-    "Wait until the CA {ca} answers again, or add a second CA to the routes.",
+    _ANSWERS_AGAIN,
 )
 HTTP_UNSTEADY: Final = Text(
     _REACHABLE,
@@ -95,13 +97,13 @@ HTTP_UNSTEADY: Final = Text(
 )
 HTTP_BUSY: Final = Text(
     _REACHABLE,
-    "The CA {ca} does not work now: it answers with HTTP status {status}.",
-    "Wait until the CA {ca} works again, or add a second CA to the routes.",
+    "The CA {ca} does not work now: {directory} answers with HTTP status {status}.",
+    "Wait until the CA {ca} works again (public CAs have a status page), then run: dnsrenew renew",
 )
 HTTP_STATUS: Final = Text(
     _REACHABLE,
     "The CA {ca} has no ACME directory at {directory}: the answer is HTTP status {status}.",
-    "Set `directory` of the CA {ca} to the ACME address that it publishes.",
+    "Set `directory` of the CA {ca} to the ACME address that it publishes, then run: dnsrenew renew",
 )
 NOT_ACME: Final = Text(
     _REACHABLE,

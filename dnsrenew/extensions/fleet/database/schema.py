@@ -6,6 +6,7 @@ procrastinate with them; everything else only checks.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -183,7 +184,10 @@ def initialize(database: Database, seals: Seals, *, seal_existing: bool = False)
         if transaction.one("SELECT to_regclass('procrastinate_jobs') IS NULL") == (True,):
             from procrastinate.schema import SchemaManager
 
-            transaction.execute(SchemaManager.get_schema())
+            queue = SchemaManager.get_schema()
+            for kind, name in re.findall(r"(?m)^CREATE (TYPE|TABLE|FUNCTION) (\w+)", queue):  # what is left of it
+                transaction.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
+            transaction.execute(queue)
         if seals and not seal_existing:
             _refuse_unsealed(database, transaction)
     check(database, seals, seal_existing=seal_existing)

@@ -260,9 +260,10 @@ class TerminalPerson:
         """Show what was found."""
         self._terminal.write_marked(dim("·"), say(text))
 
-    def refuse(self, error: DnsRenewError) -> None:
+    def refuse(self, error: DnsRenewError, *, is_last: bool = True) -> None:
         """Show why an answer is not taken."""
-        self._memory.drop()
+        if is_last:
+            self._memory.drop()
         self._terminal.write_message("\n".join(lines(error, self._terminal.err.size()[0], f"{red('✗')} ")))
 
     def has_given(self, prompt: Prompt, answer: str) -> bool:

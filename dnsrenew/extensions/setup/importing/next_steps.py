@@ -66,11 +66,16 @@ def steps(
     if done.to_add:
         names = [each.certificate for each in done.to_add]
         found.insert(0, texts.STEP_ADD.format(names=names, path=str(config), option=again))
-    found = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title]), *found]
+    first = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title])]
+    is_new = any(
+        each.template == texts.STEP_MANUAL_INIT.template for each in first
+    )  # the other steps are those of init
+    found = first if is_new else [*first, *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
-    found.append(texts.STEP_REHEARSE.format(config=option))
+    if not is_new:
+        found.append(texts.STEP_REHEARSE.format(config=option))
     active = detect(config)
-    if active.installed is not True or active.halt is not None:
+    if not is_new and (active.installed is not True or active.halt is not None):
         found.append(texts.STEP_SCHEDULE.format(config=option))
     if lines or unseen:
         found.append(texts.STEP_AGAIN.format(option=again, tool=tool))

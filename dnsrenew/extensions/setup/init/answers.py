@@ -34,6 +34,8 @@ from dnsrenew.renewal.batch import DRIVEN
 from dnsrenew.store.folder_store import open_store
 
 PROVIDER: Final = "provider"
+BACK: Final = "<"
+"""The answer that goes back to the choice of the DNS host."""
 KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})
 """The answers besides that about the DNS host; ``provider`` and all other keys are that."""
 TABLES: Final = frozenset({"ca", "resolver", "default_ca", "store", "notify", "metrics", "doctor"})

@@ -95,8 +95,11 @@ class Person(Protocol):
     def say(self, text: str) -> None:
         """Show what was found."""
 
-    def refuse(self, error: DnsRenewError) -> None:
-        """Show why an answer is not taken."""
+    def refuse(self, error: DnsRenewError, *, is_last: bool = True) -> None:
+        """Show why an answer is not taken.
+
+        :param is_last: whether that is the last one, which is not offered again; else it may be any of several.
+        """
 
     def has_given(self, prompt: Prompt, answer: str) -> bool:
         """Return whether this answer was taken before Ctrl-C."""

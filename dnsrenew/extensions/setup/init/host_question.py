@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -22,14 +23,14 @@ from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
 from dnsrenew.extensions.setup.init import answers, texts
-from dnsrenew.extensions.setup.init.answers import KEYS, PROVIDER, TABLES
+from dnsrenew.extensions.setup.init.answers import BACK, KEYS, PROVIDER, TABLES
 from dnsrenew.extensions.setup.init.draft import NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag, refused
 
 ZONES: Final = "zones"
 _ANSWERS: Final = (PROVIDER, ZONES, *sorted(KEYS), *sorted(TABLES))
 _MOST_LIKE: Final = 3
-_BACK: Final = "<"
-"""The answer that goes back to the choice of the host."""
+_ADVISED: Final = re.compile(r"`(\w+)`")
+"""The name of an option in an advice."""
 
 
 def _zones(draft: InitDraft) -> list[str]:
@@ -113,7 +114,7 @@ def _refusal(draft: InitDraft, person: Person, test: Callable[[], object]) -> Dn
     except Cancelled:
         raise
     except DnsRenewError as error:
-        person.refuse(error)
+        person.refuse(error, is_last=False)
         return error
     person.say((texts.ACCOUNT_LATER if draft.is_delegated else texts.ACCOUNT_WORKS).format(account=draft.account))
     return None
@@ -138,7 +139,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
     """Ask for the options until they work; return False if another host is wanted.
 
-    Where the host refuses the credentials, the secrets and what the advice names are asked for again; then the rest.
+    After a refusal what its advice names is asked for again; if that does not help, all options are.
     """
     known: dict[str, str] = {}
     options: dict[str, Any] = {PROVIDER: provider.name}
@@ -146,24 +147,34 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
     back: tuple[str, ...] = ()
     while True:
         for key, spec in asked.items():
-            answer = _ask_option(person, provider, key, spec, known.get(key, ""), lines=back)
-            if answer == _BACK:
+            before = options.get(key, "") if spec.secret else known.get(key, "")
+            answer = _ask_option(person, provider, key, spec, before, lines=back)
+            if answer == BACK:
                 return False
             options.pop(key, None)
             if answer:
                 options[key] = answer if spec.secret else option_value(spec, answer)
                 known |= {} if spec.secret else {key: answer}
-        if by_cname and not provider.behaviour.delegated and asked is every:
+        if by_cname and not provider.behaviour.delegated and every.keys() <= asked.keys():
             zone = person.ask(Prompt(texts.ASK_OTHER_ZONE, texts.HELP_OTHER_ZONE, known.get(ZONES, "")))
+            if zone == BACK:
+                return False
             options[ZONES] = known[ZONES] = zone
         if not provider.behaviour.by_hand and not by_cname:
             person.say(texts.TESTING.format(title=provider.title))
         error = _refusal(draft, person, partial(_check, draft, options, person.doubt))
         if error is None:
             return True
-        is_secret = asked is every and error.evidence.get("check") == "dns-credentials"
-        named = {key: spec for key, spec in every.items() if key in options and spec.secret}
-        asked, back = named if is_secret else every, (texts.BACK,)
+        named = _advised(provider, options, error)
+        asked, back = named if named and named != asked else every | named, (texts.BACK,)
+
+
+def _advised(provider: Provider, options: Mapping[str, Any], error: DnsRenewError) -> dict[str, OptionSpec]:
+    """Return the options that an advice names in backquotes; after refused credentials, the given secrets too."""
+    named = set(_ADVISED.findall(error.fix))
+    if error.evidence.get("check") == "dns-credentials":
+        named |= {key for key in options if provider.is_secret(key)}
+    return {key: spec for key, spec in provider.options.items() if key in named}
 
 
 def _ask_option(
@@ -171,21 +182,27 @@ def _ask_option(
 ) -> str:
     """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
 
-    An answer that is refused is not offered again: it may be a secret that was meant for another question.
+    An answer that is refused is not offered again: it may be a secret that was meant for another question. A secret
+    that was given stays without being shown.
     """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
     text = template.format(option=key, help=spec.help)
-    optional = texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
-    shown = "" if known or spec.required else optional
+    kept, known = (known, "") if spec.secret else ("", known)
+    shown = "" if known or spec.required else texts.SHOWN_DEFAULT if spec.pattern else texts.SHOWN_NONE
+    shown = texts.SHOWN_KEPT if kept else shown
+    left_out = NONE | {"default", "默认值"} if spec.pattern else NONE
     while True:
         help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
-        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines))
-        answer = "" if shown and answer.lower() in NONE | {"默认值"} else answer
+        answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines)) or kept
+        if not spec.required and answer.lower() in left_out:
+            return ""
         scheme, _, rest = answer.replace("\uff1a", ":", 1).partition(":")
         answer = f"{half_width(scheme)}:{rest}" if spec.secret and half_width(scheme) in answers.REFERENCES else answer
+        if half_width(answer) == BACK:
+            return BACK
         if not answer and spec.required:
             person.refuse(ConfigError.of(texts.OPTION_EMPTY, option=key))
-        elif answer in {"", _BACK} or (fault := _option_fault(provider, key, answer)) is None:
+        elif not answer or (fault := _option_fault(provider, key, answer)) is None:
             return answer
         else:
             person.refuse(fault)

@@ -19,7 +19,7 @@ from dnsrenew.dns.texts import NO_ZONE
 from dnsrenew.errors import ConfigError, DnsRenewError
 from dnsrenew.extensions.setup.init import answers as wrong_answers
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.answers import PROVIDER, Answers
+from dnsrenew.extensions.setup.init.answers import BACK, PROVIDER, Answers
 from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Person, Prompt, Question, ask, refused
 from dnsrenew.extensions.setup.init.host_question import host_forms
 from dnsrenew.extensions.setup.init.questions import plain_domain, questions, texts_of
@@ -224,8 +224,8 @@ class AnswerMemory:
         )
 
     def keep(self, prompt: Prompt, answer: str) -> None:
-        """Keep an answer, unless it is a secret."""
-        self._last = "" if prompt.is_secret else str(prompt.text)
+        """Keep an answer, unless it is a secret, or none."""
+        self._last = "" if prompt.is_secret or answer == BACK else str(prompt.text)
         if self._last:
             self._given[self._last] = answer
 

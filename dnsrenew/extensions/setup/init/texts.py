@@ -90,6 +90,7 @@ NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which you see 
 NOTE_HTTPS: Final = Phrase("HTTPS is off there; dnsrenew switches it on at port 443")
 SHOWN_NONE: Final = Phrase("none")
 SHOWN_DEFAULT: Final = Phrase("default")
+SHOWN_KEPT: Final = Phrase("unchanged")
 SHOWN_YES: Final = Phrase("Y/n")
 
 FROM_SERVER: Final = Phrase("from {config} of {server}")
