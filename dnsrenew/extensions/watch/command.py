@@ -10,7 +10,7 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
-from dnsrenew.extensions.watch.notify import Delivery, Notifier
+from dnsrenew.extensions.watch.notify import Notifier, Sending
 
 
 def notify(invocation: Invocation) -> int:
@@ -38,12 +38,12 @@ def notify(invocation: Invocation) -> int:
     return int(bool(failed))
 
 
-def _document(delivery: Delivery) -> dict[str, Any]:
+def _document(delivery: Sending) -> dict[str, Any]:
     error = delivery.error
     return {"to": delivery.scheme, "ok": error is None, "error": None if error is None else error.to_dict()}
 
 
-def _lines(found: Sequence[Delivery], columns: int | None) -> list[str]:
+def _lines(found: Sequence[Sending], columns: int | None) -> list[str]:
     lines: list[str] = []
     for delivery in found:
         if delivery.error is None:

@@ -56,38 +56,28 @@ class SendingLimits(Frozen):
     all: float = 30.0
 
 
-class Delivery(Frozen):
-    """What became of one message.
-
-    :ivar shown: the address as people see it: ``1st of notify.to (ntfy)``.
-    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
-    :ivar error: why it was not sent; None for success.
-    """
-
-    shown: str
-    scheme: str | None
-    error: DnsRenewError | None
-
-
 class Sending:
     """One thing to send: a message to one address, or the heartbeat.
 
     :param label: the name of the address for people; it shows nothing of it.
     :param secret: the address.
     :param send: sends to the address.
+    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
+    :ivar error: why it was not sent; None for success, and before its end.
     """
 
     def __init__(self, label: str, secret: Secret, send: Send) -> None:
         self.label, self._secret, self._send = label, secret, send
         self.scheme: str | None = None
         self.started: float | None = None
+        self.error: DnsRenewError | None = None
 
     @property
     def shown(self) -> str:
         """The address as messages name it: ``1st of notify.to (ntfy)``."""
         return texts.ADDRESS.format(label=self.label, scheme=self.scheme) if self.scheme else self.label
 
-    def error(self, reason: str) -> DnsRenewError:
+    def failed(self, reason: str) -> DnsRenewError:
         """Return the error that it was not sent, for a reason that is a part of a sentence."""
         return DnsRenewError.of(texts.NOT_SENT, address=self.shown, key=self.label, reason=reason)
 
@@ -130,30 +120,23 @@ def by_apprise(message: OutgoingMessage) -> Send:
         kind, form = apprise.NotifyType(message.severity), apprise.NotifyFormat.TEXT
         result = sender.notify(body=message.body, title=message.title, notify_type=kind, body_format=form)
         if not result:
-            raise sending.error(_why(result, redactor))
+            raise sending.failed(_why(result, redactor))
 
     return send
 
 
 def deliver(
     sendings: Sequence[Sending], redactor: Redactor, cancel: threading.Event, limits: SendingLimits
-) -> list[Delivery]:
-    """Send all, each in its thread, and return what became of each, in order.
-
-    A cancel ends the wait.
-    """
-    if not sendings:
-        return []
+) -> Sequence[Sending]:
+    """Send all, each in its thread, and return them with what became of each. A cancel ends the wait."""
     end = time.monotonic() + limits.all
     tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
-    found = []
     for sending, task in zip(sendings, tasks, strict=True):
         if _wait(task.done, sending, end, limits.each, cancel):
-            error = _error(task, sending)
+            sending.error = _error(task, sending)
         else:
-            error = sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
-        found.append(Delivery(sending.shown, sending.scheme, error))
-    return found
+            sending.error = sending.failed(texts.STOPPED if cancel.is_set() else texts.LATE)
+    return sendings
 
 
 def _wait(done: threading.Event, sending: Sending, end: float, each: float, cancel: threading.Event) -> bool:
@@ -177,7 +160,7 @@ def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:
         return DnsRenewError.of(texts.NOT_RESOLVED, address=sending.shown, reason=reason, reason_fix=fix)
     if isinstance(error, DnsRenewError) and error.code == texts.NOT_SENT.code:
         return bare(error)
-    return sending.error(texts.UNEXPECTED.format(type=type(error).__name__))  # its text may hold a part of the address
+    return sending.failed(texts.UNEXPECTED.format(type=type(error).__name__))  # its text may hold a part of the address
 
 
 def _why(result: Any, redactor: Redactor) -> str:  # an AppriseResult
@@ -220,7 +203,7 @@ class Notifier(Frozen):
             _logger.debug("messages were not sent\n%s", self.context.redactor.redact(traceback.format_exc()))
             self.context.warn(*texts.BROKEN.fill(type=type(error).__name__))
 
-    def test(self) -> list[Delivery]:
+    def test(self) -> Sequence[Sending]:
         """Send a test message to every address; the heartbeat is left alone."""
         message = test_message(self.settings.on, self._translator(), socket.gethostname())
         return deliver(self._messages(message), self.context.redactor, self.context.cancel, self.limits)
@@ -260,12 +243,11 @@ class Notifier(Frozen):
         for each in news:
             if each.unsent is not None:
                 self._keep(each.outcome.name, each.unsent)
-        deliveries = deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits)
-        for delivery in deliveries:
-            if delivery.error is not None:
-                self.context.warn(delivery.error.code, delivery.error.message, delivery.error.fix)
+        for sent in deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits):
+            if sent.error is not None:
+                self.context.warn(sent.error.code, sent.error.message, sent.error.fix)
         # One address is enough: all of them again would send those that got it a second message.
-        if any(delivery.error is None for delivery in deliveries[: len(messages)]):
+        if any(sent.error is None for sent in messages):
             for each in news:
                 self._keep(each.outcome.name, each.notified)
 
@@ -322,10 +304,10 @@ def by_request(*, success: bool) -> Send:
 
     def send(url: str, sending: Sending, redactor: Redactor) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise sending.error(texts.NO_URL)
+            raise sending.failed(texts.NO_URL)
         reason = _request(url if success else failing(url))
         if reason is not None:
-            raise sending.error(redactor.redact(reason) if type(reason) is str else reason)
+            raise sending.failed(redactor.redact(reason) if type(reason) is str else reason)
 
     return send
 

@@ -9,7 +9,6 @@ import shutil
 import socket
 import socketserver
 import ssl
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -25,41 +24,21 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from dnsrenew.acme.problems import REFUSALS
 from dnsrenew.base.model import CA, DnsAccount, Resolver
 from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHandler, BoxServer, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
-_ERRORS: Final = frozenset(
-    {
-        "accountDoesNotExist",
-        "alreadyReplaced",
-        "alreadyRevoked",
-        "badCSR",
-        "badNonce",
-        "badPublicKey",
-        "badRevocationReason",
-        "badSignatureAlgorithm",
-        "caa",
-        "compound",
-        "connection",
-        "dns",
-        "externalAccountRequired",
-        "incorrectResponse",
-        "invalidContact",
-        "invalidProfile",
-        "malformed",
-        "orderNotReady",
-        "rateLimited",
-        "rejectedIdentifier",
-        "serverInternal",
-        "tls",
-        "unauthorized",
-        "unsupportedContact",
-        "unsupportedIdentifier",
-        "userActionRequired",
-    }
+_OTHER_ERRORS: Final = (
+    "alreadyReplaced",
+    "badNonce",
+    "badSignatureAlgorithm",
+    "compound",
+    "malformed",
+    "orderNotReady",
 )
+_ERRORS: Final = frozenset((*REFUSALS, *_OTHER_ERRORS))
 """The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
@@ -362,53 +341,36 @@ class BoxNameServer:
     def _bind(self) -> tuple[_UdpServer, _TcpServer]:
         """Bind UDP and TCP to one port that is free for both."""
         for _ in range(20):
-            udp = _UdpServer((_LOOPBACK, 0), _UdpHandler)
-            udp.answer = self.answer
+            udp = _UdpServer((_LOOPBACK, 0), self._answer_packet)
             try:
-                tcp = _TcpServer((_LOOPBACK, udp.server_address[1]), _TcpHandler)
+                return udp, _TcpServer(udp.server_address, self._answer_connection)
             except OSError:
                 udp.server_close()
-                continue
-            tcp.answer = self.answer
-            return udp, tcp
         raise OSError("no port is free for UDP and TCP")
+
+    def _answer_packet(self, request: Any, client: Any, _server: object) -> Any:
+        wire, connection = request
+        if (answer := self.answer(wire)) is not None:
+            with contextlib.suppress(OSError):  # the client has gone
+                connection.sendto(answer, client)
+
+    def _answer_connection(self, connection: Any, _client: object, _server: object) -> Any:
+        """Answer the queries of one connection (RFC 7766)."""
+        connection.settimeout(10.0)
+        with contextlib.suppress(OSError), connection.makefile("rb") as queries:
+            while len(head := queries.read(2)) == 2:
+                answer = self.answer(queries.read(int.from_bytes(head)))
+                if answer is None:
+                    return
+                connection.sendall(len(answer).to_bytes(2) + answer)
 
 
 class _UdpServer(BoxServer, socketserver.UDPServer):
     max_packet_size = 65_535
-    answer: Callable[[bytes], bytes | None]
 
 
 class _TcpServer(BoxServer, socketserver.ThreadingTCPServer):
-    answer: Callable[[bytes], bytes | None]
-
-
-class _UdpHandler(socketserver.BaseRequestHandler):
-    server: _UdpServer
-
-    def handle(self) -> None:
-        """Answer one packet."""
-        wire, connection = self.request
-        answer = self.server.answer(wire)
-        if answer is not None:
-            with contextlib.suppress(OSError):  # the client has gone
-                connection.sendto(answer, self.client_address)
-
-
-class _TcpHandler(socketserver.StreamRequestHandler):
-    server: _TcpServer
-    timeout = 10.0
-    request: Any
-
-    def handle(self) -> None:
-        """Answer the queries of one connection (RFC 7766)."""
-        with contextlib.suppress(OSError):
-            while len(head := self.rfile.read(2)) == 2:
-                answer = self.server.answer(self.rfile.read(struct.unpack("!H", head)[0]))
-                if answer is None:
-                    return
-                self.wfile.write(struct.pack("!H", len(answer)) + answer)
-            self.request.shutdown(socket.SHUT_RDWR)
+    """Answers each connection in a thread."""
 
 
 def _zone_of(name: dns.name.Name) -> dns.name.Name:
