@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
+from dnsrenew.challenges.listeners import endpoints_of
 from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
@@ -124,11 +124,8 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
 
 def _addresses_of(listen: str) -> list[str]:
     """Return the addresses that a renewal would listen on; ``port-80-free`` says why there are none."""
-    host = host_port.split(listen)[0]
-    if not host:
-        return ["0.0.0.0", "::"]  # noqa: S104  # nothing is opened
     try:
-        return [str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        return [str(each.address[0]) for each in endpoints_of(listen)]
     except OSError:
         return []
 
