@@ -18,6 +18,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.cli.progress import EventText
 from dnsrenew.deploy import engine, file_set, programs, staged_file, verify
 from dnsrenew.deploy.entry import Entry, entry
@@ -319,14 +320,14 @@ def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.Monkey
     """If a file cannot be replaced, such as a mount, the old pair is restored."""
     old, new = stage.make(), stage.make()
     stage.place(old)
-    real = staged_file.rename
+    real = OpenFolder.replace
 
-    def refuse(source: str, target: str) -> None:
-        if target == str(stage.key):
+    def refuse(folder: OpenFolder, temp: str, name: str) -> None:
+        if name == stage.key.name:
             raise OSError(16, "Device or resource busy")
-        real(source, target)
+        real(folder, temp, name)
 
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
     assert (result.error.code, result.rolled_back) == ("deploy-unwritable", True)
