@@ -12,7 +12,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 
 _NONE: Final = "none"
 
@@ -105,27 +105,15 @@ class ProxmoxDeployer(TargetDeployer):
 
 TARGET = TargetKind(
     to="proxmox",
-    title="A node of Proxmox VE, by its API.",
     options={
-        "url": TargetOption(
-            "url", "The address of the node, with a name of the certificate and the port.", required=True
-        ),
-        "node": TargetOption("text", "The name of the node; default: the first part of the host in `url`."),
-        "token": TargetOption("secret", "An API token: USER@REALM!NAME=VALUE, with the right Sys.Modify."),
-        "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),
-        "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "node": TargetOption("text"),
+        "token": TargetOption("secret"),
+        "user": TargetOption("text"),
+        "password": TargetOption("secret"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=ProxmoxDeployer,
     needs_login=True,
-    note=(
-        "Where a certificate was uploaded before, the API does not give its key, so it cannot be put back. "
-        "Tested with a stand-in that was written from the public API viewer, not with Proxmox VE itself."
-    ),
-    example={
-        "url": "https://pve1.example.com:8006",
-        "token": "file:proxmox-token.txt",
-        "verify": "pve1.example.com:8006",
-    },
 )

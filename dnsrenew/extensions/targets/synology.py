@@ -16,7 +16,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _AUTH: Final = "SYNO.API.Auth"
@@ -160,29 +160,16 @@ def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
 
 TARGET = TargetKind(
     to="synology",
-    title="Synology DSM 6 and 7, by its web API.",
     options={
-        "url": TargetOption("url", "The address of DSM, by a name of the certificate, with the port.", required=True),
-        "user": TargetOption("text", "An administrator of DSM.", required=True),
-        "password": TargetOption("secret", "The password of that user.", required=True),
-        "device": TargetOption("secret", "The id of a trusted device (`did`), if that user has a second factor."),
-        "device_name": TargetOption("text", "The name under which that device is trusted.", default=_DEVICE),
-        "description": TargetOption(
-            "text", "The description of the certificate to replace, made if there is none; default: DSM's default one."
-        ),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "user": TargetOption("text", required=True),
+        "password": TargetOption("secret", required=True),
+        "device": TargetOption("secret"),
+        "device_name": TargetOption("text", default=_DEVICE),
+        "description": TargetOption("text"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=SynologyDeployer,
     can_inspect=False,
-    note=(
-        "DSM does not give the key of the old certificate, so it cannot be put back. Tested with a stand-in that was "
-        "written from public documents and scripts, not with DSM itself."
-    ),
-    example={
-        "url": "https://nas.example.com:5001",
-        "user": "certificates",
-        "password": "file:dsm-password.txt",
-        "verify": "nas.example.com:5001",
-    },
 )

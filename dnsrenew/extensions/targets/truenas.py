@@ -17,7 +17,7 @@ from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _GENERAL: Final = "system.general.config"
@@ -248,26 +248,14 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
 
 TARGET = TargetKind(
     to="truenas",
-    title="The web interface of TrueNAS, by its WebSocket API; of older ones by REST.",
     options={
-        "url": TargetOption("url", "The address of TrueNAS, by a name of the certificate.", required=True),
-        "token": TargetOption("secret", "An API key."),
-        "user": TargetOption("text", "The user of the API key (needed since 25.04), or an administrator."),
-        "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "token": TargetOption("secret"),
+        "user": TargetOption("text"),
+        "password": TargetOption("secret"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=TruenasDeployer,
     needs_login=True,
-    note=(
-        "JSON-RPC over WebSocket, which TrueNAS has since 25.04, is used where it is there, and REST where it is not. "
-        "Give the API key over HTTPS only: TrueNAS revokes a key that it sees unencrypted. "
-        "Tested with stand-ins that were written from the public API references, not with TrueNAS itself."
-    ),
-    example={
-        "url": "https://nas.example.com",
-        "user": "truenas_admin",
-        "token": "file:truenas-key.txt",
-        "verify": "nas.example.com:443",
-    },
 )
