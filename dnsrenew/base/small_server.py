@@ -16,11 +16,14 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Self
 
-from dnsrenew.base import host_port
+from dnsrenew.base import host_port, threads
 from dnsrenew.base.clients import Clients
 
 MAX_REQUEST: Final = 8192
 """Bytes of a request."""
+PLAIN: Final = "text/plain; charset=utf-8"
+_POLL: Final = 0.2
+"""Seconds in which :meth:`SmallServer.stop` is noticed."""
 _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _ROOM: Final = 0.5
@@ -67,6 +70,15 @@ class SmallServer(ThreadingHTTPServer):
         found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  # as configured
         family, _, _, _, address = found[0]
         return cls(address, family, monotonic)
+
+    def start(self) -> None:
+        """Answer in a daemon thread from now on."""
+        threads.start(lambda: self.serve_forever(_POLL))
+
+    def stop(self) -> None:
+        """Close the port; it is free when this returns."""
+        self.shutdown()
+        self.server_close()
 
     @property
     def address(self) -> str:
@@ -127,7 +139,7 @@ def end(connection: socket.socket) -> None:
 
 
 class SmallHandler(BaseHTTPRequestHandler):
-    """Answers one request of a connection; a subclass has ``respond`` and ``refuse``.
+    """Answers one request of a connection; a subclass has ``respond``.
 
     :cvar timeout: seconds for a client to send its request; and again, to take the answer.
     """
@@ -203,7 +215,7 @@ class SmallHandler(BaseHTTPRequestHandler):
 
     def refuse(self, status: int) -> None:
         """Answer a malformed request; nothing of it is repeated."""
-        raise NotImplementedError
+        self.answer(status, b"bad request\n", PLAIN)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """See :meth:`refuse`."""

@@ -7,13 +7,12 @@ import re
 import shlex
 import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges.listeners import PortTexts, bound_all, endpoints_of, port_fault
 from dnsrenew.errors import DnsRenewError
@@ -98,10 +97,7 @@ def _failure(address: str, option: str, error: OSError) -> DnsRenewError:
 
 # The server at port 80 of ``dnsrenew serve``: it answers http-01, and sends everything else to HTTPS.
 
-_POLL: Final = 0.2
-"""Seconds in which the end is noticed."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
-_PLAIN: Final = "text/plain; charset=utf-8"
 
 
 class _RedirectHandler(SmallHandler):
@@ -122,13 +118,9 @@ class _RedirectHandler(SmallHandler):
         body = b"".join(self.server.app({**environ, "HTTP_HOST": self.headers.get("Host", "")}, start_response))
         status, headers = started[0]
         location = {"Location": headers["Location"]} if "Location" in headers else {}
-        self.answer(status, body, _PLAIN, **location)
+        self.answer(status, body, PLAIN, **location)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond  # noqa: N815  # the names in http.server
-
-    def refuse(self, status: int) -> None:
-        """See :meth:`SmallHandler.refuse`."""
-        self.answer(status, b"bad request\n", _PLAIN)
 
 
 class RedirectServer(SmallServer):
@@ -144,18 +136,13 @@ class RedirectServer(SmallServer):
         self.app = app
         self._opened = opened
         super().__init__(opened.getsockname(), opened.family, time.monotonic)
-        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-redirect", daemon=True).start()
+        self.start()
 
     def server_bind(self) -> None:
         """Take the socket that is bound already."""
         self.socket.close()
         self.socket = self._opened
         self.server_address = self.socket.getsockname()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self.shutdown()
-        self.server_close()
 
 
 def to_https(port: int, default: str) -> Callable[..., Iterable[bytes]]:

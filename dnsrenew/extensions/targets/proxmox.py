@@ -40,18 +40,7 @@ class ProxmoxDeployer(TargetDeployer):
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {"certificate": old.encode("ascii", "replace")})
         self.has_changed = True
-        self._ask(
-            "POST",
-            f"{self._path}/custom",
-            as_form(
-                {
-                    "certificates": certificate.fullchain_pem,
-                    "key": certificate.private_key_pem,
-                    "force": "1",
-                    "restart": "1",
-                }
-            ),
-        )
+        self._ask("POST", f"{self._path}/custom", _form(certificate))
 
     def restore(self) -> bool:
         """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
@@ -88,11 +77,8 @@ class ProxmoxDeployer(TargetDeployer):
         if "token" in options:
             self._api.headers["Authorization"] = f"PVEAPIToken={reveal(options['token'])}"
         elif "user" in options and "password" in options:
-            answer = self._api.ask(
-                "POST",
-                "/access/ticket",
-                as_form({"username": options["user"], "password": reveal(options["password"])}),
-            )
+            login = as_form({"username": options["user"], "password": reveal(options["password"])})
+            answer = self._api.ask("POST", "/access/ticket", login)
             data = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(data, dict) or not data.get("ticket"):
                 raise self._api.error(texts.API_STRANGE, reason=texts.NO_TICKET)
@@ -101,6 +87,12 @@ class ProxmoxDeployer(TargetDeployer):
             self._api.headers["CSRFPreventionToken"] = add(str(data.get("CSRFPreventionToken", "")))
         else:
             raise self._api.error(texts.API_NO_LOGIN)
+
+
+def _form(certificate: Certificate) -> Payload:
+    """Return what uploads a certificate, in the place of another one, and restarts the web server."""
+    pair = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem}
+    return as_form({**pair, "force": "1", "restart": "1"})
 
 
 TARGET = TargetKind(

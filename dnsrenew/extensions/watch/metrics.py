@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
-from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit
 from dnsrenew.base.model import CertificateSpec, CertificateState, CertificateStatus, Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import ForeignLinkError, replace_file
-from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
@@ -31,10 +30,6 @@ from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.state import State
-
-_PLAIN: Final = "text/plain; charset=utf-8"
-_POLL: Final = 0.2
-"""Seconds in which :meth:`MetricsServer.stop` is noticed."""
 
 
 class _MetricsHandler(SmallHandler):
@@ -54,11 +49,7 @@ class _MetricsHandler(SmallHandler):
             health = source.health()
             self._answer(200 if health.ok and path == "/healthz" else 503, f"{health.line}\n")
 
-    def refuse(self, status: int) -> None:
-        """See :meth:`SmallHandler.refuse`."""
-        self._answer(status, "bad request\n")
-
-    def _answer(self, status: int, text: str, kind: str = _PLAIN) -> None:
+    def _answer(self, status: int, text: str, kind: str = PLAIN) -> None:
         self.answer(status, text.encode(), kind)
 
 
@@ -70,7 +61,7 @@ class MetricsServer(SmallServer):
     source: WatchedNumbers
 
     @classmethod
-    def start(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
+    def started(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
         """Return a server that runs.
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
@@ -83,13 +74,8 @@ class MetricsServer(SmallServer):
             cause = error.strerror or type(error).__name__
             raise ConfigError.of(texts.PORT, value=listen, cause=cause) from None
         server.source = source
-        threads.start(lambda: server.serve_forever(_POLL))
+        server.start()
         return server
-
-    def stop(self) -> None:
-        """Close the port; it is free when this returns."""
-        self.shutdown()
-        self.server_close()
 
 
 # ── source ─────────────────────────────────────────────────────────────────────────────

@@ -54,10 +54,8 @@ def propagation_limit(config: Config, spec: CertificateSpec) -> float:
 
 def dns_credentials(facts: Facts, spec: CertificateSpec, account: str) -> Check | None:
     """Check that the DNS host accepts the credentials of the account, by the test value."""
-    result = _result(facts, spec, account)
-    if result is None:
-        return None
-    return judge_credentials(result, account, facts.its.providers[facts.its.accounts[account].provider])
+    result, provider = _result(facts, spec, account), facts.its.providers[facts.its.accounts[account].provider]
+    return None if result is None else judge_credentials(result, account, provider)
 
 
 def txt_probe(facts: Facts, spec: CertificateSpec, account: str) -> Check | None:
@@ -89,10 +87,7 @@ def _probe(
     resources = SolverResources(facts.dns, config.accounts, config.providers, ZoneLocks(store), store.journal)
     solver: Dns01 = facts.once("dns-01 solver", lambda _: Dns01(resources))
     its, values, wanted = context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
-    zones = {
-        zone: ProbedZone(names.relative(zone), names.relative(its[0].name), tuple(each.identifier for each in its))
-        for zone, its in by_zone.items()
-    }
+    tried, locked, every = TriedValues(), None, list[TxtValue]()
     try:
         with facts.unfinished(), solver.exclusive(its, [several[0] for several in by_zone.values()]):
             for zone, (first, *_) in by_zone.items():
@@ -102,10 +97,17 @@ def _probe(
             facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
             tried = try_values(its, solver, values, spec.propagation, wanted)
     except LockedError as error:
-        return ProbeResult(zones=tuple(zones.values()), locked=error)
+        locked = error
+
+    def probed(zone: str, its: Sequence[TxtPlacement]) -> ProbedZone:
+        tested = tried.groups.get(zone, {"is_in_use": locked is None})
+        identifiers = tuple(each.identifier for each in its)
+        return ProbedZone(names.relative(zone), names.relative(its[0].name), identifiers, **tested)
+
     return ProbeResult(
         **vars(tried),
-        zones=tuple(replace(each, **tried.groups.get(zone, {"is_in_use": True})) for zone, each in zones.items()),
+        zones=tuple(probed(zone, several) for zone, several in by_zone.items()),
+        locked=locked,
         checked=spec.propagation.check,
         kept=next((notice for notice in its.notices if notice.code == "txt-kept"), None),
         removes=all(value.is_to_be_removed for value in every),

@@ -311,14 +311,9 @@ def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | He
 
 def _read(response: Response, port: int | None) -> PortSeen | None:
     """Return the answer; None if it is not of the protocol, or contradicts itself or the question."""
-    try:
-        value = response.json()
-    except ValueError:
-        return None
-    if not isinstance(value, dict) or value.get("version") != VERSION or not isinstance(value.get("address"), str):
-        return None
-    address = value["address"]
-    if not is_ip(address):
+    value = response.fields()
+    address = value.get("address")
+    if value.get("version") != VERSION or not isinstance(address, str) or not is_ip(address):
         return None
     if port is None:
         return PortSeen(address)
