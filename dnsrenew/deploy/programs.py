@@ -15,9 +15,7 @@ from dnsrenew.errors import DeployError
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
-_VERBS: Final = frozenset(
-    ("start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart")
-)
+_VERBS: Final = {"start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart"}
 _PLAIN: Final = ("--output=cat", "--quiet", "--no-pager")
 _SHOWN: Final = 400
 """Characters of the end of the output in an error."""

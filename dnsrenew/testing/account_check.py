@@ -222,7 +222,7 @@ def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) 
     failure: AttemptError | None = None
     for spec in config.certificates:
         try:
-            if (zone := _zone_of_certificate(context, spec, choice, writer)) is not None:
+            if (zone := _zone_for(context, spec, choice, writer)) is not None:
                 return zone
         except AttemptError as error:
             failure = failure or error
@@ -246,9 +246,7 @@ def _registered_name(writer: RecordWriter) -> str:
     return names.absolute(registration["fulldomain"])
 
 
-def _zone_of_certificate(
-    context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter
-) -> str | None:
+def _zone_for(context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter) -> str | None:
     """Return the zone in which the account writes for a certificate; None: it writes nothing for it.
 
     :raises AttemptError: DNS does not tell.

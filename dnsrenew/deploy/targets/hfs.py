@@ -78,10 +78,9 @@ class HfsDeployer(TargetDeployer):
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))
         discovery, programs = Discovery(), running_programs()
-        ports = dict.fromkeys(_ports(self._options, discovery, programs))
-        candidates = [
-            HfsApi(self._context, _URL.format(port=port)) for port in ports if discovery.is_trusted_port(port, programs)
-        ]
+        found = dict.fromkeys(_ports(self._options, discovery, programs))
+        ports = [port for port in found if discovery.is_trusted_port(port, programs)]
+        candidates = [HfsApi(self._context, _URL.format(port=port)) for port in ports]
         for api in candidates:
             if api.is_there():
                 self.found = api.url

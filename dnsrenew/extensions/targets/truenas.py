@@ -118,10 +118,8 @@ class TruenasDeployer(TargetDeployer):
         return self._call("auth.login_with_api_key", lambda: self._context.reveal(self._options["token"]))
 
     def _login_ex(self, mechanism: str, name: str, option: str = "password") -> Any:
-        login, options, reveal = {"mechanism": mechanism}, self._options, self._context.reveal
-        return self._call(
-            "auth.login_ex", lambda: {**login, "username": options.get("user"), name: reveal(options[option])}
-        )
+        login, reveal = {"mechanism": mechanism, "username": self._options.get("user")}, self._context.reveal
+        return self._call("auth.login_ex", lambda: {**login, name: reveal(self._options[option])})
 
     # ── calls ───────────────────────────────────────────────────────────────────────────
 

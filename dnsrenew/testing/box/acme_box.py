@@ -66,9 +66,7 @@ class AcmeBox:
     store: Path
     """A folder for certificates, which is removed at the end."""
 
-    def __init__(
-        self, folder: Path, *, lifetime: timedelta, authorization_reuse: timedelta, http_port: int | None
-    ) -> None:
+    def __init__(self, folder: Path, http_port: int | None, **how: Any) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
@@ -80,14 +78,7 @@ class AcmeBox:
         server_pem = folder / "server.pem"
         server_pem.write_text(issuer.server_pem(now), "ascii")
         validation = BoxValidation(self._values, http_port)
-        self._orders = OrderServer(
-            "",
-            issuer,
-            validation.validate,
-            lifetime=lifetime,
-            authorization_reuse=authorization_reuse,
-            offers=validation.offers,
-        )
+        self._orders = OrderServer("", issuer, validation.validate, offers=validation.offers, **how)
         self._orders.meta["termsOfService"] = "https://ca.example.com/terms"
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
@@ -204,7 +195,7 @@ def acme_box(
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:
         place, how = Path(folder).resolve(), {"lifetime": lifetime, "authorization_reuse": authorization_reuse}
-        with AcmeBox(place, **how, http_port=http_port) as box:
+        with AcmeBox(place, http_port, **how) as box:
             yield box
     finally:
         if process == os.getpid():  # not at the end of a forked process

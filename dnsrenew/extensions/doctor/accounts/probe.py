@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -73,12 +72,10 @@ def _result(facts: Facts, spec: CertificateSpec, account: str) -> ProbeResult | 
     if not by_zone:
         return None
     key = tuple((its[0].name, *accounts_of(its[0])) for its in by_zone.values())
-    return facts.once(("probe", spec.name, key), partial(_probe, facts, spec, by_zone))
+    return facts.once(("probe", spec.name, key), lambda _: _probe(facts, spec, by_zone))
 
 
-def _probe(
-    facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlacement]], context: Context
-) -> ProbeResult:
+def _probe(facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlacement]]) -> ProbeResult:
     """Write to the first placement of each zone.
 
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
@@ -86,13 +83,13 @@ def _probe(
     config, store = facts.its, facts.store
     resources = SolverResources(facts.dns, config.accounts, config.providers, ZoneLocks(store), store.journal)
     solver: Dns01 = facts.once("dns-01 solver", lambda _: Dns01(resources))
-    its, values, wanted = context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
+    its, values, wanted = facts.context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
     tried, locked, every = TriedValues(), None, list[TxtValue]()
     try:
         with facts.unfinished(), solver.exclusive(its, [several[0] for several in by_zone.values()]):
             for zone, (first, *_) in by_zone.items():
                 if not (first.single_value_key and _is_in_use(facts, its, first.name)):
-                    values[zone] = solver.values(first, random_value(context))
+                    values[zone] = solver.values(first, random_value(its))
             every = [value for several in values.values() for value in several]
             facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
             tried = try_values(its, solver, values, spec.propagation, wanted)

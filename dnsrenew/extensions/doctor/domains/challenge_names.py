@@ -90,9 +90,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
     return combined(findings, {"values": shown})
 
 
-def judge_values(
-    name: str, identifiers: Sequence[str], served: Served | None, live: set[tuple[str, str]]
-) -> NameFinding:
+def judge_values(name: str, about: Sequence[str], served: Served | None, live: set[tuple[str, str]]) -> NameFinding:
     """Return whether old values are at a challenge name. Pure.
 
     :param served: the values that the name servers have; None if they could not be asked.
@@ -100,12 +98,12 @@ def judge_values(
     """
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
-        return NameFinding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
+        return NameFinding("unknown", texts.TXT_UNKNOWN, about, fields)
     every = {value for values in served.values() for value in values}
     old = sorted(value for value in every if (names.absolute(name), value) not in live)
     if old:
-        return NameFinding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
-    return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
+        return NameFinding("bad", texts.TXT_STALE, about, {**fields, "values": old})
+    return NameFinding("ok", texts.TXT_CLEAN, about, fields)
 
 
 def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: Served | None) -> NameFinding:

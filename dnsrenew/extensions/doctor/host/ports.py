@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import CertificateSpec, Check, CheckResult
+from dnsrenew.base.model import Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.listeners import endpoints_of
-from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
+from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
 from dnsrenew.extensions.doctor.host.machine import LABELS, Family, PortFailure, ThisHost, family_of, is_loopback
@@ -27,17 +27,17 @@ Wanted = Mapping[str, Sequence[Family]]
 # ── can it be opened ────────────────────────────────────────────────────────────────────
 
 
-def port_80_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_80_free(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Open the ports of http-01 for a moment."""
     return _port_free(facts, spec, HTTP)
 
 
-def port_443_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_443_free(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Open the ports of tls-alpn-01 for a moment."""
     return _port_free(facts, spec, TLS)
 
 
-def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str, ...]) -> Check | None:
+def _port_free(facts: Facts, spec: MaybeSpec, challenges: tuple[str, ...]) -> Check | None:
     listens, answered_elsewhere = listen_addresses(spec, challenges)
     failures = {listen: machine.port_failure(facts, listen) for listen in listens}
     opened = [listen for listen, failure in failures.items() if failure is None]
@@ -48,7 +48,7 @@ def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str
     return next((judge_port(listen, each, here, spec, blocks) for listen, each in failures.items() if each), None)
 
 
-def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
+def listen_addresses(spec: MaybeSpec, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
     """Return where routes of some challenges, all of one port, listen; and whether a web server answers others."""
     default = CHALLENGES[challenges[0]].listen or ""
     if spec is None:
@@ -58,9 +58,7 @@ def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) 
     return list(dict.fromkeys(own)), len(own) < len(routes)
 
 
-def judge_port(
-    listen: str, failure: PortFailure, here: ThisHost, spec: CertificateSpec | None, blocks: tuple[str, ...]
-) -> Check:
+def judge_port(listen: str, failure: PortFailure, here: ThisHost, spec: MaybeSpec, blocks: tuple[str, ...]) -> Check:
     """Return the check of a port that cannot be opened."""
     port, number = host_port.split(listen)[1], failure.errno or 0
     evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": number}
@@ -76,9 +74,7 @@ def judge_port(
     return Check.of(text, "bad", evidence, blocks=blocks)
 
 
-def _taken(
-    evidence: dict[str, Any], owner: machine.Listener | None, spec: CertificateSpec | None, blocks: tuple[str, ...]
-) -> Check:
+def _taken(evidence: dict[str, Any], owner: machine.Listener | None, spec: MaybeSpec, blocks: tuple[str, ...]) -> Check:
     evidence |= {"owner": None, "pid": None, "user": None}
     if owner is not None:
         evidence |= {"owner": owner.program, "pid": owner.pid, "user": owner.user or "?", "address": owner.address}
@@ -99,7 +95,7 @@ def _taken(
 # ── does a web server listen ────────────────────────────────────────────────────────────
 
 
-def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_80_listens(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
     listens, needs_server = listen_addresses(spec, HTTP) if spec is not None else ([], True)
     here, found = machine.this_host(facts), machine.listeners(facts, _PORT)
