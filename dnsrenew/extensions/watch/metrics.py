@@ -309,23 +309,18 @@ def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | N
 
 
 def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> Iterator[str]:
+    named = [(one.status.name, one) for one in certificates]
     for when, meaning in _TIMES.items():
-        times = ((one.status.name, getattr(one.status, when)) for one in certificates)
-        samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
+        times = ((labels(name=name), getattr(one.status, when)) for name, one in named)
+        samples = ((labelled, epoch_seconds(time)) for labelled, time in times if time is not None)
         yield from metric(f"certificate_{when}_seconds", f"{meaning}, in seconds since the epoch.", samples)
-    states = (
-        (labels(name=one.status.name, state=state), int(state == one.status.state))
-        for one in certificates
-        for state in STATES
-    )
+    each_state = ((name, state, one.status.state) for name, one in named for state in STATES)
+    states = ((labels(name=name, state=state), int(state == its)) for name, state, its in each_state)
     yield from metric("certificate_state", "1 for the state that the certificate has, 0 for others.", states)
-    failures = ((labels(name=one.status.name), one.failures) for one in certificates)
+    failures = ((labels(name=name), one.failures) for name, one in named)
     yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
-    deployed = (
-        (labels(name=one.status.name, to=to, target=target), int(ok))
-        for one in certificates
-        for (to, target), ok in one.deployed.items()
-    )
+    targets = ((name, *target, ok) for name, one in named for target, ok in one.deployed.items())
+    deployed = ((labels(name=name, to=to, target=target), int(ok)) for name, to, target, ok in targets)
     yield from metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
     if last_run is not None:
         end = ("", epoch_seconds(last_run.time))

@@ -30,15 +30,9 @@ from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHan
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
-_OTHER_ERRORS: Final = (
-    "alreadyReplaced",
-    "badNonce",
-    "badSignatureAlgorithm",
-    "compound",
-    "malformed",
-    "orderNotReady",
+_ERRORS: Final = frozenset(
+    (*REFUSALS, "alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady")
 )
-_ERRORS: Final = frozenset((*REFUSALS, *_OTHER_ERRORS))
 """The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""

@@ -107,7 +107,7 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
 
     if not found.seen:
         kinds = {failure.kind for failure in found.failures.values()}
-        return result(next(text for kind, text in _FAILED.items() if kind in kinds), "unknown")
+        return result(next((text for kind, text in _FAILED.items() if kind in kinds), texts.HELPER_SILENT), "unknown")
     if found.proven:
         return result(texts.OUTSIDE_OPEN, "ok", *found.proven)
     is_open = [each for each in found.seen.values() if each.open]
@@ -133,8 +133,6 @@ _FAILED: Final = {
     "nonsense": texts.HELPER_NONSENSE,
     "proxied": texts.HELPER_PROXIED,
     "busy": texts.HELPER_BUSY,
-    "silent": texts.HELPER_SILENT,
-    "absent": texts.HELPER_SILENT,
 }
 
 
