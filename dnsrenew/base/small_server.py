@@ -11,6 +11,7 @@ import errno
 import io
 import os
 import socket
+import socketserver
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,15 +23,36 @@ from dnsrenew.base.clients import Clients
 MAX_REQUEST: Final = 8192
 """Bytes of a request."""
 PLAIN: Final = "text/plain; charset=utf-8"
-_POLL: Final = 0.2
-"""Seconds in which :meth:`SmallServer.stop` is noticed."""
 _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _ROOM: Final = 0.5
 """Seconds in which a dropped client leaves its thread to the next one."""
 
 
-class SmallServer(ThreadingHTTPServer):
+class BackgroundServer(socketserver.BaseServer):
+    """A server in a daemon thread, as are those that it makes.
+
+    :cvar poll: seconds in which :meth:`stop` is noticed.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    poll: ClassVar[float] = 0.2
+
+    def start(self) -> None:
+        """Answer from now on."""
+        threads.start(lambda: self.serve_forever(self.poll))
+
+    def stop(self) -> None:
+        """Answer no more; the port is free when this returns."""
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that goes away, or does not trust the server, is no error."""
+
+
+class SmallServer(BackgroundServer, ThreadingHTTPServer):
     """Serves in daemon threads; a subclass sets ``handler``.
 
     :cvar most: clients at once.
@@ -38,8 +60,6 @@ class SmallServer(ThreadingHTTPServer):
     :ivar lock: held while something about the clients is read or changed.
     """
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
     handler: ClassVar[type[SmallHandler]]
     most: ClassVar[int]
@@ -70,15 +90,6 @@ class SmallServer(ThreadingHTTPServer):
         found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104  # as configured
         family, _, _, _, address = found[0]
         return cls(address, family, monotonic)
-
-    def start(self) -> None:
-        """Answer in a daemon thread from now on."""
-        threads.start(lambda: self.serve_forever(_POLL))
-
-    def stop(self) -> None:
-        """Close the port; it is free when this returns."""
-        self.shutdown()
-        self.server_close()
 
     @property
     def address(self) -> str:
@@ -127,9 +138,6 @@ class SmallServer(ThreadingHTTPServer):
         """Return how many connections the host of an address has."""
         with self.lock:
             return self._clients.count(address)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is no error."""
 
 
 def end(connection: socket.socket) -> None:

@@ -340,7 +340,7 @@ def test_garbage_gets_no_answer(box: AcmeBox) -> None:
 
 def test_boxes_are_separate_and_end() -> None:
     """Two boxes share nothing. A closed box leaves no open port, no thread and no folder."""
-    before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"}
+    before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew"}
     with acme_box() as one, acme_box() as other:
         dnsrenew.obtain(["example.com"], **one.arguments)
         assert (len(one.issued), len(other.issued)) == (1, 0)
@@ -350,7 +350,7 @@ def test_boxes_are_separate_and_end() -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
     end = time.monotonic() + 5
-    while {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"} - before:
+    while {thread for thread in threading.enumerate() if thread.name == "dnsrenew"} - before:
         assert time.monotonic() < end
         time.sleep(0.01)
 
