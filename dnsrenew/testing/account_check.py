@@ -32,6 +32,7 @@ from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost, MustResult
 from dnsrenew.testing.script import Needs, Script
 
+_OnResult = Callable[[MustResult], object]
 _JOURNAL: Final = "providers-check"
 """The name in the journal, in place of that of a certificate."""
 _CLEANUP_SECONDS: Final = 60.0
@@ -73,7 +74,7 @@ def check_account(
     config: Config,
     store: Store,
     account: str,
-    on_result: Callable[[MustResult], object],
+    on_result: _OnResult,
     *,
     on_wait: Callable[[str, float], object] | None = None,
 ) -> AccountCheck:
@@ -120,9 +121,7 @@ class _AccountCalls:
         self._hosts = HostCalls(ZoneLocks(store), self._published)
         self._wrong = _with_wrong_secrets(context, writer)
 
-    def check(
-        self, zone: str, on_result: Callable[[MustResult], object], on_wait: Callable[[str, float], object] | None
-    ) -> AccountCheck:
+    def check(self, zone: str, on_result: _OnResult, on_wait: Callable[[str, float], object] | None) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
         run = ConformanceRun(self._context, self._host(names.absolute(zone)), expect=self._enter, on_wait=on_wait)
         results: list[MustResult] = []

@@ -326,9 +326,7 @@ class MustResult(Frozen):
 # What a driver raised, and what is served in place of what should be, in words. No I/O.
 
 UNAUTHORIZED: Final = "provider-unauthorized"
-NOTHING_WRITTEN: Final = frozenset(
-    {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
-)
+NOTHING_WRITTEN: Final = {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
 """Errors that come before anything is written in a zone."""
 HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
 """Errors of the first write after which every other one would end the same way."""

@@ -70,9 +70,8 @@ class DockerDeployer(TargetDeployer):
     def _ask(self, method: str, path: str, document: object = None) -> bytes:
         """Send a request over the socket, and return the body of its answer."""
         try:
-            status, body = self._context.run.call(
-                lambda: _exchange(self._socket, method, path, document, time.monotonic() + self._seconds)
-            )
+            end = time.monotonic() + self._seconds
+            status, body = self._context.run.call(lambda: _exchange(self._socket, method, path, document, end))
         except TimeoutError:
             fields = {"container": self._container, "seconds": round(self._seconds)}
             raise DeployError.of(texts.DOCKER_LATE, **fields) from None

@@ -216,9 +216,8 @@ class OpenSsh:
                 if mark in line:
                     known = str(self._options.get("known_hosts", "known_hosts"))
                     return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
-        reasons = [
-            line for line in lines if not line.startswith(("Connection closed", "Host key verification failed"))
-        ] or [*lines, "ssh gives no reason"]
+        last_words = ("Connection closed", "Host key verification failed")
+        reasons = [line for line in lines if not line.startswith(last_words)] or [*lines, "ssh gives no reason"]
         return DeployError.of(texts.SSH_SILENT, host=self.host, reason=reasons[-1].rstrip("."))
 
     def _lines(self, output: bytes) -> list[str]:

@@ -164,12 +164,8 @@ class AcmeBox:
 
     def _values(self, name: str) -> set[str]:
         """Return the TXT values at a name, in any case."""
-        return {
-            value
-            for owner in list(self.driver.values)
-            if owner.lower() == name.lower()
-            for value in self.driver.look(owner)
-        }
+        owners = [owner for owner in list(self.driver.values) if owner.lower() == name.lower()]
+        return set().union(*map(self.driver.look, owners))
 
 
 @contextlib.contextmanager

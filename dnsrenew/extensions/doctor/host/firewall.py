@@ -19,7 +19,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.facts import HTTP, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, nft_rules, texts
-from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family, family_of
+from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family
 from dnsrenew.extensions.doctor.host.nft_rules import Action, Applies, Chain, FirewallRule, Judgement, Packet
 
 
@@ -65,17 +65,12 @@ def _port(spec: MaybeSpec) -> int:
 
 def _families(facts: Facts, spec: MaybeSpec) -> list[Family]:
     """Return the families that a CA uses: those of the names, else those of this machine."""
-    own = machine.own_addresses(facts)
     every = [address for its in machine.records(facts, spec).values() for address in its]
-    found = {family_of(each) for each in every if family_of(each) == "ipv4" or each in own}
-    if found:
-        return sorted(found)
-    return [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
+    found = machine.families_here(every, machine.own_addresses(facts))
+    return found or [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
 
 
-def judge_firewall(
-    port: int, found: Mapping[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()
-) -> Check:
+def judge_firewall(port: int, found: dict[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()) -> Check:
     """Return the check, from what becomes of a connection of each family."""
     closed = [family for family, one in found.items() if one.verdict == "closed"]
     others = [family for family, one in found.items() if one.verdict not in {"closed", "open"}]

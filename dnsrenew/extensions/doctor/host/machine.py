@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -176,6 +176,14 @@ def own_addresses(facts: Facts) -> set[str]:
 def family_of(address: str) -> Family:
     """Return the family of an IP address."""
     return "ipv6" if ":" in address else "ipv4"
+
+
+def families_here(addresses: Iterable[str], own: Collection[str]) -> list[Family]:
+    """Return the families by which a CA comes to this machine.
+
+    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
+    """
+    return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
 
 def is_loopback(address: str) -> bool:

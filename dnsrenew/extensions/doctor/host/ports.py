@@ -104,7 +104,7 @@ def port_80_listens(facts: Facts, spec: MaybeSpec) -> Check | None:
     if spec is None and not found:
         return None  # no web server is needed yet
     own, addresses = machine.own_addresses(facts), machine.records(facts, spec)
-    wanted = {name: _families(its, own) for name, its in addresses.items()}
+    wanted = {name: machine.families_here(its, own) for name, its in addresses.items()}
     is_direct = any(each in own and not is_loopback(each) for its in addresses.values() for each in its)
     served = _served(facts, here, found) if found is not None else []
     forwarded = {verdict_of(facts, family, _PORT) for family in machine.FAMILIES}
@@ -153,14 +153,6 @@ def _not_reached(wanted: Wanted, served: Sequence[Family]) -> tuple[list[str], l
     unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
     partly = [name for name, its in wanted.items() if set(its) - set(served)]
     return unserved, partly, sorted({family for name in partly for family in wanted[name]} - set(served))
-
-
-def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
-    """Return the families by which a CA comes to this machine.
-
-    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
-    """
-    return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
 
 def _served(facts: Facts, here: ThisHost, listeners: Sequence[machine.Listener]) -> list[Family]:
