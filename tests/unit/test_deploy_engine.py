@@ -386,7 +386,7 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     result = stage.deploy(stage.entry(), stage.make())
@@ -415,7 +415,7 @@ def test_the_advice_names_the_unit_that_runs(
 
     (tmp_path / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", str(tmp_path / "cgroup"))
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     error = stage.deploy(stage.entry(), stage.make()).error
     assert error is not None

@@ -202,7 +202,8 @@ class SignedRequest(Frozen):
         if algorithm is None:
             raise AcmeProblem("badSignatureAlgorithm", f"the algorithm {self.header.get('alg')} is not supported")
         try:
-            is_right = algorithm.verify(JWK.from_json(jwk).key, self.signed, self.signature)
+            key: Any = JWK.from_json(jwk)
+            is_right = algorithm.verify(key.key, self.signed, self.signature)
         except (JoseError, ValueError, TypeError, AttributeError):  # another kind of key, or none
             is_right = False
         if not is_right:
@@ -215,7 +216,8 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     :raises AcmeProblem: ``badPublicKey``.
     """
     try:
-        return base64url(JWK.from_json(jwk).thumbprint())
+        key: Any = JWK.from_json(jwk)
+        return base64url(key.thumbprint())
     except (JoseError, ValueError, TypeError):
         raise AcmeProblem("badPublicKey", "the key is not supported") from None
 
