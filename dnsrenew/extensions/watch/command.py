@@ -27,7 +27,7 @@ def notify(invocation: Invocation) -> int:
     found = invocation.signals.run(Notifier(settings, invocation.store(config), context, invocation.options.lang).test)
     invocation.signals.check()
     terminal.write_document({"sent": [_document(each) for each in found]})
-    failed = [each for each in found if each.error is not None]
+    failed = [each for each in found if each.failure is not None]
     only_problems = terminal.json or terminal.quiet  # to standard error
     columns, _ = (terminal.err if only_problems else terminal.out).size()
     lines = _lines(failed if only_problems else found, columns)
@@ -39,15 +39,15 @@ def notify(invocation: Invocation) -> int:
 
 
 def _document(delivery: Sending) -> dict[str, Any]:
-    error = delivery.error
+    error = delivery.failure
     return {"to": delivery.scheme, "ok": error is None, "error": None if error is None else error.to_dict()}
 
 
 def _lines(found: Sequence[Sending], columns: int | None) -> list[str]:
     lines: list[str] = []
     for delivery in found:
-        if delivery.error is None:
+        if delivery.failure is None:
             lines.append(f"{green('✓')} {texts.MESSAGE_SENT.format(address=delivery.shown)}")
         else:
-            lines += error_text.lines(delivery.error, columns, f"{red('✗')} ")
+            lines += error_text.lines(delivery.failure, columns, f"{red('✗')} ")
     return lines

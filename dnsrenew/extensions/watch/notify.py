@@ -63,21 +63,21 @@ class Sending:
     :param secret: the address.
     :param send: sends to the address.
     :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
-    :ivar error: why it was not sent; None for success, and before its end.
+    :ivar failure: why it was not sent; None for success, and before its end.
     """
 
     def __init__(self, label: str, secret: Secret, send: Send) -> None:
         self.label, self._secret, self._send = label, secret, send
         self.scheme: str | None = None
         self.started: float | None = None
-        self.error: DnsRenewError | None = None
+        self.failure: DnsRenewError | None = None
 
     @property
     def shown(self) -> str:
         """The address as messages name it: ``1st of notify.to (ntfy)``."""
         return texts.ADDRESS.format(label=self.label, scheme=self.scheme) if self.scheme else self.label
 
-    def failed(self, reason: str) -> DnsRenewError:
+    def error(self, reason: str) -> DnsRenewError:
         """Return the error that it was not sent, for a reason that is a part of a sentence."""
         return DnsRenewError.of(texts.NOT_SENT, address=self.shown, key=self.label, reason=reason)
 
@@ -120,7 +120,7 @@ def by_apprise(message: OutgoingMessage) -> Send:
         kind, form = apprise.NotifyType(message.severity), apprise.NotifyFormat.TEXT
         result = sender.notify(body=message.body, title=message.title, notify_type=kind, body_format=form)
         if not result:
-            raise sending.failed(_why(result, redactor))
+            raise sending.error(_why(result, redactor))
 
     return send
 
@@ -133,9 +133,9 @@ def deliver(
     tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
     for sending, task in zip(sendings, tasks, strict=True):
         if _wait(task.done, sending, end, limits.each, cancel):
-            sending.error = _error(task, sending)
+            sending.failure = _error(task, sending)
         else:
-            sending.error = sending.failed(texts.STOPPED if cancel.is_set() else texts.LATE)
+            sending.failure = sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
     return sendings
 
 
@@ -160,7 +160,7 @@ def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:
         return DnsRenewError.of(texts.NOT_RESOLVED, address=sending.shown, reason=reason, reason_fix=fix)
     if isinstance(error, DnsRenewError) and error.code == texts.NOT_SENT.code:
         return bare(error)
-    return sending.failed(texts.UNEXPECTED.format(type=type(error).__name__))  # its text may hold a part of the address
+    return sending.error(texts.UNEXPECTED.format(type=type(error).__name__))  # its text may hold a part of the address
 
 
 def _why(result: Any, redactor: Redactor) -> str:  # an AppriseResult
@@ -244,10 +244,10 @@ class Notifier(Frozen):
             if each.unsent is not None:
                 self._keep(each.outcome.name, each.unsent)
         for sent in deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits):
-            if sent.error is not None:
-                self.context.warn(sent.error.code, sent.error.message, sent.error.fix)
+            if sent.failure is not None:
+                self.context.warn(sent.failure.code, sent.failure.message, sent.failure.fix)
         # One address is enough: all of them again would send those that got it a second message.
-        if any(sent.error is None for sent in messages):
+        if any(sent.failure is None for sent in messages):
             for each in news:
                 self._keep(each.outcome.name, each.notified)
 
@@ -304,10 +304,10 @@ def by_request(*, success: bool) -> Send:
 
     def send(url: str, sending: Sending, redactor: Redactor) -> None:
         if urlsplit(url).scheme not in {"http", "https"}:
-            raise sending.failed(texts.NO_URL)
+            raise sending.error(texts.NO_URL)
         reason = _request(url if success else failing(url))
         if reason is not None:
-            raise sending.failed(redactor.redact(reason) if type(reason) is str else reason)
+            raise sending.error(redactor.redact(reason) if type(reason) is str else reason)
 
     return send
 

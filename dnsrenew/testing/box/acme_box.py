@@ -12,6 +12,7 @@ import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
@@ -30,10 +31,6 @@ from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHan
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
-_ERRORS: Final = frozenset(
-    (*REFUSALS, "alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady")
-)
-"""The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
 
@@ -60,7 +57,9 @@ class AcmeBox:
     store: Path
     """A folder for certificates, which is removed at the end."""
 
-    def __init__(self, folder: Path, http_port: int | None, **how: Any) -> None:
+    def __init__(
+        self, folder: Path, http_port: int | None, lifetime: timedelta, authorization_reuse: timedelta
+    ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
         self.driver = InMemoryDriver()
@@ -72,7 +71,8 @@ class AcmeBox:
         server_pem = folder / "server.pem"
         server_pem.write_text(issuer.server_pem(now), "ascii")
         validation = BoxValidation(self._values, http_port)
-        self._orders = OrderServer("", issuer, validation.validate, offers=validation.offers, **how)
+        server = partial(OrderServer, "", issuer, validation.validate, offers=validation.offers)
+        self._orders = server(lifetime=lifetime, authorization_reuse=authorization_reuse)
         self._orders.meta["termsOfService"] = "https://ca.example.com/terms"
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
@@ -143,7 +143,7 @@ class AcmeBox:
         :raises ValueError: an unknown ``error`` or ``at``.
         """
         resource = at or ("challenge" if error in _ABOUT_A_NAME else "newOrder")
-        for argument, word, known in (("error", error, _ERRORS), ("at", resource, self._orders.resources)):
+        for argument, word, known in (("error", error, _errors()), ("at", resource, self._orders.resources)):
             if word not in known:
                 raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
         problem = AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
@@ -184,12 +184,17 @@ def acme_box(
     """
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:
-        place, how = Path(folder).resolve(), {"lifetime": lifetime, "authorization_reuse": authorization_reuse}
-        with AcmeBox(place, http_port, **how) as box:
+        with AcmeBox(Path(folder).resolve(), http_port, lifetime, authorization_reuse) as box:
             yield box
     finally:
         if process == os.getpid():  # not at the end of a forked process
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _errors() -> set[str]:
+    """Return the error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
+    others = {"alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady"}
+    return others.union(REFUSALS)
 
 
 acme_box.__module__ = "dnsrenew.testing"
