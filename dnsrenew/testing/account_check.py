@@ -60,13 +60,8 @@ class AccountCheck(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "account": self.account,
-            "provider": self.provider.name,
-            "zone": self.zone,
-            "checks": [each.to_dict() for each in self.results],
-            "left": list(self.left),
-        }
+        about = {"account": self.account, "provider": self.provider.name, "zone": self.zone}
+        return {**about, "checks": [each.to_dict() for each in self.results], "left": list(self.left)}
 
 
 def check_account(

@@ -311,14 +311,9 @@ class MustResult(Frozen):
         """Return the JSON form: with what the driver raised, or what was found instead."""
         raised = self.cause if isinstance(self.cause, DnsRenewError) else None
         error = raised or ProviderError.of(texts.MUST_BROKEN, reason=self.reason)
-        return {
-            "must": self.key,
-            "sentence": f"{self.sentence}.",
-            "result": self.result,
-            "seconds": self.seconds,
-            "error": error.to_dict() if self.result == "broken" else None,
-            "reason": self.reason or None,
-        }
+        found = {"must": self.key, "sentence": f"{self.sentence}.", "result": self.result, "seconds": self.seconds}
+        shown = error.to_dict() if self.result == "broken" else None
+        return {**found, "error": shown, "reason": self.reason or None}
 
 
 # ── raised ─────────────────────────────────────────────────────────────────────────────

@@ -209,12 +209,8 @@ def new_driver(name: str) -> dict[str, str]:
     :param name: of the DNS host; a ``-`` becomes ``_`` in the names of the files, which are Python modules.
     """
     module = name.replace("-", "_")
-    fields = {
-        "NAME": name,
-        "HOST": name.replace("_", "-"),
-        "MODULE": module,
-        "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
-    }
+    kind = "".join(part.capitalize() for part in module.split("_")) + "Driver"
+    fields = {"NAME": name, "HOST": name.replace("_", "-"), "MODULE": module, "CLASS": kind}
     found = {}
     for file, template in ((f"{module}.py", "driver"), (f"test_{module}.py", "driver_test")):
         text = (Path(__file__).parent / "templates" / f"{template}.py.txt").read_text("utf-8")

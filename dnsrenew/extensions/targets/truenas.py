@@ -69,7 +69,7 @@ class TruenasDeployer(TargetDeployer):
                 new = self._find(name)
             if new is None:
                 raise self._http.error(texts.TRUENAS_JOB, reason=texts.NOT_LISTED)
-            self._use(new)
+            self._call("system.general.update", {"ui_certificate": new})
             self._delete_others(certificate, {old, new, int(self._context.saved.kept()[_ID])})
             self._restart()
 
@@ -79,7 +79,7 @@ class TruenasDeployer(TargetDeployer):
         with self._logged_in():
             if old is None or self._in_use() == int(old):
                 return False
-            self._use(int(old))
+            self._call("system.general.update", {"ui_certificate": int(old)})
             self._restart()
             return True
 
@@ -148,9 +148,6 @@ class TruenasDeployer(TargetDeployer):
             reason, status = self._http.reason(json.dumps(_reason(refused.error)).encode()), refused.code
             failed = self._http.error(texts.TRUENAS_REFUSED, method=method, status=status, reason=reason)
         raise failed  # outside the `except`: the first error holds what was sent
-
-    def _use(self, number: int) -> None:
-        self._call("system.general.update", {"ui_certificate": number})
 
     def _restart(self) -> None:
         try:

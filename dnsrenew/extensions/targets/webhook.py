@@ -53,15 +53,10 @@ class WebhookDeployer(TargetDeployer):
         return send("POST", options["url"], body, headers, options.get("timeout", _SECONDS))
 
     def _body(self, certificate: Certificate) -> bytes:
-        document = {
-            "name": certificate.name,
-            "domains": list(certificate.domains),
-            "serial": certificate.serial,
-            "not_after": rfc3339(certificate.not_after),
-            "fullchain": certificate.fullchain_pem,
-            "key": certificate.private_key_pem if self._context.options.get("include") == "key" else None,
-        }
-        return json.dumps(document).encode()
+        named = {"name": certificate.name, "domains": list(certificate.domains), "serial": certificate.serial}
+        public = {**named, "not_after": rfc3339(certificate.not_after), "fullchain": certificate.fullchain_pem}
+        has_key = self._options.get("include") == "key"
+        return json.dumps({**public, "key": certificate.private_key_pem if has_key else None}).encode()
 
 
 def _describe(options: Mapping[str, Any]) -> str:

@@ -84,14 +84,8 @@ class AcmeBox:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of :func:`dnsrenew.obtain` and :func:`dnsrenew.serve` that lead to the box."""
-        return {
-            "ca": self.ca,
-            "dns": self.dns,
-            "resolver": self.resolver,
-            "store": self.store,
-            "contact": "test@example.com",
-            "agree_terms": True,
-        }
+        places = {"ca": self.ca, "dns": self.dns, "resolver": self.resolver, "store": self.store}
+        return {**places, "contact": "test@example.com", "agree_terms": True}
 
     def toml(self) -> str:
         """Return the tables of ``dnsrenew.toml`` that lead to the box: ``[ca.box]``, ``[dns.box]`` and ``[resolver]``.
