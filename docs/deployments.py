@@ -1,4 +1,4 @@
-"""The page of deployments: every target, with its options and defaults from the schemas, and what the data file says."""
+"""The page of deployments: every target, with options and defaults from the schemas, and what the data file says."""
 
 from __future__ import annotations
 
