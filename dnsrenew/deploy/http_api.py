@@ -9,7 +9,7 @@ import http.client
 import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
@@ -225,13 +225,13 @@ class JsonRpc:
     def __init__(self, url: str, trust: str | None, seconds: float) -> None:
         parts, self._ids = urlsplit(url), itertools.count(1)
         self._path, self._seconds, host = parts.path, seconds, parts.hostname or ""
-        connect: Callable[..., http.client.HTTPConnection] = partial(http.client.HTTPConnection, host, parts.port)
+        limit = time_limit(seconds)[0]
+        self._http = http.client.HTTPConnection(host, parts.port, timeout=limit)
         if parts.scheme == "https":
             context = tls_context(None)
             if trust is not None:
                 context.load_verify_locations(cafile=trust)
-            connect = partial(http.client.HTTPSConnection, host, parts.port, context=context)
-        self._http = connect(timeout=time_limit(seconds)[0])
+            self._http = http.client.HTTPSConnection(host, parts.port, timeout=limit, context=context)
         self._answer: http.client.HTTPResponse | None = None
 
     def open(self) -> bool:
