@@ -1,9 +1,12 @@
-"""The page of deployments: every target, with its options, defaults and an example, from the schemas."""
+"""The page of deployments: every target, with options and defaults from the schemas, and what the data file says."""
 
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.deploy import entry as catalogue
@@ -13,6 +16,7 @@ from docs.blocks import table
 if TYPE_CHECKING:
     from dnsrenew.deploy.protocol import TargetKind, TargetOption
 
+DATA: Final = Path(__file__).with_name("deployment_targets.toml")
 TYPES: Final[Mapping[str, str]] = {
     "text": "text",
     "path": "path",
@@ -102,28 +106,37 @@ In Python, `deploy` also takes any function of a `Certificate`. A package can ad
 """
 
 
+@cache
+def described() -> Mapping[str, Mapping[str, Any]]:
+    """Return the data file: what the page says of each target and its options, with an example."""
+    return tomllib.loads(DATA.read_text("utf-8"))
+
+
 def page() -> str:
     """Return the page, in Markdown."""
     kinds = [kind for name in catalogue.built_in() if (kind := catalogue.target(name))]
-    rows = [(f"[`{kind.to}`](#{kind.to})", kind.title) for kind in kinds]
+    rows = [(f"[`{kind.to}`](#{kind.to})", described()[kind.to]["title"]) for kind in kinds]
     targets = "\n".join(_target(kind) for kind in kinds)
     reloaded = " and ".join(f"`{kind.to}`" for kind in kinds if kind.has_reload)
-    end = _COMMON.format(reloaded=reloaded, common=_options(COMMON), reload=_options(RELOAD))
+    end = _COMMON.format(reloaded=reloaded, common=_options("every", COMMON), reload=_options("reloaded", RELOAD))
     return f"{_HEAD}\n{table(('`to`', 'target'), rows)}\n\n{targets}\n{end}"
 
 
 def _target(kind: TargetKind) -> str:
-    parts = [f"## `{kind.to}`", kind.title, *([kind.note] if kind.note else []), _options(kind.options)]
+    said = described()[kind.to]
+    parts = [f"## `{kind.to}`", *(said[key] for key in ("title", "note") if key in said)]
+    parts.append(_options(kind.to, kind.options))
     if kind.one_of:
         parts.append(f"At least one of {', '.join(f'`{name}`' for name in kind.one_of)} is required.")
-    entry = {**({} if kind.to == "run" else {"to": kind.to}), **kind.example}
+    entry = {**({} if kind.to == "run" else {"to": kind.to}), **said["example"]}
     parts.append(f"```toml\n{_entry(entry)}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _options(options: Mapping[str, TargetOption]) -> str:
+def _options(target: str, options: Mapping[str, TargetOption]) -> str:
+    helps = described()[target]["options"]
     rows = [
-        (f"`{name}`", _type(option), "**required**" if option.required else _default(option.default), option.help)
+        (f"`{name}`", _type(option), "**required**" if option.required else _default(option.default), helps[name])
         for name, option in options.items()
     ]
     return table(("option", "type", "default", "what it is"), rows)

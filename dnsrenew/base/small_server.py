@@ -11,23 +11,48 @@ import errno
 import io
 import os
 import socket
+import socketserver
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Self
 
-from dnsrenew.base import host_port
+from dnsrenew.base import host_port, threads
 from dnsrenew.base.clients import Clients
 
 MAX_REQUEST: Final = 8192
 """Bytes of a request."""
+PLAIN: Final = "text/plain; charset=utf-8"
 _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _ROOM: Final = 0.5
 """Seconds in which a dropped client leaves its thread to the next one."""
 
 
-class SmallServer(ThreadingHTTPServer):
+class BackgroundServer(socketserver.BaseServer):
+    """A server in a daemon thread, as are those that it makes.
+
+    :cvar poll: seconds in which :meth:`stop` is noticed.
+    """
+
+    daemon_threads = True
+    block_on_close = False
+    poll: ClassVar[float] = 0.2
+
+    def start(self) -> None:
+        """Answer from now on."""
+        threads.start(lambda: self.serve_forever(self.poll))
+
+    def stop(self) -> None:
+        """Answer no more; the port is free when this returns."""
+        self.shutdown()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that goes away, or does not trust the server, is no error."""
+
+
+class SmallServer(BackgroundServer, ThreadingHTTPServer):
     """Serves in daemon threads; a subclass sets ``handler``.
 
     :cvar most: clients at once.
@@ -35,8 +60,6 @@ class SmallServer(ThreadingHTTPServer):
     :ivar lock: held while something about the clients is read or changed.
     """
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
     handler: ClassVar[type[SmallHandler]]
     most: ClassVar[int]
@@ -116,9 +139,6 @@ class SmallServer(ThreadingHTTPServer):
         with self.lock:
             return self._clients.count(address)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away is no error."""
-
 
 def end(connection: socket.socket) -> None:
     """End a connection that another thread waits for."""
@@ -127,7 +147,7 @@ def end(connection: socket.socket) -> None:
 
 
 class SmallHandler(BaseHTTPRequestHandler):
-    """Answers one request of a connection; a subclass has ``respond`` and ``refuse``.
+    """Answers one request of a connection; a subclass has ``respond``.
 
     :cvar timeout: seconds for a client to send its request; and again, to take the answer.
     """
@@ -203,7 +223,7 @@ class SmallHandler(BaseHTTPRequestHandler):
 
     def refuse(self, status: int) -> None:
         """Answer a malformed request; nothing of it is repeated."""
-        raise NotImplementedError
+        self.answer(status, b"bad request\n", PLAIN)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """See :meth:`refuse`."""

@@ -8,7 +8,7 @@ import selectors
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -140,25 +140,11 @@ class Listeners(ABC, Generic[T]):
 
     def _open(self, listen: str, endpoints: Sequence[Endpoint], *, serve: bool) -> dict[Endpoint, socket.socket]:
         """Open the endpoints that are not open yet. This machine may lack one address family, but not both."""
-        opened: dict[Endpoint, socket.socket] = {}
-        absent = None
+        new = [endpoint for endpoint in endpoints if endpoint not in self._servers]
         try:
-            for endpoint in endpoints:
-                if endpoint in self._servers:
-                    continue
-                try:
-                    opened[endpoint] = bound(endpoint.family, endpoint.address, _BACKLOG if serve else None)
-                except OSError as error:
-                    if error.errno not in _NO_FAMILY:
-                        raise
-                    absent = error
-            if absent is not None and not opened and not self._running(endpoints):
-                raise absent
+            return bound_all(new, _BACKLOG if serve else None, may_lack_all=bool(self._running(endpoints)))
         except OSError as error:
-            for one in opened.values():
-                one.close()
             raise self._failure(listen, error) from None
-        return opened
 
     def _start(self, listen: str, opened: Mapping[Endpoint, socket.socket]) -> None:
         try:
@@ -176,31 +162,69 @@ class Listeners(ABC, Generic[T]):
 
         :raises ChallengeError: its host cannot be resolved.
         """
-        host, port = host_port.split(listen)
-        if not host:
-            any4, any6 = "0.0.0.0", "::"  # noqa: S104  # the CA connects from outside
-            return [Endpoint(socket.AF_INET, (any4, port)), Endpoint(socket.AF_INET6, (any6, port, 0, 0))]
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            return endpoints_of(listen)
         except OSError as error:
             raise self._failure(listen, error) from None
-        return list(dict.fromkeys(Endpoint(family, address) for family, _, _, _, address in found))
 
     def _failure(self, listen: str, error: OSError) -> ChallengeError:
         """Translate an OSError into the error of this challenge type."""
         _, port = host_port.split(listen)
-        cause = f"{type(error).__name__}: {error}"
-        evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": error.errno, "cause": cause}
-        if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
-            owner = owner_of(port)
-            text = self.texts.taken if owner else self.texts.taken_unknown
-            evidence |= {"owner": owner and owner.name, "pid": owner and owner.pid, "user": owner and owner.user}
-            return ChallengeError.of(text, **evidence)
-        if error.errno in _FORBIDDEN:
-            return ChallengeError.of(self.texts.forbidden, **evidence)
-        if error.errno in _NO_FAMILY or isinstance(error, socket.gaierror):
-            return ChallengeError.of(self.texts.address_missing, **evidence)
-        return ChallengeError.of(self.texts.failed, **evidence)
+        text, owner = port_fault(self.texts, port, error)
+        evidence = {"listen": listen, "port": port, "errno": error.errno, "cause": f"{type(error).__name__}: {error}"}
+        return ChallengeError.of(text, **evidence, **owner)
+
+
+def endpoints_of(listen: str) -> list[Endpoint]:
+    """Return the socket addresses of a listen address.
+
+    :raises OSError: its host cannot be resolved.
+    """
+    host, port = host_port.split(listen)
+    if not host:
+        any4, any6 = "0.0.0.0", "::"  # noqa: S104  # everybody may connect from outside
+        return [Endpoint(socket.AF_INET, (any4, port)), Endpoint(socket.AF_INET6, (any6, port, 0, 0))]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    return list(dict.fromkeys(Endpoint(family, address) for family, _, _, _, address in found))
+
+
+def port_fault(texts: PortTexts, port: int, error: OSError) -> tuple[Text, dict[str, Any]]:
+    """Return the text for a port that cannot be opened, and for one that is taken by which program."""
+    if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
+        owner = owner_of(port)
+        evidence = {"owner": owner and owner.name, "pid": owner and owner.pid, "user": owner and owner.user}
+        return texts.taken if owner else texts.taken_unknown, evidence
+    if error.errno in _FORBIDDEN:
+        return texts.forbidden, {}
+    is_missing = error.errno in _NO_FAMILY or isinstance(error, socket.gaierror)
+    return texts.address_missing if is_missing else texts.failed, {}
+
+
+def bound_all(
+    endpoints: Iterable[Endpoint], backlog: int | None = None, *, may_lack_all: bool = False
+) -> dict[Endpoint, socket.socket]:
+    """Bind addresses, as :func:`bound`. This machine may lack one address family, but not both.
+
+    :param may_lack_all: it may lack all of these.
+    :raises OSError: one cannot be bound; then none is.
+    """
+    opened: dict[Endpoint, socket.socket] = {}
+    absent = None
+    try:
+        for endpoint in endpoints:
+            try:
+                opened[endpoint] = bound(endpoint.family, endpoint.address, backlog)
+            except OSError as error:
+                if error.errno not in _NO_FAMILY:
+                    raise
+                absent = error
+        if absent is not None and not opened and not may_lack_all:
+            raise absent
+    except OSError:
+        for one in opened.values():
+            one.close()
+        raise
+    return opened
 
 
 def bound(family: socket.AddressFamily, place: tuple[Any, ...], backlog: int | None = None) -> socket.socket:

@@ -186,10 +186,8 @@ def _of_entry_point(to: str) -> TargetKind | None:
     found = next(iter(entry_points(group=ENTRY_POINT_GROUP, name=to)), None)
     if found is None:
         return None
-    package = found.dist.name if found.dist else "another package"
     return TargetKind(
         to=to,
-        title=f"A deployer of {package}.",
         options={},
         describe=lambda options: next((value for value in options.values() if isinstance(value, str)), "") or to,
         make=lambda context: _ForeignDeployer(found.load(), context),  # a broken package fails only this deployment

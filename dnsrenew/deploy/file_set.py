@@ -107,7 +107,7 @@ def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
     pairs = [(temp, path) for temp, path in renames if staged_file.is_aside(temp, path)]
     for temp, path in pairs:
         if os.path.lexists(temp):
-            staged_file.guard(path, partial(staged_file.rename, temp, path))
+            staged_file.rename(temp, path)
     for folder in {os.path.dirname(path) for _, path in pairs}:
         staged_file.sync_folder(folder)
 

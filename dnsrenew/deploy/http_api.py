@@ -47,6 +47,7 @@ def as_form(fields: Mapping[str, str]) -> Payload:
 
 
 Roots = Sequence[str | None]
+Pair = tuple[str, str] | None
 
 
 class HttpApi:
@@ -65,9 +66,7 @@ class HttpApi:
     :raises DeployError: the address is not encrypted, or a file has no roots.
     """
 
-    def __init__(
-        self, context: DeployerContext, name: str, url: str, roots: Roots, pair: tuple[str, str] | None = None
-    ) -> None:
+    def __init__(self, context: DeployerContext, name: str, url: str, roots: Roots, pair: Pair = None) -> None:
         if not is_safe(url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=url)
         self.url = url.rstrip("/")
@@ -148,7 +147,7 @@ class HttpApi:
         text = texts.API_UNTRUSTED if failure.untrusted else text
         return self.error(text, reason=self._run.redactor.redact(failure.detail))
 
-    def _make_clients(self, roots: Roots, pair: tuple[str, str] | None) -> list[HttpClient]:
+    def _make_clients(self, roots: Roots, pair: Pair) -> list[HttpClient]:
         try:
             return [HttpClient(trust=one, pair=pair) for one in roots]
         except CAError:
@@ -226,15 +225,13 @@ class JsonRpc:
     def __init__(self, url: str, trust: str | None, seconds: float) -> None:
         parts, self._ids = urlsplit(url), itertools.count(1)
         self._path, self._seconds, host = parts.path, seconds, parts.hostname or ""
+        limit = time_limit(seconds)[0]
+        self._http = http.client.HTTPConnection(host, parts.port, timeout=limit)
         if parts.scheme == "https":
             context = tls_context(None)
             if trust is not None:
                 context.load_verify_locations(cafile=trust)
-            self._http: http.client.HTTPConnection = http.client.HTTPSConnection(
-                host, parts.port, timeout=time_limit(seconds)[0], context=context
-            )
-        else:
-            self._http = http.client.HTTPConnection(host, parts.port, timeout=time_limit(seconds)[0])
+            self._http = http.client.HTTPSConnection(host, parts.port, timeout=limit, context=context)
         self._answer: http.client.HTTPResponse | None = None
 
     def open(self) -> bool:

@@ -15,9 +15,7 @@ from dnsrenew.errors import DeployError
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
-_VERBS: Final = frozenset(
-    ("start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart")
-)
+_VERBS: Final = {"start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart"}
 _PLAIN: Final = ("--output=cat", "--quiet", "--no-pager")
 _SHOWN: Final = 400
 """Characters of the end of the output in an error."""
@@ -32,11 +30,8 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     :raises Cancelled: the run was cancelled; the program and its children are killed.
     """
     program, certificate, begin = arguments[0], context.certificate or "", context.clock.now()
-    environment = subprocesses.environment() if env is None else env
     try:
-        done = subprocesses.run(
-            arguments, env=environment, seconds=seconds, limit=_OUTPUT, cancel=context.cancel, only_end=True
-        )
+        done = _completed(context, arguments, seconds, env)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DeployError.of(texts.PROGRAM_MISSING, program=program, reason=reason) from None
@@ -55,6 +50,13 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     raise DeployError.of(texts.PROGRAM_FAILED_SILENTLY, **fields)
 
 
+def _completed(
+    context: Context, arguments: Sequence[str], seconds: float, env: Mapping[str, str] | None = None
+) -> subprocesses.Completed:
+    env = subprocesses.environment() if env is None else env
+    return subprocesses.run(arguments, env=env, seconds=seconds, limit=_OUTPUT, cancel=context.cancel, only_end=True)
+
+
 def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[str, str]:
     """Return the unit that a ``systemctl`` was to change, and the end of its journal since then; "" without one.
 
@@ -71,9 +73,7 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
     whose = ["--user"] if "--user" in arguments else []
     command = [reader, *whose, f"--unit={words[1]}", f"--since=@{begin}", f"--lines={5}", *_PLAIN]
     try:
-        done = subprocesses.run(
-            command, env=subprocesses.environment(), seconds=5.0, limit=_OUTPUT, cancel=context.cancel, only_end=True
-        )
+        done = _completed(context, command, 5.0)
     except OSError:
         return words[1], ""
     return words[1], _end(context, done) if done.status == 0 else ""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
-from dnsrenew.base.values import Frozen, field
+from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
     import logging
@@ -189,23 +189,20 @@ class TargetOption(Frozen):
     """One option of a target.
 
     :ivar kind: how its value is read.
-    :ivar help: one sentence for the documentation.
     :ivar default: its value if it is not given.
     :ivar choices: the valid values of a ``choice``.
     """
 
     kind: Kind
-    help: str
     required: bool = False
     default: Any = None
     choices: tuple[str, ...] = ()
 
 
 class TargetKind(Frozen, kw_only=True):
-    """A kind of target.
+    """A kind of target. What the documentation says of it is in docs/deployment_targets.toml.
 
     :ivar to: its name in the configuration.
-    :ivar title: one line for the documentation.
     :ivar options: its own options, without :data:`COMMON`.
     :ivar one_of: options of which at least one is required.
     :ivar writes: the options that name the files that it writes on this machine.
@@ -220,12 +217,9 @@ class TargetKind(Frozen, kw_only=True):
         each as one more option.
     :ivar needs_key: tells from the options whether it uses the private key.
     :ivar any_options: whether any option is accepted (a deployer of another package).
-    :ivar note: what else to know, for the documentation.
-    :ivar example: an entry for the documentation.
     """
 
     to: str
-    title: str
     options: Mapping[str, TargetOption]
     one_of: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
@@ -240,37 +234,32 @@ class TargetKind(Frozen, kw_only=True):
     programs: tuple[str, ...] = ()
     needs_key: Callable[[Mapping[str, Any]], bool] = lambda _options: True
     any_options: bool = False
-    note: str = ""
-    example: Mapping[str, Any] = field(default_factory=dict)
 
 
 FOLDERS: Final = "folders"
 """The option, which no configuration can have, with the folders that are made if they are missing."""
 
 
-def waits(seconds: float) -> TargetOption:
-    """Return the option of a target that has to answer."""
-    return TargetOption("limit", "Seconds that it may take to answer a request.", default=seconds)
-
-
+KEY_FILE: Final[Mapping[str, TargetOption]] = {
+    "key_mode": TargetOption("mode", default="0600"),
+    "owner": TargetOption("owner"),
+    "group": TargetOption("group"),
+}
+"""Of a target with a file that has a key."""
+PEM_FILES: Final[Mapping[str, TargetOption]] = {"mode": TargetOption("mode", default="0644"), **KEY_FILE}
+"""Of a target with files with and without a key."""
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
 COMMON: Final[Mapping[str, TargetOption]] = {
-    "verify": TargetOption("addresses", "HOST:PORT, or a list of them, that must serve the new certificate."),
-    "verify_timeout": TargetOption("number", "Seconds until they must serve it.", default=VERIFY_TIMEOUT),
-    "verify_name": TargetOption(
-        "text", "The server name (SNI) to ask for; default: the first name that is no wildcard."
-    ),
-    "starttls": TargetOption(
-        "choice", "The protocol that starts TLS at these ports.", choices=("smtp", "imap", "pop3", "ldap", "postgresql")
-    ),
+    "verify": TargetOption("addresses"),
+    "verify_timeout": TargetOption("number", default=VERIFY_TIMEOUT),
+    "verify_name": TargetOption("text"),
+    "starttls": TargetOption("choice", choices=("smtp", "imap", "pop3", "ldap", "postgresql")),
 }
 RELOAD: Final[Mapping[str, TargetOption]] = {
-    "reload": TargetOption("words", "The program that activates the files, as a list; no shell."),
-    "timeout": TargetOption("limit", "Seconds that it may take.", default=PROGRAM_TIMEOUT),
-    "env": TargetOption(
-        "names", "Names of environment variables that it gets, besides those that every program needs."
-    ),
+    "reload": TargetOption("words"),
+    "timeout": TargetOption("limit", default=PROGRAM_TIMEOUT),
+    "env": TargetOption("names"),
 }
 
 

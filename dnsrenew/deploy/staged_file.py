@@ -11,9 +11,8 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Final, TypeVar
+from collections.abc import Iterator
+from typing import Final
 
 from dnsrenew.base.files import is_closed_by_unit, kind_at, mount_of, open_file, open_with_info, other_unit
 from dnsrenew.base.safe_files import PRIVATE_FILE, ForeignLinkError, OpenFolder, open_folder, write_all
@@ -21,8 +20,6 @@ from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError, Text
-
-T = TypeVar("T")
 
 _SUFFIX: Final = ".dnsrenew-new"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -73,17 +70,20 @@ def inspect(path: str) -> Found | None:
     if not os.path.isdir(os.path.dirname(path)):
         raise DeployError.of(texts.FOLDER_MISSING, folder=os.path.dirname(path), path=path)
     with _folder_of(path) as folder:
-        return guard(path, lambda: _inspect(folder, path))
+        return _inspect(folder, path)
 
 
 @contextlib.contextmanager
 def _folder_of(path: str) -> Iterator[OpenFolder]:
-    """Open the folder of a file.
+    """Open the folder of a file of a target; what the system refuses in the block is an error about that file.
 
-    :raises DeployError: ``deploy-unwritable``: another user's link leads to it, or it cannot be opened.
+    :raises DeployError: ``deploy-unwritable``: another user's link leads to it, or it cannot be opened or changed.
     """
-    with contextlib.ExitStack() as stack:
-        yield guard(path, lambda: stack.enter_context(open_folder(os.path.dirname(path))))
+    try:
+        with open_folder(os.path.dirname(path)) as folder:
+            yield folder
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
 def _inspect(folder: OpenFolder, path: str) -> Found | None:
@@ -121,7 +121,7 @@ def make_folder(path: str) -> None:
     """
     if not os.path.isdir(path):
         with _folder_of(path) as above:
-            guard(path, partial(above.make, os.path.basename(path)))
+            above.make(os.path.basename(path))
 
 
 def read_file(path: str) -> bytes | None:
@@ -144,13 +144,15 @@ def write_aside(file: TargetFile) -> str:
     with _folder_of(file.path) as folder:
         name = os.path.basename(temp)
         if file.link:
-            guard(file.path, lambda: _make_link(folder, name, file))
+            _make_link(folder, name, file)
             return temp
-        handle = guard(file.path, lambda: folder.create(name, PRIVATE_FILE))
+        handle = folder.create(name, PRIVATE_FILE)
         try:
-            with open(handle, "wb") as out:
+            with open(handle, "wb"):
                 _set_owner(handle, file)
-                guard(file.path, lambda: _write(out.fileno(), file))
+                write_all(handle, file.content)
+                if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
+                    os.fchmod(handle, file.mode)
         except BaseException:  # also a stop: no key stays aside
             folder.discard(name)
             raise
@@ -181,12 +183,6 @@ def _make_link(folder: OpenFolder, name: str, file: TargetFile) -> None:
             folder.remove_folder(closed)
 
 
-def _write(handle: int, file: TargetFile) -> None:
-    write_all(handle, file.content)
-    if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
-        os.fchmod(handle, file.mode)
-
-
 def _set_owner(handle: int, file: TargetFile) -> None:
     if (file.owner is None and file.group is None) or not hasattr(os, "fchown"):
         return
@@ -208,18 +204,15 @@ def sync_file(temp: str, path: str) -> None:
     :raises DeployError: ``deploy-unwritable``.
     """
     with _folder_of(path) as folder:
-        guard(path, lambda: _sync(folder, folder.at(os.path.basename(temp))))
-
-
-def _sync(folder: OpenFolder, name: str) -> None:
-    if stat.S_ISLNK(os.stat(name, dir_fd=folder.handle, follow_symlinks=False).st_mode):
-        return
-    access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid to write
-    handle = open_file(name, access | _NO_LINK, dir_fd=folder.handle)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        name = folder.at(os.path.basename(temp))
+        if stat.S_ISLNK(os.stat(name, dir_fd=folder.handle, follow_symlinks=False).st_mode):
+            return
+        access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid to write
+        handle = open_file(name, access | _NO_LINK, dir_fd=folder.handle)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def remove(temp: str) -> None:
@@ -231,7 +224,7 @@ def remove(temp: str) -> None:
 def remove_stale(path: str) -> None:
     """Remove what killed runs wrote aside for this file."""
     prefix = os.path.basename(_prefix(path))
-    with contextlib.suppress(DeployError, OSError), _folder_of(path) as folder:
+    with contextlib.suppress(DeployError), _folder_of(path) as folder:
         for name in folder.names():
             if name.startswith(prefix) and name.endswith(_SUFFIX):
                 folder.discard(name)
@@ -251,7 +244,7 @@ def _prefix(path: str) -> str:
 def rename(source: str, target: str) -> None:
     """Rename a file within its folder; on Windows wait for a program that has the target open.
 
-    :raises DeployError: ``deploy-unwritable``: another user's link leads to the target.
+    :raises DeployError: ``deploy-unwritable``.
     """
     with _folder_of(target) as folder:
         folder.replace(os.path.basename(source), os.path.basename(target))
@@ -261,17 +254,6 @@ def sync_folder(folder: str) -> None:
     """Make the names in a folder durable, where the system can."""
     with contextlib.suppress(OSError), open_folder(folder) as opened:
         opened.sync()
-
-
-def guard(path: str, call: Callable[[], T]) -> T:
-    """Make a call for a file of a target; translate its ``OSError``.
-
-    :raises DeployError: ``deploy-unwritable``.
-    """
-    try:
-        return call()
-    except OSError as error:
-        raise _unwritable(path, error) from None
 
 
 def _unwritable(path: str, error: OSError) -> DeployError:

@@ -200,65 +200,36 @@ def start(connection: socket.socket, protocol: str) -> None:
     :raises Refused: it does not.
     :raises OSError: the connection broke, or the server did not answer in time.
     """
-    _PROTOCOLS[protocol](connection)
+    if protocol == "ldap":
+        connection.sendall(_LDAP)
+        if bytes.fromhex("0a0100") not in connection.recv(_LINE):
+            raise Refused(0, "it refused StartTLS")
+    elif protocol == "postgresql":
+        connection.sendall(bytes.fromhex("0000000804d2162f"))
+        if connection.recv(1) != b"S":
+            raise Refused(0, "it has TLS switched off")
+    for order, accepted, before in _DIALOGUES.get(protocol, ()):
+        connection.sendall(order)
+        _expect(connection, accepted, before)
 
 
-def _smtp(connection: socket.socket) -> None:  # RFC 3207
-    _expect_code(connection, "220")
-    connection.sendall(b"EHLO localhost\r\n")
-    _expect_code(connection, "250")
-    connection.sendall(b"STARTTLS\r\n")
-    _expect_code(connection, "220")
+_LDAP: Final = bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037"
+"""An ExtendedRequest with the OID of StartTLS (RFC 4511 section 4.14)."""
+_DIALOGUES: Final = {
+    # RFC 3207; a reply may have several lines (RFC 5321 section 4.2.1).
+    "smtp": ((b"", "220", "220-"), (b"EHLO localhost\r\n", "250", "250-"), (b"STARTTLS\r\n", "220", "220-")),
+    "imap": ((b"", "* OK", ""), (b"a STARTTLS\r\n", "A OK", "* ")),  # RFC 3501 section 6.2.1
+    "pop3": ((b"", "+OK", ""), (b"STLS\r\n", "+OK", "")),  # RFC 2595 section 4
+}
+"""By protocol what is sent, how the line begins that accepts it, and how lines before that one begin."""
 
 
-def _imap(connection: socket.socket) -> None:  # RFC 3501 section 6.2.1
-    _expect(connection, "* OK")
-    connection.sendall(b"a STARTTLS\r\n")
+def _expect(connection: socket.socket, accepted: str, before: str) -> None:
     for _ in range(_LINES):
         line = _line(connection)
-        if line.startswith("a "):
-            if not line.upper().startswith("A OK"):
-                raise Refused(0, line)
-            return
-    raise Refused(0, "it did not answer STARTTLS")
-
-
-def _pop3(connection: socket.socket) -> None:  # RFC 2595 section 4
-    _expect(connection, "+OK")
-    connection.sendall(b"STLS\r\n")
-    _expect(connection, "+OK")
-
-
-def _ldap(connection: socket.socket) -> None:
-    # An ExtendedRequest with the OID of StartTLS (RFC 4511 section 4.14).
-    connection.sendall(bytes.fromhex("301d02010177188016") + b"1.3.6.1.4.1.1466.20037")
-    answer = connection.recv(_LINE)
-    if bytes.fromhex("0a0100") not in answer:
-        raise Refused(0, "it refused StartTLS")
-
-
-def _postgresql(connection: socket.socket) -> None:
-    connection.sendall(bytes.fromhex("0000000804d2162f"))
-    if connection.recv(1) != b"S":
-        raise Refused(0, "it has TLS switched off")
-
-
-_PROTOCOLS: Final = {"smtp": _smtp, "imap": _imap, "pop3": _pop3, "ldap": _ldap, "postgresql": _postgresql}
-
-
-def _expect(connection: socket.socket, beginning: str) -> None:
-    line = _line(connection)
-    if not line.startswith(beginning):
-        raise Refused(0, line or "it closed the connection")
-
-
-def _expect_code(connection: socket.socket, code: str) -> None:
-    """Read an SMTP reply, which may have several lines (RFC 5321 section 4.2.1)."""
-    for _ in range(_LINES):
-        line = _line(connection)
-        if not line.startswith(code):
-            raise Refused(0, line or "it closed the connection")
-        if line[3:4] != "-":
+        if not (before and line.startswith(before)):
+            if not line.upper().startswith(accepted):
+                raise Refused(0, line or "it closed the connection")
             return
     raise Refused(0, "its answer does not end")
 

@@ -245,7 +245,8 @@ class Follower:
         except (DnsRenewError, OSError, ValueError) as error:
             if name not in self._pairs:
                 raise
-            self._warnings.warn(name, *texts.NOT_TAKEN_UP.fill(name=name, reason=_reason(error)))
+            reason = as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
+            self._warnings.warn(name, *texts.NOT_TAKEN_UP.fill(name=name, reason=reason))
             return None
         return certificate
 
@@ -257,10 +258,6 @@ def _pair(certificate: Certificate) -> Pair:
     if certificate.fullchain_path is None or certificate.private_key_path is None:
         return PairInMemory(names, certificate.private_key_pem + certificate.fullchain_pem)
     return ServedPair(names, certificate.fullchain_path, certificate.private_key_path)
-
-
-def _reason(error: Exception) -> str:
-    return as_clause(error.message if isinstance(error, DnsRenewError) else str(error))
 
 
 def _follow(reference: weakref.ref[Follower], cancel: threading.Event, clock: Clock) -> None:

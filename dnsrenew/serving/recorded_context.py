@@ -14,6 +14,7 @@ Session tickets belong to the first context, so that sessions are resumed also a
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import ssl
 import threading
@@ -57,6 +58,17 @@ class AcceptedSocket(ssl.SSLSocket):
     def _finish_handshake(self) -> None:
         if self.server_side and self.version() is None and self.gettimeout() != 0:
             self.do_handshake()
+
+
+def _recorded(setting: Callable[..., None]) -> Callable[..., None]:
+    """Return the method of a context that makes a setting, and makes it on the contexts behind it too."""
+
+    @functools.wraps(setting)
+    def make(self: RecordedContext, *arguments: Any, **more: Any) -> None:
+        setting(self, *arguments, **more)
+        self._record(lambda context: setting(context, *arguments, **more))
+
+    return make
 
 
 class RecordedContext(ssl.SSLContext):
@@ -152,40 +164,13 @@ class RecordedContext(ssl.SSLContext):
         """
         raise TypeError(texts.NO_CERTIFICATE_OF_ONES_OWN)
 
-    def set_alpn_protocols(self, alpn_protocols: Any) -> None:
-        """See :meth:`ssl.SSLContext.set_alpn_protocols`."""
-        super().set_alpn_protocols(alpn_protocols)
-        self._record(lambda context: context.set_alpn_protocols(alpn_protocols))
-
-    def set_ciphers(self, cipherlist: str, /) -> None:
-        """See :meth:`ssl.SSLContext.set_ciphers`."""
-        super().set_ciphers(cipherlist)
-        self._record(lambda context: context.set_ciphers(cipherlist))
-
-    def set_ecdh_curve(self, name: str, /) -> None:
-        """See :meth:`ssl.SSLContext.set_ecdh_curve`."""
-        super().set_ecdh_curve(name)
-        self._record(lambda context: context.set_ecdh_curve(name))
-
-    def load_dh_params(self, path: Any, /) -> None:
-        """See :meth:`ssl.SSLContext.load_dh_params`."""
-        super().load_dh_params(path)
-        self._record(lambda context: context.load_dh_params(path))
-
-    def load_verify_locations(self, cafile: Any = None, capath: Any = None, cadata: Any = None) -> None:
-        """See :meth:`ssl.SSLContext.load_verify_locations`."""
-        super().load_verify_locations(cafile, capath, cadata)
-        self._record(lambda context: context.load_verify_locations(cafile, capath, cadata))
-
-    def load_default_certs(self, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
-        """See :meth:`ssl.SSLContext.load_default_certs`."""
-        super().load_default_certs(purpose)
-        self._record(lambda context: context.load_default_certs(purpose))
-
-    def set_default_verify_paths(self) -> None:
-        """See :meth:`ssl.SSLContext.set_default_verify_paths`."""
-        super().set_default_verify_paths()
-        self._record(lambda context: context.set_default_verify_paths())
+    set_alpn_protocols = _recorded(ssl.SSLContext.set_alpn_protocols)
+    set_ciphers = _recorded(ssl.SSLContext.set_ciphers)
+    set_ecdh_curve = _recorded(ssl.SSLContext.set_ecdh_curve)
+    load_dh_params = _recorded(ssl.SSLContext.load_dh_params)
+    load_verify_locations = _recorded(ssl.SSLContext.load_verify_locations)
+    load_default_certs = _recorded(ssl.SSLContext.load_default_certs)
+    set_default_verify_paths = _recorded(ssl.SSLContext.set_default_verify_paths)
 
 
 def _is_unconnected(sock: socket.socket) -> bool:

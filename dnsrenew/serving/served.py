@@ -18,7 +18,6 @@ from dnsrenew.serving.follower import CertificateSource, Follower
 
 if TYPE_CHECKING:
     import os
-    from types import TracebackType
 
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.model import Certificate, CertificateStatus
@@ -142,9 +141,7 @@ class Served:
         self._follower.enter(threading.Event())
         return self
 
-    def __exit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._follower.leave()
 
     async def __aenter__(self) -> Self:
@@ -167,9 +164,7 @@ class Served:
             raise
         return self
 
-    async def __aexit__(
-        self, _type: type[BaseException] | None, _error: BaseException | None, _traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if await threads.call(self._follower.leave, threading.Event()):
             self._source.post_events(None)
 

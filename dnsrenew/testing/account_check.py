@@ -32,6 +32,7 @@ from dnsrenew.testing import texts
 from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHost, MustResult
 from dnsrenew.testing.script import Needs, Script
 
+_OnResult = Callable[[MustResult], object]
 _JOURNAL: Final = "providers-check"
 """The name in the journal, in place of that of a certificate."""
 _CLEANUP_SECONDS: Final = 60.0
@@ -59,13 +60,8 @@ class AccountCheck(Frozen):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {
-            "account": self.account,
-            "provider": self.provider.name,
-            "zone": self.zone,
-            "checks": [each.to_dict() for each in self.results],
-            "left": list(self.left),
-        }
+        about = {"account": self.account, "provider": self.provider.name, "zone": self.zone}
+        return {**about, "checks": [each.to_dict() for each in self.results], "left": list(self.left)}
 
 
 def check_account(
@@ -73,7 +69,7 @@ def check_account(
     config: Config,
     store: Store,
     account: str,
-    on_result: Callable[[MustResult], object],
+    on_result: _OnResult,
     *,
     on_wait: Callable[[str, float], object] | None = None,
 ) -> AccountCheck:
@@ -120,9 +116,7 @@ class _AccountCalls:
         self._hosts = HostCalls(ZoneLocks(store), self._published)
         self._wrong = _with_wrong_secrets(context, writer)
 
-    def check(
-        self, zone: str, on_result: Callable[[MustResult], object], on_wait: Callable[[str, float], object] | None
-    ) -> AccountCheck:
+    def check(self, zone: str, on_result: _OnResult, on_wait: Callable[[str, float], object] | None) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
         run = ConformanceRun(self._context, self._host(names.absolute(zone)), expect=self._enter, on_wait=on_wait)
         results: list[MustResult] = []
@@ -222,7 +216,7 @@ def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) 
     failure: AttemptError | None = None
     for spec in config.certificates:
         try:
-            if (zone := _zone_of_certificate(context, spec, choice, writer)) is not None:
+            if (zone := _zone_for(context, spec, choice, writer)) is not None:
                 return zone
         except AttemptError as error:
             failure = failure or error
@@ -246,9 +240,7 @@ def _registered_name(writer: RecordWriter) -> str:
     return names.absolute(registration["fulldomain"])
 
 
-def _zone_of_certificate(
-    context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter
-) -> str | None:
+def _zone_for(context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter) -> str | None:
     """Return the zone in which the account writes for a certificate; None: it writes nothing for it.
 
     :raises AttemptError: DNS does not tell.

@@ -18,7 +18,7 @@ from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script
 
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
-_ANYTHING: Final = (Exception, SystemExit)
+ANYTHING: Final = (Exception, SystemExit)
 """What a driver may raise; KeyboardInterrupt still stops the check."""
 
 Records = Sequence[TxtRecord]
@@ -95,17 +95,16 @@ class ConformanceRun:
         yield from (MustResult(key, "not-tested", reason=hopeless or self._lack(key)) for key in left)
 
     def _result(self, step: MustStep, before: frozenset[str]) -> MustResult:
-        start = self._context.clock.monotonic()
+        start, is_prepared = self._context.clock.monotonic(), False
         try:
             self._prepare(step, before)
-        except _BrokenError as error:
-            self._present = None
-            return MustResult(step.key, "not-tested", self._since(start), texts.NOT_PREPARED.format(error=str(error)))
-        try:
+            is_prepared = True
             self._test(step)
         except _BrokenError as error:
-            self._present = None
-            return MustResult(step.key, "broken", self._since(start), str(error), error.__cause__)
+            self._present, reason = None, str(error)
+            if is_prepared:
+                return MustResult(step.key, "broken", self._since(start), reason, error.__cause__)
+            return MustResult(step.key, "not-tested", self._since(start), texts.NOT_PREPARED.format(error=reason))
         return MustResult(step.key, "ok", self._since(start))
 
     def _hopeless(self, cause: BaseException | None) -> Phrase | None:
@@ -119,7 +118,7 @@ class ConformanceRun:
         if "removes" in self._host.lacks:
             return []
         left = [record for record in self._maybe if self._may_exist(record)]
-        with contextlib.suppress(*_ANYTHING):
+        with contextlib.suppress(*ANYTHING):
             if left:
                 self._host.remove(left)  # all by one call
                 if not any(self._may_exist(record) for record in left):
@@ -139,15 +138,9 @@ class ConformanceRun:
             self._present = before
 
     def _test(self, step: MustStep) -> None:
-        must = texts.MUSTS[step.key]
-        if step.key == "ttl":
-            self._test_ttl(must)
-        elif step.key == "wrong-credentials":
-            self._test_wrong(must)
-        elif step.hurried:
-            self._test_burst(step, must)
-        else:
-            self._test_phases(step, must)
+        own = {"ttl": self._test_ttl, "wrong-credentials": self._test_wrong}
+        test = own.get(step.key, self._test_burst if step.hurried else self._test_phases)
+        test(step, texts.MUSTS[step.key])
 
     def _test_phases(self, step: MustStep, must: str) -> None:
         for phase in step.phases:
@@ -159,7 +152,7 @@ class ConformanceRun:
             self._present = after(self._present or frozenset(), [phase])
             self._await(self._present, must)
 
-    def _test_ttl(self, must: str) -> None:
+    def _test_ttl(self, _step: MustStep, must: str) -> None:
         name = self._records["one"].name
         expected = self._host.record_ttl
         found = self._host.ttl(name) if self._host.ttl else expected
@@ -179,14 +172,14 @@ class ConformanceRun:
         self._present = after(self._present or frozenset(), step.phases)
         self._await(self._present, must)
 
-    def _test_wrong(self, must: str) -> None:
+    def _test_wrong(self, _step: MustStep, must: str) -> None:
         if self._host.add_wrong is None:
             return
         record = self._records["wrong"]
         self._maybe[record] = None
         try:
             self._host.add_wrong([record])
-        except _ANYTHING as error:
+        except ANYTHING as error:
             self._context.check()
             if (code := code_of(error)) != UNAUTHORIZED:
                 raise _BrokenError(texts.WRONG_CODE.format(must=must, found=code, error=describe(error))) from error
@@ -226,7 +219,7 @@ class ConformanceRun:
         except DriverNotMadeError as error:
             cause = error.__cause__ or error
             raise _BrokenError(texts.RAISED.format(must=texts.IS_MADE, error=describe(cause))) from cause
-        except _ANYTHING as error:
+        except ANYTHING as error:
             if isinstance(error, Cancelled):
                 self._context.check()
             if code_of(error) in NOTHING_WRITTEN and len({record.name for record in records}) == 1:
@@ -267,7 +260,7 @@ class ConformanceRun:
     def _may_exist(self, record: TxtRecord) -> bool:
         try:
             return record.value in self._host.served(record.name)
-        except _ANYTHING:
+        except ANYTHING:
             return True
 
     def _remove_one(self, record: TxtRecord) -> str | None:
@@ -275,7 +268,7 @@ class ConformanceRun:
         try:
             if record.value in self._host.served(record.name):
                 self._host.remove([record])
-        except _ANYTHING as error:
+        except ANYTHING as error:
             return f"{record.value} may be left at {record.name}: removing it raised {describe(error)}."
         return None
 
@@ -318,14 +311,9 @@ class MustResult(Frozen):
         """Return the JSON form: with what the driver raised, or what was found instead."""
         raised = self.cause if isinstance(self.cause, DnsRenewError) else None
         error = raised or ProviderError.of(texts.MUST_BROKEN, reason=self.reason)
-        return {
-            "must": self.key,
-            "sentence": f"{self.sentence}.",
-            "result": self.result,
-            "seconds": self.seconds,
-            "error": error.to_dict() if self.result == "broken" else None,
-            "reason": self.reason or None,
-        }
+        found = {"must": self.key, "sentence": f"{self.sentence}.", "result": self.result, "seconds": self.seconds}
+        shown = error.to_dict() if self.result == "broken" else None
+        return {**found, "error": shown, "reason": self.reason or None}
 
 
 # ── raised ─────────────────────────────────────────────────────────────────────────────
@@ -333,9 +321,7 @@ class MustResult(Frozen):
 # What a driver raised, and what is served in place of what should be, in words. No I/O.
 
 UNAUTHORIZED: Final = "provider-unauthorized"
-NOTHING_WRITTEN: Final = frozenset(
-    {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
-)
+NOTHING_WRITTEN: Final = {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
 """Errors that come before anything is written in a zone."""
 HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
 """Errors of the first write after which every other one would end the same way."""

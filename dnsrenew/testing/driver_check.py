@@ -21,7 +21,7 @@ from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen
 from dnsrenew.dns import DnsView
 from dnsrenew.testing import texts
-from dnsrenew.testing.conformance import ConformanceRun, DriverHost, DriverNotMadeError, MustResult
+from dnsrenew.testing.conformance import ANYTHING, ConformanceRun, DriverHost, DriverNotMadeError, MustResult
 
 if TYPE_CHECKING:
     from dnsrenew.drivers.protocol import Driver
@@ -209,12 +209,8 @@ def new_driver(name: str) -> dict[str, str]:
     :param name: of the DNS host; a ``-`` becomes ``_`` in the names of the files, which are Python modules.
     """
     module = name.replace("-", "_")
-    fields = {
-        "NAME": name,
-        "HOST": name.replace("_", "-"),
-        "MODULE": module,
-        "CLASS": "".join(part.capitalize() for part in module.split("_")) + "Driver",
-    }
+    kind = "".join(part.capitalize() for part in module.split("_")) + "Driver"
+    fields = {"NAME": name, "HOST": name.replace("_", "-"), "MODULE": module, "CLASS": kind}
     found = {}
     for file, template in ((f"{module}.py", "driver"), (f"test_{module}.py", "driver_test")):
         text = (Path(__file__).parent / "templates" / f"{template}.py.txt").read_text("utf-8")
@@ -226,8 +222,6 @@ def new_driver(name: str) -> dict[str, str]:
 
 # What a driver must not do beside its calls: show its secrets, touch other records of the zone, or take its time.
 
-_ANYTHING: Final = (Exception, SystemExit)
-"""What a driver may raise."""
 _Call = Callable[[Sequence[TxtRecord]], object]
 
 
@@ -299,18 +293,18 @@ class Bystander:
 
     def write(self) -> None:
         """Write it; a host that writes challenges only has none. Try the late call."""
-        with contextlib.suppress(*_ANYTHING):
+        with contextlib.suppress(*ANYTHING):
             self._host.add([self._record])
             self.see()
         try:
             if self._late is not None:
                 self._late([self._late_record])
-        except _ANYTHING as error:
+        except ANYTHING as error:
             error.__traceback__ = None  # its frames hold what the driver has revealed
 
     def see(self) -> None:
         """Look whether it is served; name servers may show it later."""
-        with contextlib.suppress(*_ANYTHING):
+        with contextlib.suppress(*ANYTHING):
             self._is_there = self._is_there or self._record.value in self._host.served(self._record.name)
 
     def check(self) -> str:
@@ -323,7 +317,7 @@ class Bystander:
 
     def remove(self) -> None:
         """Remove both."""
-        with contextlib.suppress(*_ANYTHING):  # a value that stays does no harm, and its name says what it is
+        with contextlib.suppress(*ANYTHING):  # a value that stays does no harm, and its name says what it is
             self._host.remove([self._record])
             if self._late is not None:
                 self._host.remove([self._late_record])

@@ -58,7 +58,6 @@ EXCEPTIONS: Final = {
     ("challenges/http01.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "socket"): "it listens, and whoever accepts from it sets it to not block",
     ("challenges/listeners.py", "getaddrinfo"): "of what the user has this machine listen on",
-    ("extensions/doctor/host/ports.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("testing/box/order_server.py", "call"): "the connection that it is made of has a time-out",
     ("deploy/http_api.py", "call"): "a connection with a time limit, of a protocol that our HTTP client does not speak",
     ("acme/new_order.py", "wait"): "a pace, which knows its end",
@@ -74,7 +73,6 @@ EXCEPTIONS: Final = {
     ): "a datagram socket that is read only when it has something, until a deadline",
     ("base/small_server.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("base/threads.py", "wait"): "for other tasks of the run, or an await that is cancelled from outside: both end",
-    ("extensions/serve/sockets.py", "getaddrinfo"): "of what the user has this machine listen on",
     ("extensions/serve/sockets.py", "socket"): "it listens, and the event loop accepts from it",
     ("extensions/serve/supervisor.py", "wait"): "for its processes, until a signal arrives",
     (

@@ -483,12 +483,12 @@ def _answers() -> dict[str, Foreign]:
 
     def router(data: bytes) -> None:
         root = upnp._document(_response(data))
-        one_line(upnp._text(root, "friendlyName"), 60)
+        one_line(root.findtext(".//{*}friendlyName", ""), 60)
         list(upnp._connections(None, root, f"http://{_GATEWAY}/", _GATEWAY))  # type: ignore[arg-type]  # it asks nothing
 
     def mapping(data: bytes) -> None:
         root: Element = upnp._document(_response(data))
-        upnp._mapping({upnp._name(each): each.text or "" for each in root.iter()})
+        upnp._mapping({str(each.tag).rpartition("}")[2]: each.text or "" for each in root.iter()})
 
     def device(data: bytes) -> None:
         found = upnp._LOCATION.search(data[:2048])

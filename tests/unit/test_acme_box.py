@@ -28,10 +28,11 @@ import dns.rcode
 import pytest
 
 import dnsrenew
+from dnsrenew.acme.resources import base64url
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.errors import AttemptError
 from dnsrenew.testing import AcmeBox, acme_box
-from dnsrenew.testing.box.resources import AcmeProblem, SignedRequest, encoded, thumbprint
+from dnsrenew.testing.box.resources import AcmeProblem, SignedRequest, thumbprint
 from tests.kit.load import allowed
 
 DAY = timedelta(days=1)
@@ -210,7 +211,10 @@ def test_http_01_is_validated_at_the_port() -> None:
 
 def test_only_what_was_ordered_is_issued(box: AcmeBox) -> None:
     """A request with a wrong signature, an old nonce or another URL is refused."""
-    signed = {"alg": "ES256", "jwk": {"kty": "EC", "crv": "P-256", "x": encoded(b"1" * 32), "y": encoded(b"2" * 32)}}
+    signed = {
+        "alg": "ES256",
+        "jwk": {"kty": "EC", "crv": "P-256", "x": base64url(b"1" * 32), "y": base64url(b"2" * 32)},
+    }
     assert post(box, "newAccount", {**signed, "nonce": "old"})["type"].endswith("badNonce")
     assert post(box, "newAccount", {**signed, "nonce": nonce(box)})["type"].endswith("unauthorized")
     header = {**signed, "nonce": nonce(box), "url": url(box, "newAccount")}
@@ -245,7 +249,7 @@ def nonce(box: AcmeBox) -> str:
 
 def post(box: AcmeBox, resource: str, header: dict[str, Any]) -> Any:
     """The answer to a request with a signature that cannot be right."""
-    parts = {"protected": encoded(json.dumps(header).encode()), "payload": "", "signature": encoded(b"x" * 64)}
+    parts = {"protected": base64url(json.dumps(header).encode()), "payload": "", "signature": base64url(b"x" * 64)}
     return json.loads(send(box, url(box, resource), json.dumps(parts).encode())[1])
 
 
@@ -336,7 +340,7 @@ def test_garbage_gets_no_answer(box: AcmeBox) -> None:
 
 def test_boxes_are_separate_and_end() -> None:
     """Two boxes share nothing. A closed box leaves no open port, no thread and no folder."""
-    before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"}
+    before = {thread for thread in threading.enumerate() if thread.name == "dnsrenew"}
     with acme_box() as one, acme_box() as other:
         dnsrenew.obtain(["example.com"], **one.arguments)
         assert (len(one.issued), len(other.issued)) == (1, 0)
@@ -346,7 +350,7 @@ def test_boxes_are_separate_and_end() -> None:
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
     end = time.monotonic() + 5
-    while {thread for thread in threading.enumerate() if thread.name == "dnsrenew-box"} - before:
+    while {thread for thread in threading.enumerate() if thread.name == "dnsrenew"} - before:
         assert time.monotonic() < end
         time.sleep(0.01)
 

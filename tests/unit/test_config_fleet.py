@@ -30,6 +30,7 @@ from dnsrenew.extensions.doctor import redaction
 from dnsrenew.extensions.fleet.adding import document_of
 from dnsrenew.schedule.installer import needs_of
 from docs.configuration import DATA
+from docs.deployments import described
 from tests.kit.config_files import AGREED, CERTIFICATE, HOME, check, load, mistake, mistakes
 
 URL = "postgresql://dnsrenew@db.test/dnsrenew"
@@ -404,7 +405,11 @@ def test_no_target_is_plain(tmp_path: Path) -> None:
     reader = documents(tmp_path, PLAIN + HOME)
     for to in (*catalogue.built_in(), "another"):
         kind = catalogue.target(to)
-        entries = [{}] if kind is None else [dict(kind.example), *({name: "/etc/x"} for name in all_options(kind))]
+        entries = (
+            [{}]
+            if kind is None
+            else [dict(described()[to]["example"]), *({name: "/etc/x"} for name in all_options(kind))]
+        )
         for entry in entries:
             with untouched(), pytest.raises(ConfigError) as caught:
                 reader.spec({"domains": ["a.test"], "deploy": [{"to": to, **entry}]})

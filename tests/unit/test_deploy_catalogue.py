@@ -15,6 +15,7 @@ from dnsrenew.base.model import Deployment
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import ConfigError
+from docs.deployments import described
 from tests.kit.certificates import issuer
 
 KINDS = catalogue.built_in()
@@ -44,12 +45,12 @@ def read(folder: Path, to: str, options: Mapping[str, Any]) -> Deployment:
 
 @pytest.mark.parametrize("to", KINDS)
 def test_the_example_is_valid(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The example of each target can be read, and its target is named."""
+    """The example of each target can be read, its target is named, and the page has every option of it."""
     monkeypatch.setattr("dnsrenew.base.users.group_id", lambda _: 1)
     kind = catalogue.target(to)
     assert kind is not None
-    assert (kind.to, bool(kind.title), bool(kind.example)) == (to, True, True)
-    assert entry(read(tmp_path, to, kind.example)).target
+    assert (kind.to, described()[to]["options"].keys()) == (to, kind.options.keys())
+    assert entry(read(tmp_path, to, described()[to]["example"])).target
 
 
 def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Deployment, DeploymentResult
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.safe_files import OpenFolder
 from dnsrenew.cli.progress import EventText
 from dnsrenew.deploy import engine, file_set, programs, staged_file, verify
 from dnsrenew.deploy.entry import Entry, entry
@@ -320,14 +321,14 @@ def test_a_rename_that_is_refused(stage: EngineStage, monkeypatch: pytest.Monkey
     """If a file cannot be replaced, such as a mount, the old pair is restored."""
     old, new = stage.make(), stage.make()
     stage.place(old)
-    real = staged_file.rename
+    real = OpenFolder.replace
 
-    def refuse(source: str, target: str) -> None:
-        if target == str(stage.key):
+    def refuse(folder: OpenFolder, temp: str, name: str) -> None:
+        if name == stage.key.name:
             raise OSError(16, "Device or resource busy")
-        real(source, target)
+        real(folder, temp, name)
 
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     result = stage.deploy(stage.entry(), new)
     assert result.error is not None
     assert (result.error.code, result.rolled_back) == ("deploy-unwritable", True)
@@ -386,7 +387,7 @@ def test_a_target_that_the_unit_makes_read_only(stage: EngineStage, monkeypatch:
     def refuse(*_: object) -> None:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", "/nonexistent")
     result = stage.deploy(stage.entry(), stage.make())
@@ -415,7 +416,7 @@ def test_the_advice_names_the_unit_that_runs(
 
     (tmp_path / "cgroup").write_text(f"0::/system.slice/{unit}\n")
     monkeypatch.setattr("dnsrenew.base.files._CONTROL_GROUP", str(tmp_path / "cgroup"))
-    monkeypatch.setattr(staged_file, "rename", refuse)
+    monkeypatch.setattr(OpenFolder, "replace", refuse)
     monkeypatch.setenv("INVOCATION_ID", "0123456789abcdef0123456789abcdef")
     error = stage.deploy(stage.entry(), stage.make()).error
     assert error is not None

@@ -35,6 +35,7 @@ from dnsrenew.extensions.targets.caddy import CaddyDeployer
 from dnsrenew.extensions.targets.pkcs12 import Pkcs12Deployer
 from dnsrenew.extensions.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.extensions.targets.webhook import WebhookDeployer
+from docs.deployments import described
 from tests.kit.api_server import Answer, Api, Asked
 from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
 from tests.kit.folders import here
@@ -289,10 +290,10 @@ def test_the_example_of_a_target(to: str) -> None:
     """The example has all required options of its target, and no unknown ones."""
     kind = catalogue.target(to)
     assert kind is not None
-    options = all_options(kind)
-    assert set(kind.example) <= set(options)
-    assert {name for name, option in options.items() if option.required} <= set(kind.example)
-    assert not kind.one_of or set(kind.one_of) & set(kind.example)
+    options, example = all_options(kind), set(described()[to]["example"])
+    assert example <= set(options)
+    assert {name for name, option in options.items() if option.required} <= example
+    assert not kind.one_of or set(kind.one_of) & example
 
 
 def test_caddy_on_another_machine_is_not_asked_in_plain() -> None:

@@ -166,7 +166,7 @@ def test_a_database_that_hangs_holds_up_no_scrape(source: Source, monkeypatch: p
 def test_the_endpoint_serves_them(source: Source) -> None:
     """Without a database ``/metrics`` answers 200 and ``/healthz`` 503."""
     with ports.reserve("127.0.0.1") as port:
-        server = MetricsServer.start(f"127.0.0.1:{port.number}", source.numbers, time.monotonic)
+        server = MetricsServer.started(f"127.0.0.1:{port.number}", source.numbers, time.monotonic)
         try:
             assert get(server.address, "/healthz") == (200, "ok\n")
             source.error = StoreError("store-read-only", "It is gone.", fix="Look.")

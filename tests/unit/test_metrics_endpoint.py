@@ -63,7 +63,7 @@ class EndpointStage:
 
     def start(self, listen: str | None = None, monotonic: Callable[[], float] = time.monotonic) -> str:
         """Start the endpoint; return its address."""
-        server = MetricsServer.start(listen or f"127.0.0.1:{self.port()}", self.source, monotonic)
+        server = MetricsServer.started(listen or f"127.0.0.1:{self.port()}", self.source, monotonic)
         self.servers.append(server)
         return server.address
 

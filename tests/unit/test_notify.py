@@ -171,7 +171,7 @@ def test_the_messages_are_in_the_language_of_the_environment_or_of_the_program(
     assert asked == ["zh"]
     assert stage.settings is not None
     renewer = stage.renewer()
-    assert Notifier(stage.settings, renewer._store, renewer._context(None), "en").test()[0].error is None
+    assert Notifier(stage.settings, renewer._store, renewer._context(None), "en").test()[0].failure is None
     assert asked == ["zh", "en"]
 
 
@@ -346,8 +346,8 @@ def test_a_cancel_ends_the_wait_for_a_service(stage: NotifyStage) -> None:
     sendings = [send.Sending("to[0]", Secret("json://127.0.0.1"), wait)]
     (found,) = send.deliver(sendings, renewer._redactor, cancel, send.SendingLimits(60, 60))
     release.set()
-    assert found.error is not None
-    assert found.error.message.endswith("dnsrenew was stopped.")
+    assert found.failure is not None
+    assert found.failure.message.endswith("dnsrenew was stopped.")
 
 
 @pytest.mark.parametrize("address", ["nfty://topic-of-mine", "no address at all", "mailto://", "tgram://1"])

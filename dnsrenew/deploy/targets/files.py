@@ -8,7 +8,7 @@ from typing import Any
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PEM_FILES, TargetKind, TargetOption
 
 _PUBLIC = ("certificate", "chain", "leaf")
 _WRITTEN = (*_PUBLIC, "key", "combined")
@@ -37,28 +37,11 @@ def needs_key(options: Mapping[str, Any]) -> bool:
 
 TARGET = TargetKind(
     to="files",
-    title="PEM files for nginx, Apache and most other servers.",
-    options={
-        "certificate": TargetOption("path", "The file for the certificate with its chain (fullchain)."),
-        "chain": TargetOption("path", "The file for the chain without the certificate."),
-        "leaf": TargetOption("path", "The file for the certificate without its chain."),
-        "key": TargetOption("path", "The file for the private key."),
-        "combined": TargetOption("path", "One file with the private key and the certificate with its chain (HAProxy)."),
-        "mode": TargetOption("mode", "The mode of the files without a key.", default="0644"),
-        "key_mode": TargetOption("mode", "The mode of the files with a key; never for others.", default="0600"),
-        "owner": TargetOption("owner", "The owner of all files."),
-        "group": TargetOption("group", "The group of all files."),
-    },
+    options={**dict.fromkeys(_WRITTEN, TargetOption("path")), **PEM_FILES},
     one_of=_WRITTEN,
     has_reload=True,
     writes=_WRITTEN,
     describe=lambda options: str(next(options[name] for name in _WRITTEN if name in options)),
     make=FilesDeployer,
     needs_key=needs_key,
-    example={
-        "certificate": "/etc/nginx/tls/cert.pem",
-        "key": "/etc/nginx/tls/key.pem",
-        "reload": ["systemctl", "reload", "nginx"],
-        "verify": "localhost:443",
-    },
 )

@@ -26,7 +26,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files, write_file
 from dnsrenew.deploy.http_api import basic_login, is_safe, send
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
 
@@ -74,10 +74,9 @@ class HfsDeployer(TargetDeployer):
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))
         discovery, programs = Discovery(), running_programs()
-        ports = dict.fromkeys(_ports(self._options, discovery, programs))
-        candidates = [
-            HfsApi(self._context, _URL.format(port=port)) for port in ports if discovery.is_trusted_port(port, programs)
-        ]
+        found = dict.fromkeys(_ports(self._options, discovery, programs))
+        ports = [port for port in found if discovery.is_trusted_port(port, programs)]
+        candidates = [HfsApi(self._context, _URL.format(port=port)) for port in ports]
         for api in candidates:
             if api.is_there():
                 self.found = api.url
@@ -205,27 +204,17 @@ def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[
 
 TARGET = TargetKind(
     to="hfs",
-    title="HFS, rejetto's HTTP File Server, version 3: served without a restart.",
     options={
-        "url": TargetOption(
-            "url",
-            "The address of HFS; default: that of HFS on this machine, if it runs as root or as the running user. "
-            "Required with `user`.",
-        ),
-        "folder": TargetOption(
-            "path",
-            "The folder of HFS, if it is not the one that HFS names (a container's volume). "
-            "Where its API is closed, its settings are changed in `config.yaml` there.",
-        ),
-        "user": TargetOption("text", "An admin account of HFS, if its admin is not open to this machine."),
-        "password": TargetOption("secret", "The password of that account."),
-        "https": TargetOption("flag", "Switch on HTTPS at port 443 if it is off.", default=False),
-        "timeout": waits(_SECONDS),
+        "url": TargetOption("url"),
+        "folder": TargetOption("path"),
+        "user": TargetOption("text"),
+        "password": TargetOption("secret"),
+        "https": TargetOption("flag", default=False),
+        "timeout": TargetOption("limit", default=_SECONDS),
     },
     describe=lambda options: str(options.get("url") or options.get("folder") or "localhost"),
     make=HfsDeployer,
     needs_https=False,
-    example={"url": "http://127.0.0.1:8080"},
 )
 
 

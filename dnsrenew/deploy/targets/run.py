@@ -63,15 +63,9 @@ def _variables(certificate: Certificate, current: Path) -> dict[str, str]:
 
 TARGET = TargetKind(
     to="run",
-    title="A program of your own, such as a hook of certbot.",
-    options={
-        "run": TargetOption("words", "The program and its arguments as a list; no shell.", required=True),
-        "timeout": RELOAD["timeout"],
-        "env": RELOAD["env"],
-    },
+    options={"run": TargetOption("words", required=True), "timeout": RELOAD["timeout"], "env": RELOAD["env"]},
     describe=lambda options: shlex.join(options.get("run", ("run",))),
     make=RunDeployer,
     needs_key=lambda _options: False,
     can_inspect=False,
-    example={"run": ["/usr/local/bin/after-renewal"]},
 )

@@ -22,7 +22,7 @@ from dnsrenew.errors import Cancelled, DnsRenewError, StoreError
 from dnsrenew.extensions.doctor import texts
 from dnsrenew.extensions.doctor.accounts.accounts import AccountPlacements, accounts_of, placements
 from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
-from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, kind_of
+from dnsrenew.extensions.doctor.facts import DNS, INBOUND, PERSIST, Facts, MaybeSpec, kind_of
 from dnsrenew.extensions.doctor.folding import OPEN, fold, following, follows, says, while_stopped, with_mended
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_FORCED, LAST_RUN_UNTESTED
 from dnsrenew.extensions.doctor.table import TABLE, CheckEntry
@@ -93,7 +93,7 @@ def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
     return replace(config, certificates=(*config.certificates, *others)) if others else config
 
 
-def subjects(facts: Facts, spec: CertificateSpec | None) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:
+def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:
     """Yield the checks that have to do with the routes of a certificate, each with its key and what it is about.
 
     :param spec: None: the host alone.
@@ -120,7 +120,7 @@ def subjects(facts: Facts, spec: CertificateSpec | None) -> Iterator[tuple[Check
 
 
 def jobs(
-    facts: Facts, specs: Iterable[CertificateSpec | None], wanted: Collection[str] | None = None
+    facts: Facts, specs: Iterable[MaybeSpec], wanted: Collection[str] | None = None
 ) -> dict[Key, partial[Check | None]]:
     """Return a call for each check; what several certificates share is one call.
 

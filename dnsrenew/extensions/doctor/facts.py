@@ -21,6 +21,9 @@ from dnsrenew.store import State, Store
 
 T = TypeVar("T")
 
+MaybeSpec = CertificateSpec | None
+"""The certificate that a check is about; None: without a configuration, only this machine."""
+
 HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
 TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
 INBOUND: Final = tuple(name for name, its in CHALLENGES.items() if its.port is not None)

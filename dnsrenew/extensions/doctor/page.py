@@ -60,9 +60,8 @@ def html(
     files = resources.files(__package__)
     template, style = (files.joinpath(name).read_text("utf-8") for name in ("report.html", "report.css"))
     language = text({"zh": "zh-CN"}.get(language, language))
-    return template.format(
-        language=language, policy=text(_POLICY), title=text(title), style=style, body="\n".join(body)
-    )
+    parts = {"policy": text(_POLICY), "title": text(title), "style": style, "body": "\n".join(body)}
+    return template.format(language=language, **parts)
 
 
 def _headline(run: Sequence[Section]) -> tuple[str, str, str]:

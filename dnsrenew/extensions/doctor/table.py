@@ -21,7 +21,10 @@ from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.router import outside
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
-"""What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both."""
+"""What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both.
+
+What is about a certificate and an account writes to DNS, so that it is made only with ``--probe``.
+"""
 
 
 class CheckEntry(Frozen):
@@ -33,7 +36,6 @@ class CheckEntry(Frozen):
     :ivar blocks: the challenges that it may stop if it cannot be made.
     :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
     :ivar only_names: whether it is about domains alone, so that it is not made for a certificate for IP addresses.
-    :ivar only_probe: whether it writes to DNS, so that it is made only with ``--probe``.
     """
 
     code: str
@@ -44,7 +46,11 @@ class CheckEntry(Frozen):
     blocks: tuple[str, ...] = ()
     on_host: bool = False
     only_names: bool = False
-    only_probe: bool = False
+
+    @property
+    def only_probe(self) -> bool:
+        """Whether it is made only with ``--probe``."""
+        return self.scope == "certificate-account"
 
 
 TABLE: Final = (
@@ -69,10 +75,8 @@ TABLE: Final = (
     CheckEntry("cname", challenge_names.cname, "certificate", (17,), DNS, blocks=DNS, only_names=True),
     CheckEntry("dns-account", accounts.dns_account, "certificate", (18,), DNS, blocks=DNS),
     CheckEntry("dns-account", probe.dns_account, "account", (18,), DNS, blocks=DNS),
-    CheckEntry(
-        "dns-credentials", probe.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS, only_probe=True
-    ),
-    CheckEntry("txt-probe", probe.txt_probe, "certificate-account", (17,), DNS, blocks=DNS, only_probe=True),
+    CheckEntry("dns-credentials", probe.dns_credentials, "certificate-account", (18,), DNS, blocks=DNS),
+    CheckEntry("txt-probe", probe.txt_probe, "certificate-account", (17,), DNS, blocks=DNS),
     CheckEntry("txt-stale", challenge_names.txt_stale, "certificate", (17,), DNS, only_names=True),
     CheckEntry("wildcard-shadow", challenge_names.wildcard_shadow, "certificate", (17,), DNS, only_names=True),
     CheckEntry("address", names.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shlex
 import socket
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.users import user_name
-from dnsrenew.challenges.listeners import bound, owner_of
+from dnsrenew.challenges.listeners import PortTexts, bound_all, endpoints_of, port_fault
 from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.serve import texts
 
-_NO_FAMILY: Final = {errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT}
-_FORBIDDEN: Final = {errno.EACCES, errno.EPERM}
 _BACKLOG: Final = 2048
+_TEXTS: Final = PortTexts(
+    texts.PORT_TAKEN, texts.PORT_TAKEN_UNKNOWN, texts.PORT_FORBIDDEN, texts.ADDRESS_MISSING, texts.PORT_FAILED
+)
 _FIRST: Final = 3
 """The first file descriptor that systemd passes (sd_listen_fds(3))."""
 _HTTP: Final = "http"
@@ -47,23 +46,10 @@ def opened(address: str, option: str) -> list[socket.socket]:
     :raises DnsRenewError: ``serve-port-taken``, ``serve-port-forbidden``, ``serve-address-missing``,
         ``serve-port-failed``.
     """
-    host, port = host_port.split(address)
-    found: list[socket.socket] = []
-    absent = None
     try:
-        for family, place in _places(host, port):
-            try:
-                found.append(bound(family, place))
-            except OSError as error:
-                if error.errno not in _NO_FAMILY:
-                    raise
-                absent = error
-        if absent is not None and not found:
-            raise absent
+        return list(bound_all(endpoints_of(address)).values())
     except OSError as error:
-        close_all(found)
         raise _failure(address, option, error) from None
-    return found
 
 
 def listen_all(opened: Sequence[socket.socket], option: str) -> None:
@@ -91,41 +77,27 @@ def shown(scheme: str, opened: Sequence[socket.socket]) -> list[str]:
     return list(dict.fromkeys(f"{scheme}://{host_port.join(host, port)}" for host, port in hosts))
 
 
-def _places(host: str, port: int) -> Iterator[tuple[socket.AddressFamily, tuple[Any, ...]]]:
-    if not host:
-        yield socket.AF_INET, ("0.0.0.0", port)  # noqa: S104  # a server for everybody
-        yield socket.AF_INET6, ("::", port, 0, 0)
-        return
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    yield from dict.fromkeys((family, address) for family, _, _, _, address in found)
-
-
 def _failure(address: str, option: str, error: OSError) -> DnsRenewError:
     _, port = host_port.split(address)
+    text, owner = port_fault(_TEXTS, port, error)
     evidence: dict[str, Any] = {"address": address, "port": port, "option": option, "errno": error.errno}
     evidence["other"] = port + 8000 if port < 1024 else port + 1
-    if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
-        owner = owner_of(port)
-        if owner is None:
-            return DnsRenewError.of(texts.PORT_TAKEN_UNKNOWN, **evidence)
-        return DnsRenewError.of(texts.PORT_TAKEN, **evidence, owner=owner.name, pid=owner.pid, user=owner.user)
-    if error.errno in _FORBIDDEN:
+    if text is texts.PORT_TAKEN:
+        evidence |= owner
+    elif text is texts.PORT_FORBIDDEN:
         user = user_name(os.geteuid()) if hasattr(os, "geteuid") else ""
-        command = f"sudo setcap cap_net_bind_service=+ep {shlex.quote(os.path.realpath(sys.executable))}"
-        return DnsRenewError.of(texts.PORT_FORBIDDEN, **evidence, user=user, command=command)
-    if error.errno in _NO_FAMILY or isinstance(error, socket.gaierror):
-        return DnsRenewError.of(texts.ADDRESS_MISSING, **evidence)
-    return DnsRenewError.of(texts.PORT_FAILED, **evidence, reason=error.strerror or type(error).__name__)
+        python = shlex.quote(os.path.realpath(sys.executable))
+        evidence |= {"user": user, "command": f"sudo setcap cap_net_bind_service=+ep {python}"}
+    elif text is texts.PORT_FAILED:
+        evidence["reason"] = error.strerror or type(error).__name__
+    return DnsRenewError.of(text, **evidence)
 
 
 # ── redirect ───────────────────────────────────────────────────────────────────────────
 
 # The server at port 80 of ``dnsrenew serve``: it answers http-01, and sends everything else to HTTPS.
 
-_POLL: Final = 0.2
-"""Seconds in which the end is noticed."""
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
-_PLAIN: Final = "text/plain; charset=utf-8"
 
 
 class _RedirectHandler(SmallHandler):
@@ -146,13 +118,9 @@ class _RedirectHandler(SmallHandler):
         body = b"".join(self.server.app({**environ, "HTTP_HOST": self.headers.get("Host", "")}, start_response))
         status, headers = started[0]
         location = {"Location": headers["Location"]} if "Location" in headers else {}
-        self.answer(status, body, _PLAIN, **location)
+        self.answer(status, body, PLAIN, **location)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = respond  # noqa: N815  # the names in http.server
-
-    def refuse(self, status: int) -> None:
-        """See :meth:`SmallHandler.refuse`."""
-        self.answer(status, b"bad request\n", _PLAIN)
 
 
 class RedirectServer(SmallServer):
@@ -168,18 +136,13 @@ class RedirectServer(SmallServer):
         self.app = app
         self._opened = opened
         super().__init__(opened.getsockname(), opened.family, time.monotonic)
-        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-redirect", daemon=True).start()
+        self.start()
 
     def server_bind(self) -> None:
         """Take the socket that is bound already."""
         self.socket.close()
         self.socket = self._opened
         self.server_address = self.socket.getsockname()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self.shutdown()
-        self.server_close()
 
 
 def to_https(port: int, default: str) -> Callable[..., Iterable[bytes]]:

@@ -104,14 +104,9 @@ def _document(options: Options) -> Mapping[str, Any]:
     ca, own = options.ca or "letsencrypt", {}
     if "://" in ca:
         own, ca = {"own": {"directory": ca}}, "own"
-    return {
-        "contact": options.contact or [],
-        "agree_terms": options.agree_terms,
-        "default_ca": ca,
-        "ca": own,
-        "dns": accounts,
-        "certificate": [{"domains": options.domain, "routes": routes}],
-    }
+    account = {"contact": options.contact or [], "agree_terms": options.agree_terms}
+    certificate = {"domains": options.domain, "routes": routes}
+    return {**account, "default_ca": ca, "ca": own, "dns": accounts, "certificate": [certificate]}
 
 
 def _dns_options(options: Options) -> dict[str, str]:

@@ -89,7 +89,7 @@ class Supervisor:
         self._app: str = invocation.options.app
         self._running: list[_WorkerProcess] = []
         self._starting: list[_WorkerProcess] = []
-        self._files = self._look() if invocation.options.reload else {}
+        self._files = dict(_python_files(os.getcwd())) if invocation.options.reload else {}
         self._revive_at = 0.0
         self._silence = _SPAWN.Pipe()  # nothing is said there: a wait needs something to wait for
 
@@ -115,7 +115,8 @@ class Supervisor:
                 invocation.terminal.write_info(texts.RESTARTING.format(app=self._app))
                 self._replace()
             if options.reload and clock.monotonic() - looked >= _LOOK_EVERY:
-                before, self._files, looked = self._files, self._look(), clock.monotonic()
+                before, looked = self._files, clock.monotonic()
+                self._files = dict(_python_files(os.getcwd()))
                 if changed := sorted(set(before.items()) ^ set(self._files.items())):
                     self._reload(changed[0][0])
             self._revive()
@@ -200,10 +201,6 @@ class Supervisor:
             if otherwise:
                 self._invocation.terminal.write_message(otherwise)
             return []
-
-    @staticmethod
-    def _look() -> dict[str, int]:
-        return dict(_python_files(os.getcwd()))
 
     # ── ending ──────────────────────────────────────────────────────────────────────────
 

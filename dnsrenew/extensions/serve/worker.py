@@ -30,13 +30,14 @@ from dnsrenew.cli.terminal import INFO_LINE, WARNING_LINE, Terminal
 from dnsrenew.errors import ConfigError, DnsRenewError, Text
 from dnsrenew.extensions.serve import texts
 from dnsrenew.extensions.serve.source import make_served, read_config
-from dnsrenew.serving.served import Served
 
 if TYPE_CHECKING:
     import socket
     from multiprocessing.connection import Connection
     from types import FrameType
 
+_App = tuple[str, Callable[..., Any]]
+"""The interface of an app, and the app."""
 GRACE: Final = 8
 """Seconds that requests get to finish."""
 LOADED: Final = "loaded"
@@ -74,11 +75,10 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
     _log_to(terminal)
     sys.path.insert(0, os.getcwd())
     try:
-        interface, app = load(options.app, options.interface)
+        app = load(options.app, options.interface)
         _say(parent, LOADED)
         if parent.recv() == GO:
-            served = make_served(invocation, read_config(invocation, show=False), event_progress(invocation))
-            _serve(invocation, served, app=app, interface=interface, sockets=sockets, parent=parent)
+            _serve(invocation, app, sockets, parent)
     except DnsRenewError as error:
         _say(parent, _as_told(error))
     except EOFError:  # the parent has ended
@@ -87,19 +87,11 @@ def work(options: Options, sockets: Sequence[socket.socket], parent: Connection)
         _say(parent, _as_told(unexpected(error, terminal)))
 
 
-def _serve(
-    invocation: Invocation,
-    served: Served,
-    *,
-    app: Callable[..., Any],
-    interface: str,
-    sockets: Sequence[socket.socket],
-    parent: Connection,
-) -> None:
+def _serve(invocation: Invocation, app: _App, sockets: Sequence[socket.socket], parent: Connection) -> None:
     import uvicorn  # of the extra serve
 
-    is_wsgi, loop = interface == "wsgi", _LoopWatch()
-    asgi = _as_asgi(app, interface)
+    served = make_served(invocation, read_config(invocation, show=False), event_progress(invocation))
+    is_wsgi, asgi, loop = app[0] == "wsgi", _as_asgi(*app), _LoopWatch()
     config = uvicorn.Config(
         asgi if invocation.options.redirect is None else served.http01_app(asgi),
         interface="asgi3",
@@ -172,7 +164,7 @@ def _ignore_signals() -> None:
 # ── the app ─────────────────────────────────────────────────────────────────────────────
 
 
-def load(name: str, wanted: str | None) -> tuple[str, Callable[..., Any]]:
+def load(name: str, wanted: str | None) -> _App:
     """Import an app; return its interface, ``asgi`` or ``wsgi``, and the app.
 
     :param name: ``MODULE:APP``; APP may be a function without arguments that returns the app.
@@ -189,9 +181,8 @@ def load(name: str, wanted: str | None) -> tuple[str, Callable[..., Any]]:
     for part in path.split("."):
         if not hasattr(app, part):
             nearest = difflib.get_close_matches(part, _apps_in(app), 1, cutoff=0.0) or ["APP"]
-            raise ConfigError.of(
-                texts.NAME_MISSING, module=module_name, name=path, nearest=f"{module_name}:{nearest[0]}"
-            )
+            fields = {"name": path, "nearest": f"{module_name}:{nearest[0]}"}
+            raise ConfigError.of(texts.NAME_MISSING, module=module_name, **fields)
         app = getattr(app, part)
     if wanted is None and _count(app) == 0:
         app = _printing(name, app)
@@ -251,7 +242,7 @@ def _count(app: Any) -> int:
     return sum(each.kind in positional and each.default is inspect.Parameter.empty for each in parameters)
 
 
-def _as_asgi(app: Callable[..., Any], interface: str) -> Callable[..., Any]:
+def _as_asgi(interface: str, app: Callable[..., Any]) -> Callable[..., Any]:
     if interface == "wsgi":
         from a2wsgi import WSGIMiddleware  # of the extra serve
 

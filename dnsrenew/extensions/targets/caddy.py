@@ -9,7 +9,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
 from dnsrenew.deploy.http_api import is_safe, send
-from dnsrenew.deploy.protocol import DeployerContext, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import PEM_FILES, DeployerContext, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _URL: Final = "http://127.0.0.1:2019"
@@ -54,24 +54,13 @@ class CaddyDeployer(FileDeployer):
 
 TARGET = TargetKind(
     to="caddy",
-    title="Caddy: writes the certificate files of its configuration, and reloads it through its admin API.",
     options={
-        "url": TargetOption("url", "The address of the admin API.", default=_URL),
-        "certificate": TargetOption("path", "The file for the certificate with its chain.", required=True),
-        "key": TargetOption("path", "The file for the private key.", required=True),
-        "mode": TargetOption("mode", "The mode of the certificate file.", default="0644"),
-        "key_mode": TargetOption("mode", "The mode of the key file; never for others.", default="0600"),
-        "owner": TargetOption("owner", "The owner of both files."),
-        "group": TargetOption("group", "The group of both files."),
-        "timeout": waits(_SECONDS),
+        "url": TargetOption("url", default=_URL),
+        "certificate": TargetOption("path", required=True),
+        "key": TargetOption("path", required=True),
+        **PEM_FILES,
+        "timeout": TargetOption("limit", default=_SECONDS),
     },
     writes=("certificate", "key"),
     make=CaddyDeployer,
-    example={
-        "certificate": "/etc/caddy/tls/cert.pem",
-        "key": "/etc/caddy/tls/key.pem",
-        "group": "caddy",
-        "key_mode": "0640",
-        "verify": "localhost:443",
-    },
 )

@@ -70,9 +70,8 @@ class DockerDeployer(TargetDeployer):
     def _ask(self, method: str, path: str, document: object = None) -> bytes:
         """Send a request over the socket, and return the body of its answer."""
         try:
-            status, body = self._context.run.call(
-                lambda: _exchange(self._socket, method, path, document, time.monotonic() + self._seconds)
-            )
+            end = time.monotonic() + self._seconds
+            status, body = self._context.run.call(lambda: _exchange(self._socket, method, path, document, end))
         except TimeoutError:
             fields = {"container": self._container, "seconds": round(self._seconds)}
             raise DeployError.of(texts.DOCKER_LATE, **fields) from None
@@ -151,22 +150,16 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="docker",
-    title="A container of Docker or Podman: sends it a signal, or runs a program in it.",
     options={
-        "container": TargetOption("text", "The name or id of the container.", required=True),
-        "signal": TargetOption("text", "The signal to its first process, such as SIGHUP."),
-        "run": TargetOption("remote", "A program in the container, as a list."),
-        "timeout": TargetOption("limit", "Seconds that the program may take.", default=PROGRAM_TIMEOUT),
-        "socket": TargetOption("path", "The socket of Docker.", default=_SOCKET),
+        "container": TargetOption("text", required=True),
+        "signal": TargetOption("text"),
+        "run": TargetOption("remote"),
+        "timeout": TargetOption("limit", default=PROGRAM_TIMEOUT),
+        "socket": TargetOption("path", default=_SOCKET),
     },
     one_of=("signal", "run"),
     describe=_describe,
     make=DockerDeployer,
     needs_key=lambda _options: False,
     can_inspect=False,
-    note=(
-        'Put an entry with to = "files" before it, which writes the certificate into a volume of the container. '
-        "Tested with Docker 26.1 and Podman 5.4."
-    ),
-    example={"container": "web", "run": ["nginx", "-s", "reload"], "verify": "localhost:443"},
 )

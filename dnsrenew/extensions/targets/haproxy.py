@@ -9,7 +9,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
-from dnsrenew.deploy.protocol import TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _SECONDS: Final = 10.0
@@ -93,24 +93,12 @@ def _serial(answer: str) -> str:
 
 TARGET = TargetKind(
     to="haproxy",
-    title="HAProxy, through its runtime socket, without a reload.",
     options={
-        "socket": TargetOption(
-            "socket",
-            "The runtime socket (stats socket … level admin): a path, or HOST:PORT of this machine.",
-            required=True,
-        ),
-        "certificate": TargetOption("path", "The file that HAProxy's `crt` names: key and certificate.", required=True),
-        "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
-        "owner": TargetOption("owner", "The owner of the file."),
-        "group": TargetOption("group", "The group of the file."),
-        "timeout": waits(_SECONDS),
+        "socket": TargetOption("socket", required=True),
+        "certificate": TargetOption("path", required=True),
+        **KEY_FILE,
+        "timeout": TargetOption("limit", default=_SECONDS),
     },
     writes=("certificate",),
     make=HaproxyDeployer,
-    example={
-        "socket": "/run/haproxy/admin.sock",
-        "certificate": "/etc/haproxy/tls/site.pem",
-        "verify": "localhost:443",
-    },
 )

@@ -21,7 +21,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _TYPE: Final = "kubernetes.io/tls"
@@ -123,22 +123,14 @@ def _decoded(text: str) -> bytes:
 
 TARGET = TargetKind(
     to="kubernetes",
-    title="A kubernetes.io/tls secret of a Kubernetes cluster.",
     options={
-        "secret": TargetOption("text", "The name of the secret.", required=True),
-        "namespace": TargetOption("text", "Its namespace; default: that of the context or of the pod."),
-        "kubeconfig": TargetOption("private", "A kubeconfig as JSON; default: the service account of the pod."),
-        "timeout": waits(ANSWER_SECONDS),
+        "secret": TargetOption("text", required=True),
+        "namespace": TargetOption("text"),
+        "kubeconfig": TargetOption("private"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     describe=lambda options: "/".join(str(options[name]) for name in ("namespace", "secret") if name in options),
     make=KubernetesDeployer,
-    note=(
-        "Make the kubeconfig with `kubectl config view --minify --flatten --raw -o json`; tokens and client "
-        "certificates are supported, programs that fetch tokens are not. The user needs the verbs get and patch on "
-        "secrets, and create for a new one. Tested with a stand-in that was written from the public API reference, "
-        "not with a cluster."
-    ),
-    example={"secret": "example-com-tls", "namespace": "web", "kubeconfig": "kubeconfig.json"},
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.x509 import user_files
 from dnsrenew.deploy.file_set import ReloadedFiles, TargetFile, read_file
-from dnsrenew.deploy.protocol import TargetKind, TargetOption
+from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption
 
 
 class Pkcs12Deployer(ReloadedFiles):
@@ -33,22 +33,14 @@ class Pkcs12Deployer(ReloadedFiles):
 
 TARGET = TargetKind(
     to="pkcs12",
-    title="A PKCS#12 file, for Jellyfin, Plex, UniFi and Java servers.",
     options={
-        "path": TargetOption("path", "The file.", required=True),
-        "password": TargetOption("secret", "Its password; without one the file is not encrypted."),
-        "alias": TargetOption("text", "The name of the entry (friendly name); default: the certificate's name."),
-        "legacy": TargetOption("flag", "Encrypt with 3DES and SHA-1, for old programs.", default=False),
-        "key_mode": TargetOption("mode", "The mode of the file; never for others.", default="0600"),
-        "owner": TargetOption("owner", "The owner of the file."),
-        "group": TargetOption("group", "The group of the file."),
+        "path": TargetOption("path", required=True),
+        "password": TargetOption("secret"),
+        "alias": TargetOption("text"),
+        "legacy": TargetOption("flag", default=False),
+        **KEY_FILE,
     },
     has_reload=True,
     writes=("path",),
     make=Pkcs12Deployer,
-    example={
-        "path": "/var/lib/jellyfin/tls.pfx",
-        "password": "file:pkcs12-password.txt",
-        "reload": ["systemctl", "restart", "jellyfin"],
-    },
 )

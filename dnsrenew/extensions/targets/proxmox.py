@@ -12,7 +12,7 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 
 _NONE: Final = "none"
 
@@ -40,18 +40,7 @@ class ProxmoxDeployer(TargetDeployer):
             old = self._custom()
             saved.keep({_NONE: b""} if old is None else {"certificate": old.encode("ascii", "replace")})
         self.has_changed = True
-        self._ask(
-            "POST",
-            f"{self._path}/custom",
-            as_form(
-                {
-                    "certificates": certificate.fullchain_pem,
-                    "key": certificate.private_key_pem,
-                    "force": "1",
-                    "restart": "1",
-                }
-            ),
-        )
+        self._ask("POST", f"{self._path}/custom", _form(certificate))
 
     def restore(self) -> bool:
         """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
@@ -88,11 +77,8 @@ class ProxmoxDeployer(TargetDeployer):
         if "token" in options:
             self._api.headers["Authorization"] = f"PVEAPIToken={reveal(options['token'])}"
         elif "user" in options and "password" in options:
-            answer = self._api.ask(
-                "POST",
-                "/access/ticket",
-                as_form({"username": options["user"], "password": reveal(options["password"])}),
-            )
+            login = as_form({"username": options["user"], "password": reveal(options["password"])})
+            answer = self._api.ask("POST", "/access/ticket", login)
             data = answer.get("data") if isinstance(answer, dict) else None
             if not isinstance(data, dict) or not data.get("ticket"):
                 raise self._api.error(texts.API_STRANGE, reason=texts.NO_TICKET)
@@ -103,29 +89,23 @@ class ProxmoxDeployer(TargetDeployer):
             raise self._api.error(texts.API_NO_LOGIN)
 
 
+def _form(certificate: Certificate) -> Payload:
+    """Return what uploads a certificate, in the place of another one, and restarts the web server."""
+    pair = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem}
+    return as_form({**pair, "force": "1", "restart": "1"})
+
+
 TARGET = TargetKind(
     to="proxmox",
-    title="A node of Proxmox VE, through its API.",
     options={
-        "url": TargetOption(
-            "url", "The address of the node, with a name of the certificate and the port.", required=True
-        ),
-        "node": TargetOption("text", "The name of the node; default: the first part of the host in `url`."),
-        "token": TargetOption("secret", "An API token: USER@REALM!NAME=VALUE, with the right Sys.Modify."),
-        "user": TargetOption("text", "Without a token: a user with its realm, such as root@pam."),
-        "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as pve-root-ca.pem."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "node": TargetOption("text"),
+        "token": TargetOption("secret"),
+        "user": TargetOption("text"),
+        "password": TargetOption("secret"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=ProxmoxDeployer,
     needs_login=True,
-    note=(
-        "dnsrenew cannot restore a certificate that was uploaded before, because the API does not return its key. This "
-        "target was tested with a stand-in written from the public API viewer, not with Proxmox VE itself."
-    ),
-    example={
-        "url": "https://pve1.example.com:8006",
-        "token": "file:proxmox-token.txt",
-        "verify": "pve1.example.com:8006",
-    },
 )

@@ -22,7 +22,7 @@ from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import ActivatedFiles
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PEM_FILES, PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
 from dnsrenew.errors import DeployError
@@ -97,39 +97,24 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="ssh",
-    title="PEM files on another machine, through the ssh and sftp of OpenSSH.",
     options={
-        "host": TargetOption("text", "The host, or its name in the configuration of ssh.", required=True),
-        "user": TargetOption("text", "The user there; default: as the configuration of ssh says."),
-        "port": TargetOption("port", "The port of sshd; default: as the configuration of ssh says."),
-        "identity": TargetOption("private", "The file of the private key; it has no passphrase, or an agent has it."),
-        "known_hosts": TargetOption("file", "The only file with the host key; default: those of OpenSSH."),
-        "certificate": TargetOption("text", "The file there for the certificate with its chain (fullchain)."),
-        "chain": TargetOption("text", "The file there for the chain without the certificate."),
-        "leaf": TargetOption("text", "The file there for the certificate without its chain."),
-        "key": TargetOption("text", "The file there for the private key."),
-        "combined": TargetOption("text", "One file there with the private key and the certificate with its chain."),
-        "mode": TargetOption("mode", "The mode of the files without a key.", default="0644"),
-        "key_mode": TargetOption("mode", "The mode of the files with a key; never for others.", default="0600"),
-        "owner": TargetOption("text", "The owner of all files there, set by chown."),
-        "group": TargetOption("text", "The group of all files there, set by chown."),
-        "reload": TargetOption("remote", "The program there that activates the files, as a list."),
-        "timeout": TargetOption("limit", "Seconds that each command may take.", default=PROGRAM_TIMEOUT),
+        "host": TargetOption("text", required=True),
+        "user": TargetOption("text"),
+        "port": TargetOption("port"),
+        "identity": TargetOption("private"),
+        "known_hosts": TargetOption("file"),
+        **dict.fromkeys(_FILES, TargetOption("text")),
+        **PEM_FILES,
+        "owner": TargetOption("text"),
+        "group": TargetOption("text"),
+        "reload": TargetOption("remote"),
+        "timeout": TargetOption("limit", default=PROGRAM_TIMEOUT),
     },
     one_of=_FILES,
     programs=("ssh", "sftp"),
     describe=_describe,
     make=SshDeployer,
     needs_key=needs_key,
-    note="dnsrenew never accepts a new host key: connect once by hand with ssh, and compare the key.",
-    example={
-        "host": "web1.example.com",
-        "user": "deploy",
-        "certificate": "/etc/nginx/tls/cert.pem",
-        "key": "/etc/nginx/tls/key.pem",
-        "reload": ["sudo", "systemctl", "reload", "nginx"],
-        "verify": "web1.example.com:443",
-    },
 )
 
 
@@ -231,9 +216,8 @@ class OpenSsh:
                 if mark in line:
                     known = str(self._options.get("known_hosts", "known_hosts"))
                     return DeployError.of(text, host=self.host, reason=line.rstrip("."), known_hosts=known)
-        reasons = [
-            line for line in lines if not line.startswith(("Connection closed", "Host key verification failed"))
-        ] or [*lines, "ssh gives no reason"]
+        last_words = ("Connection closed", "Host key verification failed")
+        reasons = [line for line in lines if not line.startswith(last_words)] or [*lines, "ssh gives no reason"]
         return DeployError.of(texts.SSH_SILENT, host=self.host, reason=reasons[-1].rstrip("."))
 
     def _lines(self, output: bytes) -> list[str]:

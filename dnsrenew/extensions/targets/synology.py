@@ -16,7 +16,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _AUTH: Final = "SYNO.API.Auth"
@@ -50,7 +50,7 @@ class SynologyDeployer(TargetDeployer):
             description = str(found.get("desc") or self._options.get("description") or "")
             fields = {"id": str(found.get("id") or ""), "desc": description}
             fields |= {"as_default": "true"} if found.get("is_default") else {}
-            query = urlencode({"api": _CERTIFICATE, "method": "import", "version": "1"})
+            query = urlencode(_call(_CERTIFICATE, "import"))
             self.has_changed = True
             answer = self._api.ask("POST", f"/entry.cgi?{query}", _multipart(fields, certificate))
             self._data(f"{_CERTIFICATE} import", answer)
@@ -58,7 +58,7 @@ class SynologyDeployer(TargetDeployer):
     def _place(self) -> Mapping[str, Any]:
         """Return the certificate to replace: that of the description, which may not exist yet, or the default one."""
         call = f"{_CERTIFICATE}.CRT"
-        answer = self._api.ask("POST", "/entry.cgi", as_form({"api": call, "method": "list", "version": "1"}))
+        answer = self._api.ask("POST", "/entry.cgi", as_form(_call(call, "list")))
         found = self._data(f"{call} list", answer).get("certificates")
         entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
         wanted = self._context.options.get("description")
@@ -81,22 +81,12 @@ class SynologyDeployer(TargetDeployer):
             yield
         finally:
             with contextlib.suppress(DeployError):
-                self._api.ask("POST", path, as_form({"api": _AUTH, "method": "logout", "version": str(version)}))
+                self._api.ask("POST", path, as_form(_call(_AUTH, "logout", version)))
 
     def _login(self, version: int) -> Payload:
-        options, reveal = self._context.options, self._context.reveal
-        return as_form(
-            {
-                "api": _AUTH,
-                "method": "login",
-                "version": str(version),
-                "format": "sid",
-                "enable_syno_token": "yes",
-                "account": options["user"],
-                "passwd": reveal(options["password"]),
-                **self._device(),
-            }
-        )
+        login = {"account": self._options["user"], "passwd": self._context.reveal(self._options["password"])}
+        how = {"format": "sid", "enable_syno_token": "yes", **self._device()}
+        return as_form(_call(_AUTH, "login", version, **how, **login))
 
     def _keep(self, session: Mapping[str, Any]) -> None:
         """Send the session and its token with every request from now on."""
@@ -116,7 +106,7 @@ class SynologyDeployer(TargetDeployer):
 
     def _login_api(self) -> tuple[str, int]:
         """Return the path and the version of the login, which DSM 6 and 7 have at different places."""
-        query = urlencode({"api": "SYNO.API.Info", "version": "1", "method": "query", "query": _AUTH})
+        query = urlencode(_call("SYNO.API.Info", "query", query=_AUTH))
         found = self._data("SYNO.API.Info", self._api.ask("GET", f"/query.cgi?{query}")).get(_AUTH)
         if not isinstance(found, dict) or not isinstance(found.get("maxVersion"), int):
             raise self._api.error(texts.API_STRANGE, reason=f"no {_AUTH}")
@@ -132,6 +122,11 @@ class SynologyDeployer(TargetDeployer):
             raise self._api.error(texts.API_STRANGE, reason="an answer without `success`")
         data = answer.get("data")
         return data if isinstance(data, dict) else {}
+
+
+def _call(api: str, method: str, version: int = 1, **more: str) -> dict[str, str]:
+    """Return the fields that call a method of an API."""
+    return {"api": api, "method": method, "version": str(version), **more}
 
 
 def _error_number(answer: Any) -> int | None:
@@ -160,29 +155,16 @@ def _multipart(fields: Mapping[str, str], certificate: Certificate) -> Payload:
 
 TARGET = TargetKind(
     to="synology",
-    title="Synology DSM 6 and 7, through its web API.",
     options={
-        "url": TargetOption("url", "The address of DSM, by a name of the certificate, with the port.", required=True),
-        "user": TargetOption("text", "An administrator of DSM.", required=True),
-        "password": TargetOption("secret", "The password of that user.", required=True),
-        "device": TargetOption("secret", "The id of a trusted device (`did`), if that user has a second factor."),
-        "device_name": TargetOption("text", "The name under which that device is trusted.", default=_DEVICE),
-        "description": TargetOption(
-            "text", "The description of the certificate to replace, made if there is none; default: DSM's default one."
-        ),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of DSM itself."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "user": TargetOption("text", required=True),
+        "password": TargetOption("secret", required=True),
+        "device": TargetOption("secret"),
+        "device_name": TargetOption("text", default=_DEVICE),
+        "description": TargetOption("text"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=SynologyDeployer,
     can_inspect=False,
-    note=(
-        "dnsrenew cannot restore the old certificate, because DSM does not return its key. This target was tested with "
-        "a stand-in written from public documents and scripts, not with DSM itself."
-    ),
-    example={
-        "url": "https://nas.example.com:5001",
-        "user": "certificates",
-        "password": "file:dsm-password.txt",
-        "verify": "nas.example.com:5001",
-    },
 )

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import x509
@@ -18,11 +17,21 @@ from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
-_GENERAL: Final = "/system/general"
-_RESTART: Final = "/system/general/ui_restart"
+_GENERAL: Final = "system.general.config"
+_RESTART: Final = "system.general.ui_restart"
+_REST: Final = {
+    _GENERAL: ("GET", "/system/general"),
+    "system.general.update": ("PUT", "/system/general"),
+    _RESTART: ("POST", "/system/general/ui_restart"),
+    "certificate.query": ("GET", "/certificate?limit=0"),
+    "certificate.create": ("POST", "/certificate"),
+    "certificate.delete": ("DELETE", "/certificate/id/{}"),
+    "core.get_jobs": ("GET", "/core/get_jobs?id={}"),
+}
+"""The methods of JSON-RPC in the REST API 2.0 (``/api/docs`` of each TrueNAS before 26)."""
 _ID: Final = "id"
 _SUCCESS: Final = "SUCCESS"
 _WRONG: Final = "AUTH_ERR"
@@ -36,7 +45,7 @@ class TruenasDeployer(TargetDeployer):
         url, trust, seconds = (context.options.get(name) for name in ("url", "trust", "timeout"))
         self._http = HttpApi.of(context, "TrueNAS", "/api/v2.0")
         self._rpc = JsonRpc(f"{str(url).rstrip('/')}/api/current", trust, seconds or ANSWER_SECONDS)
-        self._api: _Rest | _Rpc = _Rest(self._http)
+        self._is_rpc = False
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the web interface uses this certificate; TrueNAS refuses one whose key does not fit."""
@@ -54,15 +63,15 @@ class TruenasDeployer(TargetDeployer):
             new = self._find(name)
             self.has_changed = True
             if new is None:
-                job = self._api.create(name, certificate)
+                job = self._call("certificate.create", lambda: _new(name, certificate))
                 if isinstance(job, int):  # otherwise it is the certificate, of older versions
                     self._wait(job)
                 new = self._find(name)
             if new is None:
                 raise self._http.error(texts.TRUENAS_JOB, reason=texts.NOT_LISTED)
-            self._api.use(new)
+            self._call("system.general.update", {"ui_certificate": new})
             self._delete_others(certificate, {old, new, int(self._context.saved.kept()[_ID])})
-            self._api.restart()
+            self._restart()
 
     def restore(self) -> bool:
         """Have the web interface use the old certificate again, which TrueNAS still has."""
@@ -70,8 +79,8 @@ class TruenasDeployer(TargetDeployer):
         with self._logged_in():
             if old is None or self._in_use() == int(old):
                 return False
-            self._api.use(int(old))
-            self._api.restart()
+            self._call("system.general.update", {"ui_certificate": int(old)})
+            self._restart()
             return True
 
     @contextlib.contextmanager
@@ -80,17 +89,82 @@ class TruenasDeployer(TargetDeployer):
         options = self._context.options
         if "token" not in options and not {"user", "password"} <= options.keys():
             raise self._http.error(texts.API_NO_LOGIN)
-        self._api = _Rpc(self._http, self._rpc, self._context)
         try:
-            if not self._api.open():
-                self._api = _Rest(self._http)
-            self._api.log_in(self._context)
+            self._is_rpc = bool(self._asked(self._rpc.open))
+            self._log_in()
             yield
         finally:
             self._rpc.close()
 
+    def _log_in(self) -> None:
+        options, reveal = self._context.options, self._context.reveal
+        if self._is_rpc:
+            outcome = _outcome(self._with_key() if "token" in options else self._login_ex("PASSWORD_PLAIN", "password"))
+            if outcome != _SUCCESS:
+                raise self._http.error(texts.TRUENAS_LOGIN, reason=outcome)
+        elif "token" in options:
+            self._http.headers["Authorization"] = f"Bearer {reveal(options['token'])}"
+        else:
+            self._http.headers["Authorization"] = basic_login(self._context)
+
+    def _with_key(self) -> Any:
+        """Log in with an API key, which belongs to a user since version 25.04."""
+        try:
+            if "user" in self._options:
+                return self._login_ex("API_KEY_PLAIN", "api_key", "token")
+        except DeployError as error:
+            if error.evidence.get("status") != METHOD_MISSING:
+                raise
+        return self._call("auth.login_with_api_key", lambda: self._context.reveal(self._options["token"]))
+
+    def _login_ex(self, mechanism: str, name: str, option: str = "password") -> Any:
+        login, reveal = {"mechanism": mechanism, "username": self._options.get("user")}, self._context.reveal
+        return self._call("auth.login_ex", lambda: {**login, name: reveal(self._options[option])})
+
+    # ── calls ───────────────────────────────────────────────────────────────────────────
+
+    def _call(self, method: str, argument: Any = None) -> Any:
+        """Call a method of JSON-RPC, or what it is in REST.
+
+        :param argument: what has a secret is made in the call, so that no error holds it.
+        """
+
+        def made() -> Any:
+            return argument() if callable(argument) else argument
+
+        if self._is_rpc:
+            return self._asked(lambda: self._rpc.call(method, *([] if argument is None else [made()])), method)
+        verb, path = _REST[method]
+        if verb in {"POST", "PUT"}:
+            return self._http.ask(verb, path, as_json(made() or {}))
+        return self._http.ask(verb, path.format(argument))
+
+    def _asked(self, call: Callable[[], Any], method: str = "") -> Any:
+        try:
+            return self._context.run.call(call)
+        except HttpFailure as failure:
+            failed = self._http.failure(failure.with_traceback(None))
+        except RpcError as refused:
+            reason, status = self._http.reason(json.dumps(_reason(refused.error)).encode()), refused.code
+            failed = self._http.error(texts.TRUENAS_REFUSED, method=method, status=status, reason=reason)
+        raise failed  # outside the `except`: the first error holds what was sent
+
+    def _restart(self) -> None:
+        try:
+            self._call(_RESTART)
+        except DeployError as error:
+            if error.evidence.get("status") == 405:  # no such method
+                self._http.ask("GET", _REST[_RESTART][1])  # in older versions
+            elif not (self._is_rpc and error.code == "deploy-unreachable"):  # it has restarted, the connection is gone
+                raise
+
     def _in_use(self) -> int:
-        general = self._api.general()
+        try:
+            general = self._call(_GENERAL)
+        except DeployError as error:
+            if error.evidence.get("status") == 404:
+                raise self._http.error(texts.TRUENAS_NO_API) from None
+            raise
         found = general.get("ui_certificate") if isinstance(general, dict) else None
         number = found.get("id") if isinstance(found, dict) else found
         if not isinstance(number, int):
@@ -98,7 +172,7 @@ class TruenasDeployer(TargetDeployer):
         return number
 
     def _all(self) -> list[Mapping[str, Any]]:
-        found = self._api.certificates()
+        found = self._call("certificate.query")
         if not isinstance(found, list):
             raise self._http.error(texts.API_STRANGE, reason=texts.NO_LIST)
         return [one for one in found if isinstance(one, dict) and isinstance(one.get("id"), int)]
@@ -113,7 +187,7 @@ class TruenasDeployer(TargetDeployer):
         run, seconds = self._context.run, self._context.options.get("timeout", ANSWER_SECONDS)
         end = run.clock.monotonic() + seconds
         while run.clock.monotonic() < end:
-            found = self._api.jobs(job)
+            found = self._call("core.get_jobs", [["id", "=", job]] if self._is_rpc else job)
             state = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
             if state.get("state") == "SUCCESS":
                 return
@@ -129,129 +203,7 @@ class TruenasDeployer(TargetDeployer):
         with contextlib.suppress(DeployError):
             for one in self._all():
                 if str(one.get("name", "")).startswith(prefix) and one["id"] not in kept:
-                    self._api.delete(int(one["id"]))
-
-
-class _Rest:
-    """The REST API 2.0 (``/api/docs`` of each TrueNAS before 26)."""
-
-    def __init__(self, api: HttpApi) -> None:
-        self._api = api
-
-    def log_in(self, context: DeployerContext) -> None:
-        options = context.options
-        if "token" in options:
-            self._api.headers["Authorization"] = f"Bearer {context.reveal(options['token'])}"
-        else:
-            self._api.headers["Authorization"] = basic_login(context)
-
-    def general(self) -> Any:
-        try:
-            return self._api.ask("GET", _GENERAL)
-        except DeployError as error:
-            if error.evidence.get("status") == 404:
-                raise self._api.error(texts.TRUENAS_NO_API) from None
-            raise
-
-    def certificates(self) -> Any:
-        return self._api.ask("GET", "/certificate?limit=0")
-
-    def create(self, name: str, certificate: Certificate) -> Any:
-        return self._api.ask("POST", "/certificate", as_json(_new(name, certificate)))
-
-    def jobs(self, number: int) -> Any:
-        return self._api.ask("GET", f"/core/get_jobs?id={number}")
-
-    def use(self, number: int) -> None:
-        self._api.ask("PUT", _GENERAL, as_json({"ui_certificate": number}))
-
-    def restart(self) -> None:
-        try:
-            self._api.ask("POST", _RESTART, as_json({}))
-        except DeployError as error:
-            if error.evidence.get("status") != 405:  # no such method
-                raise
-            self._api.ask("GET", _RESTART)  # in older versions
-
-    def delete(self, number: int) -> None:
-        self._api.ask("DELETE", f"/certificate/id/{number}")
-
-
-class _Rpc:
-    """JSON-RPC 2.0 over WebSocket (https://api.truenas.com/v25.10/jsonrpc.html)."""
-
-    def __init__(self, api: HttpApi, rpc: JsonRpc, context: DeployerContext) -> None:
-        self._api, self._rpc, self._run = api, rpc, context.run
-
-    def open(self) -> bool:
-        return bool(self._asked(self._rpc.open))
-
-    def log_in(self, context: DeployerContext) -> None:
-        options, reveal = context.options, context.reveal
-        user = options.get("user")
-        if "token" in options:
-            outcome = _outcome(self._with_key(user, partial(reveal, options["token"])))
-        else:
-            secret = partial(reveal, options["password"])
-            outcome = _outcome(self._login_ex(user, "PASSWORD_PLAIN", "password", secret))
-        if outcome != _SUCCESS:
-            raise self._api.error(texts.TRUENAS_LOGIN, reason=outcome)
-
-    def _with_key(self, user: str | None, key: Callable[[], str]) -> Any:
-        """Log in with an API key, which belongs to a user since version 25.04."""
-        try:
-            if user is not None:
-                return self._login_ex(user, "API_KEY_PLAIN", "api_key", key)
-        except DeployError as error:
-            if error.evidence.get("status") != METHOD_MISSING:
-                raise
-        return self._guarded("auth.login_with_api_key", lambda: [key()])
-
-    def _login_ex(self, user: object, mechanism: str, name: str, secret: Callable[[], str]) -> Any:
-        login = {"mechanism": mechanism, "username": user}
-        return self._guarded("auth.login_ex", lambda: [{**login, name: secret()}])
-
-    def general(self) -> Any:
-        return self._call("system.general.config")
-
-    def certificates(self) -> Any:
-        return self._call("certificate.query")
-
-    def create(self, name: str, certificate: Certificate) -> Any:
-        return self._guarded("certificate.create", lambda: [_new(name, certificate)])
-
-    def jobs(self, number: int) -> Any:
-        return self._call("core.get_jobs", [["id", "=", number]])
-
-    def use(self, number: int) -> None:
-        self._call("system.general.update", {"ui_certificate": number})
-
-    def restart(self) -> None:
-        try:
-            self._call("system.general.ui_restart")
-        except DeployError as error:
-            if error.code != "deploy-unreachable":  # otherwise it has restarted, and this connection is gone
-                raise
-
-    def delete(self, number: int) -> None:
-        self._call("certificate.delete", number)
-
-    def _call(self, method: str, *params: Any) -> Any:
-        return self._guarded(method, lambda: params)
-
-    def _guarded(self, method: str, params: Callable[[], Sequence[Any]]) -> Any:
-        """Call a method; what is secret in its parameters is made in the call, so that no error holds it."""
-        return self._asked(lambda: self._rpc.call(method, *params()), method)
-
-    def _asked(self, call: Callable[[], Any], method: str = "") -> Any:
-        try:
-            return self._run.call(call)
-        except HttpFailure as failure:
-            failed = self._api.failure(failure.with_traceback(None))
-        except RpcError as refused:
-            reason, status = self._api.reason(json.dumps(_reason(refused.error)).encode()), refused.code
-            failed = self._api.error(texts.TRUENAS_REFUSED, method=method, status=status, reason=reason)
-        raise failed  # outside the `except`: the first error holds what was sent
+                    self._call("certificate.delete", int(one["id"]))
 
 
 def _outcome(answer: Any) -> str:
@@ -291,26 +243,14 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
 
 TARGET = TargetKind(
     to="truenas",
-    title="The web interface of TrueNAS, through its API.",
     options={
-        "url": TargetOption("url", "The address of TrueNAS, by a name of the certificate.", required=True),
-        "token": TargetOption("secret", "An API key."),
-        "user": TargetOption("text", "The user of the API key (needed since 25.04), or an administrator."),
-        "password": TargetOption("secret", "The password of that user."),
-        "trust": TargetOption("trust", "A PEM file with roots to trust too, such as that of TrueNAS itself."),
-        "timeout": waits(ANSWER_SECONDS),
+        "url": TargetOption("url", required=True),
+        "token": TargetOption("secret"),
+        "user": TargetOption("text"),
+        "password": TargetOption("secret"),
+        "trust": TargetOption("trust"),
+        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
     },
     make=TruenasDeployer,
     needs_login=True,
-    note=(
-        "dnsrenew uses JSON-RPC over WebSocket (TrueNAS 25.04 and later), otherwise REST. Use an https:// address, "
-        "because TrueNAS revokes an API key that it sees unencrypted. This target was tested with stand-ins written "
-        "from the public API references, not with TrueNAS itself."
-    ),
-    example={
-        "url": "https://nas.example.com",
-        "user": "truenas_admin",
-        "token": "file:truenas-key.txt",
-        "verify": "nas.example.com:443",
-    },
 )

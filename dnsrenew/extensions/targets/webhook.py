@@ -14,7 +14,7 @@ from dnsrenew.base.http import HttpFailure, Response
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import is_safe, send
-from dnsrenew.deploy.protocol import TargetDeployer, TargetKind, TargetOption, waits
+from dnsrenew.deploy.protocol import TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
 _SECONDS: Final = 30.0
@@ -53,15 +53,10 @@ class WebhookDeployer(TargetDeployer):
         return send("POST", options["url"], body, headers, options.get("timeout", _SECONDS))
 
     def _body(self, certificate: Certificate) -> bytes:
-        document = {
-            "name": certificate.name,
-            "domains": list(certificate.domains),
-            "serial": certificate.serial,
-            "not_after": rfc3339(certificate.not_after),
-            "fullchain": certificate.fullchain_pem,
-            "key": certificate.private_key_pem if self._context.options.get("include") == "key" else None,
-        }
-        return json.dumps(document).encode()
+        named = {"name": certificate.name, "domains": list(certificate.domains), "serial": certificate.serial}
+        public = {**named, "not_after": rfc3339(certificate.not_after), "fullchain": certificate.fullchain_pem}
+        has_key = self._options.get("include") == "key"
+        return json.dumps({**public, "key": certificate.private_key_pem if has_key else None}).encode()
 
 
 def _describe(options: Mapping[str, Any]) -> str:
@@ -72,18 +67,14 @@ def _describe(options: Mapping[str, Any]) -> str:
 
 TARGET = TargetKind(
     to="webhook",
-    title="A signed POST of JSON to an address of your own.",
     options={
-        "url": TargetOption("url", "The address; HTTPS, except on this machine.", required=True),
-        "secret": TargetOption("secret", "The key of the signature (HMAC-SHA256) in the header X-Dnsrenew-Signature."),
-        "include": TargetOption(
-            "choice", "Whether the private key is sent too.", default="public", choices=("public", "key")
-        ),
-        "timeout": waits(_SECONDS),
+        "url": TargetOption("url", required=True),
+        "secret": TargetOption("secret"),
+        "include": TargetOption("choice", default="public", choices=("public", "key")),
+        "timeout": TargetOption("limit", default=_SECONDS),
     },
     describe=_describe,
     make=WebhookDeployer,
     needs_key=lambda options: options.get("include") == "key",
     can_inspect=False,
-    example={"url": "https://deploy.example.com/certificates", "secret": "file:webhook-secret.txt"},
 )

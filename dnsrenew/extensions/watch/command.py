@@ -10,7 +10,7 @@ from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.cli import error_text, formatting, texts
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import green, red
-from dnsrenew.extensions.watch.notify import Delivery, Notifier
+from dnsrenew.extensions.watch.notify import Notifier, Sending
 
 
 def notify(invocation: Invocation) -> int:
@@ -27,7 +27,7 @@ def notify(invocation: Invocation) -> int:
     found = invocation.signals.run(Notifier(settings, invocation.store(config), context, invocation.options.lang).test)
     invocation.signals.check()
     terminal.write_document({"sent": [_document(each) for each in found]})
-    failed = [each for each in found if each.error is not None]
+    failed = [each for each in found if each.failure is not None]
     only_problems = terminal.json or terminal.quiet  # to standard error
     columns, _ = (terminal.err if only_problems else terminal.out).size()
     lines = _lines(failed if only_problems else found, columns)
@@ -38,16 +38,16 @@ def notify(invocation: Invocation) -> int:
     return int(bool(failed))
 
 
-def _document(delivery: Delivery) -> dict[str, Any]:
-    error = delivery.error
+def _document(delivery: Sending) -> dict[str, Any]:
+    error = delivery.failure
     return {"to": delivery.scheme, "ok": error is None, "error": None if error is None else error.to_dict()}
 
 
-def _lines(found: Sequence[Delivery], columns: int | None) -> list[str]:
+def _lines(found: Sequence[Sending], columns: int | None) -> list[str]:
     lines: list[str] = []
     for delivery in found:
-        if delivery.error is None:
+        if delivery.failure is None:
             lines.append(f"{green('✓')} {texts.MESSAGE_SENT.format(address=delivery.shown)}")
         else:
-            lines += error_text.lines(delivery.error, columns, f"{red('✗')} ")
+            lines += error_text.lines(delivery.failure, columns, f"{red('✗')} ")
     return lines

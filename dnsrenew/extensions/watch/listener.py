@@ -36,7 +36,7 @@ class WatchListener:
         :raises ConfigError: ``metrics-port``.
         """
         shown = MetricsSource(config, clock) if numbers is None else numbers
-        return MetricsServer.start(listen, shown, clock.monotonic), shown
+        return MetricsServer.started(listen, shown, clock.monotonic), shown
 
 
 LISTENER: Final = WatchListener()

@@ -140,7 +140,6 @@ def reason_of(error: Exception) -> str:
 
 # What changed for a certificate since its last message. Pure: from an outcome, the record of messages, the time.
 
-_WORSE_FIRST: Final[tuple[ChangeKind, ...]] = ("failed", "expiring", "not-deployed", "recovered", "renewed")
 _FINE: Final = frozenset({"renewed", "not-due"})
 _THIRD: Final = 1
 _SIXTH: Final = 2
@@ -182,24 +181,41 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
     """
     if outcome.status in {"locked", "interrupted", "rehearsed"}:
         return News(outcome=outcome, notified=notified)
-    news = _deployments(News(outcome=outcome, notified=notified), on)
-    news = _recovery(news, on) if outcome.status in _FINE else _changes_failure(news, on, now)
-    news = _renewal(news, on, notified)
-    return replace(news, kinds=tuple(kind for kind in _WORSE_FIRST if kind in news.kinds))
-
-
-def _changes_failure(news: News, on: Collection[ChangeKind], now: datetime) -> News:
-    outcome, notified = news.outcome, news.notified
-    if outcome.reason == "forced":  # the certificate is not due
-        return news
-    if _has_failed(outcome) and not notified.failed and "failed" in on:
-        news, notified = _add(news, "failed"), replace(notified, failed=True)
-    serial = outcome.serial or ""
-    level = _level(outcome, now)
-    if level > (notified.expiring if notified.serial == serial else 0) and "expiring" in on:
-        news = replace(_add(news, "expiring"), expiring=level)
-        notified = replace(notified, expiring=level, serial=serial)
-    return replace(news, notified=notified)
+    before, expiring, is_recovered, is_new, unsent = notified, 0, False, False, None
+    not_deployed, deployed, deployments = _deployments(outcome, notified.deployments, on)
+    notified = replace(notified, deployments=deployments)
+    if outcome.status in _FINE:
+        is_recovered = bool(notified.failed or notified.expiring) and "recovered" in on
+        notified = replace(notified, failed=False, expiring=0, serial="")
+    elif outcome.reason != "forced":  # otherwise the certificate is not due
+        notified = replace(notified, failed=notified.failed or (_has_failed(outcome) and "failed" in on))
+        level, serial = _level(outcome, now), outcome.serial or ""
+        if level > (notified.expiring if notified.serial == serial else 0) and "expiring" in on:
+            expiring, notified = level, replace(notified, expiring=level, serial=serial)
+    if "renewed" not in on:
+        notified = replace(notified, renewed="")
+    elif outcome.serial and outcome.serial != before.renewed:  # the next run sends the message of a killed run
+        is_first = outcome.status == "renewed" and not before.renewed
+        is_new = bool(before.renewed) or is_first  # otherwise it is older than [notify]
+        unsent = replace(before, renewed=_UNKNOWN) if is_first else None  # the next run would take it for an older one
+        notified = replace(notified, renewed=outcome.serial)
+    worse_first: dict[ChangeKind, bool] = {
+        "failed": notified.failed and not before.failed,
+        "expiring": expiring > 0,
+        "not-deployed": bool(not_deployed),
+        "recovered": is_recovered or bool(deployed),
+        "renewed": is_new,
+    }
+    return News(
+        outcome=outcome,
+        kinds=tuple(kind for kind, is_it in worse_first.items() if is_it),
+        expiring=expiring,
+        not_deployed=not_deployed,
+        deployed=deployed,
+        renewal_recovered=is_recovered,
+        notified=notified,
+        unsent=unsent,
+    )
 
 
 def _has_failed(outcome: Outcome) -> bool:
@@ -220,47 +236,21 @@ def _level(outcome: Outcome, now: datetime) -> int:
     return _THIRD if left * 3 <= lifetime else 0
 
 
-def _recovery(news: News, on: Collection[ChangeKind]) -> News:
-    notified = news.notified
-    if (notified.failed or notified.expiring) and "recovered" in on:
-        news = replace(_add(news, "recovered"), renewal_recovered=True)
-    return replace(news, notified=replace(notified, failed=False, expiring=0, serial=""))
+_Results = tuple[DeploymentResult, ...]
 
 
-def _renewal(news: News, on: Collection[ChangeKind], before: Notified) -> News:
-    """Recognize a new certificate by its serial number; the next run sends the message of a killed run."""
-    outcome, notified = news.outcome, news.notified
-    if "renewed" not in on:
-        return replace(news, notified=replace(notified, renewed=""))
-    if not outcome.serial or outcome.serial == notified.renewed:
-        return news
-    if notified.renewed or outcome.status == "renewed":  # otherwise it is older than [notify]
-        news = _add(news, "renewed")
-    if outcome.status == "renewed" and not notified.renewed:  # the next run would take it for an older one
-        news = replace(news, unsent=replace(before, renewed=_UNKNOWN))
-    return replace(news, notified=replace(notified, renewed=outcome.serial))
-
-
-def _deployments(news: News, on: Collection[ChangeKind]) -> News:
-    """Notify of a failed deployment once for each target and certificate, and of its success afterwards."""
-    outcome, notified = news.outcome, news.notified.deployments
+def _deployments(
+    outcome: Outcome, notified: Mapping[str, str], on: Collection[ChangeKind]
+) -> tuple[_Results, _Results, Mapping[str, str]]:
+    """Return the failures to notify of, once for each target and certificate, the successes after one, the record."""
     if not outcome.deployed:
-        return news
-    serial, kept = outcome.serial or "", {}
-    failed, recovered = [], []
-    moved = _moved(outcome.deployed, notified)
-    for result in outcome.deployed:
-        key = _key(result)
-        if result.ok:
-            recovered += [result] if key in notified or result.to in moved else []
-        elif "not-deployed" in on:
-            failed += [] if notified.get(key) == serial else [result]
-            kept[key] = serial
-    if failed:
-        news = replace(_add(news, "not-deployed"), not_deployed=tuple(failed))
-    if recovered and "recovered" in on:
-        news = replace(_add(news, "recovered"), deployed=tuple(recovered))
-    return replace(news, notified=replace(news.notified, deployments=dict(sorted(kept.items()))))
+        return (), (), notified
+    serial, moved = outcome.serial or "", _moved(outcome.deployed, notified)
+    wanted = [each for each in outcome.deployed if not each.ok and "not-deployed" in on]
+    failed = tuple(each for each in wanted if notified.get(_key(each)) != serial)
+    healed = (each for each in outcome.deployed if each.ok and (_key(each) in notified or each.to in moved))
+    kept = dict.fromkeys(sorted(map(_key, wanted)), serial)
+    return failed, tuple(healed) if "recovered" in on else (), kept
 
 
 def _key(result: DeploymentResult) -> str:
@@ -272,7 +262,3 @@ def _moved(deployed: Sequence[DeploymentResult], notified: Collection[str]) -> s
     keys, kinds = {_key(one) for one in deployed}, Counter(one.to for one in deployed)
     gone = [key.partition(" ")[0] for key in notified if key not in keys]
     return {kind for kind in gone if kind in _FOUND and kinds[kind] == 1}
-
-
-def _add(news: News, kind: ChangeKind) -> News:
-    return replace(news, kinds=(*news.kinds, kind))

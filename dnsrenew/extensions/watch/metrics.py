@@ -13,13 +13,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, get_args
 
-from dnsrenew.base import threads
 from dnsrenew.base.clock import Clock
 from dnsrenew.base.files import is_closed_by_unit
 from dnsrenew.base.model import CertificateSpec, CertificateState, CertificateStatus, Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import ForeignLinkError, replace_file
-from dnsrenew.base.small_server import SmallHandler, SmallServer
+from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
@@ -31,10 +30,6 @@ from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
 from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.state import State
-
-_PLAIN: Final = "text/plain; charset=utf-8"
-_POLL: Final = 0.2
-"""Seconds in which :meth:`MetricsServer.stop` is noticed."""
 
 
 class _MetricsHandler(SmallHandler):
@@ -54,11 +49,7 @@ class _MetricsHandler(SmallHandler):
             health = source.health()
             self._answer(200 if health.ok and path == "/healthz" else 503, f"{health.line}\n")
 
-    def refuse(self, status: int) -> None:
-        """See :meth:`SmallHandler.refuse`."""
-        self._answer(status, "bad request\n")
-
-    def _answer(self, status: int, text: str, kind: str = _PLAIN) -> None:
+    def _answer(self, status: int, text: str, kind: str = PLAIN) -> None:
         self.answer(status, text.encode(), kind)
 
 
@@ -70,7 +61,7 @@ class MetricsServer(SmallServer):
     source: WatchedNumbers
 
     @classmethod
-    def start(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
+    def started(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
         """Return a server that runs.
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
@@ -83,13 +74,8 @@ class MetricsServer(SmallServer):
             cause = error.strerror or type(error).__name__
             raise ConfigError.of(texts.PORT, value=listen, cause=cause) from None
         server.source = source
-        threads.start(lambda: server.serve_forever(_POLL))
+        server.start()
         return server
-
-    def stop(self) -> None:
-        """Close the port; it is free when this returns."""
-        self.shutdown()
-        self.server_close()
 
 
 # ── source ─────────────────────────────────────────────────────────────────────────────
@@ -323,23 +309,18 @@ def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | N
 
 
 def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> Iterator[str]:
+    named = [(one.status.name, one) for one in certificates]
     for when, meaning in _TIMES.items():
-        times = ((one.status.name, getattr(one.status, when)) for one in certificates)
-        samples = ((labels(name=name), epoch_seconds(time)) for name, time in times if time is not None)
+        times = ((labels(name=name), getattr(one.status, when)) for name, one in named)
+        samples = ((labelled, epoch_seconds(time)) for labelled, time in times if time is not None)
         yield from metric(f"certificate_{when}_seconds", f"{meaning}, in seconds since the epoch.", samples)
-    states = (
-        (labels(name=one.status.name, state=state), int(state == one.status.state))
-        for one in certificates
-        for state in STATES
-    )
+    each_state = ((name, state, one.status.state) for name, one in named for state in STATES)
+    states = ((labels(name=name, state=state), int(state == its)) for name, state, its in each_state)
     yield from metric("certificate_state", "1 for the state that the certificate has, 0 for others.", states)
-    failures = ((labels(name=one.status.name), one.failures) for one in certificates)
+    failures = ((labels(name=name), one.failures) for name, one in named)
     yield from metric("certificate_failures", "Runs in a row that failed to renew the certificate.", failures)
-    deployed = (
-        (labels(name=one.status.name, to=to, target=target), int(ok))
-        for one in certificates
-        for (to, target), ok in one.deployed.items()
-    )
+    targets = ((name, *target, ok) for name, one in named for target, ok in one.deployed.items())
+    deployed = ((labels(name=name, to=to, target=target), int(ok)) for name, to, target, ok in targets)
     yield from metric("certificate_deployed", "1 if the target has the certificate in force, else 0.", deployed)
     if last_run is not None:
         end = ("", epoch_seconds(last_run.time))

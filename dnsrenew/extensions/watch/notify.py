@@ -56,31 +56,21 @@ class SendingLimits(Frozen):
     all: float = 30.0
 
 
-class Delivery(Frozen):
-    """What became of one message.
-
-    :ivar shown: the address as people see it: ``1st of notify.to (ntfy)``.
-    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
-    :ivar error: why it was not sent; None for success.
-    """
-
-    shown: str
-    scheme: str | None
-    error: DnsRenewError | None
-
-
 class Sending:
     """One thing to send: a message to one address, or the heartbeat.
 
     :param label: the name of the address for people; it shows nothing of it.
     :param secret: the address.
     :param send: sends to the address.
+    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
+    :ivar failure: why it was not sent; None for success, and before its end.
     """
 
     def __init__(self, label: str, secret: Secret, send: Send) -> None:
         self.label, self._secret, self._send = label, secret, send
         self.scheme: str | None = None
         self.started: float | None = None
+        self.failure: DnsRenewError | None = None
 
     @property
     def shown(self) -> str:
@@ -137,23 +127,16 @@ def by_apprise(message: OutgoingMessage) -> Send:
 
 def deliver(
     sendings: Sequence[Sending], redactor: Redactor, cancel: threading.Event, limits: SendingLimits
-) -> list[Delivery]:
-    """Send all, each in its thread, and return what became of each, in order.
-
-    A cancel ends the wait.
-    """
-    if not sendings:
-        return []
+) -> Sequence[Sending]:
+    """Send all, each in its thread, and return them with what became of each. A cancel ends the wait."""
     end = time.monotonic() + limits.all
     tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
-    found = []
     for sending, task in zip(sendings, tasks, strict=True):
         if _wait(task.done, sending, end, limits.each, cancel):
-            error = _error(task, sending)
+            sending.failure = _error(task, sending)
         else:
-            error = sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
-        found.append(Delivery(sending.shown, sending.scheme, error))
-    return found
+            sending.failure = sending.error(texts.STOPPED if cancel.is_set() else texts.LATE)
+    return sendings
 
 
 def _wait(done: threading.Event, sending: Sending, end: float, each: float, cancel: threading.Event) -> bool:
@@ -220,7 +203,7 @@ class Notifier(Frozen):
             _logger.debug("messages were not sent\n%s", self.context.redactor.redact(traceback.format_exc()))
             self.context.warn(*texts.BROKEN.fill(type=type(error).__name__))
 
-    def test(self) -> list[Delivery]:
+    def test(self) -> Sequence[Sending]:
         """Send a test message to every address; the heartbeat is left alone."""
         message = test_message(self.settings.on, self._translator(), socket.gethostname())
         return deliver(self._messages(message), self.context.redactor, self.context.cancel, self.limits)
@@ -260,12 +243,11 @@ class Notifier(Frozen):
         for each in news:
             if each.unsent is not None:
                 self._keep(each.outcome.name, each.unsent)
-        deliveries = deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits)
-        for delivery in deliveries:
-            if delivery.error is not None:
-                self.context.warn(delivery.error.code, delivery.error.message, delivery.error.fix)
+        for sent in deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits):
+            if sent.failure is not None:
+                self.context.warn(sent.failure.code, sent.failure.message, sent.failure.fix)
         # One address is enough: all of them again would send those that got it a second message.
-        if any(delivery.error is None for delivery in deliveries[: len(messages)]):
+        if any(sent.failure is None for sent in messages):
             for each in news:
                 self._keep(each.outcome.name, each.notified)
 

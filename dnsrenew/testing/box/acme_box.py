@@ -9,10 +9,10 @@ import shutil
 import socket
 import socketserver
 import ssl
-import struct
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final, Self
@@ -25,42 +25,12 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
+from dnsrenew.acme.problems import REFUSALS
 from dnsrenew.base.model import CA, DnsAccount, Resolver
 from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHandler, BoxServer, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
-_ERRORS: Final = frozenset(
-    {
-        "accountDoesNotExist",
-        "alreadyReplaced",
-        "alreadyRevoked",
-        "badCSR",
-        "badNonce",
-        "badPublicKey",
-        "badRevocationReason",
-        "badSignatureAlgorithm",
-        "caa",
-        "compound",
-        "connection",
-        "dns",
-        "externalAccountRequired",
-        "incorrectResponse",
-        "invalidContact",
-        "invalidProfile",
-        "malformed",
-        "orderNotReady",
-        "rateLimited",
-        "rejectedIdentifier",
-        "serverInternal",
-        "tls",
-        "unauthorized",
-        "unsupportedContact",
-        "unsupportedIdentifier",
-        "userActionRequired",
-    }
-)
-"""The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
 
@@ -88,7 +58,7 @@ class AcmeBox:
     """A folder for certificates, which is removed at the end."""
 
     def __init__(
-        self, folder: Path, *, lifetime: timedelta, authorization_reuse: timedelta, http_port: int | None
+        self, folder: Path, http_port: int | None, lifetime: timedelta, authorization_reuse: timedelta
     ) -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         issuer = BoxIssuer("dnsrenew test CA", now)
@@ -101,14 +71,8 @@ class AcmeBox:
         server_pem = folder / "server.pem"
         server_pem.write_text(issuer.server_pem(now), "ascii")
         validation = BoxValidation(self._values, http_port)
-        self._orders = OrderServer(
-            "",
-            issuer,
-            validation.validate,
-            lifetime=lifetime,
-            authorization_reuse=authorization_reuse,
-            offers=validation.offers,
-        )
+        server = partial(OrderServer, "", issuer, validation.validate, offers=validation.offers)
+        self._orders = server(lifetime=lifetime, authorization_reuse=authorization_reuse)
         self._orders.meta["termsOfService"] = "https://ca.example.com/terms"
         self._https = BoxHttpsServer(self._orders, server_pem)
         self._name_server = BoxNameServer(self._values, self.driver.ttl)
@@ -120,14 +84,8 @@ class AcmeBox:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments of :func:`dnsrenew.obtain` and :func:`dnsrenew.serve` that lead to the box."""
-        return {
-            "ca": self.ca,
-            "dns": self.dns,
-            "resolver": self.resolver,
-            "store": self.store,
-            "contact": "test@example.com",
-            "agree_terms": True,
-        }
+        places = {"ca": self.ca, "dns": self.dns, "resolver": self.resolver, "store": self.store}
+        return {**places, "contact": "test@example.com", "agree_terms": True}
 
     def toml(self) -> str:
         """Return the tables of ``dnsrenew.toml`` that lead to the box: ``[ca.box]``, ``[dns.box]`` and ``[resolver]``.
@@ -179,7 +137,7 @@ class AcmeBox:
         :raises ValueError: an unknown ``error`` or ``at``.
         """
         resource = at or ("challenge" if error in _ABOUT_A_NAME else "newOrder")
-        for argument, word, known in (("error", error, _ERRORS), ("at", resource, self._orders.resources)):
+        for argument, word, known in (("error", error, _errors()), ("at", resource, self._orders.resources)):
             if word not in known:
                 raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
         problem = AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
@@ -200,12 +158,8 @@ class AcmeBox:
 
     def _values(self, name: str) -> set[str]:
         """Return the TXT values at a name, in any case."""
-        return {
-            value
-            for owner in list(self.driver.values)
-            if owner.lower() == name.lower()
-            for value in self.driver.look(owner)
-        }
+        owners = [owner for owner in list(self.driver.values) if owner.lower() == name.lower()]
+        return set().union(*map(self.driver.look, owners))
 
 
 @contextlib.contextmanager
@@ -224,12 +178,17 @@ def acme_box(
     """
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:
-        place, how = Path(folder).resolve(), {"lifetime": lifetime, "authorization_reuse": authorization_reuse}
-        with AcmeBox(place, **how, http_port=http_port) as box:
+        with AcmeBox(Path(folder).resolve(), http_port, lifetime, authorization_reuse) as box:
             yield box
     finally:
         if process == os.getpid():  # not at the end of a forked process
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _errors() -> set[str]:
+    """Return the error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
+    others = {"alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady"}
+    return others.union(REFUSALS)
 
 
 acme_box.__module__ = "dnsrenew.testing"
@@ -362,53 +321,36 @@ class BoxNameServer:
     def _bind(self) -> tuple[_UdpServer, _TcpServer]:
         """Bind UDP and TCP to one port that is free for both."""
         for _ in range(20):
-            udp = _UdpServer((_LOOPBACK, 0), _UdpHandler)
-            udp.answer = self.answer
+            udp = _UdpServer((_LOOPBACK, 0), self._answer_packet)
             try:
-                tcp = _TcpServer((_LOOPBACK, udp.server_address[1]), _TcpHandler)
+                return udp, _TcpServer(udp.server_address, self._answer_connection)
             except OSError:
                 udp.server_close()
-                continue
-            tcp.answer = self.answer
-            return udp, tcp
         raise OSError("no port is free for UDP and TCP")
+
+    def _answer_packet(self, request: Any, client: Any, _server: object) -> Any:
+        wire, connection = request
+        if (answer := self.answer(wire)) is not None:
+            with contextlib.suppress(OSError):  # the client has gone
+                connection.sendto(answer, client)
+
+    def _answer_connection(self, connection: Any, _client: object, _server: object) -> Any:
+        """Answer the queries of one connection (RFC 7766)."""
+        connection.settimeout(10.0)
+        with contextlib.suppress(OSError), connection.makefile("rb") as queries:
+            while len(head := queries.read(2)) == 2:
+                answer = self.answer(queries.read(int.from_bytes(head)))
+                if answer is None:
+                    return
+                connection.sendall(len(answer).to_bytes(2) + answer)
 
 
 class _UdpServer(BoxServer, socketserver.UDPServer):
     max_packet_size = 65_535
-    answer: Callable[[bytes], bytes | None]
 
 
 class _TcpServer(BoxServer, socketserver.ThreadingTCPServer):
-    answer: Callable[[bytes], bytes | None]
-
-
-class _UdpHandler(socketserver.BaseRequestHandler):
-    server: _UdpServer
-
-    def handle(self) -> None:
-        """Answer one packet."""
-        wire, connection = self.request
-        answer = self.server.answer(wire)
-        if answer is not None:
-            with contextlib.suppress(OSError):  # the client has gone
-                connection.sendto(answer, self.client_address)
-
-
-class _TcpHandler(socketserver.StreamRequestHandler):
-    server: _TcpServer
-    timeout = 10.0
-    request: Any
-
-    def handle(self) -> None:
-        """Answer the queries of one connection (RFC 7766)."""
-        with contextlib.suppress(OSError):
-            while len(head := self.rfile.read(2)) == 2:
-                answer = self.server.answer(self.rfile.read(struct.unpack("!H", head)[0]))
-                if answer is None:
-                    return
-                self.wfile.write(struct.pack("!H", len(answer)) + answer)
-            self.request.shutdown(socket.SHUT_RDWR)
+    """Answers each connection in a thread."""
 
 
 def _zone_of(name: dns.name.Name) -> dns.name.Name:

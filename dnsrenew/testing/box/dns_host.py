@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import json
-import socketserver
 import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from dnsrenew.base.model import DnsAccount, TxtRecord
+from dnsrenew.base.small_server import BackgroundServer
 
 TTL: Final = 1
 """Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
-_POLL: Final = 0.02
-"""Seconds until the server notices that it is to end."""
 
 
-class BoxServer(socketserver.BaseServer):
-    """A server of a box, in a thread of its own, as are those that it makes."""
+class BoxServer(BackgroundServer):
+    """A server of a box."""
 
-    daemon_threads = True
-    block_on_close = False
-
-    def start(self) -> None:
-        """Answer requests from now on."""
-        threading.Thread(target=self.serve_forever, args=(_POLL,), name="dnsrenew-box", daemon=True).start()
-
-    def stop(self) -> None:
-        """Answer no more."""
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print nothing: a client that does not trust the server, or ends early, is no error of the box."""
+    poll = 0.02
 
 
 class BoxHandler(BaseHTTPRequestHandler):

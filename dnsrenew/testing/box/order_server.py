@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dnsrenew.acme.client import cert_id
+from dnsrenew.acme.resources import base64url
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
@@ -33,7 +34,6 @@ from dnsrenew.testing.box.resources import (
     Json,
     SignedRequest,
     decoded,
-    encoded,
     identifier_of,
     json_answer,
 )
@@ -363,7 +363,7 @@ class Proof(Frozen):
         """Return the proof of the holder of an account key."""
         expected = f"{token}.{thumbprint}"
         if challenge == "dns-01":
-            expected = encoded(hashlib.sha256(expected.encode()).digest())
+            expected = base64url(hashlib.sha256(expected.encode()).digest())
         return cls(challenge, identifier, token, expected)
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import secrets
 import threading
@@ -13,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from josepy.errors import Error as JoseError
+from josepy.jwa import ES256, ES384, RS256
+from josepy.jwk import JWK
 
+from dnsrenew.acme.resources import base64url
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
@@ -164,11 +163,7 @@ def identifier_of(name: str) -> Json:
 
 # A signed request of an ACME client (RFC 8555 section 6.2), read and verified.
 
-_CURVES: Final[Mapping[str, tuple[str, ec.EllipticCurve, hashes.HashAlgorithm, int]]] = {
-    "ES256": ("P-256", ec.SECP256R1(), hashes.SHA256(), 32),
-    "ES384": ("P-384", ec.SECP384R1(), hashes.SHA384(), 48),
-}
-_THUMBPRINT: Final = {"EC": ("crv", "kty", "x", "y"), "RSA": ("e", "kty", "n")}
+_ALGORITHMS: Final = {each.name: each for each in (ES256, ES384, RS256)}
 
 
 class SignedRequest(Frozen):
@@ -203,24 +198,16 @@ class SignedRequest(Frozen):
 
         :raises AcmeProblem: ``badSignatureAlgorithm``, ``malformed``.
         """
-        algorithm = str(self.header.get("alg"))
+        algorithm = _ALGORITHMS.get(str(self.header.get("alg")))
+        if algorithm is None:
+            raise AcmeProblem("badSignatureAlgorithm", f"the algorithm {self.header.get('alg')} is not supported")
         try:
-            if algorithm in _CURVES:
-                self._verify_ec(jwk, *_CURVES[algorithm])
-            elif algorithm == "RS256":
-                key = rsa.RSAPublicNumbers(_number(jwk["e"]), _number(jwk["n"])).public_key()
-                key.verify(self.signature, self.signed, padding.PKCS1v15(), hashes.SHA256())
-            else:
-                raise AcmeProblem("badSignatureAlgorithm", f"the algorithm {algorithm} is not supported")
-        except (InvalidSignature, ValueError, KeyError, TypeError):
-            raise AcmeProblem("malformed", "the signature is wrong") from None
-
-    def _verify_ec(self, jwk: Mapping[str, Any], name: str, curve: ec.EllipticCurve, digest: Any, size: int) -> None:
-        if jwk["crv"] != name or len(self.signature) != 2 * size:
-            raise InvalidSignature
-        key = ec.EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), curve).public_key()
-        r, s = (int.from_bytes(part) for part in (self.signature[:size], self.signature[size:]))
-        key.verify(encode_dss_signature(r, s), self.signed, ec.ECDSA(digest))
+            key: Any = JWK.from_json(jwk)
+            is_right = algorithm.verify(key.key, self.signed, self.signature)
+        except (JoseError, ValueError, TypeError, AttributeError):  # another kind of key, or none
+            is_right = False
+        if not is_right:
+            raise AcmeProblem("malformed", "the signature is wrong")
 
 
 def thumbprint(jwk: Mapping[str, Any]) -> str:
@@ -229,15 +216,10 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
     :raises AcmeProblem: ``badPublicKey``.
     """
     try:
-        members = {name: jwk[name] for name in _THUMBPRINT[jwk["kty"]]}
-    except (KeyError, TypeError):
+        key: Any = JWK.from_json(jwk)
+        return base64url(key.thumbprint())
+    except (JoseError, ValueError, TypeError):
         raise AcmeProblem("badPublicKey", "the key is not supported") from None
-    return encoded(hashlib.sha256(json.dumps(members, separators=(",", ":"), sort_keys=True).encode()).digest())
-
-
-def encoded(data: bytes) -> str:
-    """Return base64url without padding."""
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def decoded(text: str) -> bytes:
@@ -246,10 +228,6 @@ def decoded(text: str) -> bytes:
     :raises ValueError: it is not one.
     """
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _number(text: str) -> int:
-    return int.from_bytes(decoded(text))
 
 
 # ── answers ────────────────────────────────────────────────────────────────────────────

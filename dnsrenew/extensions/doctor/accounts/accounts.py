@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.model import CertificateSpec, Check, Route
 from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.names import base_domain, is_ip, relative
 from dnsrenew.base.runtime import Context
@@ -16,7 +16,8 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.dns01 import AccountChoice
 from dnsrenew.challenges.records import TxtPlacement, no_account, writers_of
-from dnsrenew.errors import AttemptError, Cancelled, SecretError
+from dnsrenew.dns import Target
+from dnsrenew.errors import AttemptError, Cancelled, DnsError, SecretError
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.facts import DNS, Facts
 
@@ -149,7 +150,17 @@ def placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
     return facts.once(("placements", spec.name), partial(_find, facts, spec))
 
 
-def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlacements:
+def targets(facts: Facts, spec: CertificateSpec, route: Route) -> tuple[dict[str, Target], dict[str, DnsError]]:
+    """Return where the TXT record of each domain goes by a route, by CNAMEs as in a renewal, or why it goes nowhere."""
+    wanted, check = [each for each in spec.identifiers if not is_ip(each)], spec.propagation.check
+
+    def find(context: Context) -> tuple[dict[str, Target], dict[str, DnsError]]:
+        return AccountChoice(facts.dns, {}).targets(context.within(9.0), wanted, route, check)
+
+    return facts.once(("dns targets", route.follow_cname, route.alias, check, *wanted), find)
+
+
+def _find(facts: Facts, spec: CertificateSpec, _context: Context) -> AccountPlacements:
     known = writers_of(facts.its.accounts, facts.its.providers)
     choice = AccountChoice(facts.dns, known)
     identifiers = [each for each in spec.identifiers if not is_ip(each)]
@@ -158,9 +169,9 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlace
     for route in spec.routes:
         if route.challenge not in DNS:
             continue
-        targets, refused = choice.targets(context, identifiers, route, spec.propagation.check)
+        found, refused = targets(facts, spec, route)
         errors = {**refused, **errors}
-        for identifier, target in targets.items():
+        for identifier, target in found.items():
             several = choice.routes(target.name, route)
             if not several:
                 errors.setdefault(identifier, no_account(identifier, target.name, known.values()))
@@ -169,5 +180,5 @@ def _find(facts: Facts, spec: CertificateSpec, context: Context) -> AccountPlace
                     by_identifier[identifier].append(choice.place(identifier, target, one))
                 except AttemptError as error:
                     errors.setdefault(identifier, error)
-    usable = {identifier: found for identifier, found in by_identifier.items() if found}
+    usable = {identifier: several for identifier, several in by_identifier.items() if several}
     return AccountPlacements(usable, {each: errors[each] for each in identifiers if each not in usable})

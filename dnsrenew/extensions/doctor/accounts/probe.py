@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -54,10 +53,8 @@ def propagation_limit(config: Config, spec: CertificateSpec) -> float:
 
 def dns_credentials(facts: Facts, spec: CertificateSpec, account: str) -> Check | None:
     """Check that the DNS host accepts the credentials of the account, by the test value."""
-    result = _result(facts, spec, account)
-    if result is None:
-        return None
-    return judge_credentials(result, account, facts.its.providers[facts.its.accounts[account].provider])
+    result, provider = _result(facts, spec, account), facts.its.providers[facts.its.accounts[account].provider]
+    return None if result is None else judge_credentials(result, account, provider)
 
 
 def txt_probe(facts: Facts, spec: CertificateSpec, account: str) -> Check | None:
@@ -75,12 +72,10 @@ def _result(facts: Facts, spec: CertificateSpec, account: str) -> ProbeResult | 
     if not by_zone:
         return None
     key = tuple((its[0].name, *accounts_of(its[0])) for its in by_zone.values())
-    return facts.once(("probe", spec.name, key), partial(_probe, facts, spec, by_zone))
+    return facts.once(("probe", spec.name, key), lambda _: _probe(facts, spec, by_zone))
 
 
-def _probe(
-    facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlacement]], context: Context
-) -> ProbeResult:
+def _probe(facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlacement]]) -> ProbeResult:
     """Write to the first placement of each zone.
 
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
@@ -88,24 +83,28 @@ def _probe(
     config, store = facts.its, facts.store
     resources = SolverResources(facts.dns, config.accounts, config.providers, ZoneLocks(store), store.journal)
     solver: Dns01 = facts.once("dns-01 solver", lambda _: Dns01(resources))
-    its, values, wanted = context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
-    zones = {
-        zone: ProbedZone(names.relative(zone), names.relative(its[0].name), tuple(each.identifier for each in its))
-        for zone, its in by_zone.items()
-    }
+    its, values, wanted = facts.context.for_certificate(spec.name), {}, propagation_limit(facts.its, spec)
+    tried, locked, every = TriedValues(), None, list[TxtValue]()
     try:
         with facts.unfinished(), solver.exclusive(its, [several[0] for several in by_zone.values()]):
             for zone, (first, *_) in by_zone.items():
                 if not (first.single_value_key and _is_in_use(facts, its, first.name)):
-                    values[zone] = solver.values(first, random_value(context))
+                    values[zone] = solver.values(first, random_value(its))
             every = [value for several in values.values() for value in several]
             facts.test_values.update((names.absolute(value.record.name), value.record.value) for value in every)
             tried = try_values(its, solver, values, spec.propagation, wanted)
     except LockedError as error:
-        return ProbeResult(zones=tuple(zones.values()), locked=error)
+        locked = error
+
+    def probed(zone: str, its: Sequence[TxtPlacement]) -> ProbedZone:
+        tested = tried.groups.get(zone, {"is_in_use": locked is None})
+        identifiers = tuple(each.identifier for each in its)
+        return ProbedZone(names.relative(zone), names.relative(its[0].name), identifiers, **tested)
+
     return ProbeResult(
         **vars(tried),
-        zones=tuple(replace(each, **tried.groups.get(zone, {"is_in_use": True})) for zone, each in zones.items()),
+        zones=tuple(probed(zone, several) for zone, several in by_zone.items()),
+        locked=locked,
         checked=spec.propagation.check,
         kept=next((notice for notice in its.notices if notice.code == "txt-kept"), None),
         removes=all(value.is_to_be_removed for value in every),

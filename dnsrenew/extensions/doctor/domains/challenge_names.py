@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Check
-from dnsrenew.base.runtime import Context
 from dnsrenew.dns import Target
 from dnsrenew.errors import DnsError, Text
+from dnsrenew.extensions.doctor.accounts.accounts import targets
 from dnsrenew.extensions.doctor.domains import names as lookups
 from dnsrenew.extensions.doctor.domains import texts
 from dnsrenew.extensions.doctor.domains.names import NameFinding, combined
 from dnsrenew.extensions.doctor.facts import DNS, Facts, kind_of
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneFacts
 
-CnameOptions = tuple[bool, str | None]
-"""``follow_cname`` and ``alias`` of a dns-01 route."""
 Targets = Mapping[str, "Target | DnsError"]
 Served = Mapping[str, Sequence[str]]
 """The TXT values at a name, by the address of the server."""
@@ -29,7 +26,7 @@ _WRONG: Final = frozenset({"cname-loop", "cname-dangling", "alias-not-delegated"
 
 def cname(facts: Facts, spec: CertificateSpec) -> Check:
     """Follow the CNAMEs at the challenge names as a renewal does, for each setting in which the routes differ."""
-    return judge_cnames([_targets(facts, spec, options) for options in _cname_options(spec)])
+    return judge_cnames([{**refused, **found} for found, refused in _found(facts, spec)])
 
 
 def judge_cnames(results: Sequence[Targets]) -> Check:
@@ -38,54 +35,29 @@ def judge_cnames(results: Sequence[Targets]) -> Check:
     :param results: the targets by identifier, or why there is none, for each setting of a route.
     """
     found = {name: [each[name] for each in results] for name in results[0]}
-    targets = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
-    shown = {name: {"name": at.name, "hops": list(at.hops), "zone": at.served_zone} for name, at in targets.items()}
+    there = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
+    shown = {name: {"name": at.name, "hops": list(at.hops), "zone": at.served_zone} for name, at in there.items()}
     wrong = [(name, each) for name, its in found.items() for each in its if isinstance(each, DnsError)]
     if not wrong:
-        followed = next((each for each in targets.values() if each.hops), None)
+        followed = next((each for each in there.values() if each.hops), None)
         if followed is None:
-            places = list(dict.fromkeys(names.relative(each.name) for each in targets.values()))
+            places = list(dict.fromkeys(names.relative(each.name) for each in there.values()))
             return Check.of(texts.CNAME_NONE, "ok", {"targets": shown}, targets=places)
         start, end = names.relative(followed.hops[0]), names.relative(followed.name)
         return Check.of(texts.CNAME_FOLLOWED, "ok", {"targets": shown}, start=start, target=end)
     certain = [(name, error) for name, error in wrong if error.code in _WRONG]
     _, error = (certain or wrong)[0]
-    stopped = [name for name, _ in certain or wrong if name not in targets]  # others have another account or alias
+    stopped = [name for name, _ in certain or wrong if name not in there]  # others have another account or alias
     about = list(dict.fromkeys(stopped or [name for name, _ in certain or wrong]))
     evidence = {"names": about, "targets": shown, "error": error.to_dict()}
     return Check("cname", "bad" if certain else "unknown", error.message, evidence, error.fix, DNS if stopped else ())
 
 
-def _cname_options(spec: CertificateSpec) -> list[CnameOptions]:
+def _found(facts: Facts, spec: CertificateSpec) -> list[tuple[dict[str, Target], dict[str, DnsError]]]:
+    """Return where the TXT record of each identifier goes, or why it goes nowhere, for each setting of the routes."""
     routes = [route for route in spec.routes if kind_of(route.challenge) in DNS]
-    return list(dict.fromkeys((route.follow_cname, route.alias) for route in routes))
-
-
-def _targets(facts: Facts, spec: CertificateSpec, options: CnameOptions) -> Targets:
-    """Return where the TXT record of each identifier goes with these options, or why it goes nowhere."""
-    wanted = [each for each in spec.identifiers if not names.is_ip(each)]
-    return facts.once(("dns targets", options, tuple(wanted)), partial(_find_targets, facts, spec, options, wanted))
-
-
-def _find_targets(
-    facts: Facts, spec: CertificateSpec, options: CnameOptions, wanted: Sequence[str], context: Context
-) -> Targets:
-    (follow_cname, alias), check, limited = options, spec.propagation.check, context.within(9.0)
-    find = partial(facts.dns.challenge_targets, limited, follow_cname=follow_cname, alias=alias, check=check)
-    try:
-        return find(wanted)
-    except DnsError as error:
-        if len(wanted) == 1:
-            return {wanted[0]: error}
-    tasks = limited.call_all([partial(find, [each]) for each in wanted], 16)  # one name must not hide the others
-    found = zip(wanted, tasks, strict=True)
-    return {each: task.error if isinstance(task.error, DnsError) else task.result()[each] for each, task in found}
-
-
-def _known(facts: Facts, spec: CertificateSpec) -> list[dict[str, Target]]:
-    """Return the targets for each setting, without the identifiers that have none."""
-    results = (_targets(facts, spec, options) for options in _cname_options(spec))
-    return [{name: each for name, each in found.items() if not isinstance(each, DnsError)} for found in results]
+    settings = {(route.follow_cname, route.alias): route for route in routes}
+    return [targets(facts, spec, route) for route in settings.values()]
 
 
 def _without_place(spec: CertificateSpec, text: Text) -> Check:
@@ -99,10 +71,10 @@ def _without_place(spec: CertificateSpec, text: Text) -> Check:
 
 def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
     """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
-    targets = [(name, each) for found in _known(facts, spec) for name, each in found.items()]
-    if not targets:
+    known = [(name, each) for found, _ in _found(facts, spec) for name, each in found.items()]
+    if not known:
         return _without_place(spec, texts.TXT_NO_PLACE)
-    places = {each.name: each.served_zone for _, each in targets}
+    places = {each.name: each.served_zone for _, each in known}
     doubled = {f"{name}{zone}": zone for name, zone in places.items()}
     zones = _zones(facts, places.values())
     live = _live(facts)  # before and after: a run may write or end in between
@@ -111,16 +83,14 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
     live |= _live(facts)
     findings = []
     for name, zone in places.items():
-        its = [identifier for identifier, each in targets if each.name == name]
+        its = [identifier for identifier, each in known if each.name == name]
         findings.append(judge_values(name, its, served.get(name), live))
         findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
     shown = {names.relative(name): its for name, its in served.items() if its}
     return combined(findings, {"values": shown})
 
 
-def judge_values(
-    name: str, identifiers: Sequence[str], served: Served | None, live: set[tuple[str, str]]
-) -> NameFinding:
+def judge_values(name: str, about: Sequence[str], served: Served | None, live: set[tuple[str, str]]) -> NameFinding:
     """Return whether old values are at a challenge name. Pure.
 
     :param served: the values that the name servers have; None if they could not be asked.
@@ -128,12 +98,12 @@ def judge_values(
     """
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
-        return NameFinding("unknown", texts.TXT_UNKNOWN, identifiers, fields)
+        return NameFinding("unknown", texts.TXT_UNKNOWN, about, fields)
     every = {value for values in served.values() for value in values}
     old = sorted(value for value in every if (names.absolute(name), value) not in live)
     if old:
-        return NameFinding("bad", texts.TXT_STALE, identifiers, {**fields, "values": old})
-    return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
+        return NameFinding("bad", texts.TXT_STALE, about, {**fields, "values": old})
+    return NameFinding("ok", texts.TXT_CLEAN, about, fields)
 
 
 def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: Served | None) -> NameFinding:
@@ -164,7 +134,7 @@ def _live(facts: Facts) -> set[tuple[str, str]]:
 
 def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check:
     """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
-    known = [found for found in _known(facts, spec) if found]
+    known = [found for found, _ in _found(facts, spec) if found]
     if not known:
         return _without_place(spec, texts.SHADOW_UNKNOWN)
     shadowed = [domain for found in known for domain in facts.dns.shadowed(facts.context, found)]

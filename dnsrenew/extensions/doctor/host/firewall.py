@@ -7,23 +7,23 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from dnsrenew.base import host_port, subprocesses
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
-from dnsrenew.extensions.doctor.facts import HTTP, Facts
+from dnsrenew.extensions.doctor.facts import HTTP, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, nft_rules, texts
-from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family, family_of
+from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family
 from dnsrenew.extensions.doctor.host.nft_rules import Action, Applies, Chain, FirewallRule, Judgement, Packet
 
 
-def port_80_firewall(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_80_firewall(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Follow a new connection to the port of http-01 through the rules of the firewall."""
     port = _port(spec)
     if not can_read():
@@ -57,25 +57,20 @@ def _judge(facts: Facts, family: Family, port: int) -> Judgement:
     return facts.once(("firewall", packet), lambda _: _rules(facts).judge(packet))
 
 
-def _port(spec: CertificateSpec | None) -> int:
+def _port(spec: MaybeSpec) -> int:
     """Return the port that must be open on this machine: 80, unless a router leads to another one that we open."""
     listens = [route.listen for route in spec.routes if route.challenge in HTTP] if spec is not None else []
     return host_port.split(listens[0])[1] if listens and listens[0] else 80
 
 
-def _families(facts: Facts, spec: CertificateSpec | None) -> list[Family]:
+def _families(facts: Facts, spec: MaybeSpec) -> list[Family]:
     """Return the families that a CA uses: those of the names, else those of this machine."""
-    own = machine.own_addresses(facts)
     every = [address for its in machine.records(facts, spec).values() for address in its]
-    found = {family_of(each) for each in every if family_of(each) == "ipv4" or each in own}
-    if found:
-        return sorted(found)
-    return [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
+    found = machine.families_here(every, machine.own_addresses(facts))
+    return found or [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
 
 
-def judge_firewall(
-    port: int, found: Mapping[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()
-) -> Check:
+def judge_firewall(port: int, found: dict[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()) -> Check:
     """Return the check, from what becomes of a connection of each family."""
     closed = [family for family, one in found.items() if one.verdict == "closed"]
     others = [family for family, one in found.items() if one.verdict not in {"closed", "open"}]
@@ -286,7 +281,8 @@ def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
             except ValueError:  # an odd quote in a comment
                 words = line.split()
             if len(words) > 1 and words[1] in rules:
-                rules[words[1]].append(_rule(table, line, words[2:], packet, rules))
+                evidence = {"table": table, "chain": words[1], "rule": line}
+                rules[words[1]].append(_rule(evidence, words[2:], packet, rules))
     return tables
 
 
@@ -301,11 +297,8 @@ def _chain(table: str, name: str, policy: str, rules: list[FirewallRule]) -> Cha
     return Chain(name, _HOOKS.get(name, ""), _PRIORITIES.get(table, 0), action, rules, evidence)
 
 
-def _rule(
-    table: str, line: str, words: Sequence[str], packet: Packet, chains: dict[str, list[FirewallRule]]
-) -> FirewallRule:
+def _rule(evidence: Mapping[str, str], words: Sequence[str], packet: Packet, chains: Collection[str]) -> FirewallRule:
     applies, at, is_inverted = Applies.YES, 0, False
-    evidence = {"table": table, "chain": line.split()[1], "rule": line}
     while at < len(words):
         if words[at] == "!":
             is_inverted, at = True, at + 1

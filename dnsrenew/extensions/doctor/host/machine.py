@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.http01_server import HttpListeners
 from dnsrenew.errors import ChallengeError, DnsRenewError
-from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.facts import Facts, MaybeSpec
 
 Family = Literal["ipv4", "ipv6"]
 FAMILIES: Final[tuple[Family, ...]] = ("ipv4", "ipv6")
@@ -178,6 +178,14 @@ def family_of(address: str) -> Family:
     return "ipv6" if ":" in address else "ipv4"
 
 
+def families_here(addresses: Iterable[str], own: Collection[str]) -> list[Family]:
+    """Return the families by which a CA comes to this machine.
+
+    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
+    """
+    return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
+
+
 def is_loopback(address: str) -> bool:
     """Return whether only this machine reaches an address."""
     return host_port.is_ip(address) and ipaddress.ip_address(address).is_loopback
@@ -197,13 +205,11 @@ def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Pat
         return "other"
     if not sys.is_dir():
         return "vpn" if interface.startswith(("utun", "tun", "wg")) else "other"
-    if "DEVTYPE=wireguard" in _lines(sys / interface / "uevent"):
+    kind = list(_lines(sys / interface / "uevent"))
+    is_tun = int(next(_lines(sys / interface / "tun_flags"), "0"), 16) & 1  # IFF_TUN; a tap is that of many containers
+    if is_tun or "DEVTYPE=wireguard" in kind:
         return "vpn"
-    if (
-        int(next(_lines(sys / interface / "tun_flags"), "0"), 16) & 1
-    ):  # IFF_TUN; a tap device is that of many containers
-        return "vpn"
-    if "DEVTYPE=ppp" not in _lines(sys / interface / "uevent"):
+    if "DEVTYPE=ppp" not in kind:
         return "other"
     return "other" if len(list(_lines(proc / "pppoe"))) > 1 else "ppp"  # with PPPoE it is the line of the provider
 
@@ -229,7 +235,7 @@ Records = Mapping[str, Sequence[str]]
 """The addresses of each identifier to which a CA connects; an identifier whose addresses are unknown is omitted."""
 
 
-def records(facts: Facts, spec: CertificateSpec | None) -> Records:
+def records(facts: Facts, spec: MaybeSpec) -> Records:
     """Return the addresses of each identifier; empty if DNS does not answer."""
     if spec is None:
         return {}

@@ -178,14 +178,11 @@ def _known(key: str, packet: Packet) -> Collection[Any] | None:
     if protocol in _OTHER_PROTOCOLS or (protocol in {"ip", "arp"} and not is_ipv4) or (protocol == "ip6" and is_ipv4):
         return ()
     return {
-        "meta l4proto": ("tcp", 6),
-        "ip protocol": ("tcp", 6),
-        "ip6 nexthdr": ("tcp", 6),
+        **dict.fromkeys(("meta l4proto", "ip protocol", "ip6 nexthdr"), ("tcp", 6)),
         "meta nfproto": ("ipv4" if is_ipv4 else "ipv6",),
         "meta protocol": ("ip" if is_ipv4 else "ip6",),
         "meta pkttype": ("host", "unicast"),
-        "tcp dport": (packet.port,),
-        "th dport": (packet.port,),
+        **dict.fromkeys(("tcp dport", "th dport"), (packet.port,)),
         "tcp flags": ("syn",),
         "ct state": ("new",),
         "ct status": (),

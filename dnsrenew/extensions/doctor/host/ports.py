@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import host_port
 from dnsrenew.base.found import printable
-from dnsrenew.base.model import CertificateSpec, Check, CheckResult
+from dnsrenew.base.model import Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
-from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts
+from dnsrenew.challenges.listeners import endpoints_of
+from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
 from dnsrenew.extensions.doctor.host.machine import LABELS, Family, PortFailure, ThisHost, family_of, is_loopback
@@ -27,17 +27,17 @@ Wanted = Mapping[str, Sequence[Family]]
 # ── can it be opened ────────────────────────────────────────────────────────────────────
 
 
-def port_80_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_80_free(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Open the ports of http-01 for a moment."""
     return _port_free(facts, spec, HTTP)
 
 
-def port_443_free(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_443_free(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Open the ports of tls-alpn-01 for a moment."""
     return _port_free(facts, spec, TLS)
 
 
-def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str, ...]) -> Check | None:
+def _port_free(facts: Facts, spec: MaybeSpec, challenges: tuple[str, ...]) -> Check | None:
     listens, answered_elsewhere = listen_addresses(spec, challenges)
     failures = {listen: machine.port_failure(facts, listen) for listen in listens}
     opened = [listen for listen, failure in failures.items() if failure is None]
@@ -48,7 +48,7 @@ def _port_free(facts: Facts, spec: CertificateSpec | None, challenges: tuple[str
     return next((judge_port(listen, each, here, spec, blocks) for listen, each in failures.items() if each), None)
 
 
-def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
+def listen_addresses(spec: MaybeSpec, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
     """Return where routes of some challenges, all of one port, listen; and whether a web server answers others."""
     default = CHALLENGES[challenges[0]].listen or ""
     if spec is None:
@@ -58,9 +58,7 @@ def listen_addresses(spec: CertificateSpec | None, challenges: tuple[str, ...]) 
     return list(dict.fromkeys(own)), len(own) < len(routes)
 
 
-def judge_port(
-    listen: str, failure: PortFailure, here: ThisHost, spec: CertificateSpec | None, blocks: tuple[str, ...]
-) -> Check:
+def judge_port(listen: str, failure: PortFailure, here: ThisHost, spec: MaybeSpec, blocks: tuple[str, ...]) -> Check:
     """Return the check of a port that cannot be opened."""
     port, number = host_port.split(listen)[1], failure.errno or 0
     evidence: dict[str, Any] = {"listen": listen, "port": port, "errno": number}
@@ -76,9 +74,7 @@ def judge_port(
     return Check.of(text, "bad", evidence, blocks=blocks)
 
 
-def _taken(
-    evidence: dict[str, Any], owner: machine.Listener | None, spec: CertificateSpec | None, blocks: tuple[str, ...]
-) -> Check:
+def _taken(evidence: dict[str, Any], owner: machine.Listener | None, spec: MaybeSpec, blocks: tuple[str, ...]) -> Check:
     evidence |= {"owner": None, "pid": None, "user": None}
     if owner is not None:
         evidence |= {"owner": owner.program, "pid": owner.pid, "user": owner.user or "?", "address": owner.address}
@@ -99,7 +95,7 @@ def _taken(
 # ── does a web server listen ────────────────────────────────────────────────────────────
 
 
-def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
+def port_80_listens(facts: Facts, spec: MaybeSpec) -> Check | None:
     """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
     listens, needs_server = listen_addresses(spec, HTTP) if spec is not None else ([], True)
     here, found = machine.this_host(facts), machine.listeners(facts, _PORT)
@@ -108,7 +104,7 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
     if spec is None and not found:
         return None  # no web server is needed yet
     own, addresses = machine.own_addresses(facts), machine.records(facts, spec)
-    wanted = {name: _families(its, own) for name, its in addresses.items()}
+    wanted = {name: machine.families_here(its, own) for name, its in addresses.items()}
     is_direct = any(each in own and not is_loopback(each) for its in addresses.values() for each in its)
     served = _served(facts, here, found) if found is not None else []
     forwarded = {verdict_of(facts, family, _PORT) for family in machine.FAMILIES}
@@ -124,11 +120,8 @@ def port_80_listens(facts: Facts, spec: CertificateSpec | None) -> Check | None:
 
 def _addresses_of(listen: str) -> list[str]:
     """Return the addresses that a renewal would listen on; ``port-80-free`` says why there are none."""
-    host = host_port.split(listen)[0]
-    if not host:
-        return ["0.0.0.0", "::"]  # noqa: S104  # nothing is opened
     try:
-        return [str(address[0]) for *_, address in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+        return [str(each.address[0]) for each in endpoints_of(listen)]
     except OSError:
         return []
 
@@ -160,14 +153,6 @@ def _not_reached(wanted: Wanted, served: Sequence[Family]) -> tuple[list[str], l
     unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
     partly = [name for name, its in wanted.items() if set(its) - set(served)]
     return unserved, partly, sorted({family for name in partly for family in wanted[name]} - set(served))
-
-
-def _families(addresses: Sequence[str], own: Collection[str]) -> list[Family]:
-    """Return the families by which a CA comes to this machine.
-
-    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
-    """
-    return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
 
 def _served(facts: Facts, here: ThisHost, listeners: Sequence[machine.Listener]) -> list[Family]:

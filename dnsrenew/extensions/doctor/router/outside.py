@@ -18,7 +18,7 @@ from dnsrenew.acme.resources import one_line
 from dnsrenew.base import host_port
 from dnsrenew.base.host_port import is_ip, is_public
 from dnsrenew.base.http import HttpClient, HttpFailure, Response
-from dnsrenew.base.model import CertificateSpec, Check
+from dnsrenew.base.model import Check
 from dnsrenew.base.names import url_host
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
@@ -27,7 +27,7 @@ from dnsrenew.challenges.http01_server import TokenResponse
 from dnsrenew.challenges.tls_alpn01 import SHARED as TLS_SERVERS
 from dnsrenew.challenges.tls_alpn01 import ChallengeCertificate
 from dnsrenew.errors import ChallengeError, Text
-from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, TLS, Facts
+from dnsrenew.extensions.doctor.facts import HTTP, INBOUND, TLS, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine
 from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family, is_global_ipv6, is_loopback
 from dnsrenew.extensions.doctor.host.ports import listen_addresses
@@ -60,17 +60,17 @@ class OutsideView(Frozen):
 # ── the checks ──────────────────────────────────────────────────────────────────────────
 
 
-def port_80_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
+def port_80_outside(facts: Facts, spec: MaybeSpec) -> Check:
     """Return whether a CA can reach port 80."""
     return _check(facts, spec, 80)
 
 
-def port_443_outside(facts: Facts, spec: CertificateSpec | None) -> Check:
+def port_443_outside(facts: Facts, spec: MaybeSpec) -> Check:
     """Return whether a CA can reach port 443."""
     return _check(facts, spec, 443)
 
 
-def _check(facts: Facts, spec: CertificateSpec | None, port: int) -> Check:
+def _check(facts: Facts, spec: MaybeSpec, port: int) -> Check:
     url = probe_url(facts)
     if url is None:
         # a name that a browser can open
@@ -107,7 +107,7 @@ def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check
 
     if not found.seen:
         kinds = {failure.kind for failure in found.failures.values()}
-        return result(next(text for kind, text in _FAILED.items() if kind in kinds), "unknown")
+        return result(next((text for kind, text in _FAILED.items() if kind in kinds), texts.HELPER_SILENT), "unknown")
     if found.proven:
         return result(texts.OUTSIDE_OPEN, "ok", *found.proven)
     is_open = [each for each in found.seen.values() if each.open]
@@ -133,8 +133,6 @@ _FAILED: Final = {
     "nonsense": texts.HELPER_NONSENSE,
     "proxied": texts.HELPER_PROXIED,
     "busy": texts.HELPER_BUSY,
-    "silent": texts.HELPER_SILENT,
-    "absent": texts.HELPER_SILENT,
 }
 
 
@@ -151,7 +149,7 @@ def seen_addresses(facts: Facts) -> list[str]:
     return [each.address for each in view(facts, None, None).seen.values()]
 
 
-def view(facts: Facts, spec: CertificateSpec | None, port: int | None) -> OutsideView:
+def view(facts: Facts, spec: MaybeSpec, port: int | None) -> OutsideView:
     """Return what the helper says about a port, for the routes of a certificate; nothing without a helper.
 
     :param port: None: only the addresses of this machine.
@@ -163,7 +161,7 @@ def view(facts: Facts, spec: CertificateSpec | None, port: int | None) -> Outsid
     return facts.once(("outside", port, listen), partial(_ask_helper, facts, url, port, listen))
 
 
-def listen_address(spec: CertificateSpec | None, port: int) -> str | None:
+def listen_address(spec: MaybeSpec, port: int) -> str | None:
     """Return the address that a renewal would listen on; None: another program answers."""
     listens, answered_elsewhere = listen_addresses(spec, _BLOCKS[port])
     return next(iter(listens), None if answered_elsewhere else f":{port}")
@@ -311,14 +309,9 @@ def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | He
 
 def _read(response: Response, port: int | None) -> PortSeen | None:
     """Return the answer; None if it is not of the protocol, or contradicts itself or the question."""
-    try:
-        value = response.json()
-    except ValueError:
-        return None
-    if not isinstance(value, dict) or value.get("version") != VERSION or not isinstance(value.get("address"), str):
-        return None
-    address = value["address"]
-    if not is_ip(address):
+    value = response.fields()
+    address = value.get("address")
+    if value.get("version") != VERSION or not isinstance(address, str) or not is_ip(address):
         return None
     if port is None:
         return PortSeen(address)
@@ -382,7 +375,7 @@ def judge_nat(here: Surroundings, seen: list[str]) -> Check:
     return Check.of(texts.NAT_ROUTER, "ok", evidence, wan=wan)
 
 
-def port_80_forwarded(facts: Facts, spec: CertificateSpec | None) -> Check:
+def port_80_forwarded(facts: Facts, spec: MaybeSpec) -> Check:
     """Return whether the router forwards port 80 to this machine."""
     here = surroundings(facts)
     proven = [] if here.is_public else view(facts, spec, 80).proven

@@ -80,7 +80,7 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
     except (HttpFailure, _ActionFailed):
         return UpnpRouter()
     # A router with a line that is off has a service for it too.
-    model = one_line(_text(root, "friendlyName"), _MAX_NAME)
+    model = one_line(root.findtext(".//{*}friendlyName", ""), _MAX_NAME)
     external = [each.external for each in answers if each.external is not None]
     mappings = [each.mappings for each in answers if each.mappings is not None]
     address = next((each for each in external if each), external[0] if external else None)
@@ -89,12 +89,12 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
 
 def _connections(client: HttpClient, root: ElementTree.Element, location: str, gateway: str) -> Iterator[_Connection]:
     """Yield the services of the description that know the address and the mappings."""
-    base = _text(root, "URLBase").strip()
+    base = root.findtext(".//{*}URLBase", "").strip()
     found = 0
-    for service in islice((each for each in root.iter() if _name(each) == "service"), 100):
-        kind = _text(service, "serviceType").strip()
+    for service in islice(root.iterfind(".//{*}service"), 100):
+        kind = service.findtext("{*}serviceType", "").strip()
         try:
-            url = urljoin(base if is_at(base, gateway) else location, _text(service, "controlURL").strip())
+            url = urljoin(base if is_at(base, gateway) else location, service.findtext("{*}controlURL", "").strip())
         except ValueError:
             continue
         if found < 4 and _CONNECTION.fullmatch(kind) and is_at(url, gateway):
@@ -151,11 +151,11 @@ class _Connection:
         response = self._client.request("POST", url, data=body, headers=headers, timeout=_TIMEOUT, max_bytes=_MAX_BYTES)
         root = _document(response)
         if response.status != 200:
-            raise _ActionFailed(_text(root, "errorCode").strip())
-        answer = next((each for each in root.iter() if _name(each) == f"{action}Response"), None)
+            raise _ActionFailed(root.findtext(".//{*}errorCode", "").strip())
+        answer = root.find(f".//{{*}}{action}Response")
         if answer is None:
             raise _ActionFailed("other")
-        return {_name(each): each.text or "" for each in answer}
+        return {str(each.tag).rpartition("}")[2]: each.text or "" for each in answer}
 
 
 def _mapping(entry: Mapping[str, str]) -> PortMapping | None:
@@ -187,15 +187,6 @@ def _document(response: Response) -> ElementTree.Element:
         return ElementTree.fromstring(text)  # noqa: S314  # see above
     except (ElementTree.ParseError, ValueError):
         raise _ActionFailed("xml") from None
-
-
-def _name(element: ElementTree.Element) -> str:
-    return str(element.tag).rpartition("}")[2]
-
-
-def _text(element: ElementTree.Element, name: str) -> str:
-    """Return the text of the first element of this name, or an empty text."""
-    return next((each.text or "" for each in element.iter() if _name(each) == name), "")
 
 
 # ── ssdp ───────────────────────────────────────────────────────────────────────────────

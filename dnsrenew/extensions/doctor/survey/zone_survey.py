@@ -95,9 +95,7 @@ class Survey:
             paths[name] = replace(paths[name], cuts=(*paths[name].cuts, cut))
         return paths
 
-    def _referrals(
-        self, context: Context, names: Mapping[str, Name], paths: Mapping[str, NamePath]
-    ) -> dict[str, ZoneCut]:
+    def _referrals(self, context: Context, names: Mapping[str, Name], paths: dict[str, NamePath]) -> dict[str, ZoneCut]:
         """Return the zone below that the servers of the last known zone refer to, for names that do not resolve."""
         zones = {name: paths[name].zone or paths[name].above for name in names}
         servers = self.name_servers(context, set(zones.values()))
