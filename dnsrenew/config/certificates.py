@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import fields, texts
@@ -64,19 +64,13 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
     first: dict[str, str] = {}
     for index, item in enumerate(value):
         item_path = (*path, index)
-        try:
+        domains.append(None)
+        with scope.reading(item_path, item, describe_found):
             written, identifier = fields.domain(item, scope, item_path)
-        except FieldError as error:
-            scope.mistake(item_path, describe_found(item), error.expected)
-            domains.append(None)
-            continue
-        if identifier in first:
-            expected = texts.DOMAIN_TWICE.format(domain=quoted(first[identifier]))
-            scope.mistake(item_path, describe_found(item), expected)
-            domains.append(None)
-            continue
-        first[identifier] = written
-        domains.append((written, identifier))
+            if identifier in first:
+                raise FieldError(texts.DOMAIN_TWICE.format(domain=quoted(first[identifier])))
+            first[identifier] = written
+            domains[index] = written, identifier
     return domains
 
 
@@ -192,12 +186,8 @@ class CertificateTables:
             raise brackets(value, scope, path, texts.TABLES)
         for index, table in enumerate(value):
             item_path = (*path, index)
-            try:
-                values = _fitting(table, _CERTIFICATE).read(table, scope, item_path)
-            except FieldError as error:
-                scope.mistake(item_path, error.found or kind(table), error.expected)
-                continue
-            self._read_one(values, table, scope, item_path)
+            with scope.reading(item_path, table):
+                self._read_one(_fitting(table, _CERTIFICATE).read(table, scope, item_path), table, scope, item_path)
 
     def check_files(self, report: MistakeReport) -> None:
         """Add a mistake where two certificates are deployed to the same file."""
@@ -226,14 +216,12 @@ class CertificateTables:
 
     def read_defaults(self, value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Read ``[fleet.defaults]``; return its valid values."""
-        try:
+        with scope.reading(path, value):
             values = _DEFAULTS.read(value, scope, path)
-        except FieldError as error:
-            scope.mistake(path, error.found or kind(value), error.expected)
-            return {}
-        checked = dict(values)
-        self._check_settings(checked, value, {}, scope, path)
-        return {key: checked.get(key, given) for key, given in values.items()}
+            checked = dict(values)
+            self._check_settings(checked, value, {}, scope, path)
+            return {key: checked.get(key, given) for key, given in values.items()}
+        return {}
 
     def empty(self) -> CertificateTables:
         """Return tables with the same accounts and CAs, without a certificate, and without the texts of files."""

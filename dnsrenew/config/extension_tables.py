@@ -13,7 +13,7 @@ from dnsrenew.base import files
 from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import SCHEMES, StoreAddress, has_password
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, shown_key
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, shown_key
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.base.validation.toml_positions import key_lines, line_of
 from dnsrenew.base.values import Frozen
@@ -109,14 +109,12 @@ def fleet_settings(
         return FleetSettings(documents=CertificateDocuments(certificates, scope, {})) if is_fleet else None
     if not is_fleet and not scope.report.has_mistake(("store",)):
         scope.mistake(("fleet",), texts.FLEET_WITHOUT_DATABASE, texts.STORE_OF_FLEET)
-    try:
+    with scope.reading(("fleet",), table["fleet"]):
         values = _FLEET.read(table["fleet"], scope, ("fleet",))
-    except FieldError as error:
-        scope.mistake(("fleet",), error.found or kind(table["fleet"]), error.expected)
-        return None
-    defaults = certificates.read_defaults(values.pop("defaults", {}), scope, ("fleet", "defaults"))
-    documents = CertificateDocuments(certificates, scope, defaults, plain=values.pop("documents", None) == "plain")
-    return FleetSettings(**values, documents=documents) if is_fleet else None
+        defaults = certificates.read_defaults(values.pop("defaults", {}), scope, ("fleet", "defaults"))
+        documents = CertificateDocuments(certificates, scope, defaults, plain=values.pop("documents", None) == "plain")
+        return FleetSettings(**values, documents=documents) if is_fleet else None
+    return None
 
 
 # ── seals ──────────────────────────────────────────────────────────────────────────────

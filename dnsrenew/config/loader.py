@@ -12,7 +12,7 @@ from typing import Any, Final
 from dnsrenew.base.host_port import is_public as is_public_address
 from dnsrenew.base.model import CA, Deployment, DnsAccount, Notice, Resolver, Route, StoreAddress
 from dnsrenew.base.names import base_domain, is_ip, is_public_suffix
-from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, quoted
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, quoted
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
@@ -167,12 +167,9 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
 
 def _read_each(key: str, sources: list[Source], read: Any) -> None:
     for source in sources:
-        if key not in source.table:
-            continue
-        try:
-            read(source.table[key], source.scope, (key,))
-        except FieldError as error:
-            source.scope.mistake((key,), error.found or kind(source.table[key]), error.expected, error.nearest)
+        if key in source.table:
+            with source.scope.reading((key,), source.table[key]):
+                read(source.table[key], source.scope, (key,))
 
 
 def _warnings(

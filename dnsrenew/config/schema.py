@@ -6,8 +6,9 @@ all mistakes are reported together.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import validation
@@ -149,6 +150,17 @@ class FieldScope(Frozen):
     ) -> None:
         """Add a mistake at a key."""
         self.report.add(Unlocated(self.file, path, found, expected, nearest, fix))
+
+    @contextlib.contextmanager
+    def reading(self, path: KeyPath, value: object, shown: Callable[[object], str] = kind) -> Iterator[None]:
+        """Add a mistake if a reader in this block refuses a value.
+
+        :param shown: describes the value, which may be a secret.
+        """
+        try:
+            yield
+        except FieldError as error:
+            self.mistake(path, error.found or shown(value), error.expected, error.nearest)
 
     def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
         """Return whether a refused text is right but for characters of full width; then this is its mistake."""

@@ -88,12 +88,8 @@ def _check_route(route: object) -> None:
 
 def routes(value: object) -> dict[str, RouteFailure]:
     """Read the routes that failed recently."""
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise DamagedFile("the routes are not an object")
     found: dict[str, RouteFailure] = {}
-    for key, entry in value.items():
+    for key, entry in json_files.typed(value, dict, "the routes are not an object").items():
         failed = json_files.time(entry.get("failed")) if type(entry) is dict else None
         if failed is None:
             raise DamagedFile("the failure of a route has no time")
@@ -413,14 +409,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
 
 _FACTS: Final = tuple(field_types(Meta))
-_BY_TYPE: Final[dict[str, Callable[[object], Any]]] = {
-    "int": json_files.count,
-    "int | None": json_files.positive,
-    "str": json_files.string,
-    "bool": json_files.flag,
-    "datetime | None": json_files.time,
-    "tuple[str, ...]": json_files.strings,
-    "Mapping[str, int]": json_files.counts,
+_BY_TYPE: Final[Mapping[str, Callable[[object], Any]]] = {
+    **json_files.READERS,
     "dict[str, Any] | None": failure,
     "Mapping[str, RouteFailure]": routes,
     "Ari | None": ari,

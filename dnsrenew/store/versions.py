@@ -15,7 +15,7 @@ from typing import Final
 from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.errors import StoreError
-from dnsrenew.store import json_files, texts
+from dnsrenew.store import json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
@@ -381,19 +381,4 @@ def hold(folder: str) -> int | None:
 
 def is_held(folder: str) -> bool:
     """Return whether a live process holds a version."""
-    if sys.platform == "win32":
-        return False
-    try:
-        handle = os.open(os.path.join(folder, META), os.O_RDWR | _BINARY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks: nothing can be held there
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(handle)
-    return False
+    return sys.platform != "win32" and zone_locks.is_held(os.path.join(folder, META))
