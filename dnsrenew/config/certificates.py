@@ -15,7 +15,7 @@ from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
-from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets
+from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets, table_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""
 
-_PREFERRED: Final = Table("profile", {"prefer": Key(fields.text, required=True)})
+_PROFILE: Final = table_of(prefer=Key(fields.text, required=True))
 
 
 def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
@@ -31,7 +31,7 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
     if isinstance(value, Profile):
         value = value.name if value.required else {"prefer": value.name}
     if isinstance(value, Mapping):
-        values = _PREFERRED.read(value, scope, path)
+        values = _PROFILE.read(value, scope, path)
         return Profile(values["prefer"], required=False) if "prefer" in values else None
     try:
         return Profile(fields.text(value, scope, path))
@@ -39,13 +39,10 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
         raise FieldError(texts.PROFILE) from None
 
 
-_PROPAGATION: Final = Table(
-    "propagation",
-    {
-        "timeout": Key(fields.seconds(1)),
-        "settle": Key(fields.seconds(0)),
-        "check": Key(fields.choice("authoritative", "doh", "none")),
-    },
+_PROPAGATION: Final = table_of(
+    timeout=Key(fields.seconds(1)),
+    settle=Key(fields.seconds(0)),
+    check=Key(fields.choice("authoritative", "doh", "none")),
 )
 _MOST_DOMAINS: Final = 1000
 """Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
@@ -121,17 +118,15 @@ _SETTINGS: Final = {
     "notify": Key(fields.flag),
 }
 _OWN: Final = {"name": Key(fields.certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
-_CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
+_CERTIFICATE: Final = Table({**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
 
 
 def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
     raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=texts.NOT_HERE)
 
 
-_DEFAULTS: Final = Table(
-    "fleet.defaults", {**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS)
-)
-_DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
+_DEFAULTS: Final = Table({**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS))
+_DOCUMENT: Final = Table(_CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
 """A document of a fleet; its reader removes the tags first."""
 
 

@@ -21,7 +21,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.fields import choice, file_path, integer, list_of, listen_address, unread
-from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
+from dnsrenew.config.schema import FieldScope, Key, SecretUse, as_table, table_of
 from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
@@ -57,7 +57,7 @@ def _database_url(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     return value
 
 
-_STORE: Final = Table("store", {"url": Key(_database_url, required=True), "password": Key(secret, secret=True)})
+_STORE: Final = table_of(url=Key(_database_url, required=True), password=Key(secret, secret=True))
 
 
 def store_place(value: Any, scope: FieldScope, path: KeyPath) -> str | StoreAddress:
@@ -84,14 +84,11 @@ def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     return (secret(value, scope, path),)
 
 
-_FLEET: Final = Table(
-    "fleet",
-    {
-        "seal": Key(_seals, secret=True),
-        "concurrency": Key(integer(1, 1000)),  # each is a thread
-        "documents": Key(choice("any", "plain")),
-        "defaults": Key(unread),
-    },
+_FLEET: Final = table_of(
+    seal=Key(_seals, secret=True),
+    concurrency=Key(integer(1, 1000)),  # each is a thread
+    documents=Key(choice("any", "plain")),
+    defaults=Key(unread),
 )
 
 
@@ -191,13 +188,10 @@ class NotifySettings(Frozen, kw_only=True):
     heartbeat: Secret | None = None
 
 
-_NOTIFY: Final = Table(
-    "notify",
-    {
-        "to": Key(list_of(secret, texts.NOTIFY_ADDRESSES, one=True), secret=True),
-        "on": Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS, least=1)),
-        "heartbeat": Key(secret, secret=True),
-    },
+_NOTIFY: Final = table_of(
+    to=Key(list_of(secret, texts.NOTIFY_ADDRESSES, one=True), secret=True),
+    on=Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS, least=1)),
+    heartbeat=Key(secret, secret=True),
 )
 
 
@@ -228,7 +222,7 @@ class MetricsSettings(Frozen, kw_only=True):
     listen: str | None = None
 
 
-_METRICS: Final = Table("metrics", {"textfile": Key(file_path), "listen": Key(listen_address)})
+_METRICS: Final = table_of(textfile=Key(file_path), listen=Key(listen_address))
 metrics_settings: Final = _METRICS.into(MetricsSettings)
 
 

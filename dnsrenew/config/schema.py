@@ -240,7 +240,6 @@ class Table(Frozen):
     :ivar elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
     """
 
-    name: str
     keys: Mapping[str, Key]
     offered: tuple[str, ...] = ()
     elsewhere: Mapping[str, Phrase] = field(default_factory=dict)
@@ -289,3 +288,8 @@ class Table(Frozen):
         meant = validation.nearest(key, keys)
         scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), meant)
         return meant
+
+
+def table_of(**keys: Key) -> Table:
+    """Return a table with these keys."""
+    return Table(keys)
