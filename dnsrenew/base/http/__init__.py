@@ -363,17 +363,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     :param now: the time in UTC, for a ``Retry-After`` that is a date.
     :return: None if it is absent or malformed; 0 for a date in the past.
     """
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
+    text = headers.get("Retry-After", "")
     if seconds := _SECONDS.fullmatch(text):
         return float(seconds[1])
-    try:
-        date = parsedate_to_datetime(text)
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-        return max(0.0, (date - now).total_seconds())
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
+    date = _date(text)
+    return None if date is None else max(0.0, (date - now).total_seconds())
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
@@ -383,10 +377,16 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
     :return: None if it is absent or malformed.
     """
+    date, age = _date(headers.get("Date", "")), _SECONDS.fullmatch(headers.get("Age", ""))
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-        age = _SECONDS.fullmatch(headers.get("Age", ""))
-        return date + timedelta(seconds=int(age[1])) if age else date
+        return date if date is None or age is None else date + timedelta(seconds=int(age[1]))
+    except OverflowError:
+        return None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

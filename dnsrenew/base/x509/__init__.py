@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -335,7 +334,6 @@ _JWK_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
 
 _MOST_BITS: Final = 4096
 """With more, the check of a key takes seconds."""
-_BASES: Final = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
 def key_from_jwk(jwk: Mapping[str, Any]) -> PrivateKey:
@@ -353,30 +351,13 @@ def _rsa(jwk: Mapping[str, Any]) -> PrivateKey:
     n, e, d = (_number(jwk[name]) for name in ("n", "e", "d"))
     if "p" in jwk and "q" in jwk:
         p, q = _number(jwk["p"]), _number(jwk["q"])
+    elif pow(2, n - 1, n) == 1:  # a prime, whose factors the library would look for for minutes
+        raise ValueError
     else:  # RFC 7518 section 6.3.2: the primes are optional
-        p, q = _primes(n, e, d)
+        p, q = rsa.rsa_recover_prime_factors(n, e, d)
     public = rsa.RSAPublicNumbers(e, n)
     exponents = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
     return rsa.RSAPrivateNumbers(p, q, d, *exponents, public).private_key()
-
-
-def _primes(n: int, e: int, d: int) -> tuple[int, int]:
-    """Return the prime factors of a modulus (FIPS 186-4, NIST SP 800-56B appendix C), with few tries.
-
-    Each try fails for half of all keys at most. For numbers that belong to no key, the library's takes 500 tries.
-    """
-    odd = e * d - 1
-    twos = (odd & -odd).bit_length() - 1
-    odd >>= twos
-    for base in _BASES:
-        root = pow(base, odd, n)
-        for _ in range(twos):
-            square = pow(root, 2, n)
-            if square == 1 and root not in (1, n - 1):
-                p = math.gcd(root - 1, n)
-                return p, n // p
-            root = square
-    raise ValueError
 
 
 def _ecdsa(jwk: Mapping[str, Any]) -> PrivateKey:
