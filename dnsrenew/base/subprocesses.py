@@ -45,20 +45,18 @@ folder, if its input ends before a line came, as after ``kill -9``.
 _BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
 """What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
 
-_NEEDED: Final = frozenset(
-    (
-        # User, folders, language.
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
-        # Addresses of keyrings and agents, and folders of password stores.
-        *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"),
-        *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-        # Trusted root certificates.
-        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-        # Programs do not start on Windows without these.
-        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERDOMAIN"),
-        *("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES"),
-    )
-)
+_NEEDED: Final = {
+    # User, folders, language.
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
+    # Addresses of keyrings and agents, and folders of password stores.
+    *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"),
+    *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
+    # Trusted root certificates.
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    # Programs do not start on Windows without these.
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERDOMAIN"),
+    *("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES"),
+}
 _NEEDED_PREFIXES: Final = ("LC_", "XDG_")
 
 

@@ -22,18 +22,16 @@ from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError
 
 _MAGIC: Final = re.compile(r"[*?[]")
-SHOWN_KEYS: Final = frozenset(
-    {
-        *("include", "store", "contact", "agree_terms", "default_ca"),
-        *("directory", "trust", "timeout", "staging"),
-        *("provider", "zones", "ttl", "server"),
-        *("nameservers", "authoritative_port", "doh"),
-        *("name", "domains", "ca", "csr", "reuse_key", "profile", "prefer", "preferred_chain"),
-        *("renew_before", "lifetime"),
-        *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
-        *("propagation", "settle", "check"),
-    }
-)
+SHOWN_KEYS: Final = {
+    *("include", "store", "contact", "agree_terms", "default_ca"),
+    *("directory", "trust", "timeout", "staging"),
+    *("provider", "zones", "ttl", "server"),
+    *("nameservers", "authoritative_port", "doh"),
+    *("name", "domains", "ca", "csr", "reuse_key", "profile", "prefer", "preferred_chain"),
+    *("renew_before", "lifetime"),
+    *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
+    *("propagation", "settle", "check"),
+}
 """Keys that hold no secret: a syntax error shows their values, and an export too where they are commented out."""
 
 

@@ -18,7 +18,6 @@ from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import LIMIT, AtomicFiles
 from dnsrenew.store.texts import DamageTexts
 
-F = TypeVar("F", bound=Frozen)
 T = TypeVar("T")
 
 _EARLIEST: Final = 1970
@@ -197,6 +196,7 @@ READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "int | None": positive,
     "str": string,
     "bool": flag,
+    "str | None": lambda value: string(value) or None,
     "datetime | None": time,
     "tuple[str, ...]": strings,
     "Mapping[str, int]": counts,
@@ -205,9 +205,9 @@ READERS: Final[Mapping[str, Callable[[object], Any]]] = {
 """How a field of each type is read."""
 
 
-def fields_of(kind: type[F], document: Mapping[str, Any]) -> F:
-    """Return a value whose fields are those of an object."""
-    return kind(**{name: READERS[its](document.get(name)) for name, its in field_types(kind).items()})
+def fields_of(kind: type[Frozen], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a value that an object has, but for those of other types."""
+    return {name: READERS[its](document.get(name)) for name, its in field_types(kind).items() if its in READERS}
 
 
 # ── damage ──────────────────────────────────────────────────────────────────────────────

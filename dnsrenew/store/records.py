@@ -186,7 +186,7 @@ class NotifiedRecords(Frozen):
         if data is None:
             return Notified()
         try:
-            return json_files.fields_of(Notified, json_files.load(data, _SCHEMA))
+            return Notified(**json_files.fields_of(Notified, json_files.load(data, _SCHEMA)))
         except (DamagedFile, NewerSchema):
             return Notified()
 
@@ -315,7 +315,7 @@ class Debts(StoreFolder):
         """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
         try:
             data = json_files.read(self._disk, path)
-            debt = json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA))
+            debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
         except (DamagedFile, NewerSchema, StoreError):
             return None
         return debt if debt.program else None
@@ -379,7 +379,8 @@ class ScheduledRuns(StoreFolder):
         try:
             data = self._disk.read(self._paths.scheduled)
             schedules = json_files.table(json_files.load(data, _SCHEMA).get("schedules") if data else None)
-            return {key: json_files.fields_of(ScheduledRun, json_files.table(schedules[key])) for key in schedules}
+            tables = {key: json_files.table(value) for key, value in schedules.items()}
+            return {key: ScheduledRun(**json_files.fields_of(ScheduledRun, table)) for key, table in tables.items()}
         except (StoreError, DamagedFile, NewerSchema):
             return {}
 
