@@ -370,13 +370,8 @@ if sys.platform == "win32":
         kernel, security = ctypes.windll.kernel32, ctypes.windll.advapi32
         kernel.GetCurrentProcess.restype = wintypes.HANDLE
         security.OpenProcessToken.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
-        security.GetTokenInformation.argtypes = [
-            wintypes.HANDLE,
-            ctypes.c_int,
-            ctypes.c_void_p,
-            wintypes.DWORD,
-            ctypes.c_void_p,
-        ]
+        arguments = [wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p]
+        security.GetTokenInformation.argtypes = arguments
         token = wintypes.HANDLE()
         if not security.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, ctypes.byref(token)):
             return None

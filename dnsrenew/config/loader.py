@@ -83,20 +83,17 @@ class Draft(Frozen):
         """
         self.report.raise_mistakes()
         checks, specs = self.main.checks, tuple(self.certificates.specs)
-        store = self.values.get("store", self.defaults["store"])
+        values = {"contact": (), "agree_terms": False, "resolver": Resolver(), **self.values}
+        store = values.get("store", self.defaults["store"])
         return {
             "path": self.defaults["path"],
             "store": store if isinstance(store, StoreAddress) else Path(store),
-            "contact": self.values.get("contact", ()),
-            "agree_terms": self.values.get("agree_terms", False),
+            **{key: values.get(key) for key in ("contact", "agree_terms", "resolver", "metrics", "notify")},
             "default_ca": self.certificates.default_ca,
             "cas": self.cas.cas,
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
-            "resolver": self.values.get("resolver", Resolver()),
-            "probe_url": self.values.get("doctor", {}).get("probe_url"),
-            "metrics": self.values.get("metrics"),
-            "notify": self.values.get("notify"),
+            "probe_url": values.get("doctor", {}).get("probe_url"),
             "fleet": self.fleet,
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, self.fleet, empty=not specs)),

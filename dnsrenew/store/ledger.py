@@ -139,15 +139,8 @@ class Ledger(Frozen):
 
     def _error(self, blocked: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
         until, names = rfc3339(blocked.until), blocked.identifier or _abbreviated(identifiers)
-        evidence = {
-            "ca": self.ca,
-            "until": until,
-            "limit": blocked.limit,
-            "identifier": blocked.identifier,
-            "names": names,
-            **({"url": blocked.url} if blocked.url else {}),
-            **self._limit(blocked.limit),
-        }
+        evidence = {"ca": self.ca, "until": until, "limit": blocked.limit, "identifier": blocked.identifier}
+        evidence |= {"names": names, **({"url": blocked.url} if blocked.url else {}), **self._limit(blocked.limit)}
         text = _TEXTS[blocked.limit] if names else _ALL_TEXTS.get(blocked.limit, _TEXTS[blocked.limit])
         code, message, fix = text.fill(**evidence)
         wait = (blocked.until - now).total_seconds()

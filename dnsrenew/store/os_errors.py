@@ -36,14 +36,9 @@ def translate(error: OSError, path: str, operation: str, root: str = "") -> Stor
     """
     path = _permanent(path)
     text, fields = _classify(error, path, operation, root)
-    return StoreError.of(
-        text,
-        path=path,
-        operation=operation,
-        errno=errno.errorcode.get(error.errno or 0, type(error).__name__),
-        cause=f"{type(error).__name__}: {_reason(error)}",
-        **fields,
-    )
+    kind = type(error).__name__
+    number, cause = errno.errorcode.get(error.errno or 0, kind), f"{kind}: {_reason(error)}"
+    return StoreError.of(text, path=path, operation=operation, errno=number, cause=cause, **fields)
 
 
 def _permanent(path: str) -> str:
@@ -135,12 +130,8 @@ def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTex
         return texts.DENIED, {"user": user, "folder": os.path.dirname(path)}
     if os.name == "nt":
         return texts.DENIED_ON_WINDOWS, {"user": user, "culprit": culprit}
-    return _denied_by(info, culprit, root), {
-        "culprit": culprit,
-        **_rights(info),
-        "quoted_culprit": quote(culprit),
-        "quoted_store": quote(root or culprit),
-    }
+    paths = {"culprit": culprit, "quoted_culprit": quote(culprit), "quoted_store": quote(root or culprit)}
+    return _denied_by(info, culprit, root), {**paths, **_rights(info)}
 
 
 def _denied_by(info: os.stat_result, culprit: str, root: str) -> texts.DeniedTexts:

@@ -144,17 +144,9 @@ def _route_json(route: Route) -> dict[str, Any]:
 def _route(document: object, ca: str) -> Route:
     if type(document) is not dict:
         raise DamagedFile("a route is not an object")
-    listen, webroot, alias = (json_files.string(document.get(name)) or None for name in ("listen", "webroot", "alias"))
-    return Route(
-        json_files.string(document.get("challenge")),  # type: ignore[arg-type]  # a resumed order looks for its solver
-        dns=json_files.strings(document.get("dns")),
-        ca=ca,
-        listen=listen,
-        webroot=webroot,
-        app=json_files.flag(document.get("app", False)),
-        alias=alias,
-        follow_cname=json_files.flag(document.get("follow_cname")),
-    )
+    challenge: Any = json_files.string(document.get("challenge"))  # a resumed order looks for its solver
+    webroot = json_files.string(document.get("webroot")) or None
+    return Route(challenge, webroot=webroot, **json_files.fields_of(Route, {**document, "ca": ca}))
 
 
 def _sha256(data: bytes) -> str:

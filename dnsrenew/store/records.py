@@ -280,13 +280,8 @@ class Debts(StoreFolder):
 
         :raises StoreError: it cannot be written; stop nothing.
         """
-        debt = {
-            "schema": _SCHEMA,
-            "certificate": context.certificate or "",
-            "since": rfc3339(context.clock.now()),
-            "program": list(program),
-        }
-        self._disk.write(self._path(program), json_files.dump(debt), PRIVATE)
+        about = {"schema": _SCHEMA, "certificate": context.certificate or "", "since": rfc3339(context.clock.now())}
+        self._disk.write(self._path(program), json_files.dump({**about, "program": list(program)}), PRIVATE)
         self._disk.sync_folder(self._paths.journal)
 
     def forget(self, program: Sequence[str]) -> None:

@@ -203,16 +203,9 @@ def issued_meta(
     :param sizes: bytes of the files.
     :param state: the stored state.
     """
-    return Meta(
-        **facts.dated,
-        domains=spec.domains,
-        identifiers=spec.identifiers,
-        ca=ca,
-        key=spec.key,
-        profile=spec.profile.name if spec.profile else "",
-        sizes=sizes,
-        compromised_keys=state.compromised_keys,
-    )
+    profile = spec.profile.name if spec.profile else ""
+    asked = {"domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key, "profile": profile}
+    return Meta(**facts.dated, **asked, sizes=sizes, compromised_keys=state.compromised_keys)
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:

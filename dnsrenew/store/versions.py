@@ -335,13 +335,8 @@ def meta_of(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
         key = None if key_pem is None else x509.key_from_pem(key_pem)
     except ValueError:
         return None
-    return Meta(
-        **facts.dated,
-        domains=facts.names,
-        identifiers=facts.names,
-        key=(None if key is None else x509.key_kind(key)) or "",
-        sizes={} if key_pem is not None else {"privkey.pem": 0},
-    )
+    kind, sizes = ("", {"privkey.pem": 0}) if key is None else (x509.key_kind(key) or "", {})
+    return Meta(**facts.dated, domains=facts.names, identifiers=facts.names, key=kind, sizes=sizes)
 
 
 def _identity(meta: Meta) -> tuple[object, ...]:

@@ -28,15 +28,8 @@ from urllib3 import exceptions as urllib3_errors
 from dnsrenew import __version__
 from dnsrenew.base import texts
 from dnsrenew.base.host_port import is_here
-from dnsrenew.base.http.connections import (
-    POOLS,
-    TIMEOUT,
-    BoundedAnswer,
-    HttpFailure,
-    failure,
-    shared_tls_context,
-    tls_context,
-)
+from dnsrenew.base.http import connections
+from dnsrenew.base.http.connections import POOLS, TIMEOUT, BoundedAnswer, HttpFailure
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
@@ -56,6 +49,7 @@ MAX_BYTES: Final = 1 << 20
 _PIECE: Final = 65_536
 _MAX_REDIRECTS: Final = 5
 _NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
+_ONCE: Final[Mapping[str, Any]] = {"retries": _NO_RETRIES, "redirect": False, "preload_content": False}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
@@ -128,7 +122,7 @@ class HttpClient:
     def __init__(
         self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None, source: str | None = None
     ) -> None:
-        tls = shared_tls_context() if trust is None and pair is None else tls_context(trust)
+        tls = connections.shared_tls_context() if trust is None and pair is None else connections.tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
         self._tls = tls
@@ -194,21 +188,13 @@ class HttpClient:
 
     def _send(self, outgoing: _Outgoing, timeout: tuple[float, float], max_bytes: int) -> Response:
         try:
-            manager = self._manager(outgoing.url)
-            answer = manager.urlopen(
-                outgoing.method,
-                outgoing.url,
-                body=outgoing.body,
-                headers=outgoing.headers,
-                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
-                retries=_NO_RETRIES,
-                redirect=False,
-                preload_content=False,
-            )
+            limit = urllib3.Timeout(connect=timeout[0], read=timeout[1])
+            how = {"body": outgoing.body, "headers": outgoing.headers, "timeout": limit, **_ONCE}
+            answer = self._manager(outgoing.url).urlopen(outgoing.method, outgoing.url, **how)
             return Response(answer.status, answer.headers, _body(answer, max_bytes), outgoing.url)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:
             # ValueError: a negative chunk size, which http.client accepts.
-            raise failure(error, timeout) from None
+            raise connections.failure(error, timeout) from None
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         """Return the pool of connections on the way to a URL."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
 import re
 import threading
@@ -92,15 +91,9 @@ class Redactor:
             return [self.redact_values(item) for item in value]
         return value if value is None or isinstance(value, int | float) else self.redact(str(value))
 
-    @contextlib.contextmanager
-    def guard_logs(self, *prefixes: str) -> Iterator[None]:
+    def guard_logs(self, *prefixes: str) -> LogGuard:
         """Redact what this thread logs inside the block, and what the loggers under ``prefixes`` log in any thread."""
-        guard = LogGuard(self.redact, self.redact_values, prefixes)
-        guard.begin()
-        try:
-            yield
-        finally:
-            guard.end()
+        return LogGuard(self.redact, self.redact_values, prefixes)
 
 
 # ── log guard ──────────────────────────────────────────────────────────────────────────
@@ -117,7 +110,7 @@ _FORMATTER: Final = logging.Formatter()
 
 
 class LogGuard(logging.Filter):
-    """Redacts the records of its thread and of named loggers; it drops none.
+    """Redacts the records of its thread and of named loggers within a block; it drops none.
 
     :param redact: redacts a text.
     :param redact_values: redacts the texts in a JSON value.
@@ -134,8 +127,7 @@ class LogGuard(logging.Filter):
         self._thread = threading.get_ident()
         self._places: list[logging.Filterer] = []
 
-    def begin(self) -> None:
-        """Redact from now on."""
+    def __enter__(self) -> None:
         known = list(logging.root.manager.loggerDict.values())
         loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
         handlers = {handler for logger in loggers for handler in logger.handlers}
@@ -145,8 +137,7 @@ class LogGuard(logging.Filter):
         for place in self._places:
             place.addFilter(self)
 
-    def end(self) -> None:
-        """Redact no longer."""
+    def __exit__(self, *_error: object) -> None:
         for place in self._places:
             place.removeFilter(self)
 

@@ -155,13 +155,9 @@ def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
     """Return the fields of a certificate."""
-    return CertificateFacts(
-        issuer=issuer_name(certificate.issuer),
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        names=_names(certificate),
-    )
+    issuer, serial = issuer_name(certificate.issuer), f"{certificate.serial_number:x}"
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return CertificateFacts(issuer=issuer, serial=serial, not_before=begin, not_after=end, names=_names(certificate))
 
 
 def issuer_name(name: x509.Name) -> str:
@@ -450,14 +446,9 @@ def _check_usage(leaf: x509.Certificate, wording: ChainTexts) -> None:
 def _check_dates(chain: Sequence[x509.Certificate], now: datetime, wording: ChainTexts) -> None:
     for number, certificate in enumerate(chain):
         if not is_valid(certificate, now):
-            begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            raise CAError.of(
-                wording.dates if number == 0 else wording.chain_dates,
-                wrong="dates",
-                not_before=rfc3339(begin),
-                not_after=rfc3339(end),
-                now=rfc3339(now),
-            )
+            begin, end = rfc3339(certificate.not_valid_before_utc), rfc3339(certificate.not_valid_after_utc)
+            text = wording.dates if number == 0 else wording.chain_dates
+            raise CAError.of(text, wrong="dates", not_before=begin, not_after=end, now=rfc3339(now))
 
 
 def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None:
