@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import urllib3
@@ -53,6 +53,8 @@ _ONCE: Final[Mapping[str, Any]] = {"retries": _NO_RETRIES, "redirect": False, "p
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_Data: TypeAlias = bytes | str | Mapping[str, Any] | None
+_Params: TypeAlias = Mapping[str, Any] | None
 
 
 class Response(Frozen):
@@ -139,8 +141,8 @@ class HttpClient:
         method: str,
         url: str,
         *,
-        data: bytes | str | Mapping[str, Any] | None = None,
-        params: Mapping[str, Any] | None = None,
+        data: _Data = None,
+        params: _Params = None,
         headers: Mapping[str, str] | None = None,
         timeout: tuple[float, float] | None = None,
         max_bytes: int = MAX_BYTES,
@@ -153,7 +155,7 @@ class HttpClient:
         :param redirects: follow redirects of GET and HEAD; otherwise a redirect is a failure.
         :raises HttpFailure: there is no answer, or it is too large or a redirect.
         """
-        outgoing = _Outgoing.of(method, url, data, params, headers or {})
+        outgoing = _Outgoing.of(method, url, headers or {}, data, params)
         timeout = timeout or TIMEOUT
         response = self._send(outgoing, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
@@ -241,12 +243,7 @@ class _Outgoing(Frozen):
 
     @classmethod
     def of(
-        cls,
-        method: str,
-        url: str,
-        data: bytes | str | Mapping[str, Any] | None,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str],
+        cls, method: str, url: str, headers: Mapping[str, str], data: _Data = None, params: _Params = None
     ) -> _Outgoing:
         """Return the request; a user and a password in the URL become its Authorization.
 
@@ -302,7 +299,7 @@ def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
         raise HttpFailure("redirect", texts.REDIRECT_NO_TLS)
     same = source.netloc == target.netloc
     headers = {key: value for key, value in outgoing.headers.items() if same or key.lower() != "authorization"}
-    return _Outgoing.of(outgoing.method, url, None, None, headers)
+    return _Outgoing.of(outgoing.method, url, headers)
 
 
 def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
