@@ -204,8 +204,8 @@ def issued_meta(
     :param state: the stored state.
     """
     profile = spec.profile.name if spec.profile else ""
-    asked = {"domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key, "profile": profile}
-    return Meta(**facts.dated, **asked, sizes=sizes, compromised_keys=state.compromised_keys)
+    asked = {"domains": spec.domains, "identifiers": spec.identifiers, "compromised_keys": state.compromised_keys}
+    return Meta(**facts.dated, **asked, ca=ca, key=spec.key, profile=profile, sizes=sizes)
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:

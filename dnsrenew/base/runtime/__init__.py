@@ -63,7 +63,7 @@ class TokenBucket:
             if wait > 0:
                 context.wait(wait)
         except BaseException:
-            self.charge(context, -count)
+            self._give_back(context, count)
             raise
 
     def try_take(self, context: Context) -> bool:
@@ -82,6 +82,9 @@ class TokenBucket:
             wait = (1 - self._tokens) / self._rate.per_second
             self._tokens -= count
             return wait
+
+    def _give_back(self, context: Context, count: float) -> None:
+        self.charge(context, -count)
 
     def _refill(self, context: Context) -> None:
         now = context.clock.monotonic()
