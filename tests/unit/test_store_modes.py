@@ -1,11 +1,13 @@
 """Files and folders of the store are private under any umask, and nothing is written outside the store."""
 
+import itertools
 import os
-import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,10 +117,37 @@ def test_removing_does_not_follow_links(tmp_path: Path) -> None:
     assert (outside / "precious").exists()
 
 
+@pytest.mark.parametrize("replaced", ["", "a", "a/b"])
 @pytest.mark.skipif(os.name == "nt", reason="other users cannot rename our folders there")
-def test_folders_are_removed_so_that_no_link_is_followed() -> None:
-    """The removal is safe from a link that is put in the place of a folder meanwhile, at any depth."""
-    assert shutil.rmtree.avoids_symlink_attacks
+def test_removing_does_not_follow_a_link_that_was_put_there_meanwhile(
+    tmp_path: Path, replaced: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a folder becomes a link before any system call of its removal, nothing outside is removed."""
+    swapped = 0
+    for moment in itertools.count():
+        inside, outside = tmp_path / f"{moment}/inside", tmp_path / f"{moment}/outside"
+        for folder in ("", "a", "a/b"):
+            for top in (inside, outside):
+                (top / folder).mkdir(parents=True)
+                (top / folder / "file").touch()
+        before, place, calls = sorted(outside.rglob("*")), inside / replaced, itertools.count()
+
+        def late(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+            nonlocal swapped
+            if next(calls) == moment and place.exists():  # noqa: B023  # called within this turn of the loop
+                place.rename(tmp_path / f"{moment}/moved")  # noqa: B023
+                place.symlink_to(outside / replaced)  # noqa: B023
+                swapped += 1
+            return call(*arguments, **named)
+
+        with monkeypatch.context() as patched, suppress(StoreError):
+            for name in ("lstat", "open", "scandir", "unlink", "rmdir"):
+                patched.setattr(os, name, partial(late, getattr(os, name)))
+            AtomicFiles().remove(str(inside))
+        assert sorted(outside.rglob("*")) == before
+        if next(calls) <= moment:
+            break
+    assert swapped >= 3
 
 
 def test_a_folder_that_became_a_link_is_reported(tmp_path: Path) -> None:
