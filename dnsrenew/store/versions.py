@@ -104,7 +104,7 @@ class Versions:
         warnings = []
         for name, pem in parts.items():
             path = os.path.join(self.path(number), name)
-            if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
+            if os.path.isfile(path) and not os.path.islink(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             reason = "it does not belong to the certificate" if os.path.lexists(path) else "it is missing"
             warnings.append(json_files.quarantine(self._disk, path, texts.CHAIN_DAMAGED, reason))
@@ -296,11 +296,6 @@ def _checked(sizes: Mapping[str, int]) -> tuple[str, ...]:
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
     """Return whether a file is not empty and has the stored size, if that is known."""
     return bool(size) and size == sizes.get(name, size)
-
-
-def _is_file(path: str) -> bool:
-    """Return whether the path is a regular file, not a link to one."""
-    return os.path.isfile(path) and not os.path.islink(path)
 
 
 def _without_ca(meta: Meta) -> bytes:

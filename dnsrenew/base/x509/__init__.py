@@ -157,7 +157,8 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
     """Return the fields of a certificate."""
     issuer, serial = issuer_name(certificate.issuer), f"{certificate.serial_number:x}"
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    return CertificateFacts(issuer=issuer, serial=serial, not_before=begin, not_after=end, names=_names(certificate))
+    names = names_of(extension(certificate, x509.SubjectAlternativeName) or x509.SubjectAlternativeName([]))
+    return CertificateFacts(issuer=issuer, serial=serial, not_before=begin, not_after=end, names=names)
 
 
 def issuer_name(name: x509.Name) -> str:
@@ -179,11 +180,6 @@ def subject_of(pem: str) -> str:
 def _line(text: str) -> str:
     """Return a text as one short line without control characters: it is shown on terminals and kept in the state."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_SHOWN])
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    names = extension(certificate, x509.SubjectAlternativeName)
-    return () if names is None else names_of(names)
 
 
 def names_of(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
