@@ -131,7 +131,9 @@ def ordered_lifetime(value: object) -> OrderedLifetime | None:
     """Read the lifetime that an order asked for."""
     table = json_files.table(value)
     seconds, until = table.get("seconds"), json_files.time(table.get("until"))
-    return None if until is None or type(seconds) not in {int, float} else {"seconds": seconds, "until": until}
+    if until is None or not isinstance(seconds, int | float):
+        return None
+    return {"seconds": seconds, "until": until}
 
 
 def ari(value: object) -> Ari | None:
@@ -219,9 +221,9 @@ def issued_meta(
     :param sizes: bytes of the files.
     :param state: the stored state.
     """
-    profile = spec.profile.name if spec.profile else ""
-    asked = {"domains": spec.domains, "identifiers": spec.identifiers, "compromised_keys": state.compromised_keys}
-    return Meta(**facts.dated, **asked, ca=ca, key=spec.key, profile=profile, sizes=sizes)
+    profile, bad_keys = spec.profile.name if spec.profile else "", state.compromised_keys
+    known = {**facts.dated, "domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key}
+    return Meta(**known, profile=profile, sizes=sizes, compromised_keys=bad_keys)
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:
