@@ -221,9 +221,9 @@ def issued_meta(
     :param sizes: bytes of the files.
     :param state: the stored state.
     """
-    profile, bad_keys = spec.profile.name if spec.profile else "", state.compromised_keys
     known = {**facts.dated, "domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key}
-    return Meta(**known, profile=profile, sizes=sizes, compromised_keys=bad_keys)
+    profile = spec.profile.name if spec.profile else ""
+    return Meta(**known, profile=profile, sizes=sizes, compromised_keys=state.compromised_keys)
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:
