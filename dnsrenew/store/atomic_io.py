@@ -10,7 +10,6 @@ import contextlib
 import errno
 import itertools
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -296,19 +295,30 @@ class AtomicFiles:
 
     # ── removing ────────────────────────────────────────────────────────────────────────
 
-    def remove(self, path: str) -> None:
+    def remove(self, path: str, parent: int | None = None) -> None:
         """Remove a file, a link, or a folder with its content, and never what a link leads to; it need not exist.
 
-        A folder that is replaced by a link meanwhile, at any depth, is an error, and nothing outside is touched.
+        A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder
+        that is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
+
+        :param parent: the descriptor of the folder that contains it; None: it is found by its path.
         """
+        name = path if parent is None else os.path.basename(path)
         try:
-            info = os.lstat(path)
+            info = os.stat(name, dir_fd=parent, follow_symlinks=False)
         except OSError:
             return
-        if stat.S_ISDIR(info.st_mode) and getattr(info, "st_reparse_tag", 0) != _JUNCTION:
-            self.do("rmdir", path, lambda: shutil.rmtree(path))
-        else:
-            self.do("unlink", path, lambda: os.unlink(path))
+        if not stat.S_ISDIR(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION:
+            self.do("unlink", path, lambda: os.unlink(name, dir_fd=parent))
+            return
+        folder, names = self.do("list", path, lambda: _open(name, parent), (None, []))
+        try:
+            for entry in names:
+                self.remove(os.path.join(path, entry), folder)
+        finally:
+            if folder is not None:
+                os.close(folder)
+        self.do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
 
     def discard(self, path: str) -> None:
         """Remove something; a later write removes what could not be removed now."""
@@ -333,3 +343,20 @@ def _modified(path: str) -> float:
         return os.lstat(path).st_mtime
     except OSError:
         return float("inf")
+
+
+_FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
+_RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
+"""False on Windows, where other users cannot rename a folder of ours."""
+
+
+def _open(name: str, parent: int | None) -> tuple[int | None, list[str]]:
+    """Open a folder and return its descriptor (None on Windows) and its entries."""
+    if not _RELATIVE:
+        return None, os.listdir(name)
+    folder = os.open(name, _FOLDER, dir_fd=parent)
+    try:
+        return folder, os.listdir(folder)
+    except BaseException:
+        os.close(folder)
+        raise

@@ -58,7 +58,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         return texts.NOT_A_FILE, {"found": error.kind if isinstance(error, NotAFileError) else "a folder"}
     if number in _DENIED:
         return _denied(path, root, reading=operation in {"read", "list"})
-    if number in _LINK or (number in {errno.ENOTDIR, None} and os.path.islink(path)):  # None: shutil.rmtree refuses it
+    if number in _LINK or (number == errno.ENOTDIR and os.path.islink(path)):
         return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
