@@ -225,6 +225,7 @@ def _from_entity(match: re.Match[str]) -> str:
 
 
 _H: Final = "[0-9A-Fa-f]"
+_BACKSLASH: Final = rf"\\u[Dd][89ABab]{_H}{{2}}\\u[Dd][C-Fc-f]{_H}{{2}}|\\u{_H}{{4}}|\\x{_H}{{2}}|\\U{_H}{{8}}|\\."
 _MORE: Final = f"(?:%[89ABab]{_H})"  # a continuation byte in UTF-8
 _INVISIBLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -232,13 +233,7 @@ _INVISIBLE: Final = (
 )
 """Soft hyphens, zero-width spaces and the like: Unicode's ``Default_Ignorable_Code_Point``."""
 _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
-    (
-        "\\",
-        re.compile(
-            rf"\\u[Dd][89ABab]{_H}{{2}}\\u[Dd][C-Fc-f]{_H}{{2}}|\\u{_H}{{4}}|\\x{_H}{{2}}|\\U{_H}{{8}}|\\.", re.DOTALL
-        ),
-        _from_backslash,
-    ),
+    ("\\", re.compile(_BACKSLASH, re.DOTALL), _from_backslash),
     ("%", re.compile(f"%[C-Dc-d]{_H}{_MORE}|%[Ee]{_H}{_MORE}{{2}}|%[Ff][0-7]{_MORE}{{3}}|%{_H}{{2}}"), _from_percent),
     ("&", re.compile(r"&(?:#[0-9]{1,7}|#[Xx][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"), _from_entity),
     ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),
