@@ -311,7 +311,8 @@ class AtomicFiles:
         if not stat.S_ISDIR(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION:
             self.do("unlink", path, lambda: os.unlink(name, dir_fd=parent))
             return
-        folder, names = self.do("list", path, lambda: _open(name, parent), (None, []))
+        gone: tuple[int | None, list[str]] = (None, [])
+        folder, names = self.do("list", path, lambda: _open(name, parent), gone)
         try:
             for entry in names:
                 self.remove(os.path.join(path, entry), folder)

@@ -232,7 +232,7 @@ def _denied(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> Check:
         fields["methods"] = _methods(issuer)
     line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
     evidence = case.evidence(scope=scopes[grade], record=case.text(record), wanted=line)
-    return Check.of(text, "bad", evidence, **fields)
+    return Check.of(text, "bad", evidence, blocks=(), **fields)
 
 
 def _other_ca(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> tuple[Text, list[str]]:
