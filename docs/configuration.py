@@ -18,8 +18,8 @@ from docs.blocks import table
 DATA: Final = Path(__file__).with_name("configuration_keys.toml")
 ONLY_IN_PYTHON: Final = frozenset({("ca", "name")})
 """Keys of values that a program passes; in TOML the name follows the dot."""
-PARTS: Final = frozenset({"included", "fleet.defaults"})
-"""The schemas of included files and of ``[fleet.defaults]``: parts of ``main`` and of ``certificate``."""
+PARTS: Final = frozenset({"document", "defaults"})
+"""The schemas of documents and of ``[fleet.defaults]``: parts of ``certificate``."""
 
 
 class Entry(NamedTuple):
@@ -43,10 +43,11 @@ def schemas() -> Mapping[str, Mapping[str, bool]]:
     """Return the keys that the program reads, by table, and whether each is required."""
     found: dict[str, Mapping[str, bool]] = {}
     for module in pkgutil.iter_modules(config.__path__):
-        for value in vars(importlib.import_module(f"{config.__name__}.{module.name}")).values():
-            if isinstance(value, Table) and value.name not in PARTS:
+        for variable, value in vars(importlib.import_module(f"{config.__name__}.{module.name}")).items():
+            name = variable.strip("_").lower()
+            if isinstance(value, Table) and name not in PARTS:
                 keys = {key: spec.required for key, spec in value.keys.items()}
-                found[value.name] = {key: must for key, must in keys.items() if (value.name, key) not in ONLY_IN_PYTHON}
+                found[name] = {key: must for key, must in keys.items() if (name, key) not in ONLY_IN_PYTHON}
     common = dns_accounts._COMMON  # noqa: SLF001  # the rest is in the file of each DNS host
     found["dns"] = {"provider": True, **dict.fromkeys(common, False)}
     return found

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew import errors as tree
-from dnsrenew.base import events, model
+from dnsrenew.base import model
 from dnsrenew.base.runtime import CA_NONCES, CA_REQUESTS, HOST_REQUESTS
 from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.drivers.invoke import REQUESTS_A_RECORD
@@ -21,6 +21,8 @@ from docs import codes, python_reference
 from docs.blocks import table
 
 MEANINGS: Final = Path(__file__).with_name("error_codes.toml")
+EVENTS: Final[Mapping[str, str]] = tomllib.loads(Path(__file__).with_name("events.toml").read_text("utf-8"))["events"]
+"""Every kind of event, with the content of its ``data``."""
 
 _MANY: Final = 200
 """Certificates in an example."""
@@ -131,7 +133,7 @@ def _cell(text: str) -> str:
 def event_list() -> str:
     """Return all kinds of events."""
     rows = []
-    for kind, text in events.KINDS.items():
+    for kind, text in EVENTS.items():
         what, _, data = text.partition("; data: ")
         rows.append((f"`{kind}`", what, data))
     return table(("kind", "what happened", "`data`"), rows)

@@ -214,10 +214,21 @@ def other_unit() -> str:
 
 def mount_of(path: str) -> str:
     """Return where the file system of a path is mounted; the path need not exist."""
-    found = os.path.realpath(path)
-    while not os.path.ismount(found) and os.path.dirname(found) != found:
-        found = os.path.dirname(found)
-    return found
+    parts = upwards(os.path.realpath(path))
+    return next(filter(os.path.ismount, parts), parts[-1])
+
+
+def upwards(path: str) -> list[str]:
+    """Return a path and the folders above it, the topmost last."""
+    parts = [path]
+    while (parent := os.path.dirname(parts[-1])) != parts[-1]:
+        parts.append(parent)
+    return parts
+
+
+def nearest_existing(path: str) -> str:
+    """Return the path, or the nearest folder above it that exists."""
+    return next(filter(os.path.lexists, upwards(path)), path)
 
 
 @contextlib.contextmanager

@@ -117,27 +117,16 @@ def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | Non
     """
     try:
         process = psutil.Process(pid)
-        before = _identity(process)
+        _, uid, executable = before = _identity(process)
         its = process.as_dict(["name", "cmdline", "cwd", "username", "ppid"])
-        unit, is_elsewhere = unit_of(pid), _is_elsewhere(pid)
+        more: dict[str, Any] = {"uid": uid, "executable": executable, "parent": its["ppid"] or 0}
+        more |= {"unit": unit_of(pid), "is_elsewhere": _is_elsewhere(pid)}
         if _identity(psutil.Process(pid)) != before:
             return None
     except (psutil.Error, OSError):
         return None
-    _, uid, executable = before
-    return RunningProgram(
-        pid,
-        printable(its["name"] or "").removesuffix(".exe"),
-        tuple(its["cmdline"] or ()),
-        its["cwd"] or "",
-        its["username"] or "",
-        tuple(sorted(ports)),
-        uid,
-        executable,
-        unit,
-        its["ppid"] or 0,
-        is_elsewhere,
-    )
+    name, command = printable(its["name"] or "").removesuffix(".exe"), tuple(its["cmdline"] or ())
+    return RunningProgram(pid, name, command, its["cwd"] or "", its["username"] or "", tuple(sorted(ports)), **more)
 
 
 def _identity(process: psutil.Process) -> tuple[float, int | None, str]:

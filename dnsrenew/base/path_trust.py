@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from dnsrenew.base.files import open_with_info
+from dnsrenew.base.files import open_with_info, upwards
 from dnsrenew.base.users import group_name, is_private_group, user_name
 from dnsrenew.base.values import Frozen
 
@@ -248,14 +248,6 @@ def parts_of(path: str) -> list[str]:
     return [part for part in reversed(path.split(os.sep)) if part not in ("", os.curdir)]
 
 
-def upwards(path: str) -> list[str]:
-    """Return a path and the folders above it, the topmost last."""
-    parts = [path]
-    while (parent := os.path.dirname(parts[-1])) != parts[-1]:
-        parts.append(parent)
-    return parts
-
-
 def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
     owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h: of what the link leads to
     # Without the group bit, no entry of an access list counts.
@@ -336,13 +328,11 @@ def _mount_points() -> list[str]:
 
 # The owner of a file on Windows.
 
-_TRUSTED: Final = frozenset(
-    (
-        "S-1-5-18",  # SYSTEM
-        "S-1-5-32-544",  # Administrators
-        "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",  # TrustedInstaller
-    )
-)
+_TRUSTED: Final = {
+    "S-1-5-18",  # SYSTEM
+    "S-1-5-32-544",  # Administrators
+    "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",  # TrustedInstaller
+}
 _SE_FILE_OBJECT: Final = 1
 _OWNER_SECURITY_INFORMATION: Final = 1
 _TOKEN_QUERY: Final = 8
@@ -380,13 +370,8 @@ if sys.platform == "win32":
         kernel, security = ctypes.windll.kernel32, ctypes.windll.advapi32
         kernel.GetCurrentProcess.restype = wintypes.HANDLE
         security.OpenProcessToken.argtypes = [wintypes.HANDLE, wintypes.DWORD, ctypes.c_void_p]
-        security.GetTokenInformation.argtypes = [
-            wintypes.HANDLE,
-            ctypes.c_int,
-            ctypes.c_void_p,
-            wintypes.DWORD,
-            ctypes.c_void_p,
-        ]
+        arguments = [wintypes.HANDLE, ctypes.c_int, ctypes.c_void_p, wintypes.DWORD, ctypes.c_void_p]
+        security.GetTokenInformation.argtypes = arguments
         token = wintypes.HANDLE()
         if not security.OpenProcessToken(kernel.GetCurrentProcess(), _TOKEN_QUERY, ctypes.byref(token)):
             return None

@@ -209,13 +209,8 @@ class SmallHandler(BaseHTTPRequestHandler):
         :param headers: further ones, with ``_`` for ``-``.
         """
         self.send_response(status)
-        for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-        }.items():
-            self.send_header(name, value)
-        for name, value in headers.items():
+        sent = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store", **headers}
+        for name, value in sent.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         if self.command != "HEAD":

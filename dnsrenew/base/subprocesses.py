@@ -45,20 +45,18 @@ folder, if its input ends before a line came, as after ``kill -9``.
 _BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
 """What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
 
-_NEEDED: Final = frozenset(
-    (
-        # User, folders, language.
-        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
-        # Addresses of keyrings and agents, and folders of password stores.
-        *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"),
-        *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
-        # Trusted root certificates.
-        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
-        # Programs do not start on Windows without these.
-        *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERDOMAIN"),
-        *("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES"),
-    )
-)
+_NEEDED: Final = {
+    # User, folders, language.
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR"),
+    # Addresses of keyrings and agents, and folders of password stores.
+    *("DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "WAYLAND_DISPLAY", "XAUTHORITY", "SSH_AUTH_SOCK"),
+    *("GNUPGHOME", "GPG_TTY", "PASSWORD_STORE_DIR", "PASSWORD_STORE_GPG_OPTS"),
+    # Trusted root certificates.
+    *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    # Programs do not start on Windows without these.
+    *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "TEMP", "TMP", "USERNAME", "USERDOMAIN"),
+    *("USERPROFILE", "HOMEDRIVE", "HOMEPATH", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES"),
+}
 _NEEDED_PREFIXES: Final = ("LC_", "XDG_")
 
 
@@ -117,10 +115,18 @@ def run(
         arguments = [_SHELL, "-c", _BOUNDED, _SHELL, str(largest // 512 + 1), *arguments]
     process = RUNNING.start(arguments, env, with_errors=only_end, scratch=scratch)
     del env  # a tool that shows the variables of a traceback must not show it
+    end = time.monotonic() + seconds
+    status: int | None = None
     try:
         assert process.stdout is not None  # noqa: S101  # for the type checker: it is a pipe
         reader = _OutputReader(process.stdout, limit, only_end=only_end)
-        status = _wait(process, reader, time.monotonic() + seconds, cancel, with_children=bool(scratch))
+        while status is None and time.monotonic() < end and not reader.is_too_long():
+            if cancel is not None and cancel.is_set():
+                raise stopped()
+            if scratch and not _has_exited(process):
+                time.sleep(_POLL)
+            else:
+                status = _status(process)
     finally:
         RUNNING.end(process)
         if scratch:
@@ -128,25 +134,6 @@ def run(
     if status is not None:
         reader.wait(_LINGER)
     return Completed(status=status, output=reader.read())
-
-
-def _wait(
-    process: subprocess.Popen[bytes],
-    reader: _OutputReader,
-    end: float,
-    cancel: threading.Event | None,
-    *,
-    with_children: bool,
-) -> int | None:
-    while time.monotonic() < end and not reader.is_too_long():
-        if cancel is not None and cancel.is_set():
-            raise stopped()
-        if with_children and not _has_exited(process):
-            time.sleep(_POLL)
-            continue
-        if (status := _status(process)) is not None:
-            return status
-    return None
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:

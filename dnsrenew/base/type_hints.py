@@ -19,24 +19,14 @@ from types import FunctionType
 from typing import Any, Final
 
 _NAME: Final = re.compile(r"(?<![\w.'\"])[A-Za-z_]\w*")
-_HOMES: Final[dict[str, str]] = {
-    **dict.fromkeys(["Any", "ClassVar", "Literal", "Never", "Self"], "typing"),
-    **dict.fromkeys(["Callable", "Collection", "Iterable", "Iterator", "Mapping", "Sequence"], "collections.abc"),
-    **dict.fromkeys(["datetime", "timedelta"], "datetime"),
+_HOMES: Final = {
+    "AppResponses": "dnsrenew.challenges.http01_server",
+    "Context": "dnsrenew.base.runtime",
+    "Iterator": "collections.abc",
     "Path": "pathlib",
     "TracebackType": "types",
-    "About": "dnsrenew.errors",
-    "AppResponses": "dnsrenew.challenges.http01_server",
-    "CertificateSource": "dnsrenew.serving.follower",
-    "Context": "dnsrenew.base.runtime",
-    "FleetSettings": "dnsrenew.config.extension_tables",
-    "MetricsSettings": "dnsrenew.config.extension_tables",
-    "NotifySettings": "dnsrenew.config.extension_tables",
-    "Provider": "dnsrenew.drivers.provider",
-    "SecretUse": "dnsrenew.config.schema",
-    "Text": "dnsrenew.errors",
 }
-"""The module of each name that is not public in the package."""
+"""The module of each name that is not public in the package, and not in the module that has the annotation."""
 _MODULES: Final = frozenset({"logging", "os", "ssl", "threading"})
 
 
@@ -72,7 +62,8 @@ def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str
             if base.__module__ == package["__name__"]:
                 found = [getattr(each, "__func__", getattr(each, "fget", each)) for each in list(vars(base).values())]
                 functions = [each for each in found if isinstance(each, FunctionType)]
-                home = functions[0].__globals__ if functions else {}
+                module = functions[0].__module__ if functions else getattr(base, "_home", package["__name__"])
+                home = vars(sys.modules[module])
                 yield from ((package, each, home) for each in base.__annotations__.values() if isinstance(each, str))
                 for function in functions:
                     yield from _annotations(function, package)

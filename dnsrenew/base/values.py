@@ -123,6 +123,8 @@ class Frozen:
     _positional: ClassVar[tuple[str, ...]] = ()
     _compared: ClassVar[tuple[str, ...]] = ()
     _hidden: ClassVar[tuple[str, ...]] = ()
+    _home: ClassVar[str]
+    """The module that a public class is in."""
 
     def __init_subclass__(
         cls,
@@ -144,6 +146,7 @@ class Frozen:
         cls._hidden = (*cls._hidden, *hidden)
         for name, kind in own.items():
             setattr(cls, name, _FieldInfo(cls.__module__, cls.__name__, name, kind))
+        cls._home = cls.__module__
         if public:
             cls.__module__ = "dnsrenew"
 

@@ -17,7 +17,7 @@ from dnsrenew.base.validation import Mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import sources
 from dnsrenew.config.extension_tables import FleetSettings, MetricsSettings, NotifySettings, read_seals
-from dnsrenew.config.fingerprint import fingerprint
+from dnsrenew.config.fingerprint import accounts_of, keyed_hash
 from dnsrenew.config.loader import check_terms, from_arguments, from_mapping, read_file
 from dnsrenew.config.schema import SecretUse
 from dnsrenew.drivers.provider import Provider
@@ -71,13 +71,21 @@ class Config(Frozen, kw_only=True, public=True):
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
         """Return a number that changes with the settings that a certificate depends on, secrets included.
 
+        Comments and the settings of other certificates have no influence.
+
         :param key: the random key of the store.
-        :param used: the names of the DNS accounts that the last attempts used.
+        :param used: the names of the DNS accounts that the last attempts used; a CNAME may have led to one of any zone.
         """
-        shared = (self.contact, self.agree_terms, self.resolver)
-        return fingerprint(
-            spec, key, cas=self.cas, accounts=self.accounts, providers=self.providers, shared=shared, used=used
+        without = {"name", "deploy", "renew_before", "notify"}  # these have no influence on its order
+        cas = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
+        accounts = {*accounts_of(spec, self.accounts, self.providers), *self.accounts.keys() & used}
+        parts = (
+            {name: value for name, value in vars(spec).items() if name not in without},
+            {name: self.cas.get(name) for name in cas},
+            {name: (self.accounts[name], self.providers.get(self.accounts[name].provider)) for name in accounts},
+            (self.contact, self.agree_terms, self.resolver),
         )
+        return keyed_hash(key, parts)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, insist: bool = False) -> Self:

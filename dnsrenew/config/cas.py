@@ -15,7 +15,7 @@ from dnsrenew.base.validation.texts import MISSING, UNKNOWN_KEY
 from dnsrenew.base.values import replace
 from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
-from dnsrenew.config.schema import FieldScope, Key, Table, as_table, brackets
+from dnsrenew.config.schema import FieldScope, Key, as_table, brackets, table_of
 from dnsrenew.config.secret_fields import secret
 
 _LE_STAGING: Final = "letsencrypt-staging"  # also used by --dry-run for CAs without a staging CA
@@ -39,7 +39,7 @@ _CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]
 
 _BY_EMAIL: Final = "email"
 """``eab`` of a CA that gives a binding for the contact."""
-_EAB: Final = Table("eab", {"kid": Key(text, required=True), "hmac": Key(secret, required=True, secret=True)})
+_EAB: Final = table_of(kid=Key(text, required=True), hmac=Key(secret, required=True, secret=True))
 
 
 def _eab(value: Any, scope: FieldScope, path: KeyPath) -> Eab | Literal["email"] | None:
@@ -86,16 +86,13 @@ def _is_file(path: str) -> bool:
         return False
 
 
-_CA: Final = Table(
-    "ca",
-    {
-        "directory": Key(https_url),
-        "trust": Key(trust_file),
-        "timeout": Key(seconds(1)),
-        "staging": Key(_staging),
-        "eab": Key(_eab, secret=True),
-        "name": Key(plain_name),  # of a CA made in Python; in TOML it follows the dot in [ca.NAME]
-    },
+_CA: Final = table_of(
+    directory=Key(https_url),
+    trust=Key(trust_file),
+    timeout=Key(seconds(1)),
+    staging=Key(_staging),
+    eab=Key(_eab, secret=True),
+    name=Key(plain_name),  # of a CA made in Python; in TOML it follows the dot in [ca.NAME]
 )
 
 

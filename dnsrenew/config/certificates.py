@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
 from dnsrenew.base.names import is_ip
-from dnsrenew.base.validation import FieldError, KeyPath, describe_found, kind, quoted
+from dnsrenew.base.validation import FieldError, KeyPath, describe_found, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import fields, texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
-from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets
+from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets, table_of
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
 """What the product is for: it needs no port and no web server, and takes wildcards."""
 
-_PREFERRED: Final = Table("profile", {"prefer": Key(fields.text, required=True)})
+_PROFILE: Final = table_of(prefer=Key(fields.text, required=True))
 
 
 def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
@@ -31,7 +31,7 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
     if isinstance(value, Profile):
         value = value.name if value.required else {"prefer": value.name}
     if isinstance(value, Mapping):
-        values = _PREFERRED.read(value, scope, path)
+        values = _PROFILE.read(value, scope, path)
         return Profile(values["prefer"], required=False) if "prefer" in values else None
     try:
         return Profile(fields.text(value, scope, path))
@@ -39,13 +39,10 @@ def _profile(value: Any, scope: FieldScope, path: KeyPath) -> Profile | None:
         raise FieldError(texts.PROFILE) from None
 
 
-_PROPAGATION: Final = Table(
-    "propagation",
-    {
-        "timeout": Key(fields.seconds(1)),
-        "settle": Key(fields.seconds(0)),
-        "check": Key(fields.choice("authoritative", "doh", "none")),
-    },
+_PROPAGATION: Final = table_of(
+    timeout=Key(fields.seconds(1)),
+    settle=Key(fields.seconds(0)),
+    check=Key(fields.choice("authoritative", "doh", "none")),
 )
 _MOST_DOMAINS: Final = 1000
 """Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
@@ -64,19 +61,13 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
     first: dict[str, str] = {}
     for index, item in enumerate(value):
         item_path = (*path, index)
-        try:
+        domains.append(None)
+        with scope.reading(item_path, item, describe_found):
             written, identifier = fields.domain(item, scope, item_path)
-        except FieldError as error:
-            scope.mistake(item_path, describe_found(item), error.expected)
-            domains.append(None)
-            continue
-        if identifier in first:
-            expected = texts.DOMAIN_TWICE.format(domain=quoted(first[identifier]))
-            scope.mistake(item_path, describe_found(item), expected)
-            domains.append(None)
-            continue
-        first[identifier] = written
-        domains.append((written, identifier))
+            if identifier in first:
+                raise FieldError(texts.DOMAIN_TWICE.format(domain=quoted(first[identifier])))
+            first[identifier] = written
+            domains[index] = written, identifier
     return domains
 
 
@@ -127,17 +118,15 @@ _SETTINGS: Final = {
     "notify": Key(fields.flag),
 }
 _OWN: Final = {"name": Key(fields.certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
-_CERTIFICATE: Final = Table("certificate", {**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
+_CERTIFICATE: Final = Table({**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
 
 
 def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
     raise FieldError(texts.DEFAULTS_KEY.format(key=path[-1]), found=texts.NOT_HERE)
 
 
-_DEFAULTS: Final = Table(
-    "fleet.defaults", {**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS)
-)
-_DOCUMENT: Final = Table("certificate", _CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
+_DEFAULTS: Final = Table({**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS))
+_DOCUMENT: Final = Table(_CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
 """A document of a fleet; its reader removes the tags first."""
 
 
@@ -192,12 +181,8 @@ class CertificateTables:
             raise brackets(value, scope, path, texts.TABLES)
         for index, table in enumerate(value):
             item_path = (*path, index)
-            try:
-                values = _fitting(table, _CERTIFICATE).read(table, scope, item_path)
-            except FieldError as error:
-                scope.mistake(item_path, error.found or kind(table), error.expected)
-                continue
-            self._read_one(values, table, scope, item_path)
+            with scope.reading(item_path, table):
+                self._read_one(_fitting(table, _CERTIFICATE).read(table, scope, item_path), table, scope, item_path)
 
     def check_files(self, report: MistakeReport) -> None:
         """Add a mistake where two certificates are deployed to the same file."""
@@ -226,14 +211,12 @@ class CertificateTables:
 
     def read_defaults(self, value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Read ``[fleet.defaults]``; return its valid values."""
-        try:
+        with scope.reading(path, value):
             values = _DEFAULTS.read(value, scope, path)
-        except FieldError as error:
-            scope.mistake(path, error.found or kind(value), error.expected)
-            return {}
-        checked = dict(values)
-        self._check_settings(checked, value, {}, scope, path)
-        return {key: checked.get(key, given) for key, given in values.items()}
+            checked = dict(values)
+            self._check_settings(checked, value, {}, scope, path)
+            return {key: checked.get(key, given) for key, given in values.items()}
+        return {}
 
     def empty(self) -> CertificateTables:
         """Return tables with the same accounts and CAs, without a certificate, and without the texts of files."""

@@ -80,7 +80,7 @@ def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: K
         name: Key(_reader(option), option.required, option.kind == "secret")
         for name, option in all_options(kind).items()
     }
-    values = Table(f"deploy.{kind.to}", schema).read(table, scope, path)
+    values = Table(schema).read(table, scope, path)
     if kind.one_of and not any(name in table for name in kind.one_of):
         scope.mistake(path, texts.NO_FILE, texts.AT_LEAST_ONE.format(keys=one_of(kind.one_of)))
     _check_modes(values, table, scope, path)

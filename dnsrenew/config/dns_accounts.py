@@ -50,17 +50,13 @@ def _variables(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         if not isinstance(name, str) or not scripts.NAME.fullmatch(name) or name in scripts.OURS:
             scope.mistake(key, quoted(str(name)), texts.VARIABLE)
             continue
-        try:
+        with scope.reading(key, given):
             read = maybe_secret(given, scope, key)
-        except FieldError as error:
-            scope.mistake(key, error.found or kind(given), error.expected, error.nearest)
-            continue
-        if isinstance(read, str) and not set("\n\r\0").isdisjoint(read):
-            scope.mistake(key, texts.VARIABLE_LINES, texts.VARIABLE_VALUE)
-        elif isinstance(read, str | Secret):
+            if isinstance(read, str) and not set("\n\r\0").isdisjoint(read):
+                raise FieldError(texts.VARIABLE_VALUE, found=texts.VARIABLE_LINES)
+            if not isinstance(read, str | Secret):
+                raise FieldError(texts.VARIABLE_VALUE)
             variables[name] = read
-        else:
-            scope.mistake(key, kind(given), texts.VARIABLE_VALUE)
     return variables
 
 
@@ -153,7 +149,8 @@ class DnsAccountTables:
         options: dict[str, Any] = {}
         for key, given in table.items():
             if key in _COMMON:
-                self._read_value(common, _COMMON[key], given, scope, (*path, key))
+                with scope.reading((*path, key), given, describe_found):
+                    common[key] = _COMMON[key](given, scope, (*path, key))
             elif key == "name":
                 unnamed = isinstance(value, DnsAccount) and given == value.provider  # its default name
                 if not (scope.python and (unnamed or given == name)):
@@ -241,17 +238,15 @@ class DnsAccountTables:
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""
         values: dict[str, Any] = {}
-        reported: set[str | None] = set()
         for key, given in options.items():
             read = _reader(provider, key)
             if key in provider.options and given in (f"<{key}>", f"https://<{key}>", [f"<{key}>"]):  # as in block()
                 found = texts.PLACEHOLDER.format(value=describe_found(given[0] if isinstance(given, list) else given))
                 scope.mistake((*path, key), found, texts.WRITE_VALUE.format(help=help_within(provider.options[key])))
-                reported.add(key)
-            elif read is None:
-                values[key] = given
-            elif not self._read_value(values, read, given, scope, (*path, key)):
-                reported.add(key)
+            else:
+                with scope.reading((*path, key), given):  # it can be a secret
+                    values[key] = given if read is None else read(given, scope, (*path, key))
+        reported: set[str | None] = {key for key in options if key not in values}
         for key, spec in provider.options.items():
             if spec.default and key not in options and not scope.python:
                 values[key] = judged_file(spec.default.format(account=path[-1]), scope, (*path, key))
@@ -271,17 +266,6 @@ class DnsAccountTables:
             else:
                 scope.mistake(key_path, mistake.found, mistake.expected, mistake.nearest)
         return values
-
-    @staticmethod
-    def _read_value(values: dict[str, Any], read: ReadField, given: Any, scope: FieldScope, path: KeyPath) -> bool:
-        """Store one value under the last key of its path; return False for a mistake."""
-        try:
-            values[str(path[-1])] = read(given, scope, path)
-        except FieldError as error:
-            shown = describe_found(given) if path[-1] in _COMMON else kind(given)  # an option can be a secret
-            scope.mistake(path, error.found or shown, error.expected, error.nearest)
-            return False
-        return True
 
 
 def _judged_script(values: Mapping[str, Any], scope: FieldScope) -> dict[str, str]:

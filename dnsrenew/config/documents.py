@@ -69,7 +69,9 @@ class CertificateDocuments:
             scope.mistake((), kind(document), texts.A_DOCUMENT)
             return ReadDocument(None, (), _mistakes(report))
         table, defaults = _merged(table, self.defaults)
-        tags = _read_tags(table.pop(TAGS), scope) if TAGS in table else ()
+        tags: tuple[str, ...] = ()
+        with scope.reading((TAGS,), table.get(TAGS)):
+            tags = read_tags(table.pop(TAGS, ()))
         spec = self._tables.empty().read_document(table, scope, defaults)
         for use in report.secrets:
             if use.secret.reference == "literal":
@@ -138,14 +140,6 @@ def _needed(document: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"dns.{name}" for name in names if isinstance(name, str))
         if not names and route.get("challenge") in _WRITTEN:
             yield "dns"
-
-
-def _read_tags(value: object, scope: FieldScope) -> tuple[str, ...]:
-    try:
-        return read_tags(value)
-    except FieldError as error:
-        scope.mistake((TAGS,), error.found or describe_found(value), error.expected)
-        return ()
 
 
 def read_tags(value: object) -> tuple[str, ...]:

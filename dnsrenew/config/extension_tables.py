@@ -13,7 +13,7 @@ from dnsrenew.base import files
 from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import SCHEMES, StoreAddress, has_password
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, shown_key
+from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, shown_key
 from dnsrenew.base.validation.texts import EMPTY_TEXT, MISSING
 from dnsrenew.base.validation.toml_positions import key_lines, line_of
 from dnsrenew.base.values import Frozen
@@ -21,7 +21,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.certificates import CertificateTables
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.fields import choice, file_path, integer, list_of, listen_address, unread
-from dnsrenew.config.schema import FieldScope, Key, SecretUse, Table, as_table
+from dnsrenew.config.schema import FieldScope, Key, SecretUse, as_table, table_of
 from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
@@ -57,7 +57,7 @@ def _database_url(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     return value
 
 
-_STORE: Final = Table("store", {"url": Key(_database_url, required=True), "password": Key(secret, secret=True)})
+_STORE: Final = table_of(url=Key(_database_url, required=True), password=Key(secret, secret=True))
 
 
 def store_place(value: Any, scope: FieldScope, path: KeyPath) -> str | StoreAddress:
@@ -84,14 +84,11 @@ def _seals(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Secret, ...]:
     return (secret(value, scope, path),)
 
 
-_FLEET: Final = Table(
-    "fleet",
-    {
-        "seal": Key(_seals, secret=True),
-        "concurrency": Key(integer(1, 1000)),  # each is a thread
-        "documents": Key(choice("any", "plain")),
-        "defaults": Key(unread),
-    },
+_FLEET: Final = table_of(
+    seal=Key(_seals, secret=True),
+    concurrency=Key(integer(1, 1000)),  # each is a thread
+    documents=Key(choice("any", "plain")),
+    defaults=Key(unread),
 )
 
 
@@ -109,14 +106,12 @@ def fleet_settings(
         return FleetSettings(documents=CertificateDocuments(certificates, scope, {})) if is_fleet else None
     if not is_fleet and not scope.report.has_mistake(("store",)):
         scope.mistake(("fleet",), texts.FLEET_WITHOUT_DATABASE, texts.STORE_OF_FLEET)
-    try:
+    with scope.reading(("fleet",), table["fleet"]):
         values = _FLEET.read(table["fleet"], scope, ("fleet",))
-    except FieldError as error:
-        scope.mistake(("fleet",), error.found or kind(table["fleet"]), error.expected)
-        return None
-    defaults = certificates.read_defaults(values.pop("defaults", {}), scope, ("fleet", "defaults"))
-    documents = CertificateDocuments(certificates, scope, defaults, plain=values.pop("documents", None) == "plain")
-    return FleetSettings(**values, documents=documents) if is_fleet else None
+        defaults = certificates.read_defaults(values.pop("defaults", {}), scope, ("fleet", "defaults"))
+        documents = CertificateDocuments(certificates, scope, defaults, plain=values.pop("documents", None) == "plain")
+        return FleetSettings(**values, documents=documents) if is_fleet else None
+    return None
 
 
 # ── seals ──────────────────────────────────────────────────────────────────────────────
@@ -193,13 +188,10 @@ class NotifySettings(Frozen, kw_only=True):
     heartbeat: Secret | None = None
 
 
-_NOTIFY: Final = Table(
-    "notify",
-    {
-        "to": Key(list_of(secret, texts.NOTIFY_ADDRESSES, one=True), secret=True),
-        "on": Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS, least=1)),
-        "heartbeat": Key(secret, secret=True),
-    },
+_NOTIFY: Final = table_of(
+    to=Key(list_of(secret, texts.NOTIFY_ADDRESSES, one=True), secret=True),
+    on=Key(list_of(choice(*_KINDS), texts.NOTIFY_KINDS, least=1)),
+    heartbeat=Key(secret, secret=True),
 )
 
 
@@ -230,7 +222,7 @@ class MetricsSettings(Frozen, kw_only=True):
     listen: str | None = None
 
 
-_METRICS: Final = Table("metrics", {"textfile": Key(file_path), "listen": Key(listen_address)})
+_METRICS: Final = table_of(textfile=Key(file_path), listen=Key(listen_address))
 metrics_settings: Final = _METRICS.into(MetricsSettings)
 
 

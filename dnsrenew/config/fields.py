@@ -29,6 +29,7 @@ _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
 # Rarely needed, so compiled on first use.
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
+_MAIL: Final = r"(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+"
 _DAY: Final = 86400
 _TEN_YEARS: Final = 3653 * _DAY
 _SEVERAL: Final = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
@@ -213,12 +214,7 @@ def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
 
 def contact(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
-    if (
-        isinstance(value, str)
-        and re.fullmatch(r"(?a:(?:mailto:)?[^@\s,?<>:]+@[^@\s,?<>]+)", value)
-        and value.isascii()
-        and value.isprintable()
-    ):
+    if isinstance(value, str) and value.isascii() and value.isprintable() and re.fullmatch(_MAIL, value):
         return value
     raise FieldError(texts.MAIL)
 

@@ -92,7 +92,7 @@ class FileChecks:
         weakness = self._ground.weakness(path, any_entry=any_entry)
         real = os.path.realpath(path)
         if weakness is None and not os.path.lexists(real):
-            weakness = self._weakness_of_folder(_nearest_folder(real))
+            weakness = self._weakness_of_folder(files.nearest_existing(os.path.dirname(real)))
         self._judge(os.path.join(path, "*") if any_entry else path, weakness)
 
     def program(self, name: str) -> str | None:
@@ -137,14 +137,6 @@ def _mode(path: str) -> int:
         return os.lstat(path).st_mode
     except OSError:  # gone in the meantime
         return stat.S_IFREG
-
-
-def _nearest_folder(path: str) -> str:
-    """Return the lowest folder above a path that exists."""
-    folder = os.path.dirname(path)
-    while not os.path.lexists(folder) and folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def _is_root() -> bool:

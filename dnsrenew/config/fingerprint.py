@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from dnsrenew.base.model import CA, CertificateSpec, DnsAccount, Route
+from dnsrenew.base.model import CertificateSpec, DnsAccount, Route
 from dnsrenew.base.names import base_domain, is_at_or_below
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
@@ -15,40 +15,19 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.drivers.provider import Provider
 
 
-def fingerprint(
-    spec: CertificateSpec,
-    key: bytes,
-    *,
-    cas: Mapping[str, CA],
-    accounts: Mapping[str, DnsAccount],
-    providers: Mapping[str, Provider],
-    shared: tuple[object, ...],
-    used: Collection[str] = (),
-) -> int:
-    """Return a number that changes when the certificate, its CAs, its DNS accounts or the resolver do.
+def keyed_hash(key: bytes, parts: tuple[object, ...]) -> int:
+    """Return a number that changes with the settings; it reveals nothing of them without the key.
 
-    It covers the values of secrets (:meth:`Secret.identity`), of which it reveals nothing without the key. Comments and
-    the settings of other certificates have no influence.
+    It covers the values of secrets (:meth:`Secret.identity`).
 
     :param key: the random key of the store.
-    :param shared: the settings of all certificates: contact, terms, resolver.
-    :param used: the names of the accounts that the attempts used; a CNAME may have led to one of any zone.
     """
-    names = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
-    relevant = dict.fromkeys([*_accounts(spec, accounts, providers), *(name for name in used if name in accounts)])
-    # These have no influence on its order.
-    parts = (
-        {name: value for name, value in vars(spec).items() if name not in {"name", "deploy", "renew_before", "notify"}},
-        {name: cas.get(name) for name in names},
-        {name: (accounts[name], providers.get(accounts[name].provider)) for name in relevant},
-        shared,
-    )
     mac = hmac.digest(key, _canonical(parts).encode("utf-8", "surrogatepass"), "sha256")
     # A number that every JSON parser reads exactly.
     return int.from_bytes(mac[:6]) or 1
 
 
-def _accounts(
+def accounts_of(
     spec: CertificateSpec, accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]
 ) -> Iterator[str]:
     """Yield the names of the accounts that the routes use; a route that names none uses those whose zones fit."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 from dnsrenew.base.host_port import is_public as is_public_address
 from dnsrenew.base.model import CA, Deployment, DnsAccount, Notice, Resolver, Route, StoreAddress
 from dnsrenew.base.names import base_domain, is_ip, is_public_suffix
-from dnsrenew.base.validation import FieldError, KeyPath, Mistake, config_error, kind, quoted
+from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, quoted
 from dnsrenew.base.validation.texts import MISSING
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
@@ -23,7 +23,7 @@ from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.extension_tables import FleetSettings, fleet_settings, metrics_settings, notify, store_place
 from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, unread, web_url
 from dnsrenew.config.file_checks import FileChecks, close_command
-from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table
+from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, table_of
 from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series
 
@@ -32,31 +32,25 @@ _SHOWN: Final = 3
 _KEYS: Final = "; "
 """What separates keys in a warning: a key can have commas."""
 
-_RESOLVER: Final = Table(
-    "resolver",
-    {
-        "nameservers": Key(list_of(address, texts.ADDRESSES)),
-        "authoritative_port": Key(integer(1, 65535)),
-        "doh": Key(list_of(https_url, texts.URLS)),
-    },
+_RESOLVER: Final = table_of(
+    nameservers=Key(list_of(address, texts.ADDRESSES)),
+    authoritative_port=Key(integer(1, 65535)),
+    doh=Key(list_of(https_url, texts.URLS)),
 )
-_DOCTOR: Final = Table("doctor", {"probe_url": Key(web_url)})
+_DOCTOR: Final = table_of(probe_url=Key(web_url))
 _SHARED: Final = {"ca": Key(unread), "dns": Key(unread), "certificate": Key(unread)}
-_MAIN: Final = Table(
-    "main",
-    {
-        "include": Key(unread),
-        "store": Key(store_place),
-        "contact": Key(list_of(contact, texts.CONTACTS, one=True)),
-        "agree_terms": Key(flag),
-        "default_ca": Key(plain_name),
-        "resolver": Key(_RESOLVER.into(Resolver)),
-        "doctor": Key(_DOCTOR.into(dict)),
-        "metrics": Key(metrics_settings),
-        "notify": Key(notify),
-        "fleet": Key(unread),
-        **_SHARED,
-    },
+_MAIN: Final = table_of(
+    include=Key(unread),
+    store=Key(store_place),
+    contact=Key(list_of(contact, texts.CONTACTS, one=True)),
+    agree_terms=Key(flag),
+    default_ca=Key(plain_name),
+    resolver=Key(_RESOLVER.into(Resolver)),
+    doctor=Key(_DOCTOR.into(dict)),
+    metrics=Key(metrics_settings),
+    notify=Key(notify),
+    fleet=Key(unread),
+    **_SHARED,
 )
 
 
@@ -89,20 +83,17 @@ class Draft(Frozen):
         """
         self.report.raise_mistakes()
         checks, specs = self.main.checks, tuple(self.certificates.specs)
-        store = self.values.get("store", self.defaults["store"])
+        values = {"contact": (), "agree_terms": False, "resolver": Resolver(), **self.values}
+        store = values.get("store", self.defaults["store"])
         return {
             "path": self.defaults["path"],
             "store": store if isinstance(store, StoreAddress) else Path(store),
-            "contact": self.values.get("contact", ()),
-            "agree_terms": self.values.get("agree_terms", False),
+            **{key: values.get(key) for key in ("contact", "agree_terms", "resolver", "metrics", "notify")},
             "default_ca": self.certificates.default_ca,
             "cas": self.cas.cas,
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
-            "resolver": self.values.get("resolver", Resolver()),
-            "probe_url": self.values.get("doctor", {}).get("probe_url"),
-            "metrics": self.values.get("metrics"),
-            "notify": self.values.get("notify"),
+            "probe_url": values.get("doctor", {}).get("probe_url"),
             "fleet": self.fleet,
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, self.fleet, empty=not specs)),
@@ -149,7 +140,7 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
     main = main_source.scope
     values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
     for source in every[1:]:
-        Table("included", _SHARED).read(source.table, source.scope, ())
+        Table(_SHARED).read(source.table, source.scope, ())
     cas = CaTables(has_contact=bool(main_source.table.get("contact")))
     _read_each("ca", every, cas.read)
     cas.check_staging()
@@ -167,12 +158,9 @@ def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, 
 
 def _read_each(key: str, sources: list[Source], read: Any) -> None:
     for source in sources:
-        if key not in source.table:
-            continue
-        try:
-            read(source.table[key], source.scope, (key,))
-        except FieldError as error:
-            source.scope.mistake((key,), error.found or kind(source.table[key]), error.expected, error.nearest)
+        if key in source.table:
+            with source.scope.reading((key,), source.table[key]):
+                read(source.table[key], source.scope, (key,))
 
 
 def _warnings(

@@ -16,7 +16,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.fields import choice, file_path, flag, listen_address, plain_name, zone
-from dnsrenew.config.schema import FieldScope, Key, Table
+from dnsrenew.config.schema import FieldScope, Key, table_of
 
 NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01")
 """In the order in which a mistake lists them."""
@@ -34,18 +34,15 @@ def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
     return names
 
 
-_ROUTE: Final = Table(
-    "route",
-    {
-        "challenge": Key(choice(*NAMES), required=True),
-        "ca": Key(plain_name),
-        "dns": Key(_accounts),
-        "alias": Key(zone),
-        "follow_cname": Key(flag),
-        "listen": Key(listen_address),
-        "webroot": Key(file_path),
-        "app": Key(flag),
-    },
+_ROUTE: Final = table_of(
+    challenge=Key(choice(*NAMES), required=True),
+    ca=Key(plain_name),
+    dns=Key(_accounts),
+    alias=Key(zone),
+    follow_cname=Key(flag),
+    listen=Key(listen_address),
+    webroot=Key(file_path),
+    app=Key(flag),
 )
 _CHALLENGES_OF: Final = {
     "dns": ("dns-01", "dns-persist-01", "dns-account-01"),

@@ -6,8 +6,9 @@ all mistakes are reported together.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import validation
@@ -150,6 +151,17 @@ class FieldScope(Frozen):
         """Add a mistake at a key."""
         self.report.add(Unlocated(self.file, path, found, expected, nearest, fix))
 
+    @contextlib.contextmanager
+    def reading(self, path: KeyPath, value: object, shown: Callable[[object], str] = kind) -> Iterator[None]:
+        """Add a mistake if a reader in this block refuses a value.
+
+        :param shown: describes the value, which may be a secret.
+        """
+        try:
+            yield
+        except FieldError as error:
+            self.mistake(path, error.found or shown(value), error.expected, error.nearest)
+
     def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
         """Return whether a refused text is right but for characters of full width; then this is its mistake."""
         narrow = validation.half_width(value) if isinstance(value, str) else value
@@ -228,7 +240,6 @@ class Table(Frozen):
     :ivar elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
     """
 
-    name: str
     keys: Mapping[str, Key]
     offered: tuple[str, ...] = ()
     elsewhere: Mapping[str, Phrase] = field(default_factory=dict)
@@ -277,3 +288,8 @@ class Table(Frozen):
         meant = validation.nearest(key, keys)
         scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(keys), meant)
         return meant
+
+
+def table_of(**keys: Key) -> Table:
+    """Return a table with these keys."""
+    return Table(keys)

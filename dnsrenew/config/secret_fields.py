@@ -31,24 +31,22 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
             scope.report.secret_files[scope.file] = None
             is_address = path[:1] == ("notify",)  # all have a scheme of their own
             _report_plain(value, scope, scope.report.shown(scope.file, path), is_address=is_address)
-    scope.report.secrets.append(SecretUse(scope.file, path, read))
-    return read
+    return _used(read, scope, path)
 
 
 def any_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     """Read an option of a driver without a provider file, which would say what is secret: every text is."""
-    if not isinstance(value, str) or not value or _referenced(value, scope, path) is not None:
-        return maybe_secret(value, scope, path)
-    read = Secret(value)
-    scope.report.secrets.append(SecretUse(scope.file, path, read))
-    return read
+    read = maybe_secret(value, scope, path)
+    return _used(Secret(read), scope, path) if isinstance(read, str) and read else read
 
 
 def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
     """Read an option that nothing describes: a reference is a secret, any other value is kept as it is."""
     read = _referenced(value, scope, path)
-    if read is None:
-        return value
+    return value if read is None else _used(read, scope, path)
+
+
+def _used(read: Secret, scope: FieldScope, path: KeyPath) -> Secret:
     scope.report.secrets.append(SecretUse(scope.file, path, read))
     return read
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from dnsrenew.base.files import NotAFileError
-from dnsrenew.base.validation import FieldError, KeyPath, config_error, kind, quoted
+from dnsrenew.base.validation import KeyPath, config_error, quoted
 from dnsrenew.base.validation.toml_positions import syntax_mistake
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import texts
@@ -22,18 +22,16 @@ from dnsrenew.config.schema import FieldScope, MistakeReport
 from dnsrenew.errors import ConfigError
 
 _MAGIC: Final = re.compile(r"[*?[]")
-SHOWN_KEYS: Final = frozenset(
-    {
-        *("include", "store", "contact", "agree_terms", "default_ca"),
-        *("directory", "trust", "timeout", "staging"),
-        *("provider", "zones", "ttl", "server"),
-        *("nameservers", "authoritative_port", "doh"),
-        *("name", "domains", "ca", "csr", "reuse_key", "profile", "prefer", "preferred_chain"),
-        *("renew_before", "lifetime"),
-        *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
-        *("propagation", "settle", "check"),
-    }
-)
+SHOWN_KEYS: Final = {
+    *("include", "store", "contact", "agree_terms", "default_ca"),
+    *("directory", "trust", "timeout", "staging"),
+    *("provider", "zones", "ttl", "server"),
+    *("nameservers", "authoritative_port", "doh"),
+    *("name", "domains", "ca", "csr", "reuse_key", "profile", "prefer", "preferred_chain"),
+    *("renew_before", "lifetime"),
+    *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
+    *("propagation", "settle", "check"),
+}
 """Keys that hold no secret: a syntax error shows their values, and an export too where they are commented out."""
 
 
@@ -91,12 +89,9 @@ def included(main: Source) -> Iterator[Source]:
     """Read the included files, in the order of the list; the files of one pattern are sorted."""
     if "include" not in main.table:
         return
-    scope = main.scope
-    try:
+    scope, patterns = main.scope, ()
+    with scope.reading(("include",), main.table["include"]):
         patterns = list_of(text, texts.INCLUDES)(main.table["include"], scope, ("include",))
-    except FieldError as error:
-        scope.mistake(("include",), kind(main.table["include"]), error.expected)
-        return
     done = {os.path.realpath(scope.file)} if scope.file else set()
     for index, pattern in enumerate(patterns):
         for path in _matches(pattern, scope, ("include", index)):

@@ -31,6 +31,7 @@ from dnsrenew.schedule import systemd, texts
 from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
 
 InstalledState = Literal["none", "same", "older", "other", "foreign"]
+_NEW_CRONTAB: Final = PlannedCommand(("crontab", "-"))
 
 
 class ProgramResult(Frozen):
@@ -146,7 +147,7 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
     try:
         for file, text in pairs:
             if text != file.text and plan.is_block:
-                _run_required(run, ("crontab", "-"), systemd.with_block(_crontab(run), file.text, plan.name))
+                _run(run, _NEW_CRONTAB, systemd.with_block(_crontab(run), file.text, plan.name))
             elif text != file.text:
                 with _as_error(texts.SCHEDULE_UNWRITABLE, file.path):
                     _make_folders(os.path.dirname(file.path))
@@ -171,7 +172,7 @@ def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
         _run(run, command)
     for file, is_removed in zip(plan.files, is_ours, strict=True):
         if plan.is_block:
-            _run_required(run, ("crontab", "-"), systemd.with_block(_crontab(run), "", plan.name))
+            _run(run, _NEW_CRONTAB, systemd.with_block(_crontab(run), "", plan.name))
         elif is_removed:
             with _as_error(texts.SCHEDULE_NOT_REMOVABLE, file.path):
                 os.unlink(file.path)
@@ -188,18 +189,12 @@ def _crontab(run: Runner) -> str:
     return "" if result.status else result.out
 
 
-def _run(run: Runner, command: PlannedCommand) -> bool:
+def _run(run: Runner, command: PlannedCommand, text: str | None = None) -> bool:
     """Run a command; return whether it succeeded."""
-    if command.required:
-        _run_required(run, command.arguments, None)
-        return True
-    return run(command.arguments, None).status == 0
-
-
-def _run_required(run: Runner, arguments: Sequence[str], text: str | None) -> None:
-    result = run(arguments, text)
-    if result.status:
-        raise _failed(arguments, result)
+    result = run(command.arguments, text)
+    if result.status and command.required:
+        raise _failed(command.arguments, result)
+    return result.status == 0
 
 
 def _make_folders(path: str) -> None:

@@ -16,12 +16,11 @@ def timer_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
     control = ("systemctl",) if host.admin else ("systemctl", "--user")
     log = "journalctl" if host.admin else "journalctl --user"
     config_text = f"--config {quoted(job.config)}\n"
-    linger = plan.PlannedCommand(
-        ("loginctl", "enable-linger", host.user),
-        required=False,
-        fix=texts.LINGER_FIX.format(user=host.user),
-        done=texts.LINGER_ON.format(user=host.user),
-    )
+    fix, done = texts.LINGER_FIX.format(user=host.user), texts.LINGER_ON.format(user=host.user)
+    linger = plan.PlannedCommand(("loginctl", "enable-linger", host.user), required=False, fix=fix, done=done)
+    timer = f"{job.name}.timer"
+    reload = plan.PlannedCommand((*control, "daemon-reload"))
+    start = (reload, plan.PlannedCommand((*control, "enable", "--now", timer)))
     return plan.SchedulePlan(
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
@@ -30,19 +29,15 @@ def timer_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
         folders=(job.needs.store,) if host.admin and _is_predictable(job) else (),
         files=(
             plan.PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
-            plan.PlannedFile(f"{folder}/{job.name}.timer", _timer(job), ""),
+            plan.PlannedFile(f"{folder}/{timer}", _timer(job), ""),
         ),
-        enable=(
-            *(() if host.admin or host.lingers else (linger,)),
-            plan.PlannedCommand((*control, "daemon-reload")),
-            plan.PlannedCommand((*control, "enable", "--now", f"{job.name}.timer")),
-        ),
-        status=((*control, "is-enabled", f"{job.name}.timer"), (*control, "is-active", f"{job.name}.timer")),
-        disable=(plan.PlannedCommand((*control, "disable", "--now", f"{job.name}.timer"), required=False),),
+        enable=start if host.admin or host.lingers else (linger, *start),
+        status=((*control, "is-enabled", timer), (*control, "is-active", timer)),
+        disable=(plan.PlannedCommand((*control, "disable", "--now", timer), required=False),),
         after_removal=(plan.PlannedCommand((*control, "daemon-reload"), required=False),),
         note=note(job, system=host.admin),
         left=texts.LINGER_LEFT.format(user=host.user) if host.lingers and not host.admin else "",
-        inspect=(f"{' '.join(control)} list-timers {job.name}.timer", f"{log} -u {job.name}.service"),
+        inspect=(f"{' '.join(control)} list-timers {timer}", f"{log} -u {job.name}.service"),
     )
 
 

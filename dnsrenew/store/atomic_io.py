@@ -31,6 +31,8 @@ LIMIT: Final = 1 << 20
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_JUNCTION: Final = 0xA0000003
+"""The reparse tag of a junction: on Windows a folder too, but its content lies elsewhere."""
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
 _numbers = itertools.count(1)
 
@@ -53,13 +55,18 @@ class AtomicFiles:
         self.insist = False
         self._before = before
 
-    def do(self, operation: str, path: str, function: Callable[[], T]) -> T:
-        """Call ``function`` and translate an ``OSError`` of it."""
+    def do(self, operation: str, path: str, function: Callable[[], T], *absent: T) -> T:
+        """Call ``function`` and translate an ``OSError`` of it.
+
+        :param absent: returned if the path does not exist; without it that is an error too.
+        """
         try:
             if self._before is not None:
                 self._before(operation, path)
             return function()
         except OSError as error:
+            if absent and isinstance(error, FileNotFoundError):
+                return absent[0]
             raise os_errors.translate(error, path, operation, self.root) from None
 
     def check_owner(self, path: str, info: os.stat_result) -> None:
@@ -75,19 +82,15 @@ class AtomicFiles:
 
     def read(self, path: str) -> bytes | None:
         """Return the content of a file, at most :data:`LIMIT` + 1 bytes, or None if it does not exist."""
+        return self.do("read", path, lambda: self._read(path), None)
+
+    def _read(self, path: str) -> bytes | None:
+        handle, info = open_with_info(path, _READ)
         try:
-            if self._before is not None:
-                self._before("read", path)
-            handle, info = open_with_info(path, _READ)
-            try:
-                self.check_owner(path, info)
-                return safe_files.read_all(handle, info.st_size, LIMIT)
-            finally:
-                os.close(handle)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise os_errors.translate(error, path, "read", self.root) from None
+            self.check_owner(path, info)
+            return safe_files.read_all(handle, info.st_size, LIMIT)
+        finally:
+            os.close(handle)
 
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file; follows a link.
@@ -109,14 +112,7 @@ class AtomicFiles:
 
     def names(self, folder: str) -> list[str]:
         """Return the names in a folder; empty if it does not exist."""
-        try:
-            if self._before is not None:
-                self._before("list", folder)
-            return os.listdir(folder)
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise os_errors.translate(error, folder, "list", self.root) from None
+        return self.do("list", folder, lambda: os.listdir(folder), [])
 
     def refuse_links(self, root: str, path: str) -> None:
         """Refuse a path below the store's folder that leads through a symbolic link or a folder of another user.
@@ -315,22 +311,15 @@ class AtomicFiles:
         if not stat.S_ISDIR(info.st_mode) or getattr(info, "st_reparse_tag", 0) == _JUNCTION:
             self.do("unlink", path, lambda: os.unlink(name, dir_fd=parent))
             return
-        self._empty(path, name, parent)
-        self.do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
-
-    def _empty(self, path: str, name: str, parent: int | None) -> None:
-        try:
-            folder, names = self.do("list", path, lambda: _open(name, parent))
-        except StoreError as error:
-            if error.evidence["errno"] == "ENOENT":
-                return
-            raise
+        gone: tuple[int | None, list[str]] = (None, [])
+        folder, names = self.do("list", path, lambda: _open(name, parent), gone)
         try:
             for entry in names:
                 self.remove(os.path.join(path, entry), folder)
         finally:
             if folder is not None:
                 os.close(folder)
+        self.do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
 
     def discard(self, path: str) -> None:
         """Remove something; a later write removes what could not be removed now."""
@@ -360,8 +349,6 @@ def _modified(path: str) -> float:
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
 """False on Windows, where other users cannot rename a folder of ours."""
-_JUNCTION: Final = 0xA0000003
-"""The reparse tag of a junction: on Windows a folder too, but its content lies elsewhere."""
 
 
 def _open(name: str, parent: int | None) -> tuple[int | None, list[str]]:

@@ -6,16 +6,19 @@ import json
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from string import Formatter
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from dnsrenew.base.model import Notice
+from dnsrenew.base.values import Frozen, field_types
 from dnsrenew.errors import Clause, Message, StoreError
 from dnsrenew.store import texts
 from dnsrenew.store.atomic_io import LIMIT, AtomicFiles
 from dnsrenew.store.texts import DamageTexts
+
+T = TypeVar("T")
 
 _EARLIEST: Final = 1970
 _DEEPEST: Final = 32
@@ -137,41 +140,42 @@ def count(value: object) -> int:
     return 0 if value in (None, 0) else positive(value) or 0
 
 
+def typed(value: object, kind: type[T], reason: str) -> T:
+    """Check the type of a value; None becomes an empty one."""
+    if value is None:
+        return kind()
+    if type(value) is not kind:
+        raise DamagedFile(reason)
+    return value
+
+
+def table(value: object) -> dict[str, Any]:
+    """Check an object; None becomes an empty one."""
+    return typed(value, dict, "a field is not an object")
+
+
 def counts(value: object) -> dict[str, int]:
     """Check an object of integers of 0 or more; None becomes an empty one."""
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise DamagedFile("a field is not an object of integers")
-    return {name: count(number) for name, number in value.items()}
+    numbers = typed(value, dict, "a field is not an object of integers")
+    return {name: count(number) for name, number in numbers.items()}
 
 
 def flag(value: object) -> bool:
     """Check a boolean; None becomes False."""
-    if value is None or type(value) is bool:
-        return bool(value)
-    raise DamagedFile("a field is not a boolean")
+    return typed(value, bool, "a field is not a boolean")
 
 
 def string(value: object) -> str:
     """Check a string; None becomes an empty one."""
-    if value is None:
-        return ""
-    if type(value) is not str:
-        raise DamagedFile("a field is not a string")
-    return value
+    return typed(value, str, "a field is not a string")
 
 
 def strings(value: object) -> tuple[str, ...]:
     """Check an array of strings; None becomes an empty one."""
-    if value is None:
-        return ()
-    if type(value) is not list:
-        raise DamagedFile("a field is not an array")
-    for item in value:
-        if type(item) is not str:
-            raise DamagedFile("an array contains something other than strings")
-    return tuple(value)
+    items = typed(value, list, "a field is not an array")
+    if any(type(item) is not str for item in items):
+        raise DamagedFile("an array contains something other than strings")
+    return tuple(items)
 
 
 def time(value: object) -> datetime | None:
@@ -185,6 +189,25 @@ def time(value: object) -> datetime | None:
     if moment.tzinfo is not UTC or moment.year < _EARLIEST:
         raise DamagedFile("a time is not in UTC")
     return moment
+
+
+READERS: Final[Mapping[str, Callable[[object], Any]]] = {
+    "int": count,
+    "int | None": positive,
+    "str": string,
+    "bool": flag,
+    "str | None": lambda value: string(value) or None,
+    "datetime | None": time,
+    "tuple[str, ...]": strings,
+    "Mapping[str, int]": counts,
+    "Mapping[str, str]": lambda value: {name: string(item) for name, item in table(value).items()},
+}
+"""How a field of each type is read."""
+
+
+def fields_of(kind: type[Frozen], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a value that an object has, but for those of other types."""
+    return {name: READERS[its](document.get(name)) for name, its in field_types(kind).items() if its in READERS}
 
 
 # ── damage ──────────────────────────────────────────────────────────────────────────────

@@ -139,15 +139,8 @@ class Ledger(Frozen):
 
     def _error(self, blocked: Blocked, identifiers: Collection[str], now: datetime) -> CAError:
         until, names = rfc3339(blocked.until), blocked.identifier or _abbreviated(identifiers)
-        evidence = {
-            "ca": self.ca,
-            "until": until,
-            "limit": blocked.limit,
-            "identifier": blocked.identifier,
-            "names": names,
-            **({"url": blocked.url} if blocked.url else {}),
-            **self._limit(blocked.limit),
-        }
+        evidence = {"ca": self.ca, "until": until, "limit": blocked.limit, "identifier": blocked.identifier}
+        evidence |= {"names": names, **({"url": blocked.url} if blocked.url else {}), **self._limit(blocked.limit)}
         text = _TEXTS[blocked.limit] if names else _ALL_TEXTS.get(blocked.limit, _TEXTS[blocked.limit])
         code, message, fix = text.fill(**evidence)
         wait = (blocked.until - now).total_seconds()
@@ -364,7 +357,7 @@ class LedgerState(Frozen, kw_only=True):
         """
         document = json_files.load(data, SCHEMA)
         failed, sets, orders = (_times(document.pop(name, None)) for name in ("failed", "sets", "failed_orders"))
-        waits = {key: _wait(value) for key, value in _table(document.pop("waits", None)).items()}
+        waits = {key: _wait(value) for key, value in json_files.table(document.pop("waits", None)).items()}
         return cls(failed=failed, sets=sets, failed_orders=orders, waits=waits, extra=document)
 
 
@@ -414,20 +407,12 @@ def _rounded_up(time: datetime) -> str | None:
     return rfc3339(rounded_up(time))
 
 
-def _table(value: object) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise DamagedFile("a field is not an object")
-    return value
-
-
 def _times(value: object) -> dict[str, datetime]:
-    return {key: _time(item) for key, item in _table(value).items()}
+    return {key: _time(item) for key, item in json_files.table(value).items()}
 
 
 def _wait(value: object) -> RetryAfter:
-    table = _table(value)
+    table = json_files.table(value)
     return RetryAfter(_time(table.get("since")), _time(table.get("until")), json_files.string(table.get("url")) or None)
 
 

@@ -10,8 +10,8 @@ from shlex import quote
 from typing import Any, Final
 
 from dnsrenew.base import users
-from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, other_unit
-from dnsrenew.base.path_trust import Weakness, upwards
+from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, nearest_existing, other_unit, upwards
+from dnsrenew.base.path_trust import Weakness
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.store import texts
 
@@ -36,14 +36,9 @@ def translate(error: OSError, path: str, operation: str, root: str = "") -> Stor
     """
     path = _permanent(path)
     text, fields = _classify(error, path, operation, root)
-    return StoreError.of(
-        text,
-        path=path,
-        operation=operation,
-        errno=errno.errorcode.get(error.errno or 0, type(error).__name__),
-        cause=f"{type(error).__name__}: {_reason(error)}",
-        **fields,
-    )
+    kind = type(error).__name__
+    number, cause = errno.errorcode.get(error.errno or 0, kind), f"{kind}: {_reason(error)}"
+    return StoreError.of(text, path=path, operation=operation, errno=number, cause=cause, **fields)
 
 
 def _permanent(path: str) -> str:
@@ -58,7 +53,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     """Return the text for an error and the evidence that fills it, besides the path."""
     number = error.errno
     if operation == "symlink" and number in _NO_LINKS:
-        return texts.NO_LINKS, {"existing": _nearest_existing(path)}
+        return texts.NO_LINKS, {"existing": nearest_existing(path)}
     if number == errno.EISDIR or isinstance(error, NotAFileError):
         return texts.NOT_A_FILE, {"found": error.kind if isinstance(error, NotAFileError) else "a folder"}
     if number in _DENIED:
@@ -69,12 +64,12 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         return texts.NOT_A_FOLDER, {"culprit": _non_folder(path)}
     if is_closed_by_unit(error):
         if unit := other_unit():
-            return texts.READ_ONLY_ELSEWHERE, {"existing": _nearest_existing(path), "unit": unit}
-        return texts.READ_ONLY_IN_UNIT, {"existing": _nearest_existing(path)}
+            return texts.READ_ONLY_ELSEWHERE, {"existing": nearest_existing(path), "unit": unit}
+        return texts.READ_ONLY_IN_UNIT, {"existing": nearest_existing(path)}
     if number == errno.ENOENT and operation == "mkdir" and _leads_to_store(path, root):
-        return texts.NO_NEW_FOLDER, {"existing": _nearest_existing(path)}
+        return texts.NO_NEW_FOLDER, {"existing": nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
-    return text, {"reason": _reason(error), "existing": _nearest_existing(path), "mount": mount_of(path)}
+    return text, {"reason": _reason(error), "existing": nearest_existing(path), "mount": mount_of(path)}
 
 
 def not_private(path: str) -> StoreError:
@@ -135,12 +130,8 @@ def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTex
         return texts.DENIED, {"user": user, "folder": os.path.dirname(path)}
     if os.name == "nt":
         return texts.DENIED_ON_WINDOWS, {"user": user, "culprit": culprit}
-    return _denied_by(info, culprit, root), {
-        "culprit": culprit,
-        **_rights(info),
-        "quoted_culprit": quote(culprit),
-        "quoted_store": quote(root or culprit),
-    }
+    paths = {"culprit": culprit, "quoted_culprit": quote(culprit), "quoted_store": quote(root or culprit)}
+    return _denied_by(info, culprit, root), {**paths, **_rights(info)}
 
 
 def _denied_by(info: os.stat_result, culprit: str, root: str) -> texts.DeniedTexts:
@@ -162,7 +153,7 @@ def _denied_at(path: str, root: str, *, reading: bool) -> str:
         if os.path.isdir(ancestor) and not os.access(ancestor, os.X_OK):
             return ancestor
     if not os.path.lexists(path):
-        return _nearest_existing(folder)
+        return nearest_existing(folder)
     suspects = (path,) if path == root else (path, folder)  # folders above the store need not be writable
     return next((part for part in suspects if not _may_use(part, reading=reading)), path)
 
@@ -177,11 +168,6 @@ def _may_use(path: str, *, reading: bool) -> bool:
 def _non_folder(path: str) -> str:
     """Return the first part of the path that exists and is not a folder."""
     return next((part for part in reversed(upwards(path)) if os.path.lexists(part) and not os.path.isdir(part)), path)
-
-
-def _nearest_existing(path: str) -> str:
-    """Return the path, or the nearest folder above it that exists."""
-    return next((part for part in upwards(path) if os.path.lexists(part)), path)
 
 
 def _leads_to_store(path: str, root: str) -> bool:

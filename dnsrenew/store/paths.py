@@ -11,6 +11,7 @@ import stat
 from contextlib import AbstractContextManager
 from typing import Final
 
+from dnsrenew.base.files import upwards
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PublicFiles
@@ -180,11 +181,8 @@ class StoreFolder:
             self._disk.sync_folder(self._paths.root)
 
     def _make_root(self, *, close: bool) -> bool:
-        missing: list[str] = []
-        while not os.path.lexists(parent := os.path.dirname(missing[-1] if missing else self._paths.root)):
-            missing.append(parent)
-        for path in reversed(missing):
-            if self._disk.ensure_folder(path):
+        for path in reversed(upwards(os.path.dirname(self._paths.root))):
+            if not os.path.lexists(path) and self._disk.ensure_folder(path):
                 self._disk.sync_folder(os.path.dirname(path))
         created = self._disk.make_folder(self._paths.root)
         self._restrict_root(created=created, close=close)

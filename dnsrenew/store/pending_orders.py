@@ -125,25 +125,14 @@ def _order(parts: Mapping[str, bytes]) -> PendingOrder | None:
     for part in (_KEY, _CSR):
         if part not in parts or checksums.get(part) != _sha256(parts[part]):
             raise DamagedFile(f"{part} does not match its checksum")
-    url, ca = (json_files.string(document.get(name)) for name in ("url", "ca"))
-    identifiers = document.get("identifiers")
-    if not (url and ca and identifiers):
+    found = json_files.fields_of(PendingOrder, {**document, "account_url": document.get("account")})
+    names, routes = found["identifiers"], document.get("routes")
+    if not (found["url"] and found["ca"] and names):
         raise DamagedFile("it has no order URL, CA or identifiers")
-    names, routes = json_files.strings(identifiers), document.get("routes")
     if type(routes) is not dict or routes.keys() != set(names):
         raise DamagedFile("it does not have one route for each identifier")
-    return PendingOrder(
-        url=url,
-        ca=ca,
-        account_url=json_files.string(document.get("account")) or None,
-        identifiers=names,
-        routes={name: _route(routes[name], ca) for name in names},
-        profile=json_files.string(document.get("profile")) or None,
-        version=json_files.positive(document.get("version")),
-        written=json_files.time(document.get("written")),
-        key_pem=parts[_KEY],
-        csr_der=parts[_CSR],
-    )
+    found["routes"] = {name: _route(routes[name], found["ca"]) for name in names}
+    return PendingOrder(**found, key_pem=parts[_KEY], csr_der=parts[_CSR])
 
 
 def _route_json(route: Route) -> dict[str, Any]:
@@ -155,17 +144,9 @@ def _route_json(route: Route) -> dict[str, Any]:
 def _route(document: object, ca: str) -> Route:
     if type(document) is not dict:
         raise DamagedFile("a route is not an object")
-    listen, webroot, alias = (json_files.string(document.get(name)) or None for name in ("listen", "webroot", "alias"))
-    return Route(
-        json_files.string(document.get("challenge")),  # type: ignore[arg-type]  # a resumed order looks for its solver
-        dns=json_files.strings(document.get("dns")),
-        ca=ca,
-        listen=listen,
-        webroot=webroot,
-        app=json_files.flag(document.get("app", False)),
-        alias=alias,
-        follow_cname=json_files.flag(document.get("follow_cname")),
-    )
+    challenge: Any = json_files.string(document.get("challenge"))  # a resumed order looks for its solver
+    webroot = json_files.string(document.get("webroot")) or None
+    return Route(challenge, webroot=webroot, **json_files.fields_of(Route, {**document, "ca": ca}))
 
 
 def _sha256(data: bytes) -> str:

@@ -186,7 +186,7 @@ class NotifiedRecords(Frozen):
         if data is None:
             return Notified()
         try:
-            return _parse(json_files.load(data, _SCHEMA))
+            return Notified(**json_files.fields_of(Notified, json_files.load(data, _SCHEMA)))
         except (DamagedFile, NewerSchema):
             return Notified()
 
@@ -199,19 +199,6 @@ class NotifiedRecords(Frozen):
             self.documents.remove(name, NOTIFIED)
         else:
             self.documents.write(name, NOTIFIED, json_files.dump({"schema": _SCHEMA, **vars(notified)}))
-
-
-def _parse(document: Mapping[str, Any]) -> Notified:
-    deployments = document.get("deployments") or {}
-    if type(deployments) is not dict:
-        raise DamagedFile("the deployments are not an object")
-    return Notified(
-        failed=json_files.flag(document.get("failed")),
-        expiring=json_files.count(document.get("expiring")),
-        serial=json_files.string(document.get("serial")),
-        deployments={key: json_files.string(serial) for key, serial in deployments.items()},
-        renewed=json_files.string(document.get("renewed")),
-    )
 
 
 # ── diagnosis records ──────────────────────────────────────────────────────────────────
@@ -293,13 +280,8 @@ class Debts(StoreFolder):
 
         :raises StoreError: it cannot be written; stop nothing.
         """
-        debt = {
-            "schema": _SCHEMA,
-            "certificate": context.certificate or "",
-            "since": rfc3339(context.clock.now()),
-            "program": list(program),
-        }
-        self._disk.write(self._path(program), json_files.dump(debt), PRIVATE)
+        about = {"schema": _SCHEMA, "certificate": context.certificate or "", "since": rfc3339(context.clock.now())}
+        self._disk.write(self._path(program), json_files.dump({**about, "program": list(program)}), PRIVATE)
         self._disk.sync_folder(self._paths.journal)
 
     def forget(self, program: Sequence[str]) -> None:
@@ -328,12 +310,10 @@ class Debts(StoreFolder):
         """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
         try:
             data = json_files.read(self._disk, path)
-            document = {} if data is None else json_files.load(data, _SCHEMA)
-            program = json_files.strings(document.get("program"))
-            certificate, since = (json_files.string(document.get(name)) for name in ("certificate", "since"))
+            debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
         except (DamagedFile, NewerSchema, StoreError):
             return None
-        return Debt(certificate, since, program) if program else None
+        return debt if debt.program else None
 
     def _path(self, program: Sequence[str]) -> str:
         number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -393,8 +373,9 @@ class ScheduledRuns(StoreFolder):
     def _all(self) -> dict[str, ScheduledRun]:
         try:
             data = self._disk.read(self._paths.scheduled)
-            schedules = json_files.load(data, _SCHEMA).get("schedules") if data else {}
-            return {key: _parsed(value) for key, value in schedules.items()} if type(schedules) is dict else {}
+            schedules = json_files.table(json_files.load(data, _SCHEMA).get("schedules") if data else None)
+            tables = {key: json_files.table(value) for key, value in schedules.items()}
+            return {key: ScheduledRun(**json_files.fields_of(ScheduledRun, table)) for key, table in tables.items()}
         except (StoreError, DamagedFile, NewerSchema):
             return {}
 
@@ -411,12 +392,6 @@ class ScheduledRuns(StoreFolder):
 
 def _key(config: Path) -> str:
     return os.path.realpath(config)
-
-
-def _parsed(value: object) -> ScheduledRun:
-    if type(value) is not dict:
-        raise DamagedFile("a schedule is not an object")
-    return ScheduledRun(json_files.time(value.get("since")), json_files.time(value.get("last")))
 
 
 # ── documents ──────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypedDict, TypeVar
 
 from dnsrenew.base.model import CertificateSpec, Notice, rfc3339
 from dnsrenew.base.values import Frozen, field, field_types, replace
@@ -13,6 +13,8 @@ from dnsrenew.store.json_files import DamagedFile
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import CertificateFacts
+
+T = TypeVar("T")
 
 # ── state parts ────────────────────────────────────────────────────────────────────────
 
@@ -88,12 +90,8 @@ def _check_route(route: object) -> None:
 
 def routes(value: object) -> dict[str, RouteFailure]:
     """Read the routes that failed recently."""
-    if value is None:
-        return {}
-    if type(value) is not dict:
-        raise DamagedFile("the routes are not an object")
     found: dict[str, RouteFailure] = {}
-    for key, entry in value.items():
+    for key, entry in json_files.typed(value, dict, "the routes are not an object").items():
         failed = json_files.time(entry.get("failed")) if type(entry) is dict else None
         if failed is None:
             raise DamagedFile("the failure of a route has no time")
@@ -120,6 +118,22 @@ def with_templates(plain: dict[str, Any]) -> dict[str, Any]:
         if type(record.get("error")) is dict:
             record["error"] = json_files.with_templates(record["error"])
     return plain
+
+
+def rolled_back(value: object) -> RolledBack | None:
+    """Read the time of a rollback."""
+    table = json_files.table(value)
+    time = json_files.time(table.get("time"))
+    return None if time is None else {"time": time, "wanted": str(table.get("wanted"))}
+
+
+def ordered_lifetime(value: object) -> OrderedLifetime | None:
+    """Read the lifetime that an order asked for."""
+    table = json_files.table(value)
+    seconds, until = table.get("seconds"), json_files.time(table.get("until"))
+    if until is None or not isinstance(seconds, int | float):
+        return None
+    return {"seconds": seconds, "until": until}
 
 
 def ari(value: object) -> Ari | None:
@@ -207,16 +221,9 @@ def issued_meta(
     :param sizes: bytes of the files.
     :param state: the stored state.
     """
-    return Meta(
-        **facts.dated,
-        domains=spec.domains,
-        identifiers=spec.identifiers,
-        ca=ca,
-        key=spec.key,
-        profile=spec.profile.name if spec.profile else "",
-        sizes=sizes,
-        compromised_keys=state.compromised_keys,
-    )
+    known = {**facts.dated, "domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key}
+    profile = spec.profile.name if spec.profile else ""
+    return Meta(**known, profile=profile, sizes=sizes, compromised_keys=state.compromised_keys)
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:
@@ -315,8 +322,12 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     @property
     def asked_at(self) -> datetime | None:
         """When a program asked for it last, to the day; None: never, or unknown. In ``extra``, as above."""
+        return self._in_extra(_ASKED_AT, json_files.time)
+
+    def _in_extra(self, name: str, read: Callable[[object], T | None]) -> T | None:
+        """Return what ``extra`` says; None if it does not, or if that is damaged."""
         try:
-            return json_files.time(self.extra.get(_ASKED_AT))
+            return read(self.extra.get(name))
         except DamagedFile:
             return None
 
@@ -328,24 +339,12 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     @property
     def rolled_back(self) -> RolledBack | None:
         """When a person put the current version back; None: a renewal did. In ``extra``, as above."""
-        found = self.extra.get(_ROLLED_BACK)
-        try:
-            time = json_files.time(found.get("time")) if type(found) is dict else None
-            return None if time is None or found is None else {"time": time, "wanted": str(found.get("wanted"))}
-        except DamagedFile:
-            return None
+        return self._in_extra(_ROLLED_BACK, rolled_back)
 
     @property
     def lifetime(self) -> OrderedLifetime | None:
         """What the order of the current version asked for; None: nothing, or not known. In ``extra``, as above."""
-        found = self.extra.get(_LIFETIME)
-        if type(found) is not dict or type(found.get("seconds")) not in {int, float}:
-            return None
-        try:
-            until = json_files.time(found.get("until"))
-        except DamagedFile:
-            return None
-        return None if until is None else {"seconds": found["seconds"], "until": until}
+        return self._in_extra(_LIFETIME, ordered_lifetime)
 
     def ordered(self, seconds: float | None, until: datetime | None) -> State:
         """Return the state of a version whose order has asked for a lifetime; None: it has not."""
@@ -369,10 +368,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     @property
     def forced_failure(self) -> dict[str, Any] | None:
         """The failure of a forced renewal that no other attempt has followed; None: there is none. In ``extra``."""
-        try:
-            return failure(self.extra.get(_FORCED))
-        except DamagedFile:
-            return None
+        return self._in_extra(_FORCED, failure)
 
     def forced(self, failed: State) -> State:
         """Return the state after a renewal of what is not due has failed, which says nothing about the next one.
@@ -413,14 +409,8 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
 
 _FACTS: Final = tuple(field_types(Meta))
-_BY_TYPE: Final[dict[str, Callable[[object], Any]]] = {
-    "int": json_files.count,
-    "int | None": json_files.positive,
-    "str": json_files.string,
-    "bool": json_files.flag,
-    "datetime | None": json_files.time,
-    "tuple[str, ...]": json_files.strings,
-    "Mapping[str, int]": json_files.counts,
+_BY_TYPE: Final[Mapping[str, Callable[[object], Any]]] = {
+    **json_files.READERS,
     "dict[str, Any] | None": failure,
     "Mapping[str, RouteFailure]": routes,
     "Ari | None": ari,

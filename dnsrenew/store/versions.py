@@ -15,7 +15,7 @@ from typing import Final
 from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.errors import StoreError
-from dnsrenew.store import json_files, texts
+from dnsrenew.store import json_files, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import FILES, META
@@ -104,7 +104,7 @@ class Versions:
         warnings = []
         for name, pem in parts.items():
             path = os.path.join(self.path(number), name)
-            if _is_file(path) and self._disk.read(path) == pem.encode("ascii"):
+            if os.path.isfile(path) and not os.path.islink(path) and self._disk.read(path) == pem.encode("ascii"):
                 continue
             reason = "it does not belong to the certificate" if os.path.lexists(path) else "it is missing"
             warnings.append(json_files.quarantine(self._disk, path, texts.CHAIN_DAMAGED, reason))
@@ -298,11 +298,6 @@ def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -
     return bool(size) and size == sizes.get(name, size)
 
 
-def _is_file(path: str) -> bool:
-    """Return whether the path is a regular file, not a link to one."""
-    return os.path.isfile(path) and not os.path.islink(path)
-
-
 def _without_ca(meta: Meta) -> bytes:
     """Return the data of a version whose CA is unknown: an empty name would say that it was installed by hand."""
     document = json_files.load(meta.to_json(), SCHEMA)
@@ -335,13 +330,8 @@ def meta_of(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
         key = None if key_pem is None else x509.key_from_pem(key_pem)
     except ValueError:
         return None
-    return Meta(
-        **facts.dated,
-        domains=facts.names,
-        identifiers=facts.names,
-        key=(None if key is None else x509.key_kind(key)) or "",
-        sizes={} if key_pem is not None else {"privkey.pem": 0},
-    )
+    kind, sizes = ("", {"privkey.pem": 0}) if key is None else (x509.key_kind(key) or "", {})
+    return Meta(**facts.dated, domains=facts.names, identifiers=facts.names, key=kind, sizes=sizes)
 
 
 def _identity(meta: Meta) -> tuple[object, ...]:
@@ -381,19 +371,4 @@ def hold(folder: str) -> int | None:
 
 def is_held(folder: str) -> bool:
     """Return whether a live process holds a version."""
-    if sys.platform == "win32":
-        return False
-    try:
-        handle = os.open(os.path.join(folder, META), os.O_RDWR | _BINARY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks: nothing can be held there
-        return False
-    finally:
-        with contextlib.suppress(OSError):
-            os.close(handle)
-    return False
+    return sys.platform != "win32" and zone_locks.is_held(os.path.join(folder, META))

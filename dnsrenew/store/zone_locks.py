@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final, Literal, Protocol
 
 from dnsrenew.base.files import open_with_info
@@ -264,7 +265,7 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
         context.check()
         handle = disk.do("lock", path, lambda: _open(disk, path))
         try:
-            if _try_lock(disk, handle, path):
+            if disk.do("lock", path, partial(_try_lock, handle)):
                 if _is_same_file(handle, path):
                     return handle
                 owner = None  # the file was removed in between: other runs lock a new one
@@ -312,19 +313,15 @@ def _is_same_file(handle: int, path: str) -> bool:
         return False
 
 
-def _try_lock(disk: AtomicFiles, handle: int, path: str) -> bool:
+def _try_lock(handle: int) -> bool:
     """Lock without waiting; return False if the lock is taken."""
-
-    def attempt() -> bool:
-        try:
-            _lock(handle, free=False)
-        except OSError as error:
-            if error.errno in _TAKEN:
-                return False
-            raise
-        return True
-
-    return disk.do("lock", path, attempt)
+    try:
+        _lock(handle, free=False)
+    except OSError as error:
+        if error.errno in _TAKEN:
+            return False
+        raise
+    return True
 
 
 def _lock(handle: int, *, free: bool) -> None:

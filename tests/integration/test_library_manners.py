@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from dnsrenew import Event, Renewer
-from dnsrenew.base.events import KINDS
 from dnsrenew.base.runtime import Context
+from docs.tables import EVENTS
 from tests.kit.renew_stage import Stage, certificates
 from tests.lab.workspace import forget_account
 
@@ -44,7 +44,7 @@ def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
     outcomes = Renewer(stage.config({"certificate": certificates(*names)}), on_event=listener).renew()
     assert {outcome.status for outcome in outcomes} == {"renewed"}
     assert listener.at_once == 0
-    assert {event.kind for event in listener.events} <= set(KINDS)
+    assert {event.kind for event in listener.events} <= set(EVENTS)
     texts = [json.dumps(event.to_dict()) for event in listener.events]
     stage.workspace.captured += texts
     assert [set(json.loads(text)) for text in texts] == [{"kind", "time", "certificate", "data"}] * len(texts)
@@ -56,11 +56,11 @@ def test_events_come_one_at_a_time_and_are_json(stage: Stage) -> None:
 
 
 def test_the_data_of_every_event_is_documented(stage: Stage) -> None:
-    """The data of each event has exactly the fields of KINDS."""
+    """The data of each event has exactly the fields of EVENTS."""
     stage.lab.add_zone("warned.test", "* A 192.0.2.7\n")
     stage.renewed({"dns.home.zones": ["warned.test"], "certificate.0.domains": ["www.warned.test"]})
     for event in stage.events:
-        _, _, promised = KINDS[event.kind].partition("data: ")
+        _, _, promised = EVENTS[event.kind].partition("data: ")
         if event.kind == "certificate-finished":
             continue  # "the outcome as in the JSON"
         depth, words = 0, [""]

@@ -79,10 +79,10 @@ class Death:
             self.pass_by(f"event {kind}")
             emit(emitter, kind, *rest)
 
-        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any]) -> Any:
+        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any], *absent: Any) -> Any:
             if operation in _CHANGES:
                 self.pass_by(f"disk: {operation} {_plain(path)}")
-            return do(disk, operation, path, function)
+            return do(disk, operation, path, function, *absent)
 
         handle = SignalHandler._handle  # called for every signal
 

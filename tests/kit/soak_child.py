@@ -47,9 +47,9 @@ class Trouble(Death):
             return
         do = AtomicFiles.do
 
-        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any]) -> Any:
+        def does(disk: AtomicFiles, operation: str, path: str, function: Callable[[], Any], *absent: Any) -> Any:
             fails = self._steps >= self._at and operation in (_NEED_SPACE if self._error == errno.ENOSPC else _CHANGES)
-            return do(disk, operation, path, self._fail if fails else function)
+            return do(disk, operation, path, self._fail if fails else function, *absent)
 
         AtomicFiles.do = does  # type: ignore[assignment,method-assign]  # the seam, in a process of its own
 

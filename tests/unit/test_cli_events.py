@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base import events
 from dnsrenew.cli import main
 from dnsrenew.errors import ConfigError
+from docs.tables import EVENTS
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, crowd, happy, install, unhappy
 
 
@@ -26,7 +26,7 @@ def test_each_event_is_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     document, found = lines(capsys)
     assert document["version"] == 1
     assert all({"kind", "time", "certificate", "data"} <= set(line) for line in found)
-    assert {line["kind"] for line in found} <= set(events.KINDS)
+    assert {line["kind"] for line in found} <= set(EVENTS)
     kinds = [line["kind"] for line in found if line["kind"] != "message"]
     assert kinds[:3] == ["run-started", "certificate-started", "route-started"]
     assert "dns-waiting" in kinds

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.events import KINDS, Emitter
+from dnsrenew.base.events import Emitter
 from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting, live_progress, terminal, texts
 from dnsrenew.cli.live_progress import LiveProgress
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.dns import texts as dns_texts
+from docs.tables import EVENTS
 from tests.kit.cli_stage import Script, crowd, failed, happy, late, outcome, unhappy
 from tests.kit.clock import FakeClock
 
@@ -355,7 +356,7 @@ def test_dumb_terminals_get_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_only_events_that_exist_are_reported() -> None:
     """Every text for an event belongs to an existing kind."""
-    assert {key.partition("/")[0] for key in texts.EVENTS} <= set(KINDS)
+    assert {key.partition("/")[0] for key in texts.EVENTS} <= set(EVENTS)
 
 
 def test_nothing_moves_for_a_reader_that_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

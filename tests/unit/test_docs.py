@@ -10,7 +10,7 @@ from typing import get_args
 import pytest
 
 from dnsrenew.acme import client, session, transport
-from dnsrenew.base import events, model
+from dnsrenew.base import model
 from dnsrenew.base.runtime import calls as single_flight
 from dnsrenew.base.runtime.calls import RESEND
 from dnsrenew.base.x509 import make_csr, new_key
@@ -143,7 +143,7 @@ def test_no_code_is_overlooked() -> None:
     known = (
         codes.errors().keys()
         | codes.warnings().keys()
-        | events.KINDS.keys()
+        | tables.EVENTS.keys()
         | codes.CHECKS
         | set(get_args(table.Scope))
         | NO_CODES

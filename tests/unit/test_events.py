@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import dnsrenew
-from dnsrenew.base.events import KINDS
 from dnsrenew.base.model import DeploymentResult
 from docs.syntax import called_name
+from docs.tables import EVENTS
 
 PACKAGE = Path(dnsrenew.__file__).parent
 EMITTERS = {"emit", "_emit"}
@@ -21,7 +21,7 @@ EMITTERS = {"emit", "_emit"}
 
 def documented(kind: str) -> set[str]:
     """Return the keys of the data of a kind. A text in parentheses explains the key before it."""
-    data = re.sub(r"\([^)]*\)", "", KINDS[kind].partition("; data: ")[2])
+    data = re.sub(r"\([^)]*\)", "", EVENTS[kind].partition("; data: ")[2])
     return {key.strip() for key in data.split(",")}
 
 
@@ -44,7 +44,7 @@ def _emitted() -> Iterator[tuple[str, set[str], bool]]:
 
 def test_every_kind_is_emitted_and_none_beside_them() -> None:
     """The kinds in the list are exactly those that the code emits, and that of a line of the command line."""
-    assert {kind for kind, _, _ in emitted()} == set(KINDS) - {"message"}
+    assert {kind for kind, _, _ in emitted()} == set(EVENTS) - {"message"}
 
 
 def test_an_event_has_the_data_that_is_documented() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import names
@@ -131,14 +132,9 @@ def denials(
     :param answers: by identifier; an identifier without an answer is skipped.
     :param routes: by identifier, all of one CA.
     """
-    checks = {
-        identifier: judge(
-            answers[identifier], identifier, route.challenge, ca_identities=ca_identities, account_url=account_url
-        )
-        for identifier, route in routes.items()
-        if identifier in answers
-    }
-    return {identifier: to_error(check) for identifier, check in checks.items() if check.result == "bad"}
+    judged = partial(judge, ca_identities=ca_identities, account_url=account_url)
+    checks = {name: judged(answers[name], name, route.challenge) for name, route in routes.items() if name in answers}
+    return {name: to_error(check) for name, check in checks.items() if check.result == "bad"}
 
 
 # ── the set of records ──────────────────────────────────────────────────────────────────
@@ -149,7 +145,8 @@ def _judge_records(case: _Case) -> Check:
     critical = [record for record in unknown if record.flags & _CRITICAL]
     for record in critical:
         if record.tag.lower() not in _REGISTERED:
-            return _critical(case, record)
+            evidence = case.evidence(scope="ca", record=case.text(record))
+            return Check.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
     issuers = _relevant(case)
     if issuers and not case.identities:
         return _of_nameless_ca(case, issuers)
@@ -217,11 +214,6 @@ def _is_ours(uri: str, account_url: str | None) -> bool | None:
 # ── the verdicts ────────────────────────────────────────────────────────────────────────
 
 
-def _critical(case: _Case, record: CaaRecord) -> Check:
-    evidence = case.evidence(scope="ca", record=case.text(record))
-    return Check.of(texts.CAA_CRITICAL, "bad", evidence, place=case.place, tag=_escaped(record.tag))
-
-
 def _denied(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> Check:
     scopes = {_Grade.METHOD: "method", _Grade.ACCOUNT: "account", _Grade.OTHER: "ca"}
     grade = next(grade for grade in scopes if grade in grades.values())
@@ -239,9 +231,8 @@ def _denied(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> Check:
         text = texts.CAA_OTHER_ACCOUNT if grade is _Grade.ACCOUNT else texts.CAA_OTHER_METHOD
         fields["methods"] = _methods(issuer)
     line = _line(case.answer.owner or "", 0, record.tag.lower(), str(wanted))
-    return Check.of(
-        text, "bad", case.evidence(scope=scopes[grade], record=case.text(record), wanted=line), blocks=(), **fields
-    )
+    evidence = case.evidence(scope=scopes[grade], record=case.text(record), wanted=line)
+    return Check.of(text, "bad", evidence, blocks=(), **fields)
 
 
 def _other_ca(case: _Case, grades: Mapping[CaaRecord, _Grade]) -> tuple[Text, list[str]]:
@@ -308,9 +299,8 @@ class Issuer(Frozen):
 
     def extended(self, account_url: str | None, challenge: str) -> Issuer:
         """Return a copy with this account in place of the one named, and with the method added to those allowed."""
-        return Issuer(
-            self.domain, tuple((tag, _extended(tag, value, account_url, challenge)) for tag, value in self.parameters)
-        )
+        changed = ((tag, _extended(tag, value, account_url, challenge)) for tag, value in self.parameters)
+        return Issuer(self.domain, tuple(changed))
 
     def __str__(self) -> str:
         return "; ".join([self.domain, *(f"{tag}={value}" for tag, value in self.parameters)])

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import tomllib
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
 from dnsrenew.base.checks import texts
 from dnsrenew.base.host_port import is_public
@@ -82,49 +84,6 @@ def by_family(addresses: Sequence[str]) -> dict[str, Any]:
 
 # ── proxies ────────────────────────────────────────────────────────────────────────────
 
-# The CDNs and proxies that answer in place of a host: by their addresses, or by the names that a CNAME leads to.
-# Pure.
-#
-# The addresses are the lists that they publish: https://www.cloudflare.com/ips/ and https://api.fastly.com/public-ip-
-# list, as of 2025. Of the others only the names are known, because their addresses change or are shared with rented
-# servers.
-
-_RANGES: Final = {
-    "Cloudflare": (
-        *("173.245.48.0/20", "103.21.244.0/22", "103.22.200.0/22", "103.31.4.0/22", "141.101.64.0/18"),
-        *("108.162.192.0/18", "190.93.240.0/20", "188.114.96.0/20", "197.234.240.0/22", "198.41.128.0/17"),
-        *("162.158.0.0/15", "104.16.0.0/13", "104.24.0.0/14", "172.64.0.0/13", "131.0.72.0/22"),
-        *("2400:cb00::/32", "2606:4700::/32", "2803:f800::/32", "2405:b500::/32", "2405:8100::/32"),
-        *("2a06:98c0::/29", "2c0f:f248::/32"),
-    ),
-    "Fastly": (
-        *("23.235.32.0/20", "43.249.72.0/22", "103.244.50.0/24", "103.245.222.0/23", "103.245.224.0/24"),
-        *("104.156.80.0/20", "140.248.64.0/18", "140.248.128.0/17", "146.75.0.0/17", "151.101.0.0/16"),
-        *("157.52.64.0/18", "167.82.0.0/17", "167.82.128.0/20", "167.82.160.0/20", "167.82.224.0/20"),
-        *("172.111.64.0/18", "185.31.16.0/22", "199.27.72.0/21", "199.232.0.0/16"),
-        *("2a04:4e40::/32", "2a04:4e42::/32"),
-    ),
-}
-_NAMES: Final = {
-    "akamai.net": "Akamai",
-    "akamaiedge.net": "Akamai",
-    "akamaized.net": "Akamai",
-    "edgekey.net": "Akamai",
-    "edgesuite.net": "Akamai",
-    "azureedge.net": "Azure CDN",
-    "azurefd.net": "Azure Front Door",
-    "b-cdn.net": "bunny.net",
-    "cdn77.org": "CDN77",
-    "cfargotunnel.com": "Cloudflare",
-    "cdn.cloudflare.net": "Cloudflare",
-    "cloudfront.net": "Amazon CloudFront",
-    "fastly.net": "Fastly",
-    "fastlylb.net": "Fastly",
-    "gcdn.co": "Gcore",
-    "impervadns.net": "Imperva",
-    "incapdns.net": "Imperva",
-}
-
 
 def find(addresses: Iterable[str], chain: Iterable[str] = ()) -> tuple[str, str] | None:
     """Return the CDN that answers, and the address or CNAME target that shows it; None if none does.
@@ -133,17 +92,18 @@ def find(addresses: Iterable[str], chain: Iterable[str] = ()) -> tuple[str, str]
     :param chain: the targets of its CNAME records.
     """
     for target in chain:
-        for suffix, provider in _NAMES.items():
-            if is_at_or_below(target, suffix):
+        for provider, its in _cdns().items():
+            if any(is_at_or_below(target, name) for name in its.get("names", ())):
                 return provider, target
     for address in addresses:
         parsed = ipaddress.ip_address(address)
-        for network, provider in _networks():
-            if parsed.version == network.version and parsed in network:
+        for provider, its in _cdns().items():
+            if any(parsed in ipaddress.ip_network(network) for network in its.get("networks", ())):
                 return provider, address
     return None
 
 
 @functools.cache
-def _networks() -> tuple[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str], ...]:
-    return tuple((ipaddress.ip_network(text), provider) for provider, texts in _RANGES.items() for text in texts)
+def _cdns() -> dict[str, dict[str, list[str]]]:
+    """Return the networks and the names of each CDN."""
+    return tomllib.loads(Path(__file__).with_name("cdns.toml").read_text("utf-8"))

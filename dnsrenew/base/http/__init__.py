@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import urllib3
@@ -28,15 +28,8 @@ from urllib3 import exceptions as urllib3_errors
 from dnsrenew import __version__
 from dnsrenew.base import texts
 from dnsrenew.base.host_port import is_here
-from dnsrenew.base.http.connections import (
-    POOLS,
-    TIMEOUT,
-    BoundedAnswer,
-    HttpFailure,
-    failure,
-    shared_tls_context,
-    tls_context,
-)
+from dnsrenew.base.http import connections
+from dnsrenew.base.http.connections import POOLS, TIMEOUT, BoundedAnswer, HttpFailure
 from dnsrenew.base.values import Frozen
 
 if TYPE_CHECKING:
@@ -56,9 +49,12 @@ MAX_BYTES: Final = 1 << 20
 _PIECE: Final = 65_536
 _MAX_REDIRECTS: Final = 5
 _NO_RETRIES: Final = urllib3.Retry(False, redirect=False)
+_ONCE: Final[Mapping[str, Any]] = {"retries": _NO_RETRIES, "redirect": False, "preload_content": False}
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP_OR_ZLIB: Final = zlib.MAX_WBITS | 32
+_Data: TypeAlias = bytes | str | Mapping[str, Any] | None
+_Params: TypeAlias = Mapping[str, Any] | None
 
 
 class Response(Frozen):
@@ -128,7 +124,7 @@ class HttpClient:
     def __init__(
         self, *, trust: Path | str | None = None, pair: tuple[str, str] | None = None, source: str | None = None
     ) -> None:
-        tls = shared_tls_context() if trust is None and pair is None else tls_context(trust)
+        tls = connections.shared_tls_context() if trust is None and pair is None else connections.tls_context(trust)
         if pair is not None:
             tls.load_cert_chain(*pair)
         self._tls = tls
@@ -145,8 +141,8 @@ class HttpClient:
         method: str,
         url: str,
         *,
-        data: bytes | str | Mapping[str, Any] | None = None,
-        params: Mapping[str, Any] | None = None,
+        data: _Data = None,
+        params: _Params = None,
         headers: Mapping[str, str] | None = None,
         timeout: tuple[float, float] | None = None,
         max_bytes: int = MAX_BYTES,
@@ -159,7 +155,7 @@ class HttpClient:
         :param redirects: follow redirects of GET and HEAD; otherwise a redirect is a failure.
         :raises HttpFailure: there is no answer, or it is too large or a redirect.
         """
-        outgoing = _Outgoing.of(method, url, data, params, headers or {})
+        outgoing = _Outgoing.of(method, url, headers or {}, data, params)
         timeout = timeout or TIMEOUT
         response = self._send(outgoing, timeout, max_bytes)
         followed = _MAX_REDIRECTS if redirects and method.upper() in {"GET", "HEAD"} else 0
@@ -194,21 +190,13 @@ class HttpClient:
 
     def _send(self, outgoing: _Outgoing, timeout: tuple[float, float], max_bytes: int) -> Response:
         try:
-            manager = self._manager(outgoing.url)
-            answer = manager.urlopen(
-                outgoing.method,
-                outgoing.url,
-                body=outgoing.body,
-                headers=outgoing.headers,
-                timeout=urllib3.Timeout(connect=timeout[0], read=timeout[1]),
-                retries=_NO_RETRIES,
-                redirect=False,
-                preload_content=False,
-            )
+            limit = urllib3.Timeout(connect=timeout[0], read=timeout[1])
+            how = {"body": outgoing.body, "headers": outgoing.headers, "timeout": limit, **_ONCE}
+            answer = self._manager(outgoing.url).urlopen(outgoing.method, outgoing.url, **how)
             return Response(answer.status, answer.headers, _body(answer, max_bytes), outgoing.url)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:
             # ValueError: a negative chunk size, which http.client accepts.
-            raise failure(error, timeout) from None
+            raise connections.failure(error, timeout) from None
 
     def _manager(self, url: str) -> urllib3.PoolManager:
         """Return the pool of connections on the way to a URL."""
@@ -255,12 +243,7 @@ class _Outgoing(Frozen):
 
     @classmethod
     def of(
-        cls,
-        method: str,
-        url: str,
-        data: bytes | str | Mapping[str, Any] | None,
-        params: Mapping[str, Any] | None,
-        headers: Mapping[str, str],
+        cls, method: str, url: str, headers: Mapping[str, str], data: _Data = None, params: _Params = None
     ) -> _Outgoing:
         """Return the request; a user and a password in the URL become its Authorization.
 
@@ -316,7 +299,7 @@ def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
         raise HttpFailure("redirect", texts.REDIRECT_NO_TLS)
     same = source.netloc == target.netloc
     headers = {key: value for key, value in outgoing.headers.items() if same or key.lower() != "authorization"}
-    return _Outgoing.of(outgoing.method, url, None, None, headers)
+    return _Outgoing.of(outgoing.method, url, headers)
 
 
 def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
@@ -363,17 +346,11 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     :param now: the time in UTC, for a ``Retry-After`` that is a date.
     :return: None if it is absent or malformed; 0 for a date in the past.
     """
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
+    text = headers.get("Retry-After", "")
     if seconds := _SECONDS.fullmatch(text):
         return float(seconds[1])
-    try:
-        date = parsedate_to_datetime(text)
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date
-        return max(0.0, (date - now).total_seconds())
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
+    date = _date(text)
+    return None if date is None else max(0.0, (date - now).total_seconds())
 
 
 def date_of(headers: Mapping[str, str]) -> datetime | None:
@@ -383,10 +360,16 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
     :return: None if it is absent or malformed.
     """
+    date, age = _date(headers.get("Date", "")), _SECONDS.fullmatch(headers.get("Age", ""))
     try:
-        date = parsedate_to_datetime(headers.get("Date", ""))
-        date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-        age = _SECONDS.fullmatch(headers.get("Age", ""))
-        return date + timedelta(seconds=int(age[1])) if age else date
+        return date if date is None or age is None else date + timedelta(seconds=int(age[1]))
+    except OverflowError:
+        return None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text)
+        return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

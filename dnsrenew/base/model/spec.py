@@ -160,18 +160,17 @@ class DnsAccount:
         return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
 
     def __copy__(self) -> DnsAccount:
-        return self._with_options(self.options)
+        return self._maker(self.options)()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> DnsAccount:
-        return self._with_options(deepcopy(self.options, memo))
+        return self._maker(deepcopy(self.options, memo))()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
-        options = {key: _hidden(value) for key, value in self.options.items()}
-        return partial(DnsAccount, self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options), ()
+        return self._maker(_hidden(self.options)), ()
 
-    def _with_options(self, options: Mapping[str, Any]) -> DnsAccount:
-        return DnsAccount(self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options)
+    def _maker(self, options: Mapping[str, Any]) -> partial[DnsAccount]:
+        return partial(DnsAccount, self.provider, name=self.name, zones=self.zones, ttl=self.ttl, **options)
 
     def __eq__(self, other: object) -> bool:
         """Compare all fields."""

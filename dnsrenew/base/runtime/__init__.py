@@ -58,17 +58,12 @@ class TokenBucket:
 
         :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
         """
-        with self._lock:
-            self._refill(context)
-            wait = (1 - self._tokens) / self._rate.per_second
-            self._tokens -= count
-        if wait <= 0:
-            return
+        wait = self.charge(context, count)
         try:
-            context.wait(wait)
+            if wait > 0:
+                context.wait(wait)
         except BaseException:
-            with self._lock:
-                self._tokens += count
+            self._give_back(context, count)
             raise
 
     def try_take(self, context: Context) -> bool:
@@ -80,11 +75,16 @@ class TokenBucket:
             self._tokens -= 1
             return True
 
-    def charge(self, context: Context, count: float) -> None:
-        """Take tokens without waiting, for a request that cannot wait."""
+    def charge(self, context: Context, count: float) -> float:
+        """Take tokens without waiting, for a request that cannot wait; return the seconds until there was one."""
         with self._lock:
             self._refill(context)
+            wait = (1 - self._tokens) / self._rate.per_second
             self._tokens -= count
+            return wait
+
+    def _give_back(self, context: Context, count: float) -> None:
+        self.charge(context, -count)
 
     def _refill(self, context: Context) -> None:
         now = context.clock.monotonic()

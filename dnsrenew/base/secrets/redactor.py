@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import logging
 import re
 import threading
@@ -92,15 +91,9 @@ class Redactor:
             return [self.redact_values(item) for item in value]
         return value if value is None or isinstance(value, int | float) else self.redact(str(value))
 
-    @contextlib.contextmanager
-    def guard_logs(self, *prefixes: str) -> Iterator[None]:
+    def guard_logs(self, *prefixes: str) -> LogGuard:
         """Redact what this thread logs inside the block, and what the loggers under ``prefixes`` log in any thread."""
-        guard = LogGuard(self.redact, self.redact_values, prefixes)
-        guard.begin()
-        try:
-            yield
-        finally:
-            guard.end()
+        return LogGuard(self.redact, self.redact_values, prefixes)
 
 
 # ── log guard ──────────────────────────────────────────────────────────────────────────
@@ -117,7 +110,7 @@ _FORMATTER: Final = logging.Formatter()
 
 
 class LogGuard(logging.Filter):
-    """Redacts the records of its thread and of named loggers; it drops none.
+    """Redacts the records of its thread and of named loggers within a block; it drops none.
 
     :param redact: redacts a text.
     :param redact_values: redacts the texts in a JSON value.
@@ -134,8 +127,7 @@ class LogGuard(logging.Filter):
         self._thread = threading.get_ident()
         self._places: list[logging.Filterer] = []
 
-    def begin(self) -> None:
-        """Redact from now on."""
+    def __enter__(self) -> None:
         known = list(logging.root.manager.loggerDict.values())
         loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
         handlers = {handler for logger in loggers for handler in logger.handlers}
@@ -145,8 +137,7 @@ class LogGuard(logging.Filter):
         for place in self._places:
             place.addFilter(self)
 
-    def end(self) -> None:
-        """Redact no longer."""
+    def __exit__(self, *_error: object) -> None:
         for place in self._places:
             place.removeFilter(self)
 
@@ -234,6 +225,7 @@ def _from_entity(match: re.Match[str]) -> str:
 
 
 _H: Final = "[0-9A-Fa-f]"
+_BACKSLASH: Final = rf"\\u[Dd][89ABab]{_H}{{2}}\\u[Dd][C-Fc-f]{_H}{{2}}|\\u{_H}{{4}}|\\x{_H}{{2}}|\\U{_H}{{8}}|\\."
 _MORE: Final = f"(?:%[89ABab]{_H})"  # a continuation byte in UTF-8
 _INVISIBLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -241,13 +233,7 @@ _INVISIBLE: Final = (
 )
 """Soft hyphens, zero-width spaces and the like: Unicode's ``Default_Ignorable_Code_Point``."""
 _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
-    (
-        "\\",
-        re.compile(
-            rf"\\u[Dd][89ABab]{_H}{{2}}\\u[Dd][C-Fc-f]{_H}{{2}}|\\u{_H}{{4}}|\\x{_H}{{2}}|\\U{_H}{{8}}|\\.", re.DOTALL
-        ),
-        _from_backslash,
-    ),
+    ("\\", re.compile(_BACKSLASH, re.DOTALL), _from_backslash),
     ("%", re.compile(f"%[C-Dc-d]{_H}{_MORE}|%[Ee]{_H}{_MORE}{{2}}|%[Ff][0-7]{_MORE}{{3}}|%{_H}{{2}}"), _from_percent),
     ("&", re.compile(r"&(?:#[0-9]{1,7}|#[Xx][0-9A-Fa-f]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"), _from_entity),
     ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),

@@ -27,12 +27,8 @@ _SCALAR: Final = r"[^,\]}#\n]+"
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line (from 1) of every table, key and list item of a valid TOML text."""
-    scanner = _Scanner(text.replace("\r\n", "\n"))
-    try:
-        scanner.document()
-    except (AttributeError, IndexError, RecursionError):
-        pass  # the lines found so far are right, and a mistake without a line is still useful
-    return scanner.lines
+    # Those found before an error are right, and a mistake without a line is still useful.
+    return _scanned(text.replace("\r\n", "\n"))[0].lines
 
 
 def value_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
@@ -41,12 +37,18 @@ def value_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
     :param text: without carriage returns.
     :returns: empty for a text that cannot be scanned to its end.
     """
+    scanner, is_whole = _scanned(text)
+    return scanner.spans if is_whole else {}
+
+
+def _scanned(text: str) -> tuple[_Scanner, bool]:
+    """Return the scanner of a text, and whether it came to the end."""
     scanner = _Scanner(text)
     try:
         scanner.document()
     except (AttributeError, IndexError, RecursionError):
-        return {}
-    return scanner.spans
+        return scanner, False
+    return scanner, True
 
 
 def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
@@ -185,9 +187,15 @@ _IN_LIST: Final = "[“”„«»‘’‚][ \u3000]*[,，、]"
 _NEEDLESS: Final = "[；。;，,、]+\\s*(?:#.*)?"
 _MEANT: Final = {":": "=", "(": "[", ")": "]"}
 """What TOML has in place of characters that it has nowhere but in values."""
-_WORD: Final = r"[A-Za-z_/~@*.]"
-_YES: Final = r"(?i:yes|on|true|是)\b(?![.-])"
-_NO: Final = r"(?i:no|off|false|否)\b(?![.-])"
+_CAUSES: Final = (
+    ("True", texts.TOML_TRUE),
+    ("False", texts.TOML_FALSE),
+    (r"(?i:yes|on|true|是)\b(?![.-])", texts.TOML_YES),
+    (r"(?i:no|off|false|否)\b(?![.-])", texts.TOML_NO),
+    (r"\s*(?:#|$)", texts.TOML_NO_VALUE),
+    (r"[A-Za-z_/~@*.]", texts.TOML_NO_QUOTES),
+)
+"""How an invalid value begins, and what its mistake says."""
 
 _FIRST_WORD: Final = r"\s*+([\w-]++)\s++"
 _FIRST_KEY: Final = r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*"
@@ -266,17 +274,7 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         return texts.TOML_MISSING.format(expected=message.removeprefix(_EXPECTED)), texts.TOML
     if message != _INVALID_VALUE:
         return texts.TOML_OTHER.format(reason=f"{message[:1].lower()}{message[1:]}"), texts.TOML
-    if rest.startswith("True"):
-        return texts.TOML_TRUE
-    if rest.startswith("False"):
-        return texts.TOML_FALSE
-    if re.match(_YES, rest):
-        return texts.TOML_YES
-    if re.match(_NO, rest):
-        return texts.TOML_NO
-    if not rest.strip() or rest.lstrip().startswith("#"):
-        return texts.TOML_NO_VALUE
-    return texts.TOML_NO_QUOTES if re.match(_WORD, rest) else texts.TOML_UNKNOWN
+    return next((cause for start, cause in _CAUSES if re.match(start, rest)), texts.TOML_UNKNOWN)
 
 
 def _is_known(key: str, shown_keys: Container[str] | None) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -156,13 +155,10 @@ def extension(certificate: x509.Certificate, kind: type[Extension]) -> Extension
 
 def facts_of(certificate: x509.Certificate) -> CertificateFacts:
     """Return the fields of a certificate."""
-    return CertificateFacts(
-        issuer=issuer_name(certificate.issuer),
-        serial=f"{certificate.serial_number:x}",
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        names=_names(certificate),
-    )
+    issuer, serial = issuer_name(certificate.issuer), f"{certificate.serial_number:x}"
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    names = names_of(extension(certificate, x509.SubjectAlternativeName) or x509.SubjectAlternativeName([]))
+    return CertificateFacts(issuer=issuer, serial=serial, not_before=begin, not_after=end, names=names)
 
 
 def issuer_name(name: x509.Name) -> str:
@@ -184,11 +180,6 @@ def subject_of(pem: str) -> str:
 def _line(text: str) -> str:
     """Return a text as one short line without control characters: it is shown on terminals and kept in the state."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_SHOWN])
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    names = extension(certificate, x509.SubjectAlternativeName)
-    return () if names is None else names_of(names)
 
 
 def names_of(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
@@ -335,7 +326,6 @@ _JWK_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
 
 _MOST_BITS: Final = 4096
 """With more, the check of a key takes seconds."""
-_BASES: Final = (2, 3, 5, 7, 11, 13, 17, 19)
 
 
 def key_from_jwk(jwk: Mapping[str, Any]) -> PrivateKey:
@@ -353,30 +343,13 @@ def _rsa(jwk: Mapping[str, Any]) -> PrivateKey:
     n, e, d = (_number(jwk[name]) for name in ("n", "e", "d"))
     if "p" in jwk and "q" in jwk:
         p, q = _number(jwk["p"]), _number(jwk["q"])
+    elif pow(2, n - 1, n) == 1:  # a prime, whose factors the library would look for for minutes
+        raise ValueError
     else:  # RFC 7518 section 6.3.2: the primes are optional
-        p, q = _primes(n, e, d)
+        p, q = rsa.rsa_recover_prime_factors(n, e, d)
     public = rsa.RSAPublicNumbers(e, n)
     exponents = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
     return rsa.RSAPrivateNumbers(p, q, d, *exponents, public).private_key()
-
-
-def _primes(n: int, e: int, d: int) -> tuple[int, int]:
-    """Return the prime factors of a modulus (FIPS 186-4, NIST SP 800-56B appendix C), with few tries.
-
-    Each try fails for half of all keys at most. For numbers that belong to no key, the library's takes 500 tries.
-    """
-    odd = e * d - 1
-    twos = (odd & -odd).bit_length() - 1
-    odd >>= twos
-    for base in _BASES:
-        root = pow(base, odd, n)
-        for _ in range(twos):
-            square = pow(root, 2, n)
-            if square == 1 and root not in (1, n - 1):
-                p = math.gcd(root - 1, n)
-                return p, n // p
-            root = square
-    raise ValueError
 
 
 def _ecdsa(jwk: Mapping[str, Any]) -> PrivateKey:
@@ -469,14 +442,9 @@ def _check_usage(leaf: x509.Certificate, wording: ChainTexts) -> None:
 def _check_dates(chain: Sequence[x509.Certificate], now: datetime, wording: ChainTexts) -> None:
     for number, certificate in enumerate(chain):
         if not is_valid(certificate, now):
-            begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-            raise CAError.of(
-                wording.dates if number == 0 else wording.chain_dates,
-                wrong="dates",
-                not_before=rfc3339(begin),
-                not_after=rfc3339(end),
-                now=rfc3339(now),
-            )
+            begin, end = rfc3339(certificate.not_valid_before_utc), rfc3339(certificate.not_valid_after_utc)
+            text = wording.dates if number == 0 else wording.chain_dates
+            raise CAError.of(text, wrong="dates", not_before=begin, not_after=end, now=rfc3339(now))
 
 
 def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,24 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
+from dnsrenew.base import x509 as certificates
 from dnsrenew.base.model.spec import blocks
 from dnsrenew.base.names import covers
 from dnsrenew.base.values import Frozen, grouped
-from dnsrenew.base.x509 import (
-    CertificateFacts,
-    KeyHolder,
-    PrivateKey,
-    check_chain,
-    extension,
-    facts_of,
-    is_issued_by,
-    key_from_pem,
-    key_kind,
-    load,
-    names_of,
-    public_key_hash,
-    texts,
-)
+from dnsrenew.base.x509 import texts
 from dnsrenew.errors import CAError, ConfigError
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")
@@ -73,7 +60,7 @@ def _key_in(data: bytes) -> bytes | None:
     return None
 
 
-def key_from_file(data: bytes) -> PrivateKey:
+def key_from_file(data: bytes) -> certificates.PrivateKey:
     """Read a private key, PEM (also beside a certificate) or DER.
 
     :raises ConfigError: ``key-wrong``: it is encrypted, of another kind than ECDSA and RSA, or none.
@@ -111,8 +98,8 @@ def _check_rsa(key: rsa.RSAPrivateKey, load_checked: Callable[[], object]) -> No
 
 
 def chain_from_file(
-    data: bytes, key: KeyHolder, identifiers: Sequence[str], now: datetime
-) -> tuple[str, CertificateFacts]:
+    data: bytes, key: certificates.KeyHolder, identifiers: Sequence[str], now: datetime
+) -> tuple[str, certificates.CertificateFacts]:
     """Return the checked chain in a file, leaf first, and what the leaf says.
 
     The file may be PEM, DER or PKCS#7, with the certificates in any order; those that are not in the chain of the leaf
@@ -122,12 +109,12 @@ def chain_from_file(
     """
     try:
         chain = _in_order(_certificates(data), key)
-        names = facts_of(chain[0]).names
+        names = certificates.facts_of(chain[0]).names
     except ValueError as error:
         raise CAError.of(texts.FROM_FILE.pem, shown={"reason": error.args[0]}, wrong="pem") from None
     pem = "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
     exact = [name for name in identifiers if name in names or not covers(names, [name])]
-    return pem, check_chain(pem, key, exact, now, texts.FROM_FILE)
+    return pem, certificates.check_chain(pem, key, exact, now, texts.FROM_FILE)
 
 
 def _certificates(data: bytes) -> list[x509.Certificate]:
@@ -135,7 +122,7 @@ def _certificates(data: bytes) -> list[x509.Certificate]:
     if _PKCS7 in data:
         return _from_pkcs7(data)
     if _CERTIFICATE in data:
-        return [load(block) for block in blocks(data.decode("ascii", "replace"))]
+        return [certificates.load(block) for block in blocks(data.decode("ascii", "replace"))]
     if b"PRIVATE KEY-----" in data:
         raise ValueError(texts.ONLY_A_KEY)
     if b"CERTIFICATE REQUEST-----" in data:
@@ -160,7 +147,7 @@ def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
     return found
 
 
-def _in_order(found: Sequence[x509.Certificate], key: KeyHolder) -> list[x509.Certificate]:
+def _in_order(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> list[x509.Certificate]:
     """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
     leaf = _leaf(found, key)
     chain = _chain_up(leaf, _by_subject(found))
@@ -173,7 +160,7 @@ def _chain_up(leaf: x509.Certificate, issuers: _BySubject) -> list[x509.Certific
     chain = [leaf]
     while len(chain) < _LONGEST_CHAIN:
         named = [each for each in issuers.get(_name(chain[-1], "issuer"), ()) if each not in chain]
-        found = [each for each in named[:_MOST_ISSUERS] if is_issued_by(chain[-1], each)]
+        found = [each for each in named[:_MOST_ISSUERS] if certificates.is_issued_by(chain[-1], each)]
         if not found:
             break
         chain.append(max(found, key=lambda each: each.not_valid_after_utc))
@@ -193,27 +180,27 @@ def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
     return name
 
 
-def _leaf(found: Sequence[x509.Certificate], key: KeyHolder) -> x509.Certificate:
+def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x509.Certificate:
     """Return the certificate of the key; if there is none, that of no CA."""
-    wanted = public_key_hash(key.public_key())
+    wanted = certificates.public_key_hash(key.public_key())
     fitting = [each for each in found if _key_hash(each) == wanted]
     return next(iter(fitting or [each for each in found if not _is_ca(each)]), found[0])
 
 
 def _key_hash(certificate: x509.Certificate) -> str:
     try:
-        return public_key_hash(certificate.public_key())
+        return certificates.public_key_hash(certificate.public_key())
     except (ValueError, UnsupportedAlgorithm):
         return ""
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
-    constraints = extension(certificate, x509.BasicConstraints)
+    constraints = certificates.extension(certificate, x509.BasicConstraints)
     return constraints is not None and constraints.ca
 
 
 def _is_self_signed(certificate: x509.Certificate) -> bool:
-    return is_issued_by(certificate, certificate)
+    return certificates.is_issued_by(certificate, certificate)
 
 
 class CertificatePool:
@@ -226,18 +213,18 @@ class CertificatePool:
         found = []
         for block in _WHOLE.findall(pem):
             with contextlib.suppress(ValueError):
-                found.append(load(block))
+                found.append(certificates.load(block))
         self._by_subject = _by_subject(found)
         self._by_key = grouped(found, _key_hash)
 
-    def chain_of(self, key: PrivateKey) -> str | None:
+    def chain_of(self, key: certificates.PrivateKey) -> str | None:
         """Return the chain of a key, leaf first, without its root, as PEM.
 
         The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it.
 
         :return: None if no certificate is that of the key.
         """
-        leaves = self._by_key.get(public_key_hash(key.public_key()))
+        leaves = self._by_key.get(certificates.public_key_hash(key.public_key()))
         if not leaves:
             return None
         chain = _chain_up(max(leaves, key=lambda each: each.not_valid_after_utc), self._by_subject)
@@ -246,14 +233,14 @@ class CertificatePool:
         return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
 
 
-def chain_among(pem: str, key: PrivateKey) -> str | None:
+def chain_among(pem: str, key: certificates.PrivateKey) -> str | None:
     """Return the chain of a key among certificates; see :meth:`CertificatePool.chain_of`."""
     return CertificatePool(pem).chain_of(key)
 
 
 def ends_with_root(fullchain_pem: str) -> bool:
     """Return whether the last certificate of a chain was issued by itself."""
-    return _is_self_signed(load(blocks(fullchain_pem)[-1]))
+    return _is_self_signed(certificates.load(blocks(fullchain_pem)[-1]))
 
 
 class RequestFacts(Frozen, kw_only=True):
@@ -272,7 +259,7 @@ def request_to_pem(der: bytes) -> str:
     return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def read_request(pem: str, key: PrivateKey) -> RequestFacts:
+def read_request(pem: str, key: certificates.PrivateKey) -> RequestFacts:
     """Read a request.
 
     :raises ValueError: it is not one, or that of another key.
@@ -285,7 +272,7 @@ def read_request(pem: str, key: PrivateKey) -> RequestFacts:
         raise ValueError(texts.NOT_A_REQUEST) from None
     if not is_same:
         raise ValueError(texts.ANOTHER_KEY)
-    return RequestFacts(names=names_of(names), kind=key_kind(key))
+    return RequestFacts(names=certificates.names_of(names), kind=certificates.key_kind(key))
 
 
 # ── pkcs12 ─────────────────────────────────────────────────────────────────────────────
@@ -316,41 +303,35 @@ def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, 
         encryption = builder.build(password.encode())
     elif password:
         encryption = serialization.BestAvailableEncryption(password.encode())
-    leaf, *chain = (load(block) for block in blocks(fullchain_pem))
-    return pkcs12.serialize_key_and_certificates(alias.encode(), key_from_pem(key_pem), leaf, chain or None, encryption)
+    leaf, *chain = (certificates.load(block) for block in blocks(fullchain_pem))
+    return pkcs12.serialize_key_and_certificates(
+        alias.encode(), certificates.key_from_pem(key_pem), leaf, chain or None, encryption
+    )
 
 
 def pkcs12_holds(data: bytes, password: str, fullchain_pem: str, key_pem: bytes) -> bool:
     """Return whether a PKCS#12 file opens with a password and has this certificate, its chain and this key."""
-    if not _opens_soon(data):
-        return False
-    try:
-        key, leaf, chain = pkcs12.load_key_and_certificates(data, password.encode() if password else None)
-    except ValueError:
-        return False
+    key, leaf, chain = _opened(data, password)
     if key is None or leaf is None:
         return False
-    same_key = key.public_key() == key_from_pem(key_pem).public_key()
-    return same_key and [leaf, *chain] == [load(block) for block in blocks(fullchain_pem)]
+    same_key = key.public_key() == certificates.key_from_pem(key_pem).public_key()
+    return same_key and [leaf, *chain] == [certificates.load(block) for block in blocks(fullchain_pem)]
 
 
 def pkcs12_leaf(data: bytes, password: str) -> str:
     """Return the certificate of a PKCS#12 file as PEM; empty if it does not open with the password, or has none."""
-    if not _opens_soon(data):
-        return ""
-    try:
-        leaf = pkcs12.load_key_and_certificates(data, password.encode() if password else None)[1]
-    except ValueError:
-        return ""
+    leaf = _opened(data, password)[1]
     return "" if leaf is None else leaf.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
-def _opens_soon(data: bytes) -> bool:
-    """Return whether a file is DER, as ours are, and asks for few rounds of key derivation."""
+def _opened(data: bytes, password: str) -> tuple[Any, x509.Certificate | None, list[x509.Certificate]]:
+    """Return the content of a file; nothing if it is no DER, as ours are, or asks for many rounds of key derivation."""
     try:
-        return sum(_rounds(data, _DEEPEST)) <= _MOST_ROUNDS
+        if sum(_rounds(data, _DEEPEST)) <= _MOST_ROUNDS:
+            return pkcs12.load_key_and_certificates(data, password.encode() if password else None)
     except (IndexError, ValueError):
-        return False
+        pass
+    return None, None, []
 
 
 def _rounds(data: bytes, depth: int) -> Iterator[int]:

@@ -185,22 +185,6 @@ class SharedBucket(TokenBucket):
         self._stock_at = 0.0
         """When the last token of the stock exists; they come one after the other."""
 
-    def take(self, context: Context, count: float = 1) -> None:
-        """Wait for a token, then take ``count``.
-
-        :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
-        :raises StoreError: the database does not answer.
-        """
-        with self._guard:  # others need the tokens that are being fetched
-            wait = self._reserve(context, count)
-        if wait <= 0:
-            return
-        try:
-            context.wait(wait)
-        except BaseException:
-            self._database.execute(_GIVE, self._fields(count))
-            raise
-
     def try_take(self, context: Context) -> bool:
         """Take a token if there is one; return whether there was."""
         with self._guard:
@@ -213,13 +197,18 @@ class SharedBucket(TokenBucket):
             self._none_before = now + 1 / self._rate.per_second
             return False
 
-    def charge(self, context: Context, count: float) -> None:
-        """Take tokens without waiting, for a request that cannot wait."""
-        with self._guard:
-            self._reserve(context, count)
+    def charge(self, context: Context, count: float) -> float:
+        """Take tokens without waiting, for a request that cannot wait; return the seconds until there was one.
+
+        :raises StoreError: the database does not answer.
+        """
+        with self._guard:  # others need the tokens that are being fetched
+            return self._reserve(context, count)
+
+    def _give_back(self, _context: Context, count: float) -> None:
+        self._database.execute(_GIVE, self._fields(count))
 
     def _reserve(self, context: Context, count: float) -> float:
-        """Take tokens, and return for how many seconds the caller has to wait."""
         now = context.clock.monotonic()
         if now - self._stock_at > _KEPT:
             self._stock = 0.0
