@@ -46,6 +46,7 @@ OWNERS = {
     "psycopg_pool": {"extensions/fleet"},  # procrastinate's pool
     "pytest": {"testing/plugin"},
     "requests": {"base/http", "extensions/hosts/lexicon/patches"},  # its proxies; changed for others
+    "tenacity": {"base/runtime/calls"},
     "tldextract": {"base/names"},
     "urllib3": {"base/http"},
     "uvicorn": {"extensions/serve"},

@@ -71,6 +71,7 @@ NOTHING_DUE = (
     "dns",
     "josepy",
     "requests",
+    "tenacity",
 )
 """Modules that cost time and that a run with nothing due does not need."""
 

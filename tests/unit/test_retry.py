@@ -1,6 +1,8 @@
 """Retries, without real waits."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -107,3 +109,9 @@ def test_a_cancel_ends_the_waiting(context: Context) -> None:
     context.cancel.set()
     with pytest.raises(Cancelled):
         resend(context, failing(1))
+
+
+def test_tenacity_is_imported_by_the_first_failure() -> None:
+    """Importing the module does not load tenacity."""
+    code = "import sys, dnsrenew.base.runtime.calls; sys.exit('tenacity' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,12 +9,15 @@ from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from dnsrenew.base import threads
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import CAError, Cancelled, DnsRenewError
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 T = TypeVar("T")
 
@@ -133,7 +136,9 @@ class FairLock:
 
 # ── retry ──────────────────────────────────────────────────────────────────────────────
 
-# Retries with back-off.
+# Retries with back-off. The only module that uses tenacity.
+#
+# tenacity is imported after the first failure: the import takes 20 ms, and most calls succeed.
 
 
 class Transient(Exception):  # a signal to resend(), never an error for the caller
@@ -179,17 +184,49 @@ def resend(context: Context, call: Callable[[], T], policy: Policy = RESEND) -> 
     :raises Exception: ``Transient.error`` of the last call; any other exception at once.
     :raises Cancelled: the caller cancelled while waiting.
     """
-    end, pause, made = context.clock.monotonic() + policy.within, policy.first_wait, 0
-    while True:
-        try:
-            return call()
-        except Transient as failed:
-            jittered = pause * context.random.uniform(0.8, 1.2)  # clients that failed together come back apart
-            wait = jittered if failed.after is None else max(failed.after, policy.min_retry_after)
-            made, pause = made + 1, pause * policy.factor
-            if made >= (failed.tries or policy.tries) or context.clock.monotonic() + wait > end:
-                raise failed.error from None
-        context.wait(wait)
+    start = context.clock.monotonic()
+    try:
+        return call()
+    except Transient as transient:
+        failed = transient
+    try:
+        return _retry(context, call, policy, failed, start)
+    except Transient as transient:
+        raise transient.error from None
+
+
+def _retry(context: Context, call: Callable[[], T], policy: Policy, failed: Transient, start: float) -> T:
+    from tenacity import Retrying, retry_if_exception_type  # 20 ms, and most calls succeed
+
+    first: list[Transient] = [failed]
+
+    def attempt() -> T:
+        if first:  # the call before tenacity was imported
+            raise first.pop()
+        return call()
+
+    def wait(state: RetryCallState) -> float:
+        after = _transient(state).after
+        if after is not None:
+            return max(after, policy.min_retry_after)
+        pause = policy.first_wait * policy.factor ** (state.attempt_number - 1)
+        return pause * context.random.uniform(0.8, 1.2)  # jitter: clients that failed together come back apart
+
+    def stop(state: RetryCallState) -> bool:
+        tries = _transient(state).tries or policy.tries
+        is_late = context.clock.monotonic() + state.upcoming_sleep > start + policy.within
+        return is_late or state.attempt_number >= tries
+
+    retrying = Retrying(
+        sleep=context.wait, wait=wait, stop=stop, retry=retry_if_exception_type(Transient), reraise=True
+    )
+    return retrying(attempt)
+
+
+def _transient(state: RetryCallState) -> Transient:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, Transient)  # noqa: S101  # only Transient is retried
+    return error
 
 
 # ── circuit breaker ────────────────────────────────────────────────────────────────────
