@@ -66,7 +66,7 @@ def error_of(context: Context, account: DnsAccount, record: TxtRecord = RECORD) 
     with pytest.raises(ProviderError) as caught:
         call_add(context, provider, account, [record])
     assert_nothing_foreign(caught.value)
-    assert caught.value.fix.endswith(".")
+    assert caught.value.fix
     assert caught.value.evidence["account"] == account.name
     return caught.value
 

@@ -284,7 +284,7 @@ def test_a_failed_renewal_names_the_rule(tmp_path: Path) -> None:
     closed = ("ip link set lo up", *ONLINE, *rules("tcp dport 80 reject"))
     own = ("--net",) if os.geteuid() == 0 else ("--net", "--map-root-user")
     said = run_python(RENEW, str(tmp_path), *closed, unshare=own)
-    advice, _, found = said.partition(" found ")
+    advice, _, found = said.partition(" likely cause ")
     assert '{ challenge = "dns-01", dns = "home" }' in advice
     assert "tcp dport 80 reject" in found
     assert "nft insert rule inet filter input tcp dport 80 accept" in found

@@ -372,7 +372,7 @@ def test_nobody_was_asked(fleet: FleetFolder) -> None:
     fleet.add({"name": "a", "domains": ["a.duckdns.org"], "tags": ["x"]})
     for command in ("a", "--tag x", "", "a --tag x --yes"):
         assert fleet.refused(f"fleet remove {command}")["code"] == "usage"
-    assert "are needed" in fleet.refused("fleet remove --yes")["message"]
+    assert "Neither certificate names nor --tag" in fleet.refused("fleet remove --yes")["message"]
     assert "cannot be combined" in fleet.refused("fleet remove a --tag x --yes")["message"]
     for command in ("nix", "a nix", "n*", "--tag nix"):
         assert fleet.refused(f"fleet remove {command} --yes")["code"] == "certificate-unknown"

@@ -139,7 +139,7 @@ def test_knot_refuses_a_zone_that_it_does_not_have(lab: Lab) -> None:
     assert error.code == "provider-unauthorized"
     assert f"The name server {KNOT}:{lab.port} of the account home" in error.message
     assert "the zone notknot.test, or is not its primary server (NOTAUTH)" in error.message
-    assert "Compare server" in error.fix
+    assert "Compare `server`" in error.fix
 
 
 @pytest.mark.usefixtures("knot")

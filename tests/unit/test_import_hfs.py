@@ -180,5 +180,5 @@ def test_where_hfs_has_port_80_init_does_the_rest(machine: OldMachine) -> None:
     """Where only `init` helps, no step is about the configuration that it replaces."""
     folder = write(machine, CONFIG.replace("port: 8080\n", ""))
     steps = [str(each) for each in machine.imported(folder, "hfs").left.steps]
-    assert "run dnsrenew init" in steps[0]
+    assert "run `dnsrenew init" in steps[0]
     assert not [step for step in steps if "--dry-run" in step or "schedule install" in step or "agree_terms" in step]

@@ -30,7 +30,7 @@ class ChainTexts(Frozen):
     chain: Text
 
 
-_FIX: Final = "Renew again; if it happens again, ask the CA's support. The certificate was not stored."
+_FIX: Final = "Renew again, and ask the CA's support if it happens again (the certificate was not stored)."
 FROM_CA: Final = ChainTexts(
     pem=Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX),
     key=Text(
