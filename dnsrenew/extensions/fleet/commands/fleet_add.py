@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -81,12 +80,9 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 def _write(invocation: Invocation, document: Mapping[str, Any], lines: Sequence[tuple[str, str]]) -> None:
     """Write what was done: as JSON, or as lines with their marks."""
-    terminal = invocation.terminal
-    columns = terminal.out.size()[0]
-    terminal.write_document(document)
-    if lines and not terminal.quiet:
-        wrapped = (formatting.wrap(line, columns, f"{mark} ", "  ") for mark, line in lines)
-        terminal.write_result("\n".join(chain.from_iterable(wrapped)))
+    invocation.terminal.write_document(document)
+    for mark, line in () if invocation.terminal.quiet else lines:
+        invocation.terminal.write_marked_result(mark, line)
 
 
 # ── fleet init ─────────────────────────────────────────────────────────────────────────
@@ -127,11 +123,10 @@ def fleet_move(invocation: Invocation) -> int:
     with closing(store_of(config)) as store:
         work = partial(moving.load, folder, config, store) if loads else partial(moving.dump, config, store, folder)
         moved = invocation.signals.run(partial(work, context), cleans_up=True)
-    columns = invocation.terminal.err.size()[0]
     warnings = [texts.FLEET_DAMAGED.format(name=name) for name in moved.damaged]
     warnings += [texts.FLEET_KEPT_ACCOUNT.format(ca=ca) for ca in moved.kept_accounts]
     for line in [*warnings, *([texts.FLEET_JOURNAL] if moved.journal else [])]:
-        invocation.terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+        invocation.terminal.write_marked(yellow("!"), line)
     certificates = formatting.count(moved.certificates, texts.CERTIFICATE)
     accounts = formatting.count(moved.accounts, texts.CA_ACCOUNT)
     head = texts.FLEET_LOADED if loads else texts.FLEET_DUMPED
@@ -257,16 +252,11 @@ def _counted(found: FleetStatus, columns: int | None, tag: str | None) -> Iterat
 
 def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     """Yield the sections: the key of each heading, and rows of label and text."""
-    yield (
-        "overdue",
-        [(name, texts.FLEET_SINCE.format(span=formatting.span(now - since))) for name, since in found.most_overdue],
-    )
+    waits = ((name, formatting.span(now - since)) for name, since in found.most_overdue)
+    yield "overdue", [(name, texts.FLEET_SINCE.format(span=span)) for name, span in waits]
     workers = [
-        (
-            texts.FLEET_WORKER.format(pid=worker.pid, host=worker.host),
-            formatting.listed(worker.doing) if worker.doing else texts.FLEET_IDLE,
-        )
-        for worker in found.workers
+        (texts.FLEET_WORKER.format(pid=each.pid, host=each.host), formatting.listed(each.doing) or texts.FLEET_IDLE)
+        for each in found.workers
     ]
     yield "workers", workers or [(texts.FLEET_NONE, texts.FLEET_NO_WORKER)]
     yield "hour", [(ca, f"{count:,}") for ca, count in found.last_hour.items()]

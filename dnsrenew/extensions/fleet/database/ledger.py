@@ -52,6 +52,8 @@ SELECT %(directory)s, new.* FROM unnest(
 ) AS new
 ON CONFLICT (directory, key, kind) DO UPDATE SET until = EXCLUDED.until, since = EXCLUDED.since, url = EXCLUDED.url
 """
+_GONE: Final = ("gone_keys", "gone_kinds")
+_NEW: Final = ("new_keys", "kinds", "untils", "sinces", "urls")
 _BUCKETS: Final = ("failed", "sets", "failed_orders")
 _WAITS: Final = "waits"
 
@@ -101,21 +103,12 @@ class LedgerRows(Frozen):
         self, transaction: Transaction, before: _Entries, after: _Entries, keys: list[str], now: datetime
     ) -> None:
         gone = [place for place in before if place not in after]
-        new = [(place, entry) for place, entry in after.items() if before.get(place) != entry]
+        new = [(*place, *entry) for place, entry in after.items() if before.get(place) != entry]
         if not gone and not new:
             return
-        values = {
-            "directory": self.directory,
-            "now": now,
-            "keys": keys,
-            "gone_keys": [key for key, _ in gone],
-            "gone_kinds": [kind for _, kind in gone],
-            "new_keys": [key for (key, _), _ in new],
-            "kinds": [kind for (_, kind), _ in new],
-            "untils": [until for _, (until, _, _) in new],
-            "sinces": [since for _, (_, since, _) in new],
-            "urls": [url for _, (_, _, url) in new],
-        }
+        values: dict[str, Any] = {"directory": self.directory, "now": now, "keys": keys}
+        for names, rows in ((_GONE, gone), (_NEW, new)):
+            values |= {name: [row[index] for row in rows] for index, name in enumerate(names)}
         transaction.execute(_WRITE, values)
 
 

@@ -172,7 +172,7 @@ class CachedContext:
     :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
     """
 
-    version: int
+    version: int | None
     names: Sequence[str]
     end: float
     context: ssl.SSLContext

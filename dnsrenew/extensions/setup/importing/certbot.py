@@ -108,13 +108,8 @@ def _account(folder: Path, directory: str, notes: reading.Notes) -> model.FoundA
     except ValueError:
         notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
         return None
-    return model.FoundAccount(
-        directory=directory,
-        key_pem=key,
-        source=str(key_file),
-        modified=reading.modified(key_file),
-        **reading.registered(registration),
-    )
+    more = {"modified": reading.modified(key_file), **reading.registered(registration)}
+    return model.FoundAccount(directory=directory, key_pem=key, source=str(key_file), **more)
 
 
 def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | None:
@@ -172,13 +167,8 @@ def _without_settings(folder: Path, name: str, notes: reading.Notes) -> model.Fo
     if not domains:
         return None
     notes.add(texts.ENVIRONMENT_UNKNOWN, folder / "renewal" / f"{name}{_CONF}", name=name, tool="certbot")
-    return model.FoundCertificate(
-        name=name,
-        domains=domains,
-        source=str(paths["fullchain.pem"]),
-        **vars(pair),
-        files=_files(folder, name, paths),
-    )
+    source, files = str(paths["fullchain.pem"]), _files(folder, name, paths)
+    return model.FoundCertificate(name=name, domains=domains, source=source, **vars(pair), files=files)
 
 
 def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:

@@ -37,6 +37,8 @@ _MOST_NOTES: Final = 100
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+File = Path | str
 _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
     "ecdsa-p256": ("p256", "ec256", "ec-256", "secp256r1"),
     "ecdsa-p384": ("p384", "ec384", "ec-384", "secp384r1"),
@@ -61,14 +63,7 @@ class Notes:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(
-        self,
-        why: Text,
-        file: Path | str,
-        line: int | None = None,
-        text: str = "",
-        *,
-        loses: bool = False,
-        **more: object,
+        self, why: Text, file: File, line: int | None = None, text: str = "", *, loses: bool = False, **more: object
     ) -> None:
         """Add a note. The same note is added once, and of one kind some for a file.
 
@@ -93,7 +88,7 @@ class Notes:
         found = tuple(filter(None, accounts)), tuple(filter(None, certificates))
         return model.FoundData(kind, folder, *found, tuple(self.found), **more)
 
-    def judge(self, file: Path | str) -> None:
+    def judge(self, file: File) -> None:
         """Judge a file that is not read, such as a program.
 
         :raises UntrustedError: others can change it.
@@ -107,7 +102,7 @@ class Notes:
         part = error.weakness
         self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
 
-    def read(self, file: Path | str, *, loses: bool = False, most: int = _LARGEST) -> bytes | None:
+    def read(self, file: File, *, loses: bool = False, most: int = _LARGEST) -> bytes | None:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
@@ -126,7 +121,7 @@ class Notes:
             self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
         return None
 
-    def text(self, file: Path | str, *, loses: bool = False) -> str | None:
+    def text(self, file: File, *, loses: bool = False) -> str | None:
         """Return the text of a file; as :meth:`read`, also if it has a line without an end."""
         data = self.read(file, loses=loses)
         text = None if data is None else model.decoded(data)
@@ -135,7 +130,7 @@ class Notes:
             return None
         return text
 
-    def credentials(self, file: Path | str) -> str:
+    def credentials(self, file: File) -> str:
         """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
         try:
             return self.text(file) or ""
@@ -143,7 +138,7 @@ class Notes:
             self.add_untrusted(error)
             return ""
 
-    def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
+    def json(self, file: File, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
         data = self.read(file, loses=loses, most=1 << 16)
         if data is None:
@@ -189,7 +184,7 @@ def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, Untr
         return Discovery(insist=True).read(path, most), error
 
 
-def content(path: Path | str, most: int) -> bytes | None:
+def content(path: File, most: int) -> bytes | None:
     """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
     try:
         with files.open_to_read(path) as stream:
@@ -210,11 +205,7 @@ def names(folder: Path) -> list[str]:
 
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return _SURROGATE.search(text) is None
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -238,7 +229,7 @@ def is_missing(path: Path) -> bool:
     return False
 
 
-def modified(file: Path | str) -> float:
+def modified(file: File) -> float:
     """Return the time of the last change, seconds since 1970; 0 if it is unknown."""
     try:
         return os.stat(file).st_mtime
@@ -331,9 +322,7 @@ def missing_options(account: model.FoundDnsAccount) -> list[str]:
     return [key for key in required if key not in account.options and key not in account.secrets]
 
 
-def note_missing(
-    account: model.FoundDnsAccount, notes: Notes, place: tuple[Path | str, int | None, str], name: str
-) -> None:
+def note_missing(account: model.FoundDnsAccount, notes: Notes, place: tuple[File, int | None, str], name: str) -> None:
     """Add a note if an account lacks required options.
 
     :param name: of the host, at the tool.

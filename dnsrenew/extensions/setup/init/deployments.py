@@ -75,14 +75,10 @@ def _holder(planned: PlannedDeployment, draft: InitDraft) -> str:
     """Return the certificate that is deployed to the same files, or to the same address."""
     to, options = planned.entry["to"], {key: each for key, each in planned.entry.items() if key != "to"}
     wanted = _places(Deployment(to, **options))
-    return next(
-        (
-            spec.name
-            for spec in (draft.existing.config.certificates if draft.existing else ())
-            if any(isinstance(each, Deployment) and not wanted.isdisjoint(_places(each)) for each in spec.deploy)
-        ),
-        "",
-    )
+    for spec in draft.existing.config.certificates if draft.existing else ():
+        if any(isinstance(each, Deployment) and not wanted.isdisjoint(_places(each)) for each in spec.deploy):
+            return spec.name
+    return ""
 
 
 def _places(deployment: Deployment) -> set[str]:

@@ -89,13 +89,8 @@ def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
     pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
-    return FoundServer(
-        config=config,
-        pairs=(pair,) if pair.certificate and pair.key else (),
-        options=reload(program, "restart"),
-        owner=program.user,
-        settings=("ssl_certificate", "ssl_key"),
-    )
+    found = FoundServer(config=config, options=reload(program, "restart"), settings=("ssl_certificate", "ssl_key"))
+    return _with_pair(found, program, pair)
 
 
 # ── Mosquitto ───────────────────────────────────────────────────────────────────────────
@@ -115,14 +110,14 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
             port = int(value)
         elif name in files and not files[name]:
             files[name] = value
-    pair = ConfiguredPair((), files["certfile"], files["keyfile"], port)
-    return FoundServer(
-        config=config,
-        pairs=(pair,) if pair.certificate and pair.key else (),
-        options=reload(program, "reload", "pkill", "-HUP", "-x", "mosquitto"),
-        owner=program.user,
-        settings=("certfile", "keyfile"),
-    )
+    options = reload(program, "reload", "pkill", "-HUP", "-x", "mosquitto")
+    found = FoundServer(config=config, options=options, settings=("certfile", "keyfile"))
+    return _with_pair(found, program, ConfiguredPair((), files["certfile"], files["keyfile"], port))
+
+
+def _with_pair(found: FoundServer, program: RunningProgram, pair: ConfiguredPair) -> FoundServer:
+    """Return a server whose own user reads its pair of files, if its configuration names both."""
+    return replace(found, owner=program.user, pairs=(pair,) if pair.certificate and pair.key else ())
 
 
 def _mosquitto_lines(host: ServerHost, config: str) -> Iterator[tuple[str, str]]:
