@@ -69,14 +69,10 @@ class InitSteps:
     def run(self) -> int:
         """Do the steps; return the exit status."""
         draft = self._draft
-        steps: list[Callable[[], bool]] = [
-            *([self._delegate] if draft.is_delegated else []),
-            *([self._rehearse] if draft.rehearse else []),
-            self._obtain,
-            *([self._schedule] if draft.schedule else []),
-        ]
+        steps = [(draft.is_delegated, self._delegate), (draft.rehearse, self._rehearse)]
+        steps += [(True, self._obtain), (draft.schedule, self._schedule)]
         try:
-            is_done = all(step() for step in steps)
+            is_done = all(step() for is_wanted, step in steps if is_wanted)
         except Cancelled as error:
             self._show_end(is_done=False)
             raise self._without_fix(error) from None

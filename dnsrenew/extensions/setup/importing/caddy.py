@@ -25,13 +25,7 @@ from dnsrenew.extensions.setup.importing.tool_hosts import expected, hosts_of, r
 
 TITLE: Final = "Caddy"
 _FILE: Final = "Caddyfile"
-_PLACES: Final = (
-    "etc/caddy/Caddyfile",
-    "usr/local/etc/caddy/Caddyfile",
-    "usr/local/etc/Caddyfile",
-    "etc/Caddyfile",
-    "opt/homebrew/etc/Caddyfile",
-)
+_PLACES: Final = ("etc/caddy", "usr/local/etc/caddy", "usr/local/etc", "etc", "opt/homebrew/etc")
 _GROUP: Final = "caddy"
 
 
@@ -107,8 +101,8 @@ def _sites(named: Path, domains: set[str], host: model.HostView, notes: reading.
 
     A package installs a Caddyfile even where another one is used.
     """
-    usual_places = [*(host.root / place for place in _PLACES), *([host.cwd / _FILE] if host.here_counts else [])]
-    places = [named] if os.path.isfile(named) else usual_places
+    folders = [*(host.root / place for place in _PLACES), *([host.cwd] if host.here_counts else [])]
+    places = [named] if os.path.isfile(named) else [folder / _FILE for folder in folders]
     found: list[tuple[list[SiteTls], reading.Notes]] = []
     for place in filter(os.path.isfile, places):
         its = reading.Notes(notes.discovery)

@@ -13,19 +13,14 @@ from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, texts
+from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, servers, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import Hook, RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.pem import PemPair
 
 TITLE: Final = "certbot"
 _CONF: Final = ".conf"
-_FILES: Final[Mapping[str, model.FileRole]] = {
-    "fullchain.pem": "certificate",
-    "cert.pem": "leaf",
-    "chain.pem": "chain",
-    "privkey.pem": "key",
-}
-
+_FILES: Final[model.FileRoles] = {name: role for role, name in servers.NAMES.items() if role != "combined"}
+"""certbot's names of the files; those of dnsrenew are the same."""
 _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
     "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",

@@ -23,12 +23,7 @@ from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, expected, hosts_of
 
 TITLE: Final = "lego"
-_FILES: Final[Mapping[str, model.FileRole]] = {
-    ".crt": "certificate",
-    ".issuer.crt": "chain",
-    ".key": "key",
-    ".pem": "combined",
-}
+_FILES: Final[model.FileRoles] = {".crt": "certificate", ".issuer.crt": "chain", ".key": "key", ".pem": "combined"}
 _CONFIG: Final = (".lego.yml", ".lego.yaml")
 """The configuration file of lego 5."""
 

@@ -29,6 +29,7 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.config.cas import BUILT_IN
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
+FileRoles = Mapping[str, FileRole]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
 
 
@@ -246,7 +247,7 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     deployments: tuple[FoundDeployment, ...] = ()
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    files: Mapping[str, FileRole] = field(default_factory=dict)
+    files: FileRoles = field(default_factory=dict)
 
 
 class FoundData(Frozen):

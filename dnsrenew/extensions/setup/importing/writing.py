@@ -186,16 +186,12 @@ class ImportWriter:
     ) -> None:
         """Store it with what it has in common with the configuration, so that it is renewed when it is due."""
         pem, key_pem = "".join(split_chain(chain)), x509.key_to_pem(key)
-        domains, name = planned.found.domains, planned.name
-        identifiers = tuple(map(identifier, domains))
-        same = set(identifiers) == set(facts.names)
-        spec = CertificateSpec(
-            name=name,
-            domains=tuple(map(str.lower, domains)) if same else facts.names,
-            identifiers=identifiers if same else facts.names,
-            ca=planned.ca,
-            profile=Profile(planned.found.profile) if planned.found.profile else None,
-        )
+        found, name = planned.found, planned.name
+        domains, identifiers = tuple(map(str.lower, found.domains)), tuple(map(identifier, found.domains))
+        if set(identifiers) != set(facts.names):
+            domains = identifiers = facts.names
+        profile = Profile(found.profile) if found.profile else None
+        spec = CertificateSpec(name=name, domains=domains, identifiers=identifiers, ca=planned.ca, profile=profile)
         meta = issued_meta(spec, planned.ca, facts, {"privkey.pem": len(key_pem), "fullchain.pem": len(pem)}, state)
         meta = replace(meta, key=planned.key if x509.key_kind(key) == planned.key else "")
         self.store.prove_writable(name)

@@ -41,8 +41,12 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
     if PROVIDER in answers.given:
         works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
     works.append(("ca", partial(_check_tables, draft)))
-    errors = [(key, error) for key, work in works if (error := _error_of(work)) is not None]
-    wrong = [each for key, error in errors for each in wrong_answers.of_error(answers, key, error)]
+    wrong = []
+    for key, work in works:
+        try:
+            work()
+        except ConfigError as error:
+            wrong += wrong_answers.of_error(answers, key, error)
     absent = [wrong_answers.missing(answers, key) for key in missing]
     if wrong:
         known = {each.key for each in wrong}
@@ -67,14 +71,6 @@ def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callabl
         ]
     except ConfigError:
         return [("domains", partial(texts_of, "domains", value))]
-
-
-def _error_of(work: Callable[[], object]) -> ConfigError | None:
-    try:
-        work()
-    except ConfigError as error:
-        return error
-    return None
 
 
 def _check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
@@ -217,11 +213,9 @@ class AnswerMemory:
         """Return the question with the answer of the last time as its default."""
         text = str(prompt.text)
         answer = None if prompt.is_secret or prompt.is_corrected else self._given.get(text, self._before.get(text))
-        return (
-            prompt
-            if answer in {None, prompt.default}
-            else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
-        )
+        if answer is None or answer == prompt.default:
+            return prompt
+        return replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
 
     def keep(self, prompt: Prompt, answer: str) -> None:
         """Keep an answer, unless it is a secret, or none."""

@@ -53,15 +53,9 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
         _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
     )
     served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
-    return FoundServer(
-        config=config,
-        pairs=(served,) if path and _xml(text, "EnableHttps") == "true" else (),
-        to="pkcs12",
-        options=reload(program, "restart"),
-        secrets={"password": password} if password else {},
-        owner=program.user,
-        settings=("CertificatePath",),
-    )
+    pairs = (served,) if path and _xml(text, "EnableHttps") == "true" else ()
+    found = FoundServer(config=config, pairs=pairs, to="pkcs12", options=reload(program, "restart"), owner=program.user)
+    return replace(found, secrets={"password": password} if password else {}, settings=("CertificatePath",))
 
 
 def _xml(text: str, name: str) -> str:
@@ -73,12 +67,13 @@ def _xml(text: str, name: str) -> str:
 
 _SSL: Final = re.compile(r"^[ \t]+ssl_(certificate|key):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _SERVER_PORT: Final = re.compile(r"^[ \t]+server_port:[ \t]*(\d{1,5})\b", re.MULTILINE)
+_HASS: Final = ("hass", "homeassistant")
 _HASS_PORT: Final = 8123
 
 
 def is_home_assistant(program: RunningProgram) -> bool:
     """Return whether the command line is that of Home Assistant: Python can run anything."""
-    return any(os.path.basename(word) in {"hass", "homeassistant"} for word in words(program)[:4])
+    return any(os.path.basename(word) in _HASS for word in words(program)[:4])
 
 
 def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
@@ -160,13 +155,7 @@ _KINDS: Final = (
     _KnownServer("haproxy", "HAProxy", ("haproxy",), web_servers.haproxy),
     _KnownServer("caddy", "Caddy", ("caddy",), web_servers.caddy),
     _KnownServer("jellyfin", "Jellyfin", ("jellyfin",), jellyfin),
-    _KnownServer(
-        "homeassistant",
-        "Home Assistant",
-        ("hass", "homeassistant", "python", "python3"),
-        home_assistant,
-        is_home_assistant,
-    ),
+    _KnownServer("homeassistant", "Home Assistant", (*_HASS, "python", "python3"), home_assistant, is_home_assistant),
     _KnownServer("mosquitto", "Mosquitto", ("mosquitto",), mosquitto),
 )
 SERVER_NAMES: Final = tuple(kind.key for kind in _KINDS)
