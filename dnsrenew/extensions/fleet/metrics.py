@@ -61,6 +61,9 @@ class FleetReading(Frozen):
     on_demand: Mapping[str, float]
 
 
+_Read = Callable[[Config], FleetReading]
+
+
 def read_fleet(config: Config) -> FleetReading:
     """Return the numbers of the fleet of a configuration, by a connection that is closed afterwards.
 
@@ -97,11 +100,7 @@ class FleetNumbers:
     """
 
     def __init__(
-        self,
-        config: Config,
-        monotonic: Callable[[], float],
-        context: Context | None = None,
-        read: Callable[[Config], FleetReading] = read_fleet,
+        self, config: Config, monotonic: Callable[[], float], context: Context | None = None, read: _Read = read_fleet
     ) -> None:
         self._config, self._monotonic, self._context, self._read = config, monotonic, context, read
         self._guard = threading.Lock()

@@ -153,9 +153,7 @@ _FIND: Final = 'SELECT name, certificate, version, begin, "end" FROM served WHER
 _ROWS: Final = "SELECT name, certificate, version FROM served WHERE certificate = ? AND certificate <> ''"
 _OWN_ROW: Final = "SELECT name, certificate, version FROM served WHERE name = ? AND certificate = ''"
 _DROP: Final = "DELETE FROM served WHERE name = ? AND certificate = ?"
-_PAGE: Final = (
-    "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY name, certificate LIMIT ?"
-)
+_PAGE: Final = "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY 1, 2 LIMIT ?"
 
 
 class FoundName(Frozen):

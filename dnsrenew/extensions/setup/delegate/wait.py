@@ -229,12 +229,7 @@ class CnameSurvey:
             if len(twice := f"{name}.{zone}") < wire.MAX_NAME - 1:  # the name with the zone once more behind it
                 asked[name].append(_question(twice))
         servers = {zone: self._addresses(context, zone) for zone in zones.values()}
-        wanted = {
-            (address, question)
-            for name, zone in zones.items()
-            for _, address in servers[zone]
-            for question in asked[name]
-        }
+        wanted = {(at, each) for name, zone in zones.items() for _, at in servers[zone] for each in asked[name]}
         replies = self._ask(context, wanted)
         found: dict[str, list[CnameAnswer]] = {name: [] for name in zones}
         for name, zone in zones.items():

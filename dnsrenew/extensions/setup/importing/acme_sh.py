@@ -20,7 +20,6 @@ from dnsrenew.extensions.setup.importing.pem import PemPair, account_of, read_pa
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
-TITLE: Final = "acme.sh"
 _FILES: Final[model.FileRoles] = {
     "fullchain.cer": "certificate",
     "{name}.cer": "leaf",

@@ -17,7 +17,6 @@ from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, s
 from dnsrenew.extensions.setup.importing.certbot_hooks import Hook, RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.pem import PemPair
 
-TITLE: Final = "certbot"
 _CONF: Final = ".conf"
 _FILES: Final[model.FileRoles] = {name: role for role, name in servers.NAMES.items() if role != "combined"}
 """certbot's names of the files; those of dnsrenew are the same."""

@@ -107,7 +107,8 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
     deployed = (replace(each, deploy=_deployments(each, lines, host, notes)) for each in plan.certificates)
     plan = replace(plan, certificates=tuple(deployed))
     stops = next_steps.stops_of(sources, host)
-    tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
+    names = {kind.name: kind.title or texts.PEM_FILES for kind, _ in sources}
+    tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=names[kind.name], folder=str(at)) for kind, at in sources]
     done = ImportWriter(request, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     if not (is_empty or again):
@@ -118,8 +119,7 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
         left = NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
     else:
         unseen = not_served(done) if stops and not lines else []
-        titles = list(dict.fromkeys(kind.title for kind, _ in sources))
-        left = next_steps.steps(done, lines, stops, unseen, titles)
+        left = next_steps.steps(done, lines, stops, unseen, list(names.values()))
     return ImportResult(
         tools=tools,
         again=again,
@@ -163,7 +163,7 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
         _judge(request.path, request)
         found = [(kind, request.path) for kind in kinds if kind.reader.is_here(request.path)][:1]
         if not found:
-            titles = [kind.title for kind in kinds if kind.name != "pem"] or ["PEM"]
+            titles = [kind.title for kind in kinds if kind.title] or ["PEM"]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)
         return found
     places = [(kind, folder) for kind in kinds for folder in kind.reader.usual(request.host)]

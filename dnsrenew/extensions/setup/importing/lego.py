@@ -22,7 +22,6 @@ from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, expected, hosts_of
 
-TITLE: Final = "lego"
 _FILES: Final[model.FileRoles] = {".crt": "certificate", ".issuer.crt": "chain", ".key": "key", ".pem": "combined"}
 _CONFIG: Final = (".lego.yml", ".lego.yaml")
 """The configuration file of lego 5."""

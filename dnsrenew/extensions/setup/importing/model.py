@@ -1,7 +1,6 @@
 """What a reader finds in the folder of another tool: neutral values, the same for all tools.
 
-A reader is a module with ``TITLE``, the tool's name for people, and three functions; ``KINDS`` lists them all, and what
-will be written follows from the values:
+A reader is a module with three functions; ``KINDS`` lists them all, and what will be written follows from the values:
 
 ``usual(host: HostView) -> list[Path]``
     the folders where the tool keeps its data by default, whether they exist or not.

@@ -123,9 +123,7 @@ def _by_hand(now: Config | None, plan: Plan) -> list[str]:
     return [name for name in names if name in left]
 
 
-def _to_dns(
-    config: Path, now: Config | None, by_hand: Sequence[str], option: str, *, is_hfs: bool
-) -> Iterator[Message]:
+def _to_dns(config: Path, now: Config | None, by_hand: list[str], option: str, *, is_hfs: bool) -> Iterator[Message]:
     """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.

@@ -19,7 +19,6 @@ from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundAccount, FoundCertificate, FoundData, HostView
 from dnsrenew.extensions.setup.importing.reading import Notes
 
-TITLE: Final = texts.PEM_FILES
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000
 """Files that are looked at."""

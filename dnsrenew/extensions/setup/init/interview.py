@@ -41,12 +41,8 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
     if PROVIDER in answers.given:
         works += [(PROVIDER, work) for work in host_forms(draft, answers.given[PROVIDER])]
     works.append(("ca", partial(_check_tables, draft)))
-    wrong = []
-    for key, work in works:
-        try:
-            work()
-        except ConfigError as error:
-            wrong += wrong_answers.of_error(answers, key, error)
+    errors = [(key, error) for key, work in works if (error := _error_of(work)) is not None]
+    wrong = [each for key, error in errors for each in wrong_answers.of_error(answers, key, error)]
     absent = [wrong_answers.missing(answers, key) for key in missing]
     if wrong:
         known = {each.key for each in wrong}
@@ -71,6 +67,14 @@ def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callabl
         ]
     except ConfigError:
         return [("domains", partial(texts_of, "domains", value))]
+
+
+def _error_of(work: Callable[[], object]) -> ConfigError | None:
+    try:
+        work()
+    except ConfigError as error:
+        return error
+    return None
 
 
 def _check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:

@@ -49,9 +49,7 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
     folder = config_file(host, program, ("--configdir", "-c"))
     config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
     text = host.read(config)
-    path, password, port = (
-        _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
-    )
+    path, password, port = (_xml(text, key) for key in ("CertificatePath", "CertificatePassword", "InternalHttpsPort"))
     served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
     pairs = (served,) if path and _xml(text, "EnableHttps") == "true" else ()
     found = FoundServer(config=config, pairs=pairs, to="pkcs12", options=reload(program, "restart"), owner=program.user)

@@ -237,19 +237,15 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe HAProxy; with an admin socket that others cannot replace it needs no reload."""
     config = config_file(host, program, ("-f",), "/etc/haproxy/haproxy.cfg")
     text = host.read(config)
-    pairs = [
-        ConfiguredPair((), crt[1], "", _port(bind[1]))
-        for bind in _BIND.finditer(text)
-        for crt in [_CRT.search(bind[2])]
-        if crt is not None and not host.inside(crt[1]).is_dir()
-    ]
-    socket = _SOCKET.search(text)
-    if socket is not None and not _is_its_socket(host, socket[1], text):
-        socket = None
+    binds = [(_port(bind[1]), crt[1]) for bind in _BIND.finditer(text) if (crt := _CRT.search(bind[2]))]
+    pairs = [ConfiguredPair((), file, "", port) for port, file in binds if not host.inside(file).is_dir()]
     found = FoundServer(
         config=config, pairs=tuple(pairs[:1]), options=server.reload(program, "reload"), settings=("crt",)
     )
-    return replace(found, to="haproxy", options={"socket": socket[1]}) if socket and pairs else found
+    socket = _SOCKET.search(text)
+    if not pairs or socket is None or not _is_its_socket(host, socket[1], text):
+        return found
+    return replace(found, to="haproxy", options={"socket": socket[1]})
 
 
 def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:
