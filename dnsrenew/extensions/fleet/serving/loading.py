@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -237,7 +236,7 @@ class NameIndex:
         with self._lock:
             return int(self._table.execute("SELECT count(*) FROM served").fetchone()[0])
 
-    @contextmanager
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with self._lock, self._table:  # the table commits, or rolls back
             self._table.execute("BEGIN")

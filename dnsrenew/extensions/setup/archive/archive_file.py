@@ -29,7 +29,6 @@ from dnsrenew.base.safe_files import OpenFolder, open_folder
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
-from dnsrenew.base.x509.sealing import SealedWriter
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
 
@@ -72,7 +71,7 @@ class ArchiveWriter:
     """
 
     def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
-        self._sealed = None if passphrase is None else SealedWriter(out, passphrase.reveal())
+        self._sealed = None if passphrase is None else sealing.SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
         self._sums = bytearray()

@@ -18,9 +18,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError, Text
 from dnsrenew.extensions.setup.importing import KINDS, Kind, config_file, model, next_steps, reading, servers, texts
-from dnsrenew.extensions.setup.importing.config_file import TablesToAdd
 from dnsrenew.extensions.setup.importing.model import ImportRequest
-from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
 from dnsrenew.extensions.setup.importing.plan import make_plan
 from dnsrenew.extensions.setup.importing.served_check import not_served
 from dnsrenew.extensions.setup.importing.servers import ServerLine
@@ -48,9 +46,9 @@ class ImportResult(Frozen):
     written: list[str]
     not_understood: list[model.NotUnderstood]
     lines: list[ServerLine]
-    stops: list[StopCommand]
-    left: NextSteps
-    to_add: tuple[TablesToAdd, ...]
+    stops: list[next_steps.StopCommand]
+    left: next_steps.NextSteps
+    to_add: tuple[config_file.TablesToAdd, ...]
 
     @property
     def loses(self) -> bool:
@@ -116,7 +114,7 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
     written = done.note_stored() if is_empty else done.catch_up() if again else done.write(tools)
     known = [each for each in stops if each.is_known]
     if is_empty:
-        left = NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
+        left = next_steps.NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
     else:
         unseen = not_served(done) if stops and not lines else []
         left = next_steps.steps(done, lines, stops, unseen, list(names.values()))

@@ -14,7 +14,6 @@ from dnsrenew.base.values import replace
 from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import model, reading, texts
-from dnsrenew.extensions.setup.importing.reading import Notes
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -25,7 +24,7 @@ _MOST: Final = 50_000
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
-def make_plan(found: Sequence[model.FoundData], notes: Notes) -> model.Plan:
+def make_plan(found: Sequence[model.FoundData], notes: reading.Notes) -> model.Plan:
     """Return what will be written."""
     accounts = _Accounts(found)
     dns: dict[str, model.FoundDnsAccount] = {}
@@ -114,7 +113,7 @@ def _dns_name(account: model.FoundDnsAccount | None, known: dict[str, model.Foun
 # ── certificates ────────────────────────────────────────────────────────────────────────
 
 
-def _one_each(found: Sequence[model.FoundData], notes: Notes) -> Iterable[tuple[str, model.FoundCertificate]]:
+def _one_each(found: Sequence[model.FoundData], notes: reading.Notes) -> Iterable[tuple[str, model.FoundCertificate]]:
     """Return one certificate for each set of names: the newest, with the routes, hooks and files of all."""
     by_names: dict[frozenset[str], list[tuple[str, model.FoundCertificate]]] = {}
     for data in found:

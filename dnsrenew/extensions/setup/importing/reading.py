@@ -15,7 +15,6 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from dnsrenew.base import files, x509
-from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
@@ -520,7 +519,7 @@ def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: 
     try:
         data, weak = read_anyway(host.discovery, path, _ON_MACHINE_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        if notes is not None and isinstance(error, NotAFileError) and error.errno != errno.EISDIR:
+        if notes is not None and isinstance(error, files.NotAFileError) and error.errno != errno.EISDIR:
             notes.add(texts.UNREADABLE, path, reason=error.strerror)
         return MachineText()
     if len(data) > _ON_MACHINE_LARGEST:
