@@ -6,6 +6,7 @@ they are compared with what stands and written in one transaction.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -355,10 +356,9 @@ def _places(config: Config) -> Mapping[str, tuple[FieldScope, KeyPath]]:
     """Return the place of each certificate, by name; nothing without a file, or if it cannot be read any more."""
     if config.path is None:
         return {}
-    try:
+    with contextlib.suppress(ConfigError):
         return read_file(str(config.path), found=False, insist=config.insist).certificates.places
-    except ConfigError:
-        return {}
+    return {}
 
 
 def _path(key: str) -> KeyPath:

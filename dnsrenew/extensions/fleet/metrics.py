@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Final, Self
 
 from dnsrenew.base import threads
@@ -73,12 +74,9 @@ def read_fleet(config: Config) -> FleetReading:
     """
     if not isinstance(config.store, StoreAddress):
         raise ConfigError.of(fleet_texts.NO_FLEET)
-    database = Database(config.store, size=1)
-    try:
+    with closing(Database(config.store, size=1)) as database:
         expiring, overdue = database.one(_MORE) or (0, 0.0)
         return FleetReading(fleet_status(database, config.cas), expiring, overdue, _on_demand(database, config.cas))
-    finally:
-        database.close()
 
 
 def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:

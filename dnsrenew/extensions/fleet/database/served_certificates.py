@@ -122,10 +122,9 @@ def _served(row: Sequence[Any]) -> ServedCertificate:
 
 
 def _seconds(time: str | None) -> int:
-    try:
+    with contextlib.suppress(ValueError):
         return int(datetime.fromisoformat(time or "").timestamp())
-    except ValueError:
-        return 0
+    return 0
 
 
 def _names(stored: Any, wanted: list[str]) -> list[str]:

@@ -105,10 +105,9 @@ class ArchiveWriter:
     def _header(self, name: str, size: int, mode: int, time: int | None = None) -> bytes | None:
         info = tarfile.TarInfo(name)
         info.size, info.mode, info.mtime = size, mode, self._time if time is None else min(max(time, 0), _LATEST)
-        try:
+        with contextlib.suppress(ValueError):  # a name that is too long, or that is not valid Unicode
             return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
-        except ValueError:  # a name that is too long, or that is not valid Unicode
-            return None
+        return None
 
     def _put(self, header: bytes, member: Member) -> None:
         self._gzip.write(header)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -91,10 +92,9 @@ class _Accounts:
 
 
 def _public_key(account: model.FoundAccount) -> str:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.key_hash(x509.key_from_pem(account.key_pem))
-    except ValueError:
-        return account.source
+    return account.source
 
 
 def _dns_name(account: model.FoundDnsAccount | None, known: dict[str, model.FoundDnsAccount]) -> str:
@@ -139,17 +139,15 @@ def _merged(newest: model.FoundCertificate, others: Sequence[model.FoundCertific
 
 def _own_key(certificate: model.FoundCertificate) -> KeyKind | None:
     """Return the type of the certificate's key; None if the configuration has no name for it."""
-    try:
+    with contextlib.suppress(ConfigError):
         return x509.key_kind(user_files.key_from_file(certificate.key_pem or b""))
-    except ConfigError:
-        return None
+    return None
 
 
 def _not_before(certificate: model.FoundCertificate) -> datetime:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.read_certificate((certificate.key_pem and certificate.fullchain_pem) or "").not_before
-    except ValueError:
-        return _LONG_AGO
+    return _LONG_AGO
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -230,10 +231,9 @@ def is_missing(path: Path) -> bool:
 
 def modified(file: File) -> float:
     """Return the time of the last change, seconds since 1970; 0 if it is unknown."""
-    try:
+    with contextlib.suppress(OSError):
         return os.stat(file).st_mtime
-    except OSError:
-        return 0.0
+    return 0.0
 
 
 def strings(value: object) -> tuple[str, ...]:
@@ -251,10 +251,9 @@ def registered(registration: object) -> dict[str, Any]:
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
     """Return the names of the first certificate in a PEM file, or no names."""
-    try:
+    with contextlib.suppress(ValueError):
         return x509.read_certificate(chain or b"").names
-    except ValueError:
-        return ()
+    return ()
 
 
 class Setting(Frozen):
@@ -425,10 +424,9 @@ def _decoded(value: str) -> str:
     inner = _BASE64.fullmatch(value.strip())
     if inner is None:
         return value
-    try:
+    with contextlib.suppress(ValueError):
         return base64.b64decode(inner[1], validate=False).decode("utf-8", "replace")
-    except ValueError:
-        return ""
+    return ""
 
 
 # ── addresses ──────────────────────────────────────────────────────────────────────────

@@ -6,6 +6,7 @@ read its configuration since the new paths are in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -76,19 +77,17 @@ def _of_entry(
 
 
 def _der(pem: str | None) -> bytes | None:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.to_der(pem) if pem else None
-    except ValueError:
-        return None
+    return None
 
 
 def _changed(host: HostView, config: servers.ConfigFile) -> float:
     """Return when a configuration was changed last, seconds since 1970; a link to it counts too."""
     path = host.root / config.path.lstrip("/")
-    try:
+    with contextlib.suppress(OSError):
         return max(time for info in (os.stat(path), os.lstat(path)) for time in (info.st_mtime, info.st_ctime))
-    except OSError:
-        return float("inf")
+    return float("inf")
 
 
 class ServedFiles(Frozen):
@@ -160,10 +159,9 @@ class ServedFiles(Frozen):
         record = self.state.deployments.get(entry_id(self.entry), {})
         if not (self.entry.options.get("reload") and record.get("ok") and record.get("changed")):
             return False
-        try:
+        with contextlib.suppress(ValueError):
             return datetime.fromisoformat(str(record.get("time"))).timestamp() > self.changed
-        except ValueError:
-            return False
+        return False
 
 
 # ── restarts ───────────────────────────────────────────────────────────────────────────

@@ -59,14 +59,13 @@ def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callabl
         return []
     is_list = isinstance(value, list | tuple) and len(value) > 1
     items = {f"domains[{index}]": each for index, each in enumerate(value)} if is_list else {"domains": value}
-    try:
+    with contextlib.suppress(ConfigError):
         return [
             (key, partial(plain_domain, draft, domain))
             for key, each in items.items()
             for domain in texts_of("domains", each)
         ]
-    except ConfigError:
-        return [("domains", partial(texts_of, "domains", value))]
+    return [("domains", partial(texts_of, "domains", value))]
 
 
 def _error_of(work: Callable[[], object]) -> ConfigError | None:
