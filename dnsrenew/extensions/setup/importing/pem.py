@@ -118,14 +118,8 @@ def _certificates(found: Mapping[Path, bytes], notes: Notes) -> Iterator[FoundCe
         if chain is None or user_files.ends_with_root(chain):
             notes.add(texts.PEM_ALONE if chain is None else texts.SELF_SIGNED, path)
         elif domains:
-            yield FoundCertificate(
-                name=domains[0],
-                domains=domains,
-                source=str(path),
-                fullchain_pem=chain,
-                key_pem=x509.key_to_pem(key),
-                files=dict(_roles(ders, chain, path)),
-            )
+            its, files = PemPair(chain, x509.key_to_pem(key)), dict(_roles(ders, chain, path))
+            yield FoundCertificate(name=domains[0], domains=domains, source=str(path), **vars(its), files=files)
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[tuple[str, FileRole]]:

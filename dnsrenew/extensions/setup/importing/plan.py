@@ -36,17 +36,10 @@ def make_plan(found: Sequence[model.FoundData], notes: reading.Notes) -> model.P
         if not routes:  # a person sets the records until there is one
             by_hand = reading.dns_account("manual", {}, certificate.source)
             routes = (model.FoundRoute(challenge="dns-01", dns=by_hand),)
-        certificates.append(
-            model.PlannedCertificate(
-                name=_certificate_name(certificate, taken),
-                kind=kind,
-                found=certificate,
-                ca=accounts.ca_of(certificate),
-                key=certificate.key or _own_key(certificate) or "ecdsa-p256",
-                routes=routes,
-                dns=tuple(_dns_name(route.dns, dns) for route in routes),
-            )
-        )
+        name, ca = _certificate_name(certificate, taken), accounts.ca_of(certificate)
+        key = certificate.key or _own_key(certificate) or "ecdsa-p256"
+        writers = tuple(_dns_name(route.dns, dns) for route in routes)
+        certificates.append(model.PlannedCertificate(name, kind, certificate, ca, key, routes, writers))
     urls = [each for data in found for account in data.accounts for each in account.contact]
     urls += [each for data in found for each in data.contact]
     contact = dict.fromkeys(each.removeprefix("mailto:") for each in urls)

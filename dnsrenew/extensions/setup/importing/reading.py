@@ -35,10 +35,11 @@ _DEEPEST: Final = 8
 _MOST_NOTES: Final = 100
 """Notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
-
-
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half of a pair, or an octet of a path that is no UTF-8: neither can be written."""
 File = Path | str
+
+
 _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
     "ecdsa-p256": ("p256", "ec256", "ec-256", "secp256r1"),
     "ecdsa-p384": ("p384", "ec384", "ec-384", "secp384r1"),

@@ -270,10 +270,8 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     :raises ConfigError: with all mistakes.
     """
     entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
-    document = {
-        "dns": {"x": {"provider": "manual"}},
-        "certificate": [{"domains": list(draft.domains) or ["example.org"], "deploy": entries}],
-    }
+    certificate = {"domains": list(draft.domains) or ["example.org"], "deploy": entries}
+    document = {"dns": {"x": {"provider": "manual"}}, "certificate": [certificate]}
     try:
         Config.from_dict(document, base=draft.folder, insist=draft.around.insist)
     except ConfigError as error:
