@@ -424,8 +424,8 @@ def test_no_key_touches_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     made: list[int] = []
     make = tempfile.mkstemp
 
-    def noted(**options: str) -> tuple[int, str]:
-        handle, path = make(**options)
+    def noted(prefix: str) -> tuple[int, str]:
+        handle, path = make(prefix=prefix)
         made.append(os.stat(path).st_mode & 0o777)
         return handle, path
 
