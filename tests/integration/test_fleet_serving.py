@@ -422,14 +422,15 @@ def test_no_key_touches_the_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     chain, key, _ = issue(["a.example"], START)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made: list[int] = []
-    load = pem_memory._load
+    make = tempfile.mkstemp
 
-    def noted(context: ssl.SSLContext, path: str) -> None:
+    def noted(prefix: str) -> tuple[int, str]:
+        handle, path = make(prefix=prefix)
         made.append(os.stat(path).st_mode & 0o777)
-        load(context, path)
+        return handle, path
 
-    monkeypatch.setattr(pem_memory, "_load", noted)
-    monkeypatch.setattr(pem_memory, "_from_memory", lambda *_: False)
+    monkeypatch.setattr(tempfile, "mkstemp", noted)
+    monkeypatch.delattr(os, "memfd_create", raising=False)
     pem_memory.load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), chain, key)
     with pytest.raises(ssl.SSLError):
         pem_memory.load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), chain, b"no key")

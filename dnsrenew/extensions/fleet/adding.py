@@ -6,6 +6,7 @@ they are compared with what stands and written in one transaction.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -26,7 +27,6 @@ from dnsrenew.config import texts as config_texts
 from dnsrenew.config.documents import TAGS, CertificateDocuments, documents_error
 from dnsrenew.config.loader import read_file
 from dnsrenew.config.schema import FieldScope, MistakeReport, Unlocated, as_table
-from dnsrenew.config.texts import THE_DOCUMENT
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
@@ -169,7 +169,7 @@ class _Gathered:
         :raises ConfigError: there are many by now.
         """
         for each in mistakes:
-            key = texts.THE_LINE if self._has_lines and each.key == THE_DOCUMENT else each.key
+            key = texts.THE_LINE if self._has_lines and each.key == config_texts.THE_DOCUMENT else each.key
             line = each.line if number is None else number
             self._mistakes.append(replace(each, file=self._file, line=line, key=key))
         if len(self._mistakes) >= _MOST:
@@ -356,10 +356,9 @@ def _places(config: Config) -> Mapping[str, tuple[FieldScope, KeyPath]]:
     """Return the place of each certificate, by name; nothing without a file, or if it cannot be read any more."""
     if config.path is None:
         return {}
-    try:
+    with contextlib.suppress(ConfigError):
         return read_file(str(config.path), found=False, insist=config.insist).certificates.places
-    except ConfigError:
-        return {}
+    return {}
 
 
 def _path(key: str) -> KeyPath:

@@ -22,7 +22,6 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates, Wan
 from dnsrenew.extensions.fleet.queue import HandedBack
 from dnsrenew.renewal import due
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
-from dnsrenew.renewal.due import RunOptions, unexpected
 from dnsrenew.store import State
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
@@ -82,7 +81,7 @@ class CertificateJobs(Frozen):
         except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker
             # A document of another version, or a bug: the next look is not in a minute.
             own = context.for_certificate(name)
-            cause = error if isinstance(error, ConfigError) else unexpected(error, own)
+            cause = error if isinstance(error, ConfigError) else due.unexpected(error, own)
             outcome = Outcome(name=name, status="failed", reason=None, domains=(), error=cause)
             own.emit("certificate-finished", **outcome.to_dict())
             self._settle_later(run, name, row)
@@ -251,7 +250,7 @@ class WorkerRun:
     documents: CertificateDocuments
     context: Context
     services: LazyServices
-    options: RunOptions
+    options: due.RunOptions
     explained: set[str] = field(default_factory=set)
     users: int = 0
 

@@ -256,9 +256,7 @@ def not_wanted(wanted: WantedCertificates, name: str) -> ConfigError:
     return ConfigError.of(texts.NAME_ONLY_STORED if is_stored else texts.NAME_UNKNOWN, name=name)
 
 
-def remove(
-    wanted: WantedCertificates, names: Sequence[str], revoke: Callable[[str], object] | None
-) -> RemovedCertificates:
+def remove(wanted: WantedCertificates, names: list[str], revoke: Callable[[str], object] | None) -> RemovedCertificates:
     """Take certificates out, all in one transaction.
 
     :param revoke: revokes a certificate first; what cannot be revoked stays in the fleet. A certificate that was never

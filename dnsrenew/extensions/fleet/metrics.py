@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from typing import Final, Self
 
 from dnsrenew.base import threads
@@ -61,6 +62,9 @@ class FleetReading(Frozen):
     on_demand: Mapping[str, float]
 
 
+_Read = Callable[[Config], FleetReading]
+
+
 def read_fleet(config: Config) -> FleetReading:
     """Return the numbers of the fleet of a configuration, by a connection that is closed afterwards.
 
@@ -70,12 +74,9 @@ def read_fleet(config: Config) -> FleetReading:
     """
     if not isinstance(config.store, StoreAddress):
         raise ConfigError.of(fleet_texts.NO_FLEET)
-    database = Database(config.store, size=1)
-    try:
+    with closing(Database(config.store, size=1)) as database:
         expiring, overdue = database.one(_MORE) or (0, 0.0)
         return FleetReading(fleet_status(database, config.cas), expiring, overdue, _on_demand(database, config.cas))
-    finally:
-        database.close()
 
 
 def _on_demand(database: Database, cas: Mapping[str, CA]) -> dict[str, float]:
@@ -97,11 +98,7 @@ class FleetNumbers:
     """
 
     def __init__(
-        self,
-        config: Config,
-        monotonic: Callable[[], float],
-        context: Context | None = None,
-        read: Callable[[Config], FleetReading] = read_fleet,
+        self, config: Config, monotonic: Callable[[], float], context: Context | None = None, read: _Read = read_fleet
     ) -> None:
         self._config, self._monotonic, self._context, self._read = config, monotonic, context, read
         self._guard = threading.Lock()

@@ -23,7 +23,6 @@ from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.store import Store, json_files
 from dnsrenew.store.folder_store import has_store, open_store
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.ledger import LedgerState
 from dnsrenew.store.snapshot import StoreSnapshot
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
@@ -251,7 +250,7 @@ def _directory(document: bytes) -> str | None:
     """Return the directory URL in the data of an account, or None."""
     try:
         return json_files.string(json_files.load(document, SCHEMA).get("directory")) or None
-    except (DamagedFile, NewerSchema):
+    except (json_files.DamagedFile, json_files.NewerSchema):
         return None
 
 

@@ -315,12 +315,10 @@ class QueueConnector(procrastinate.PsycopgConnector):
     :param on_lost: called with the cause when the database is lost.
     """
 
-    def __init__(
-        self, conninfo: str, connection: Mapping[str, Any], on_lost: Callable[[BaseException], object]
-    ) -> None:
+    def __init__(self, conninfo: str, options: Mapping[str, Any], on_lost: Callable[[BaseException], object]) -> None:
         super().__init__(
             conninfo=conninfo,
-            kwargs=dict(connection),
+            kwargs=dict(options),
             configure=_commit_each,
             connection_class=_LimitedConnection,
             min_size=1,
@@ -329,7 +327,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
             pool_factory=_pool,
         )
         self._on_lost = on_lost
-        self._conninfo, self._options = conninfo, dict(connection)
+        self._conninfo, self._options = conninfo, dict(options)
 
     async def open_async(self, pool: Any = None) -> None:
         """Connect.

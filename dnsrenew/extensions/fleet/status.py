@@ -198,9 +198,8 @@ def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None)
     given = {"tag": tag, "shown": SHOWN}
     counted = database.one(_COUNTS, given)
     valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
-    workers = tuple(
-        WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in database.fetch(_WORKERS)
-    )
+    rows = database.fetch(_WORKERS)
+    workers = tuple(WorkerStatus(host=host, pid=pid, doing=tuple(names)) for host, pid, names in rows)
     doing = [name for worker in workers for name in worker.doing]
     overdue = tuple((name, since) for name, since in database.fetch(_OVERDUE, {**given, "doing": doing}))
     names: dict[str, str] = {ca.directory: name for name, ca in cas.items()}

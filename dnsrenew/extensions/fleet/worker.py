@@ -31,11 +31,10 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
 from dnsrenew.extensions.fleet import texts
 from dnsrenew.extensions.fleet.certificate_job import CertificateJobs, SharedServices, WorkerRun
+from dnsrenew.extensions.fleet.database import ledger, schema
 from dnsrenew.extensions.fleet.database import texts as store_texts
 from dnsrenew.extensions.fleet.database.connection import Database, connection_options
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
-from dnsrenew.extensions.fleet.database.ledger import SharedBuckets, forget_full_buckets
-from dnsrenew.extensions.fleet.database.schema import forget_old_locks, reseal
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, unless
@@ -175,11 +174,10 @@ class FleetWorker:
         for use in config.secrets:
             use.secret.forget()
         database = Database(config.store, size=_CONNECTIONS, patience=PATIENCE)
-        seals = Seals(config.seals())
-        store = DatabaseStore(database, seals, worker=True)
+        store = DatabaseStore(database, Seals(config.seals()), worker=True)
         try:
             store.prove_writable()
-            self._session = WorkerSession(self, store, seals, self._concurrency or config.fleet.concurrency)
+            self._session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
             yield self._session
         finally:
             self._session = None
@@ -224,15 +222,15 @@ class WorkerSession:
     :param concurrency: certificates at once.
     """
 
-    def __init__(self, worker: FleetWorker, store: DatabaseStore, seals: Seals, concurrency: int) -> None:
+    def __init__(self, worker: FleetWorker, store: DatabaseStore, concurrency: int) -> None:
         self._worker = worker
         self._store = store
-        self._seals: Seals | None = seals
+        self._seals: Seals | None = store.seals
         self._concurrency = concurrency
         self._clock = store.database.clock
         self._log = EventLog()
         self._emitter = Emitter(self._clock, self._hear)
-        self._buckets = SharedBuckets(store.database)
+        self._buckets = ledger.SharedBuckets(store.database)
         self._guard = threading.Lock()
         self._unsent: deque[tuple[CertificateSpec, Outcome]] = deque(maxlen=_MOST_UNSENT)
         self._notified_at = time.monotonic()
@@ -350,12 +348,12 @@ class WorkerSession:
     def _forget_old_rows(self) -> None:
         if time.monotonic() >= self._forget_at:
             self._forget_at = time.monotonic() + _FORGET
-            forget_old_locks(self._store.database)
-            forget_full_buckets(self._store.database)
+            schema.forget_old_locks(self._store.database)
+            ledger.forget_full_buckets(self._store.database)
 
     def _reseal(self) -> None:
         if self._seals is not None:
-            reseal(self._store.database, self._seals)
+            schema.reseal(self._store.database, self._seals)
             self._seals = None
 
     def _notify(self) -> None:

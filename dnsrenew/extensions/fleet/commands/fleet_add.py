@@ -6,10 +6,8 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from datetime import datetime
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -25,8 +23,6 @@ from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.adding import FleetAdder
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, WantedCertificates
 from dnsrenew.extensions.fleet.fleet import adder, store_of
-from dnsrenew.extensions.fleet.moving import initialize
-from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus
 
 
 def fleet_add(invocation: Invocation) -> int:
@@ -51,7 +47,7 @@ def fleet_sync(invocation: Invocation) -> int:
 
 def _add(invocation: Invocation, work: Callable[[FleetAdder], AddedCounts]) -> int:
     config = invocation.config()
-    with closing(store_of(config)) as store:
+    with contextlib.closing(store_of(config)) as store:
         done = partial(work, adder(config, store, invocation.context()))
         counts = vars(invocation.signals.run(done, cleans_up=True))
     has_changed = counts["added"] or counts["changed"]
@@ -81,12 +77,9 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 def _write(invocation: Invocation, document: Mapping[str, Any], lines: Sequence[tuple[str, str]]) -> None:
     """Write what was done: as JSON, or as lines with their marks."""
-    terminal = invocation.terminal
-    columns = terminal.out.size()[0]
-    terminal.write_document(document)
-    if lines and not terminal.quiet:
-        wrapped = (formatting.wrap(line, columns, f"{mark} ", "  ") for mark, line in lines)
-        terminal.write_result("\n".join(chain.from_iterable(wrapped)))
+    invocation.terminal.write_document(document)
+    for mark, line in () if invocation.terminal.quiet else lines:
+        invocation.terminal.write_marked_result(mark, line)
 
 
 # ── fleet init ─────────────────────────────────────────────────────────────────────────
@@ -100,8 +93,8 @@ def fleet_init(invocation: Invocation) -> int:
     :raises ConfigError: the store is a folder.
     :raises StoreError: the database cannot be used, a later version made the tables, or keys are not sealed.
     """
-    with closing(store_of(invocation.config())) as store:
-        work = partial(initialize, store, seal_existing=invocation.options.seal_existing)
+    with contextlib.closing(store_of(invocation.config())) as store:
+        work = partial(moving.initialize, store, seal_existing=invocation.options.seal_existing)
         done = invocation.signals.run(work)
     lines = [texts.FLEET_READY.format(version=done["schema"], place=store.place)]
     if done["sealed"]:
@@ -124,14 +117,13 @@ def fleet_move(invocation: Invocation) -> int:
     """
     config, context, loads = invocation.config(), invocation.context(), invocation.options.action == "load"
     folder = Path(os.path.abspath(os.path.join(here(), os.path.expanduser(invocation.options.folder))))
-    with closing(store_of(config)) as store:
+    with contextlib.closing(store_of(config)) as store:
         work = partial(moving.load, folder, config, store) if loads else partial(moving.dump, config, store, folder)
         moved = invocation.signals.run(partial(work, context), cleans_up=True)
-    columns = invocation.terminal.err.size()[0]
     warnings = [texts.FLEET_DAMAGED.format(name=name) for name in moved.damaged]
     warnings += [texts.FLEET_KEPT_ACCOUNT.format(ca=ca) for ca in moved.kept_accounts]
     for line in [*warnings, *([texts.FLEET_JOURNAL] if moved.journal else [])]:
-        invocation.terminal.write_message("\n".join(formatting.wrap(line, columns, f"{yellow('!')} ", "  ")))
+        invocation.terminal.write_marked(yellow("!"), line)
     certificates = formatting.count(moved.certificates, texts.CERTIFICATE)
     accounts = formatting.count(moved.accounts, texts.CA_ACCOUNT)
     head = texts.FLEET_LOADED if loads else texts.FLEET_DUMPED
@@ -165,7 +157,7 @@ def fleet_remove(invocation: Invocation) -> int:
     if bool(options.names) == (options.tag is not None):
         raise usage(texts.NAMES_AND_TAG if options.names else texts.NAMES_OR_TAG, _COMMAND)
     config = invocation.config()
-    with closing(store_of(config)) as store:
+    with contextlib.closing(store_of(config)) as store:
         wanted = WantedCertificates(store.database)
         signals.run(store.check_ground)
         names = signals.run(partial(fleet.chosen, wanted, options.names, options.tag))
@@ -212,16 +204,16 @@ def fleet_status(invocation: Invocation) -> int:
     return 0
 
 
-def _read(config: Config, tag: str | None) -> tuple[FleetStatus, datetime]:
+def _read(config: Config, tag: str | None) -> tuple[status.FleetStatus, datetime]:
     """Return the status, and the time of the database: that of this machine may be another one."""
-    with closing(store_of(config)) as store:
+    with contextlib.closing(store_of(config)) as store:
         store.only_read()
         store.check_ground()
         documents = None if config.fleet is None else config.fleet.documents
         return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
 
 
-def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
+def status_lines(found: status.FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
     """Return the status as lines.
 
     :param columns: the width of the terminal; None: it is none.
@@ -235,7 +227,7 @@ def status_lines(found: FleetStatus, now: datetime, columns: int | None, tag: st
     return lines
 
 
-def _counted(found: FleetStatus, columns: int | None, tag: str | None) -> Iterator[str]:
+def _counted(found: status.FleetStatus, columns: int | None, tag: str | None) -> Iterator[str]:
     if total := sum(found.counts.values()):
         states = [
             texts.FLEET_STATE.format(count=f"{count:,}", state=texts.STATE_WORDS[state])
@@ -255,18 +247,13 @@ def _counted(found: FleetStatus, columns: int | None, tag: str | None) -> Iterat
         yield from formatting.wrap(texts.FLEET_STORED.format(count=f"{found.stored_only:,}"), columns, "", "  ")
 
 
-def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
+def _sections(found: status.FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
     """Yield the sections: the key of each heading, and rows of label and text."""
-    yield (
-        "overdue",
-        [(name, texts.FLEET_SINCE.format(span=formatting.span(now - since))) for name, since in found.most_overdue],
-    )
+    waits = ((name, formatting.span(now - since)) for name, since in found.most_overdue)
+    yield "overdue", [(name, texts.FLEET_SINCE.format(span=span)) for name, span in waits]
     workers = [
-        (
-            texts.FLEET_WORKER.format(pid=worker.pid, host=worker.host),
-            formatting.listed(worker.doing) if worker.doing else texts.FLEET_IDLE,
-        )
-        for worker in found.workers
+        (texts.FLEET_WORKER.format(pid=each.pid, host=each.host), formatting.listed(each.doing) or texts.FLEET_IDLE)
+        for each in found.workers
     ]
     yield "workers", workers or [(texts.FLEET_NONE, texts.FLEET_NO_WORKER)]
     yield "hour", [(ca, f"{count:,}") for ca, count in found.last_hour.items()]
@@ -275,7 +262,7 @@ def _sections(found: FleetStatus, now: datetime) -> Iterator[tuple[str, Sequence
     yield "refused", [(name, formatting.listed(keys)) for name, keys in found.refused.items()]
 
 
-def _limits(limits: CaLimits) -> str:
+def _limits(limits: status.CaLimits) -> str:
     if limits.pause_url is not None:
         text = texts.FLEET_PAUSED.format(url=limits.pause_url)
     elif limits.until is not None:

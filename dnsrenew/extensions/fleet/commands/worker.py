@@ -9,7 +9,6 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.formatting import sentences
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.run import RunWatch
 from dnsrenew.cli.service_log import event_progress, use_service_log, write_outcomes, write_reload_error
@@ -120,7 +119,7 @@ class _Work:
     def waiting(self, error: DnsRenewError, seconds: float) -> None:  # noqa: ARG002  # less than a minute
         """Write why it waits for the database, once for each reason."""
         if error.message != self._waits_for:
-            line = texts.WORKER_WAITING.format(error=sentences(error.message, error.fix))
+            line = texts.WORKER_WAITING.format(error=formatting.sentences(error.message, error.fix))
             self._terminal.write_message(f"✗ {line}", LineFields(ERROR, code=error.code))
             self._watch.status(line)
         self._waits_for = error.message

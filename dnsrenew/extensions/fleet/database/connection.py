@@ -155,14 +155,11 @@ class Database(Server, Statements):
     def _lease(self) -> Iterator[DeadlineConnection]:
         if not self._free.acquire(timeout=self.patience):
             raise self.error(texts.BUSY, size=self.size, seconds=self.patience)
-        try:
+        with contextlib.ExitStack() as ended:
+            ended.callback(self._free.release)
             connection = self._take() or connect(self)
-            try:
-                yield connection
-            finally:
-                self._put_back(connection)
-        finally:
-            self._free.release()
+            ended.callback(self._put_back, connection)
+            yield connection
 
     def _take(self) -> DeadlineConnection | None:
         """Return an idle connection that the server has not closed; the one used last comes first."""

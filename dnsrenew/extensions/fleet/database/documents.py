@@ -23,10 +23,8 @@ from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files, texts
 from dnsrenew.store.accounts import DATA, KEY, NEXT_KEY, WAIT
 from dnsrenew.store.journal import CLEANUP, CLEANUP_SECONDS, Journal, JournalEntry, JournalPage, WrittenValue, values_of
-from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import check_name
 from dnsrenew.store.records import BEGUN, OLD_FILES, ORDER, PARTS
-from dnsrenew.store.texts import DamageTexts
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -74,7 +72,7 @@ class DocumentTable(Frozen, hidden=("seals",)):
         except StoreError as error:
             if kind != ORDER or error.code != "seal-wrong" or "sealed" in error.evidence:
                 raise
-            raise DamagedFile("it cannot be opened with the seal") from None
+            raise json_files.DamagedFile("it cannot be opened with the seal") from None
         return None if data is None else _parts(kind, data)
 
     def write_parts(self, name: str, kind: str, parts: Mapping[str, bytes]) -> None:
@@ -87,7 +85,7 @@ class DocumentTable(Frozen, hidden=("seals",)):
             plain = {part.partition(".")[0]: text for part, text in plain.items()}
             self.write(name, kind, json_files.dump({"schema": _SCHEMA, **plain}))
 
-    def set_aside(self, name: str, kind: str, damage: DamageTexts, reason: str) -> Notice:
+    def set_aside(self, name: str, kind: str, damage: texts.DamageTexts, reason: str) -> Notice:
         with contextlib.suppress(StoreError):
             self.remove(name, kind)
         return damaged_value(f"{self.place} ({kind if kind == ORDER else kind.upper()} of {name})", damage, reason)
@@ -136,12 +134,12 @@ def _parts(kind: str, data: bytes) -> dict[str, bytes]:
     key, csr, whole = PARTS[ORDER]
     parts = document.get("parts")
     if type(parts) is not dict:
-        raise DamagedFile("it has no key and no CSR")
+        raise json_files.DamagedFile("it has no key and no CSR")
     try:
         found = json_files.string(parts.get(key)).encode("latin-1"), json_files.string(parts.get(csr))
         return {key: found[0], csr: base64.b64decode(found[1], validate=True), whole: data}
     except ValueError:
-        raise DamagedFile("its key or its CSR is not encoded as dnsrenew does it") from None
+        raise json_files.DamagedFile("its key or its CSR is not encoded as dnsrenew does it") from None
 
 
 def renames_kind() -> str:
@@ -153,7 +151,7 @@ def _entries(data: bytes) -> dict[str, str]:
     """Return the renames of each entry; empty if they are damaged."""
     try:
         entries = json_files.load(data, _SCHEMA).get("entries")
-    except (DamagedFile, NewerSchema):
+    except (json_files.DamagedFile, json_files.NewerSchema):
         return {}
     if not isinstance(entries, dict):
         return {}
@@ -214,7 +212,7 @@ class AccountRow(Frozen, hidden=("seals",)):
     def path(self, part: str) -> str:
         return f"{self.where} (account {self.label}).{part}"
 
-    def set_aside(self, part: str, damage: DamageTexts, reason: str) -> Notice:
+    def set_aside(self, part: str, damage: texts.DamageTexts, reason: str) -> Notice:
         return damaged_value(self.path(part), damage, reason)
 
     def write(self, account: AccountData, data: bytes) -> None:
@@ -244,7 +242,7 @@ def json_text(data: bytes) -> str:
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
-def damaged_value(place: str, kind: DamageTexts, reason: str) -> Notice:
+def damaged_value(place: str, kind: texts.DamageTexts, reason: str) -> Notice:
     """Return the warning about a value that dnsrenew cannot have written.
 
     :param place: where it is.
@@ -407,7 +405,7 @@ class JournalRows(Journal):
                 found.append(entry)
         return [entry for entry in found if entry.values]
 
-    def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
+    def _set_aside(self, path: str, damage: texts.DamageTexts, reason: str) -> Notice:
         return damaged_value(path, damage, reason)
 
     def _ask(self, question: str, params: Params = ()) -> bool:

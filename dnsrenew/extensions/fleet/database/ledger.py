@@ -14,7 +14,7 @@ from typing import Any, Final
 from dnsrenew.base.runtime import Context, Rate, TokenBucket, TokenBuckets
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet.database.connection import Database, Row, Transaction
+from dnsrenew.extensions.fleet.database.connection import Database, Row
 from dnsrenew.store.ledger import MAX_ENTRIES, LedgerState, Limit, RetryAfter, rounded_up
 
 _SOME: Final = """
@@ -52,6 +52,8 @@ SELECT %(directory)s, new.* FROM unnest(
 ) AS new
 ON CONFLICT (directory, key, kind) DO UPDATE SET until = EXCLUDED.until, since = EXCLUDED.since, url = EXCLUDED.url
 """
+_GONE: Final = ("gone_keys", "gone_kinds")
+_NEW: Final = ("new_keys", "kinds", "untils", "sinces", "urls")
 _BUCKETS: Final = ("failed", "sets", "failed_orders")
 _WAITS: Final = "waits"
 
@@ -88,35 +90,20 @@ class LedgerRows(Frozen):
         asked = sorted(keys or ())  # all take the locks in the same order
         with self.database.transaction() as transaction:
             transaction.fetch(_LOCK_ALL if keys is None else _LOCK_SOME, {"directory": self.directory, "keys": asked})
-            before = _state(transaction.fetch(*self._query(keys)))
-            now = context.clock.now()
-            self._write(transaction, _entries(before), _entries(change(before, now)), asked, now)
+            found, now = _state(transaction.fetch(*self._query(keys))), context.clock.now()
+            before, after = _entries(found), _entries(change(found, now))
+            gone = [place for place in before if place not in after]
+            new = [(*place, *entry) for place, entry in after.items() if before.get(place) != entry]
+            values: dict[str, Any] = {"directory": self.directory, "now": now, "keys": asked}
+            for names, rows in ((_GONE, gone), (_NEW, new)):
+                values |= {name: [row[index] for row in rows] for index, name in enumerate(names)}
+            if gone or new:
+                transaction.execute(_WRITE, values)
 
     def _query(self, keys: Collection[str] | None) -> tuple[str, Mapping[str, Any]]:
         if keys is None:
             return _ALL, {"directory": self.directory, "most": MAX_ENTRIES}
         return _SOME, {"directory": self.directory, "keys": list(keys)}
-
-    def _write(
-        self, transaction: Transaction, before: _Entries, after: _Entries, keys: list[str], now: datetime
-    ) -> None:
-        gone = [place for place in before if place not in after]
-        new = [(place, entry) for place, entry in after.items() if before.get(place) != entry]
-        if not gone and not new:
-            return
-        values = {
-            "directory": self.directory,
-            "now": now,
-            "keys": keys,
-            "gone_keys": [key for key, _ in gone],
-            "gone_kinds": [kind for _, kind in gone],
-            "new_keys": [key for (key, _), _ in new],
-            "kinds": [kind for (_, kind), _ in new],
-            "untils": [until for _, (until, _, _) in new],
-            "sinces": [since for _, (_, since, _) in new],
-            "urls": [url for _, (_, _, url) in new],
-        }
-        transaction.execute(_WRITE, values)
 
 
 def _state(rows: list[Row]) -> LedgerState:

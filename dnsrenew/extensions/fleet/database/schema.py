@@ -20,11 +20,7 @@ _PATIENCE: Final = 600.0
 _FIRST: Final = """
 CREATE TABLE dnsrenew_schema (version int NOT NULL);
 
-CREATE TABLE dnsrenew_seal (
-  id bytea PRIMARY KEY,
-  proof bytea NOT NULL,
-  since timestamptz NOT NULL DEFAULT now()
-);
+CREATE TABLE dnsrenew_seal (id bytea PRIMARY KEY, proof bytea NOT NULL, since timestamptz NOT NULL DEFAULT now());
 COMMENT ON TABLE dnsrenew_seal IS 'Seals with which values may be sealed; an empty id: some may be unsealed.';
 
 CREATE TABLE dnsrenew_setting (name text PRIMARY KEY, value bytea NOT NULL);
@@ -108,12 +104,7 @@ CREATE TABLE dnsrenew_document (
 );
 CREATE INDEX dnsrenew_document_kind ON dnsrenew_document (kind);
 
-CREATE TABLE dnsrenew_account (
-  directory text PRIMARY KEY,
-  key bytea,
-  next_key bytea,
-  data jsonb
-);
+CREATE TABLE dnsrenew_account (directory text PRIMARY KEY, key bytea, next_key bytea, data jsonb);
 
 CREATE TABLE dnsrenew_limit (
   directory text NOT NULL,
@@ -213,10 +204,8 @@ def check(database: Database, seals: Seals, *, seal_existing: bool = False) -> N
         if seals and not sealed and not seal_existing:  # the first seal of this fleet
             with database.transaction(patience=_PATIENCE) as transaction:
                 _refuse_unsealed(database, transaction)
-        database.execute(
-            "INSERT INTO dnsrenew_seal (id, proof) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-            (seals.ids[0], seals.proof()),
-        )
+        new = "INSERT INTO dnsrenew_seal (id, proof) VALUES (%s, %s) ON CONFLICT DO NOTHING"
+        database.execute(new, (seals.ids[0], seals.proof()))
 
 
 def _refuse_unsealed(database: Database, transaction: Transaction) -> None:

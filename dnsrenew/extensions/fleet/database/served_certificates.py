@@ -21,8 +21,12 @@ CHANNEL: Final = "dnsrenew_changed"
 _COLUMNS: Final = """
 SELECT name, version, state->>'not_before', EXTRACT(EPOCH FROM COALESCE(expires, 'epoch'))::bigint,
     state->'identifiers', identifiers
-FROM dnsrenew_certificate
 """
+_SERVED: Final = f"{_COLUMNS} FROM dnsrenew_certificate"
+_PAIRS: Final = f"""
+{_COLUMNS}, chain, key
+FROM dnsrenew_certificate JOIN dnsrenew_version USING (name) WHERE number = version AND name = ANY(%s)
+"""  # constants
 _MISSING: Final = """
 SELECT name FROM unnest(%s::text[]) AS name
 WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = name.name AND known.version IS NOT NULL)
@@ -30,14 +34,6 @@ WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = n
 # The counter of the statistics finds removals without reading a row.
 _PULSE: Final = """
 SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass) FROM dnsrenew_change
-"""
-_PAIRS: Final = """
-SELECT stored.name, stored.number, stored.chain, stored.key,
-    EXTRACT(EPOCH FROM COALESCE(certificate.expires, 'epoch'))::bigint,
-    certificate.state->'identifiers', certificate.identifiers
-FROM dnsrenew_certificate AS certificate
-JOIN dnsrenew_version AS stored ON stored.name = certificate.name AND stored.number = certificate.version
-WHERE certificate.name = ANY(%s)
 """
 
 
@@ -68,19 +64,15 @@ class Pulse(Frozen):
     removals: int
 
 
-class SealedPair(Frozen):
+class SealedPair(ServedCertificate):
     """A certificate in force, with its key.
 
     :ivar chain: the certificate and its chain, PEM.
     :ivar key: the private key as it is stored; :meth:`ServedCertificates.opened` opens it.
     """
 
-    certificate: str
-    version: int
     chain: str
     key: bytes
-    end: int
-    names: Sequence[str]
 
 
 class ServedCertificates(Frozen, hidden=("seals",)):
@@ -91,15 +83,15 @@ class ServedCertificates(Frozen, hidden=("seals",)):
 
     def all(self) -> Iterator[ServedCertificate]:
         """Yield every certificate in force, by a cursor of the server: constant memory."""
-        return map(_served, self.database.stream(f"{_COLUMNS} WHERE version IS NOT NULL"))
+        return map(_served, self.database.stream(f"{_SERVED} WHERE version IS NOT NULL"))
 
     def named(self, certificates: Sequence[str]) -> list[ServedCertificate]:
         """Return these certificates, but those that are removed."""
-        return [_served(row) for row in self.database.fetch(f"{_COLUMNS} WHERE name = ANY(%s)", (list(certificates),))]
+        return [_served(row) for row in self.database.fetch(f"{_SERVED} WHERE name = ANY(%s)", (list(certificates),))]
 
     def changed_since(self, number: int) -> Iterator[ServedCertificate]:
         """Yield the certificates that have changed after the change with this number."""
-        return map(_served, self.database.stream(f"{_COLUMNS} WHERE changed > %s", (number,)))
+        return map(_served, self.database.stream(f"{_SERVED} WHERE changed > %s", (number,)))
 
     def missing(self, certificates: Sequence[str]) -> list[str]:
         """Return those of these certificates that are removed."""
@@ -114,10 +106,7 @@ class ServedCertificates(Frozen, hidden=("seals",)):
     def pairs(self, certificates: Sequence[str]) -> list[SealedPair]:
         """Return the versions in force of these certificates."""
         rows = self.database.fetch(_PAIRS, (list(certificates),))
-        return [
-            SealedPair(name, number, chain, bytes(key), end, _names(stored, wanted))
-            for name, number, chain, key, end, stored, wanted in rows
-        ]
+        return [SealedPair(**vars(_served(row)), chain=chain, key=bytes(key)) for *row, chain, key in rows]
 
     def opened(self, pair: SealedPair) -> bytes:
         """Return the private key, PEM.
@@ -127,16 +116,15 @@ class ServedCertificates(Frozen, hidden=("seals",)):
         return self.seals.open(pair.key, place("version", pair.certificate, pair.version))
 
 
-def _served(row: tuple[Any, ...]) -> ServedCertificate:
+def _served(row: Sequence[Any]) -> ServedCertificate:
     name, version, begin, end, stored, wanted = row
     return ServedCertificate(name, version, _seconds(begin), end, _names(stored, wanted))
 
 
 def _seconds(time: str | None) -> int:
-    try:
+    with contextlib.suppress(ValueError):
         return int(datetime.fromisoformat(time or "").timestamp())
-    except ValueError:
-        return 0
+    return 0
 
 
 def _names(stored: Any, wanted: list[str]) -> list[str]:

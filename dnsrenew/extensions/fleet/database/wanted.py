@@ -191,9 +191,7 @@ class WantedCertificates(Frozen):
                     transaction.execute(f"INSERT INTO staged {_ROWS}", {"rows": _json_rows(part)})
                 transaction.execute("ANALYZE staged")
             if rows := transaction.fetch(f"{before} {clashes}", given):
-                return [
-                    FoundClash(number, clash, name, tuple(tags), domain) for number, clash, name, tags, domain in rows
-                ]
+                return [FoundClash(line, clash, name, tuple(tags), domain) for line, clash, name, tags, domain in rows]
             counts = transaction.one(f"{before} {_COUNT}", given) or (0, 0, 0)
             transaction.execute(f"{before} {_WRITE}", given)
             return AddedCounts(*counts)

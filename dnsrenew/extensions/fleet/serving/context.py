@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import ssl
 import sys
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dnsrenew.base.files import memory_file
 from dnsrenew.base.names import covers
 from dnsrenew.extensions.fleet.database.served_certificates import SealedPair
 from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameIndex, OnDemand, ServerThreads
@@ -122,40 +121,8 @@ def load_pair(context: ssl.SSLContext, chain: str, key: bytes) -> None:
     :raises OSError: no file can be made.
     :raises ssl.SSLError: certificate and key do not fit, or are none.
     """
-    content = key + b"\n" + chain.encode()
-    if not _from_memory(context, content):
-        _from_private_file(context, content)
-
-
-def _from_memory(context: ssl.SSLContext, content: bytes) -> bool:
-    """Return whether this system has files in memory, and shows them in /proc."""
-    if not hasattr(os, "memfd_create"):
-        return False
-    handle = os.memfd_create("dnsrenew", os.MFD_CLOEXEC)
-    with open(handle, "wb") as file:
-        file.write(content)
-        file.flush()
-        path = f"/proc/self/fd/{handle}"
-        if not os.path.exists(path):
-            return False
-        _load(context, path)
-    return True
-
-
-def _from_private_file(context: ssl.SSLContext, content: bytes) -> None:
-    """Load from a temporary file that only this user can read, and which is removed at once."""
-    handle, path = tempfile.mkstemp(prefix="dnsrenew-")  # mode 0600
-    try:
-        with open(handle, "wb") as file:  # closed before OpenSSL opens it, for Windows
-            file.write(content)
-        _load(context, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-
-
-def _load(context: ssl.SSLContext, path: str) -> None:
-    context.load_cert_chain(path, password="")  # or an encrypted key would make OpenSSL ask at the terminal
+    with memory_file(key + b"\n" + chain.encode()) as path:
+        context.load_cert_chain(path, password="")  # or an encrypted key would make OpenSSL ask at the terminal
 
 
 # ── cache ──────────────────────────────────────────────────────────────────────────────
@@ -172,7 +139,7 @@ class CachedContext:
     :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
     """
 
-    version: int
+    version: int | None
     names: Sequence[str]
     end: float
     context: ssl.SSLContext
@@ -277,17 +244,15 @@ class LoopConnection(ssl.SSLObject):
 
 def _address(transport: Any) -> str:
     """Return the address of the peer of a transport."""
-    try:
+    with contextlib.suppress(AttributeError, LookupError, TypeError):
         return str(transport.get_extra_info("peername")[0])
-    except (AttributeError, LookupError, TypeError):
-        return ""
+    return ""
 
 
 def address_of(connection: Any) -> str:
     """Return the address of the client of a connection in its handshake; empty if it is not known."""
     if isinstance(connection, LoopConnection):
         return connection.client
-    try:
+    with contextlib.suppress(AttributeError, LookupError, OSError):  # no connection; a Unix socket
         return str(connection.getpeername()[0])
-    except (AttributeError, LookupError, OSError):  # no connection; a Unix socket
-        return ""
+    return ""

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -153,9 +152,7 @@ _FIND: Final = 'SELECT name, certificate, version, begin, "end" FROM served WHER
 _ROWS: Final = "SELECT name, certificate, version FROM served WHERE certificate = ? AND certificate <> ''"
 _OWN_ROW: Final = "SELECT name, certificate, version FROM served WHERE name = ? AND certificate = ''"
 _DROP: Final = "DELETE FROM served WHERE name = ? AND certificate = ?"
-_PAGE: Final = (
-    "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY name, certificate LIMIT ?"
-)
+_PAGE: Final = "SELECT name, certificate FROM served WHERE (name, certificate) > (?, ?) ORDER BY 1, 2 LIMIT ?"
 
 
 class FoundName(Frozen):
@@ -239,7 +236,7 @@ class NameIndex:
         with self._lock:
             return int(self._table.execute("SELECT count(*) FROM served").fetchone()[0])
 
-    @contextmanager
+    @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
         with self._lock, self._table:  # the table commits, or rolls back
             self._table.execute("BEGIN")

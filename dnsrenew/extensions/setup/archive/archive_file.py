@@ -29,7 +29,6 @@ from dnsrenew.base.safe_files import OpenFolder, open_folder
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import sealing
-from dnsrenew.base.x509.sealing import BrokenSealError, SealedWriter
 from dnsrenew.errors import StoreError, Text
 from dnsrenew.extensions.setup.archive import texts
 
@@ -72,7 +71,7 @@ class ArchiveWriter:
     """
 
     def __init__(self, out: BinaryIO, passphrase: Secret | None, now: datetime) -> None:
-        self._sealed = None if passphrase is None else SealedWriter(out, passphrase.reveal())
+        self._sealed = None if passphrase is None else sealing.SealedWriter(out, passphrase.reveal())
         self._time = int(now.timestamp())
         self._gzip = gzip.GzipFile("", "wb", _LEVEL, self._sealed or out, mtime=self._time)
         self._sums = bytearray()
@@ -106,10 +105,9 @@ class ArchiveWriter:
     def _header(self, name: str, size: int, mode: int, time: int | None = None) -> bytes | None:
         info = tarfile.TarInfo(name)
         info.size, info.mode, info.mtime = size, mode, self._time if time is None else min(max(time, 0), _LATEST)
-        try:
+        with contextlib.suppress(ValueError):  # a name that is too long, or that is not valid Unicode
             return info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict")
-        except ValueError:  # a name that is too long, or that is not valid Unicode
-            return None
+        return None
 
     def _put(self, header: bytes, member: Member) -> None:
         self._gzip.write(header)
@@ -140,7 +138,7 @@ def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
     """
     try:
         yield from _ArchiveReader(file, passphrase).members()
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except (EOFError, zlib.error, gzip.BadGzipFile, sealing.BrokenSealError):
         raise damaged(file, texts.DAMAGED) from None
 
 
@@ -162,7 +160,7 @@ class _ArchiveReader:
 
     def _unsealed(self, passphrase: Secret) -> BinaryIO:
         try:
-            return _Unsealed(sealing.SealedReader(self._file, passphrase.reveal()), self._file)
+            return io.BufferedReader(sealing.SealedReader(self._file, passphrase.reveal()))
         except sealing.WrongPassphraseError:
             text = texts.WRONG_PASSPHRASE
         except sealing.UnknownSealError:
@@ -224,24 +222,6 @@ class _ArchiveReader:
         return data
 
 
-class _Unsealed(io.BufferedReader):
-    """The content of a sealed file; a broken seal is the error of the archive.
-
-    :param reader: unseals.
-    :param file: the sealed file, for its name.
-    """
-
-    def __init__(self, reader: io.RawIOBase, file: BinaryIO) -> None:
-        super().__init__(reader)
-        self._file = file
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        try:
-            return super().read(size)
-        except BrokenSealError:
-            raise damaged(self._file, texts.DAMAGED) from None
-
-
 def digest(member: Member) -> bytes:
     """Return a hash of all that is used of a file: its name, its content, its mode and its time."""
     return hashlib.sha256(b"%d %d %s" % (member.executable, member.time or 0, _sum_line(member))).digest()
@@ -266,16 +246,15 @@ class NewFiles:
         self._held = contextlib.ExitStack()
         self._open: dict[str, OpenFolder] = {}
         self._staged: list[tuple[OpenFolder, str, str]] = []
-        self._placed: list[tuple[OpenFolder, str]] = []
-        self._made: list[tuple[OpenFolder, str]] = []
+        self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
-        with self._held:
-            if kind is not None:
-                self._undo()
+        with self._held, self._undo:
+            if kind is None:
+                self._undo.pop_all()
 
     def open(self, path: Path, mode: int = PRIVATE) -> BinaryIO:
         """Open a new file for writing; it gets its name with :meth:`commit`.
@@ -285,6 +264,7 @@ class NewFiles:
         folder = self._folder(str(path.parent))
         temp = f".{path.name[:100]}.{os.getpid()}-{len(self._staged)}.tmp"
         handle = folder.create(temp, mode)
+        self._undo.callback(folder.discard, temp)
         self._staged.append((folder, temp, path.name))
         return os.fdopen(handle, "wb")
 
@@ -304,25 +284,16 @@ class NewFiles:
         :raises FileExistsError: there is a file of that name by now; ``filename2`` is its path.
         :raises OSError: it cannot be written.
         """
-        while self._staged:
-            folder, temp, name = self._staged[0]
+        for folder, temp, name in self._staged:
             try:
                 folder.claim(temp, name)
             except FileExistsError as error:
                 path = os.path.join(folder.path, name)
                 raise FileExistsError(error.errno, error.strerror, temp, None, path) from None
-            self._placed.append((folder, name))
-            self._staged.pop(0)
+            self._undo.callback(folder.discard, name)
+        self._staged.clear()
         for folder in self._open.values():
             folder.sync()
-
-    def _undo(self) -> None:
-        """Remove all files again, and the folders that were made for them, as far as possible."""
-        for folder, name in [*((folder, temp) for folder, temp, _ in self._staged), *self._placed]:
-            folder.discard(name)
-        for folder, name in reversed(self._made):
-            with contextlib.suppress(OSError):  # another process has put something there
-                folder.remove_folder(name)
 
     def _folder(self, path: str) -> OpenFolder:
         if path not in self._open:
@@ -334,7 +305,12 @@ class NewFiles:
         for each in reversed(missing):
             above = self._folder(str(each.parent))
             above.make(each.name, 0o700)
-            self._made.append((above, each.name))
+            self._undo.callback(_remove_folder, above, each.name)
+
+
+def _remove_folder(above: OpenFolder, name: str) -> None:
+    with contextlib.suppress(OSError):  # another process has put something there
+        above.remove_folder(name)
 
 
 def reason(error: OSError) -> str:

@@ -24,7 +24,6 @@ from dnsrenew.base.validation import KeyPath
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, value_spans
 from dnsrenew.base.values import Frozen
 from dnsrenew.config import loader
-from dnsrenew.config.loader import Draft
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.drivers.scripts import is_private
@@ -172,7 +171,7 @@ class ConfigFiles:
         return text.encode()
 
 
-def _redactor(draft: Draft) -> Redactor:
+def _redactor(draft: loader.Draft) -> Redactor:
     """Return a redactor of the secrets that can be read without asking anybody."""
     redactor = Redactor()
     for use in draft.report.secrets:
@@ -183,7 +182,7 @@ def _redactor(draft: Draft) -> Redactor:
     return redactor
 
 
-def _unknown(table: dict[str, Any], draft: Draft) -> Iterator[KeyPath]:
+def _unknown(table: dict[str, Any], draft: loader.Draft) -> Iterator[KeyPath]:
     """Yield the keys of options that only a plug-in knows: they can be secrets."""
     for name, account in table.get("dns", {}).items():
         provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)

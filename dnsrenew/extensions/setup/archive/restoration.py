@@ -37,10 +37,9 @@ def is_store_file(name: str) -> bool:
     found = _NAME.fullmatch(name)
     if found is None:
         return False
-    try:
+    with contextlib.suppress(StoreError):  # a name that Windows reserves
         return found[1] is None or bool(Paths(os.sep).certificate(found[1]))
-    except StoreError:  # a name that Windows reserves
-        return False
+    return False
 
 
 class StoreBuilder:
@@ -63,7 +62,7 @@ class StoreBuilder:
         self._disk.root, self._disk.insist = self._paths.root, insist
         self._windows = windows
         self._folders: set[str] = set()
-        self._placed: list[str] = []
+        self._undo = contextlib.ExitStack()
         root = Path(self._paths.root)
         self._missing = [str(each) for each in (root, *root.parents) if not os.path.lexists(each)]
         self._temp = ""
@@ -72,19 +71,19 @@ class StoreBuilder:
         folders = StoreFolder(self._disk, self._paths)
         folders.check_ground()
         self.refuse_existing()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._remove_folders)
             folders.make_base(close=False)
             for part in _PARTS[:2]:
                 self._disk.remove(os.path.join(self._paths.root, part))
             self._temp = self._disk.new_folder(self._paths.root)
-        except BaseException:
-            self._undo()
-            raise
+            undo.callback(self._disk.discard, self._temp)
+            self._undo = undo.pop_all()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
         if kind is not None or self._temp:
-            self._undo()
+            self._undo.close()
 
     def refuse_existing(self) -> None:
         """Return if there is no store and nothing else in its folder.
@@ -130,17 +129,13 @@ class StoreBuilder:
             source, target = os.path.join(self._temp, part), os.path.join(self._paths.root, part)
             if os.path.lexists(source):
                 self._disk.rename(source, target)
-                self._placed.append(target)
+                self._undo.callback(self._disk.discard, target)
         self._disk.remove(self._temp)
         self._disk.sync_folder(self._paths.root)
         self._temp = ""
 
-    def _undo(self) -> None:
-        """Remove everything that was written, as far as possible, and nothing of another process."""
-        for path in (self._temp, *self._placed):
-            if path:
-                self._disk.discard(path)
-        self._temp, self._placed = "", []
+    def _remove_folders(self) -> None:
+        """Remove the folders that were made, as far as possible, and nothing of another process."""
         for each in (*self._paths.folders, *self._missing):
             with contextlib.suppress(OSError):  # another process has put something there
                 os.rmdir(each)

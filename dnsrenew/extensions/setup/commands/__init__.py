@@ -8,7 +8,6 @@ from pathlib import Path
 
 from dnsrenew.base.model import Notice
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import Terminal, bold, yellow
 from dnsrenew.config import sources
 from dnsrenew.errors import DnsRenewError
@@ -21,12 +20,12 @@ def absolute(path: str) -> Path:
 
 def warn(terminal: Terminal, about: Notice | DnsRenewError) -> None:
     """Show what is doubtful, and what to do."""
-    terminal.write_marked(yellow("!"), sentences(about.message, about.fix))
+    terminal.write_marked(yellow("!"), formatting.sentences(about.message, about.fix))
 
 
 def next_steps(steps: Sequence[str], columns: int | None) -> list[str]:
     """Return what is left to do, with numbers; nothing without steps."""
     lines = ["", bold(texts.IMPORT_NEXT)] if steps else []
     for number, step in enumerate(steps, 1):
-        lines += formatting.wrap(say(step), columns, f"{number:>2}. ", "    ")
+        lines += formatting.wrap(formatting.say(step), columns, f"{number:>2}. ", "    ")
     return lines

@@ -10,14 +10,12 @@ from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.values import replace
 from dnsrenew.challenges.persist_record import line as record_line
 from dnsrenew.cli import formatting, texts
-from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import Terminal, dim, green, red, yellow
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, series
 from dnsrenew.extensions.setup.delegate import delegate as operation
-from dnsrenew.extensions.setup.delegate.delegate import Delegated, PersistCheck
 from dnsrenew.operations import texts as operation_texts
 
 _REPEAT_AFTER: Final = 60.0
@@ -46,7 +44,7 @@ def delegate(invocation: Invocation) -> int:
     return int(bool(result.to_add))
 
 
-def delegated(invocation: Invocation, config: Config, name: str, to: str) -> Delegated:
+def delegated(invocation: Invocation, config: Config, name: str, to: str) -> operation.Delegated:
     """Delegate a certificate, and show what is to be set and what is waited for."""
     emitter = Emitter(invocation.clock, DelegateProgress(invocation.terminal))
     context = replace(invocation.context(), emitter=emitter)
@@ -72,7 +70,7 @@ def _check(invocation: Invocation, config: Config) -> int:
     return int(not is_good)
 
 
-def _check_lines(check: PersistCheck, columns: int | None) -> list[str]:
+def _check_lines(check: operation.PersistCheck, columns: int | None) -> list[str]:
     is_good = check.reason is None
     head, mark = (texts.PERSIST_ACCEPTED, green("✓")) if is_good else (texts.PERSIST_REFUSED, red("✗"))
     said = head.format(name=check.name, ca=check.ca, reason=check.reason or "")
@@ -144,7 +142,7 @@ def _summary(servers: Sequence[Mapping[str, str]]) -> str:
         found = [each for each in servers if each["state"] == state]
         its = [texts.BRACKETED.format(text=each["server"], more=each["address"]) for each in found]
         parts += [text.format(servers=formatting.listed(its))] if its else []
-    return say(series(parts, "; "))
+    return formatting.say(series(parts, "; "))
 
 
 def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> list[str]:
@@ -184,7 +182,7 @@ def _padded(text: str, columns: int) -> str:
     return text + " " * (columns - formatting.width(text))
 
 
-def _lines(result: Delegated, columns: int | None) -> list[str]:
+def _lines(result: operation.Delegated, columns: int | None) -> list[str]:
     names = formatting.listed(record.domain for record in result.records)
     account = result.route.dns[0] if result.route.dns else ""
     head = texts.DELEGATIONS[bool(account), result.is_tested].format(names=names, account=account)
@@ -200,7 +198,7 @@ def _lines(result: Delegated, columns: int | None) -> list[str]:
     return [*lines, *formatting.wrap(following, columns, f"{yellow('→')} ", "  ")]
 
 
-def _to_add(result: Delegated, columns: int | None) -> list[str]:
+def _to_add(result: operation.Delegated, columns: int | None) -> list[str]:
     """Return what a person has to add to the configuration, to be copied as it is."""
     lines: list[str] = []
     for each in result.to_add:

@@ -24,8 +24,6 @@ from dnsrenew.errors import DnsRenewError
 from dnsrenew.extensions.setup.archive import export as archive
 from dnsrenew.extensions.setup.archive import restore as restoring
 from dnsrenew.extensions.setup.archive.config_files import PlaceInConfig
-from dnsrenew.extensions.setup.archive.export import ExportResult
-from dnsrenew.extensions.setup.archive.restore import RestoreResult
 from dnsrenew.extensions.setup.commands import absolute, next_steps, warn
 
 _COMMAND: Final = "dnsrenew export"
@@ -62,7 +60,7 @@ def export(invocation: Invocation) -> int:
     return 0
 
 
-def _lines(result: ExportResult, columns: int | None) -> list[str]:
+def _lines(result: archive.ExportResult, columns: int | None) -> list[str]:
     certificates = formatting.count(result.certificates, texts.CERTIFICATE)
     accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
     template = texts.EXPORTED_SEALED if result.sealed else texts.EXPORTED
@@ -216,7 +214,7 @@ def restore(invocation: Invocation) -> int:
     return 0
 
 
-def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
+def _restore_lines(result: restoring.RestoreResult, columns: int | None) -> list[str]:
     """Return what was restored."""
     certificates = formatting.count(result.certificates, texts.CERTIFICATE)
     accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
@@ -232,7 +230,7 @@ def _restore_lines(result: RestoreResult, columns: int | None) -> list[str]:
     return lines
 
 
-def _steps(result: RestoreResult, *, is_named: bool) -> list[str]:
+def _steps(result: restoring.RestoreResult, *, is_named: bool) -> list[str]:
     """Return what is left to do, in order.
 
     :param is_named: whether the commands need ``--config`` to find the configuration.

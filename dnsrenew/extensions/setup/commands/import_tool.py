@@ -10,7 +10,6 @@ from dnsrenew.base.found import Discovery
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.formatting import say
 from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import sources
@@ -95,7 +94,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
     fields = {
         "certificates": formatting.count(stored, texts.CERTIFICATE),
         "accounts": formatting.count(accounts, texts.CA_ACCOUNT),
-        "tools": formatting.listed(map(say, result.tools)),
+        "tools": formatting.listed(map(formatting.say, result.tools)),
     }
     has_nothing = not (stored or accounts or result.again)
     usual = texts.IMPORTED_NOTHING if has_nothing else texts.IMPORTED
@@ -116,9 +115,9 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     mark = red("✗") if note.loses else yellow("!")
-    lines = formatting.wrap(f"{note.place}: {say(note.message)}", columns, f"{mark} ", "  ")
+    lines = formatting.wrap(f"{note.place}: {formatting.say(note.message)}", columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
-    return [*lines, *formatting.wrap(dim(say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
+    return [*lines, *formatting.wrap(dim(formatting.say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 
 
 def _to_add(result: ImportResult, columns: int | None) -> list[str]:

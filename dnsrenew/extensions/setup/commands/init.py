@@ -36,17 +36,10 @@ from dnsrenew.extensions.setup.commands import absolute, warn
 from dnsrenew.extensions.setup.commands.delegate import delegated
 from dnsrenew.extensions.setup.commands.export import hidden_input
 from dnsrenew.extensions.setup.init import answers as wrong_answers
+from dnsrenew.extensions.setup.init import draft as drafts
 from dnsrenew.extensions.setup.init import texts as init_texts
 from dnsrenew.extensions.setup.init.answers import Answers, read_answers
-from dnsrenew.extensions.setup.init.draft import (
-    LINE,
-    ExistingConfig,
-    InitDraft,
-    InitSurroundings,
-    Person,
-    Prompt,
-    ask_flag,
-)
+from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft, InitSurroundings, Person, Prompt
 from dnsrenew.extensions.setup.init.interview import AnswerMemory, interview, memory_file
 from dnsrenew.extensions.setup.init.questions import questions
 from dnsrenew.extensions.setup.init.servers import this_server_host
@@ -76,14 +69,10 @@ class InitSteps:
     def run(self) -> int:
         """Do the steps; return the exit status."""
         draft = self._draft
-        steps: list[Callable[[], bool]] = [
-            *([self._delegate] if draft.is_delegated else []),
-            *([self._rehearse] if draft.rehearse else []),
-            self._obtain,
-            *([self._schedule] if draft.schedule else []),
-        ]
+        steps = [(draft.is_delegated, self._delegate), (draft.rehearse, self._rehearse)]
+        steps += [(True, self._obtain), (draft.schedule, self._schedule)]
         try:
-            is_done = all(step() for step in steps)
+            is_done = all(step() for is_wanted, step in steps if is_wanted)
         except Cancelled as error:
             self._show_end(is_done=False)
             raise self._without_fix(error) from None
@@ -190,7 +179,7 @@ class InitSteps:
         if changes:
             lines += formatting.wrap(texts.INIT_CHANGES, columns, f"{yellow('!')} ", "  ")
             for change in changes:
-                is_line = change.startswith(LINE)
+                is_line = change.startswith(drafts.LINE)
                 lines += [change] if is_line else formatting.wrap(say(change), columns, "  ", "    ")
         path = formatting.relative_path(str(self._draft.around.config), sources.here())
         option = config_option(str(self._draft.around.config))
@@ -445,9 +434,8 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
     shown = formatting.relative_path(path, sources.here())
-    return ask_flag(
-        person, Prompt(init_texts.ASK_APPEND.format(path=shown), init_texts.HELP_APPEND, "y", init_texts.SHOWN_YES)
-    )
+    text = init_texts.ASK_APPEND.format(path=shown)
+    return drafts.ask_flag(person, Prompt(text, init_texts.HELP_APPEND, "y", init_texts.SHOWN_YES))
 
 
 def _is_of_others(path: str) -> bool:

@@ -64,15 +64,9 @@ def check(invocation: Invocation) -> int:
 def markdown(found: AccountCheck, invocation: Invocation) -> str:
     """Return the report for a pull request, without domains and names of accounts."""
     provider = found.provider
-    about = texts.REPORT_ABOUT.format(
-        title=provider.title,
-        provider=provider.name,
-        driver=provider.driver,
-        version=__version__,
-        python=platform.python_version(),
-        system=platform.system(),
-        date=f"{invocation.clock.now():%Y-%m-%d}",
-    )
+    its = {"title": provider.title, "provider": provider.name, "driver": provider.driver}
+    ours = {"version": __version__, "python": platform.python_version(), "system": platform.system()}
+    about = texts.REPORT_ABOUT.format(**its, **ours, date=f"{invocation.clock.now():%Y-%m-%d}")
     rows = [
         f"| {escaped(say(texts.VERDICTS[each.result]))} | {escaped(say(each.sentence))} | {each.seconds:.1f} s "
         f"| {escaped(say(each.reason).replace(found.zone, 'ZONE')) if each.reason else ''} |"

@@ -13,16 +13,9 @@ from dnsrenew.base import names
 from dnsrenew.base.model import CertificateSpec, Propagation, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.challenges import persist_record
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01
-from dnsrenew.challenges.persist_record import (
-    LABEL,
-    RENEWED_BEFORE,
-    PersistPlacement,
-    PersistValue,
-    by_record,
-    expected_offer,
-    time_text,
-)
+from dnsrenew.challenges.persist_record import PersistPlacement, PersistValue, by_record
 from dnsrenew.challenges.records import OWN_LABEL, TxtPlacement, writers_of
 from dnsrenew.challenges.solver import Placements, SolverResources
 from dnsrenew.challenges.texts import PERSIST_NOT_THERE, PERSIST_NOT_TOLD
@@ -30,14 +23,8 @@ from dnsrenew.config import Config
 from dnsrenew.dns import Target
 from dnsrenew.errors import CAError, ConfigError, DnsError, LockedError, Message, StoreError
 from dnsrenew.extensions.doctor.accounts.probe import random_value, try_values
-from dnsrenew.extensions.setup.delegate.account import (
-    DelegateAccount,
-    DelegatedDomains,
-    choose_account,
-    choose_domains,
-    registered_name,
-    target_name,
-)
+from dnsrenew.extensions.setup.delegate import account as accounts
+from dnsrenew.extensions.setup.delegate.account import DelegateAccount, DelegatedDomains
 from dnsrenew.extensions.setup.delegate.route import RouteToAdd, has_route, takes_account, write_routes
 from dnsrenew.extensions.setup.delegate.wait import CnameRecord, CnameWait
 from dnsrenew.operations import texts
@@ -103,7 +90,7 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
     :raises Cancelled: the wait was cancelled; a second call goes on.
     """
     try:
-        chosen = choose_domains(config, name)
+        chosen = accounts.choose_domains(config, name)
     except ConfigError:
         _refuse_fleet(config, store, name)
         raise
@@ -113,7 +100,7 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
         if to == PERSIST:
             done = _persist(its, config, services, chosen, name)
         else:
-            done = _by_cname(its, config, services, chosen, choose_account(config, to, chosen.domains))
+            done = _by_cname(its, config, services, chosen, accounts.choose_account(config, to, chosen.domains))
     to_add = {each.certificate for each in done.to_add}
     _end_waits(context, store, [each for each in done.certificates if each not in to_add])
     return done
@@ -189,16 +176,12 @@ def _own_zones(context: Context, services: Services, domains: Sequence[str]) -> 
 
 def _records(context: Context, account: DelegateAccount, zones: dict[str, Target]) -> list[CnameRecord]:
     """Return the records to set; one name at an acme-dns server is enough for all domains."""
-    registered = registered_name(context, account.writer) if account.zone is None else ""
-    return [
-        CnameRecord(
-            domain,
-            f"{OWN_LABEL}.{domain}",
-            registered or target_name(domain, account.zone or ""),
-            names.relative(target.served_zone),
-        )
-        for domain, target in zones.items()
-    ]
+    registered = accounts.registered_name(context, account.writer) if account.zone is None else ""
+    found = []
+    for domain, target in zones.items():
+        value = registered or accounts.target_name(domain, account.zone or "")
+        found.append(CnameRecord(domain, f"{OWN_LABEL}.{domain}", value, names.relative(target.served_zone)))
+    return found
 
 
 def _targets(context: Context, services: Services, records: Sequence[CnameRecord]) -> dict[str, Target]:
@@ -370,7 +353,7 @@ def check_persist(context: Context, config: Config, store: Store, name: str) -> 
     :raises StoreError: ``account-missing``: a record would name the account, and there is none.
     :raises AttemptError: DNS or the CA cannot be asked, or the CA does not offer the challenge.
     """
-    chosen = choose_domains(config, name)
+    chosen = accounts.choose_domains(config, name)
     spec = chosen.specs[0]
     its = context.for_certificate(spec.name)
     ca_name = next((each.ca for each in spec.routes if each.challenge == PERSIST and each.ca), spec.ca)
@@ -388,7 +371,7 @@ def check_persist(context: Context, config: Config, store: Store, name: str) -> 
 
 def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> PersistCheck:
     wanted = PersistText.of(value)
-    label = f"{LABEL}.{wanted.domain}"
+    label = f"{persist_record.LABEL}.{wanted.domain}"
     newest = value.newest(seen or (), now)
     reason = PERSIST_NOT_TOLD if seen is None else value.problem(seen) or PERSIST_NOT_THERE
     until = None if newest is None else newest[1].until
@@ -399,8 +382,8 @@ def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> Persi
         ca=value.offer.ca,
         seen=tuple(sorted(seen or ())),
         alias=None if names.labels(wanted.name) == names.labels(label) else wanted.name,
-        until=None if until is None else time_text(until),
-        soon=newest is not None and not newest[1].is_valid_at(now + RENEWED_BEFORE),
+        until=None if until is None else persist_record.time_text(until),
+        soon=newest is not None and not newest[1].is_valid_at(now + persist_record.RENEWED_BEFORE),
         reason=reason if newest is None else None,
     )
 
@@ -422,7 +405,7 @@ def _expected(ca: CAClient, placements: Placements) -> list[PersistValue]:
     """Return the values that the CA will probably want; empty if only an order can tell."""
     values = []
     for identifier, placement in placements.placements.items():
-        offer = expected_offer(ca.identity, names.base_domain(identifier))
+        offer = persist_record.expected_offer(ca.identity, names.base_domain(identifier))
         if offer is None or not isinstance(placement, PersistPlacement):
             return []
         values.append(PersistValue(identifier, placement, offer))

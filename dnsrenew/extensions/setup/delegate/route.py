@@ -186,30 +186,24 @@ def route_form(text: str, spec: CertificateSpec) -> RouteForm | None:
 def with_route(text: str, spec: CertificateSpec, route: Route) -> str | None:
     """Return the text with the route as the first one of a certificate.
 
+    :raises ValueError: it is no TOML, or would be none.
     :returns: None if the certificate is in another file, or in a form that is not edited: mixed line ends.
     """
-    crlf = text.count("\r\n")
-    if crlf not in {0, text.count("\n")}:
-        return None
-    plain = text.replace("\r\n", "\n")
-    edited = _edited(plain, spec, route)
-    return edited if edited is None or not crlf else edited.replace("\n", "\r\n")
-
-
-def _edited(text: str, spec: CertificateSpec, route: Route) -> str | None:
-    before = tomllib.loads(text)
+    crlf, plain = text.count("\r\n"), text.replace("\r\n", "\n")
+    before, form = tomllib.loads(plain), route_form(plain, spec)
     index = _index_of(before, spec)
-    if index is None:
+    if crlf not in {0, text.count("\n")} or index is None or form is None:
         return None
-    form = route_form(text, spec) or "new"
-    place = _insertion(text, ("certificate", index), form, lines_to_add(route, form))
+    place = _insertion(plain, ("certificate", index), form, lines_to_add(route, form))
     if place is None:
         return None
-    edited = text[: place[0]] + place[1] + text[place[0] :]
+    edited = plain[: place[0]] + place[1] + plain[place[0] :]
     new, default = (tomllib.loads(f"route = {each}")["route"] for each in (route_line(route), _DEFAULT_ROUTE))
     certificates = list(before["certificate"])
     certificates[index] = {**certificates[index], _ROUTES: [new, *(certificates[index].get(_ROUTES) or [default])]}
-    return edited if _loads(edited) == {**before, "certificate": certificates} else None
+    if tomllib.loads(edited) != {**before, "certificate": certificates}:
+        return None
+    return edited.replace("\n", "\r\n") if crlf else edited
 
 
 def _index_of(tables: Mapping[str, Any], spec: CertificateSpec) -> int | None:
@@ -253,10 +247,3 @@ def _insertion(text: str, path: KeyPath, form: RouteForm, added: str) -> tuple[i
 def _indented(added: str, like: str) -> str:
     indentation = like[: len(like) - len(like.lstrip())]
     return "".join(f"{indentation}{each}\n" for each in added.split("\n"))
-
-
-def _loads(text: str) -> Mapping[str, Any] | None:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return None

@@ -15,11 +15,9 @@ from dnsrenew.dns import DnsView, wire
 from dnsrenew.dns import texts as dn_texts
 from dnsrenew.dns.lookup import only_local
 from dnsrenew.dns.view import random_child
-from dnsrenew.dns.wire import Address, Name, Reply
 from dnsrenew.dns.zones import lame_reason
 from dnsrenew.errors import DnsError, Text
 from dnsrenew.extensions.doctor.survey import probes
-from dnsrenew.extensions.doctor.survey.probes import ProbeKey, ProbeQuestion
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.operations import texts
 
@@ -229,12 +227,7 @@ class CnameSurvey:
             if len(twice := f"{name}.{zone}") < wire.MAX_NAME - 1:  # the name with the zone once more behind it
                 asked[name].append(_question(twice))
         servers = {zone: self._addresses(context, zone) for zone in zones.values()}
-        wanted = {
-            (address, question)
-            for name, zone in zones.items()
-            for _, address in servers[zone]
-            for question in asked[name]
-        }
+        wanted = {(at, each) for name, zone in zones.items() for _, at in servers[zone] for each in asked[name]}
         replies = self._ask(context, wanted)
         found: dict[str, list[CnameAnswer]] = {name: [] for name in zones}
         for name, zone in zones.items():
@@ -264,18 +257,18 @@ class CnameSurvey:
                 there.setdefault(wire.shown(question.name), set()).add(_OTHERS[kind])
         return {name: sorted(there.get(name, set()) - there.get(siblings[name], set())) for name in zones}
 
-    def _addresses(self, context: Context, zone: str) -> list[tuple[str, Address]]:
+    def _addresses(self, context: Context, zone: str) -> list[tuple[str, wire.Address]]:
         """Return the addresses of the name servers of a zone, each with the name of its server."""
         if zone not in self._servers:
             servers = self._survey.name_servers(context, [zone])[zone]
             self._servers[zone] = list(_usable(servers))
         return [(name, (address, self._survey.port)) for name, address in self._servers[zone]]
 
-    def _ask(self, context: Context, wanted: Collection[ProbeKey]) -> dict[ProbeKey, Reply]:
+    def _ask(self, context: Context, wanted: Collection[probes.ProbeKey]) -> dict[probes.ProbeKey, wire.Reply]:
         """Return the replies; what is not answered over UDP is asked over TCP."""
         replies = probes.ask(context, self._survey.lookup, wanted)
         again = {
-            (address, ProbeQuestion(question.name, question.type, is_tcp=True)): (address, question)
+            (address, probes.ProbeQuestion(question.name, question.type, is_tcp=True)): (address, question)
             for address, question in wanted
             if (reply := replies.get((address, question))) is None or (reply.answer is None and not reply.no_route)
         }
@@ -300,11 +293,11 @@ def _sibling(context: Context, name: str) -> str:
     return wire.shown(random_child(context, wire.from_text(name).parent()))
 
 
-def _question(name: str, kind: dns.rdatatype.RdataType = dns.rdatatype.CNAME) -> ProbeQuestion:
-    return ProbeQuestion(wire.from_text(name), kind)
+def _question(name: str, kind: dns.rdatatype.RdataType = dns.rdatatype.CNAME) -> probes.ProbeQuestion:
+    return probes.ProbeQuestion(wire.from_text(name), kind)
 
 
-def _answer(server: tuple[str, str], replies: Sequence[Reply | None], zone: Name) -> CnameAnswer:
+def _answer(server: tuple[str, str], replies: Sequence[wire.Reply | None], zone: wire.Name) -> CnameAnswer:
     """Return what a server says.
 
     :param replies: for the name, for a random sibling, and, if there can be one, for the name with the zone once more
@@ -322,7 +315,7 @@ def _answer(server: tuple[str, str], replies: Sequence[Reply | None], zone: Name
     return CnameAnswer(*server, target if is_own else None, of_wildcard, _target(twice) not in {None, of_wildcard})
 
 
-def _target(reply: Reply | None) -> str | None:
+def _target(reply: wire.Reply | None) -> str | None:
     if reply is None or reply.answer is None:
         return None
     target = wire.cname_target(reply.answer, reply.question.name)

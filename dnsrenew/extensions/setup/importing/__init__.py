@@ -19,28 +19,22 @@ class Kind(Frozen):
     """A tool.
 
     :ivar name: the word of ``--from``.
-    :ivar module: its module in this folder; see :mod:`dnsrenew.extensions.setup.importing.model`.
+    :ivar title: its name, for people; "": files of no tool.
     :ivar renews: the words of a timer's command line that make it renew; (): no timer runs it.
     :ivar folder_options: the options by which a timer names its folder.
     :ivar folder_variables: the environment variables that name its folder.
     """
 
     name: str
-    module: str
+    title: str
     renews: tuple[str, ...] = ()
     folder_options: tuple[str, ...] = ()
     folder_variables: tuple[str, ...] = ()
 
     @property
     def reader(self) -> ModuleType:
-        """Its module, which is imported when something is read: help needs only the names."""
-        return import_module(f"{__name__}.{self.module}")
-
-    @property
-    def title(self) -> str:
-        """The tool's name, for people."""
-        title: str = self.reader.TITLE
-        return title
+        """Its module in this folder (see :mod:`.model`), imported when something is read: help needs only the names."""
+        return import_module(f"{__name__}.{self.name.replace('.', '_')}")
 
 
 _ACME_SH_FOLDERS: Final = ("--home", "--config-home"), ("LE_WORKING_DIR", "LE_CONFIG_HOME")
@@ -49,10 +43,10 @@ KINDS: Final = {
     for kind in (
         Kind("certbot", "certbot", ("renew",), ("--config-dir",)),
         Kind("lego", "lego", ("renew", "run"), ("--path",), ("LEGO_PATH",)),
-        Kind("acme.sh", "acme_sh", ("--cron", "--renew-all"), *_ACME_SH_FOLDERS),
-        Kind("caddy", "caddy"),
-        Kind("hfs", "hfs"),
-        Kind("pem", "pem"),
+        Kind("acme.sh", "acme.sh", ("--cron", "--renew-all"), *_ACME_SH_FOLDERS),
+        Kind("caddy", "Caddy"),
+        Kind("hfs", "HFS"),
+        Kind("pem", ""),
     )
 }
 """The tools, in the order in which a folder is asked: any pair of PEM files comes last."""

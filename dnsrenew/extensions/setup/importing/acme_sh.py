@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,8 +20,7 @@ from dnsrenew.extensions.setup.importing.pem import PemPair, account_of, read_pa
 from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, inside, read_settings
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept
 
-TITLE: Final = "acme.sh"
-_FILES: Final[Mapping[str, model.FileRole]] = {
+_FILES: Final[model.FileRoles] = {
     "fullchain.cer": "certificate",
     "{name}.cer": "leaf",
     "ca.cer": "chain",

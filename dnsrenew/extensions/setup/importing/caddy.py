@@ -21,17 +21,11 @@ from dnsrenew.extensions.setup.importing import caddyfile, model, reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.caddyfile import Caddyfile, Line
 from dnsrenew.extensions.setup.importing.pem import account_of, read_pair
+from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.extensions.setup.importing.tool_hosts import expected, hosts_of, route53_account
 
-TITLE: Final = "Caddy"
 _FILE: Final = "Caddyfile"
-_PLACES: Final = (
-    "etc/caddy/Caddyfile",
-    "usr/local/etc/caddy/Caddyfile",
-    "usr/local/etc/Caddyfile",
-    "etc/Caddyfile",
-    "opt/homebrew/etc/Caddyfile",
-)
+_PLACES: Final = ("etc/caddy", "usr/local/etc/caddy", "usr/local/etc", "etc", "opt/homebrew/etc")
 _GROUP: Final = "caddy"
 
 
@@ -70,7 +64,7 @@ def read(folder: Path, host: model.HostView) -> model.FoundData:
 
     :param folder: its data folder, the folder of the Caddyfile, or the Caddyfile itself.
     """
-    notes = reading.Notes(host.discovery)
+    notes = Notes(host.discovery)
     named = folder if _is_caddyfile(folder) else folder / _FILE
     data = _data_folder(named.parent, host)
     newest = _newest(_certificate_folders(data))
@@ -102,16 +96,16 @@ def _is_caddyfile(path: Path) -> bool:
     return (name.startswith(_FILE.lower()) or name.endswith(f".{_FILE.lower()}")) and os.path.isfile(path)
 
 
-def _sites(named: Path, domains: set[str], host: model.HostView, notes: reading.Notes) -> list[SiteTls]:
+def _sites(named: Path, domains: set[str], host: model.HostView, notes: Notes) -> list[SiteTls]:
     """Return the sites of the Caddyfile that was named; else of that with the most of the domains.
 
     A package installs a Caddyfile even where another one is used.
     """
-    usual_places = [*(host.root / place for place in _PLACES), *([host.cwd / _FILE] if host.here_counts else [])]
-    places = [named] if os.path.isfile(named) else usual_places
-    found: list[tuple[list[SiteTls], reading.Notes]] = []
+    folders = [*(host.root / place for place in _PLACES), *([host.cwd] if host.here_counts else [])]
+    places = [named] if os.path.isfile(named) else [folder / _FILE for folder in folders]
+    found: list[tuple[list[SiteTls], Notes]] = []
     for place in filter(os.path.isfile, places):
-        its = reading.Notes(notes.discovery)
+        its = Notes(notes.discovery)
         content = caddyfile.read(place, its)
         reader = _TlsReader(jobs.environment("caddy.service", host), host, its)
         found.append(([] if content is None else list(reader.sites(content)), its))
@@ -144,7 +138,7 @@ def _account_keys(data: Path) -> Iterator[Path]:
             yield from (folder / name for name in names if name.endswith(".key"))
 
 
-def _account(file: Path, data: Path, servers: Sequence[str], notes: reading.Notes) -> model.FoundAccount | None:
+def _account(file: Path, data: Path, servers: Sequence[str], notes: Notes) -> model.FoundAccount | None:
     issuer = file.relative_to(data / "acme").parts[0]
     found = account_of(file, _directory(issuer, servers), issuer, notes)
     if found is None:
@@ -181,7 +175,7 @@ def _modified(folder: Path) -> float:
     return reading.modified(folder / f"{folder.name}.crt")
 
 
-def _document(folder: Path, notes: reading.Notes) -> dict[str, Any]:
+def _document(folder: Path, notes: Notes) -> dict[str, Any]:
     file = folder / f"{folder.name}.json"
     return (notes.json(file) or {}) if os.path.lexists(file) else {}
 
@@ -192,9 +186,7 @@ def _server(document: Mapping[str, Any]) -> str:
     return reading.valid(found)
 
 
-def _certificate(
-    folder: Path, document: Mapping[str, Any], caddy: _Caddy, notes: reading.Notes
-) -> model.FoundCertificate | None:
+def _certificate(folder: Path, document: dict[str, Any], caddy: _Caddy, notes: Notes) -> model.FoundCertificate | None:
     name = folder.name
     leaf, key = folder / f"{name}.crt", folder / f"{name}.key"
     if folder.parent.name == "local":  # of Caddy's own CA
@@ -222,9 +214,7 @@ def _certificate(
     )
 
 
-def _deployment(
-    name: str, domain: str, site: SiteTls, host: model.HostView, notes: reading.Notes
-) -> model.FoundDeployment:
+def _deployment(name: str, domain: str, site: SiteTls, host: model.HostView, notes: Notes) -> model.FoundDeployment:
     """Return the entry that writes files beside the Caddyfile; the site has to name them."""
     folder = reading.shown(site.file.parent, host)
     certificate, key = f"{folder}/{name}.crt", f"{folder}/{name}.key"
@@ -283,7 +273,7 @@ class SiteTls(Frozen):
 class _TlsReader:
     """Reads the lines about certificates."""
 
-    def __init__(self, environment: Mapping[str, str], host: model.HostView, notes: reading.Notes) -> None:
+    def __init__(self, environment: Mapping[str, str], host: model.HostView, notes: Notes) -> None:
         self._environment = environment
         self._host = host
         self._notes = notes

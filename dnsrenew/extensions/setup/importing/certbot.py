@@ -13,19 +13,13 @@ from typing import Final
 
 from dnsrenew.base import x509
 from dnsrenew.base.model import KeyKind
-from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, texts
+from dnsrenew.extensions.setup.importing import certbot_hooks, model, reading, servers, texts
 from dnsrenew.extensions.setup.importing.certbot_hooks import Hook, RenewalSettings, renewal_settings
 from dnsrenew.extensions.setup.importing.pem import PemPair
 
-TITLE: Final = "certbot"
 _CONF: Final = ".conf"
-_FILES: Final[Mapping[str, model.FileRole]] = {
-    "fullchain.pem": "certificate",
-    "cert.pem": "leaf",
-    "chain.pem": "chain",
-    "privkey.pem": "key",
-}
-
+_FILES: Final[model.FileRoles] = {name: role for role, name in servers.NAMES.items() if role != "combined"}
+"""certbot's names of the files; those of dnsrenew are the same."""
 _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
     "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",
@@ -108,13 +102,8 @@ def _account(folder: Path, directory: str, notes: reading.Notes) -> model.FoundA
     except ValueError:
         notes.add(texts.DAMAGED, key_file, loses=True, reason=texts.NO_KEY)
         return None
-    return model.FoundAccount(
-        directory=directory,
-        key_pem=key,
-        source=str(key_file),
-        modified=reading.modified(key_file),
-        **reading.registered(registration),
-    )
+    more = {"modified": reading.modified(key_file), **reading.registered(registration)}
+    return model.FoundAccount(directory=directory, key_pem=key, source=str(key_file), **more)
 
 
 def _key_file(settings: RenewalSettings, places: Mapping[Path, str]) -> str | None:
@@ -172,13 +161,8 @@ def _without_settings(folder: Path, name: str, notes: reading.Notes) -> model.Fo
     if not domains:
         return None
     notes.add(texts.ENVIRONMENT_UNKNOWN, folder / "renewal" / f"{name}{_CONF}", name=name, tool="certbot")
-    return model.FoundCertificate(
-        name=name,
-        domains=domains,
-        source=str(paths["fullchain.pem"]),
-        **vars(pair),
-        files=_files(folder, name, paths),
-    )
+    source, files = str(paths["fullchain.pem"]), _files(folder, name, paths)
+    return model.FoundCertificate(name=name, domains=domains, source=source, **vars(pair), files=files)
 
 
 def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:

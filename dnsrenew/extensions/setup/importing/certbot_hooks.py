@@ -66,17 +66,14 @@ def programs(
     for key, kind in _KINDS.items():
         found[kind] += _own(settings, key)
     pre, deploy, post = (_distinct(found[kind]) for kind in ("pre", "deploy", "post"))
-    before: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
     if any(route.listen for route in routes):
-        before, after = _joined(pre, " && "), _joined(post, "; ")
-    else:
-        deploy = _distinct([*deploy, *post])
-        for key, its, text in (("pre_hook", pre, texts.HOOK_BEFORE), ("post_hook", post, texts.HOOK_AFTER)):
-            if its:
-                shared = (its[0].file, its[0].line, its[0].command)
-                settings.notes.add(text, *(settings.place(key) if settings.get(key) else shared), name=settings.name)
-    return {"deployments": tuple(map(_deployment, deploy)), "before": before, "after": after}
+        around = {"before": _joined(pre, " && "), "after": _joined(post, "; ")}
+        return {"deployments": tuple(map(_deployment, deploy)), **around}
+    for key, its, text in (("pre_hook", pre, texts.HOOK_BEFORE), ("post_hook", post, texts.HOOK_AFTER)):
+        if its:
+            shared = (its[0].file, its[0].line, its[0].command)
+            settings.notes.add(text, *(settings.place(key) if settings.get(key) else shared), name=settings.name)
+    return {"deployments": tuple(map(_deployment, _distinct([*deploy, *post])))}
 
 
 def _own(settings: RenewalSettings, key: str) -> list[Hook]:

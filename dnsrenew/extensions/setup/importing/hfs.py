@@ -16,7 +16,6 @@ from dnsrenew.base.x509 import user_files
 from dnsrenew.extensions.setup.importing import model, reading, texts
 from dnsrenew.extensions.setup.importing.pem import PemPair, pair, read_pair
 
-TITLE: Final = "HFS"
 _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
 _OWN: Final = frozenset({"acme_domain", "acme_renew", "https_port", "private_key", "vfs"})

@@ -18,9 +18,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import ConfigError, StoreError, Text
 from dnsrenew.extensions.setup.importing import KINDS, Kind, config_file, model, next_steps, reading, servers, texts
-from dnsrenew.extensions.setup.importing.config_file import TablesToAdd
 from dnsrenew.extensions.setup.importing.model import ImportRequest
-from dnsrenew.extensions.setup.importing.next_steps import NextSteps, StopCommand
 from dnsrenew.extensions.setup.importing.plan import make_plan
 from dnsrenew.extensions.setup.importing.served_check import not_served
 from dnsrenew.extensions.setup.importing.servers import ServerLine
@@ -48,9 +46,9 @@ class ImportResult(Frozen):
     written: list[str]
     not_understood: list[model.NotUnderstood]
     lines: list[ServerLine]
-    stops: list[StopCommand]
-    left: NextSteps
-    to_add: tuple[TablesToAdd, ...]
+    stops: list[next_steps.StopCommand]
+    left: next_steps.NextSteps
+    to_add: tuple[config_file.TablesToAdd, ...]
 
     @property
     def loses(self) -> bool:
@@ -107,7 +105,8 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
     deployed = (replace(each, deploy=_deployments(each, lines, host, notes)) for each in plan.certificates)
     plan = replace(plan, certificates=tuple(deployed))
     stops = next_steps.stops_of(sources, host)
-    tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=kind.title, folder=str(folder)) for kind, folder in sources]
+    names = {kind.name: kind.title or texts.PEM_FILES for kind, _ in sources}
+    tools: list[str] = [texts.TOOL_IN_FOLDER.format(tool=names[kind.name], folder=str(at)) for kind, at in sources]
     done = ImportWriter(request, plan, store, context, notes)
     is_empty = not plan.certificates and not plan.cas
     if not (is_empty or again):
@@ -115,11 +114,10 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
     written = done.note_stored() if is_empty else done.catch_up() if again else done.write(tools)
     known = [each for each in stops if each.is_known]
     if is_empty:
-        left = NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
+        left = next_steps.NextSteps([], [texts.WITHHELD_NOTHING.format()] if known else [], [])
     else:
         unseen = not_served(done) if stops and not lines else []
-        titles = list(dict.fromkeys(kind.title for kind, _ in sources))
-        left = next_steps.steps(done, lines, stops, unseen, titles)
+        left = next_steps.steps(done, lines, stops, unseen, list(names.values()))
     return ImportResult(
         tools=tools,
         again=again,
@@ -163,7 +161,7 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
         _judge(request.path, request)
         found = [(kind, request.path) for kind in kinds if kind.reader.is_here(request.path)][:1]
         if not found:
-            titles = [kind.title for kind in kinds if kind.name != "pem"] or ["PEM"]
+            titles = [kind.title for kind in kinds if kind.title] or ["PEM"]
             raise ConfigError.of(texts.NOT_A_FOLDER, path=str(request.path), kinds=titles)
         return found
     places = [(kind, folder) for kind in kinds for folder in kind.reader.usual(request.host)]

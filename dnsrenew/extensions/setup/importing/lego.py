@@ -19,16 +19,9 @@ from dnsrenew.extensions.setup.importing import model, reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.pem import BEGIN_CERTIFICATE, account_of
 from dnsrenew.extensions.setup.importing.reading import Notes
-from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.tool_hosts import ToolHost, expected, hosts_of
 
-TITLE: Final = "lego"
-_FILES: Final[Mapping[str, model.FileRole]] = {
-    ".crt": "certificate",
-    ".issuer.crt": "chain",
-    ".key": "key",
-    ".pem": "combined",
-}
+_FILES: Final[model.FileRoles] = {".crt": "certificate", ".issuer.crt": "chain", ".key": "key", ".pem": "combined"}
 _CONFIG: Final = (".lego.yml", ".lego.yaml")
 """The configuration file of lego 5."""
 
@@ -160,7 +153,7 @@ class LegoCall(Frozen):
     :ivar options: the values of its options by long name, those without a value as "".
     """
 
-    job: FoundJob
+    job: jobs.FoundJob
     options: Mapping[str, Sequence[str]]
 
     def value(self, name: str) -> str:
@@ -288,7 +281,7 @@ _HOOK: Final = 'case $1 in add) exec {program} present "$3." "$4" ;; remove) exe
 """A program for the provider ``hook``, from that of lego's provider ``exec``."""
 
 
-def _dns_account(code: str, job: FoundJob, name: str, notes: Notes) -> model.FoundDnsAccount | None:
+def _dns_account(code: str, job: jobs.FoundJob, name: str, notes: Notes) -> model.FoundDnsAccount | None:
     """Return the account for the environment of a call; None, with a note, for a host that we do not know.
 
     :param code: lego's name of the host.

@@ -1,7 +1,6 @@
 """What a reader finds in the folder of another tool: neutral values, the same for all tools.
 
-A reader is a module with ``TITLE``, the tool's name for people, and three functions; ``KINDS`` lists them all, and what
-will be written follows from the values:
+A reader is a module with three functions; ``KINDS`` lists them all, and what will be written follows from the values:
 
 ``usual(host: HostView) -> list[Path]``
     the folders where the tool keeps its data by default, whether they exist or not.
@@ -29,6 +28,7 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.config.cas import BUILT_IN
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
+FileRoles = Mapping[str, FileRole]
 """What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
 
 
@@ -246,7 +246,7 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     deployments: tuple[FoundDeployment, ...] = ()
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
-    files: Mapping[str, FileRole] = field(default_factory=dict)
+    files: FileRoles = field(default_factory=dict)
 
 
 class FoundData(Frozen):

@@ -22,9 +22,7 @@ from dnsrenew.extensions.setup.importing import KINDS, Kind, reading, texts
 from dnsrenew.extensions.setup.importing import timers as jobs
 from dnsrenew.extensions.setup.importing.config_file import PLACEHOLDER
 from dnsrenew.extensions.setup.importing.model import FoundDeployment, FoundDnsAccount, HostView, Plan
-from dnsrenew.extensions.setup.importing.reading import script
 from dnsrenew.extensions.setup.importing.servers import ServerLine
-from dnsrenew.extensions.setup.importing.timers import FoundJob
 from dnsrenew.extensions.setup.importing.writing import ImportWriter
 from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import program_output
@@ -123,9 +121,7 @@ def _by_hand(now: Config | None, plan: Plan) -> list[str]:
     return [name for name in names if name in left]
 
 
-def _to_dns(
-    config: Path, now: Config | None, by_hand: Sequence[str], option: str, *, is_hfs: bool
-) -> Iterator[Message]:
+def _to_dns(config: Path, now: Config | None, by_hand: list[str], option: str, *, is_hfs: bool) -> Iterator[Message]:
     """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
     :param by_hand: the certificates for which a person has to set records.
@@ -185,7 +181,7 @@ def old_file_in(deployment: FoundDeployment, files: Iterable[str], host: HostVie
         return None
     command = str(words[-1])
     words = [word for word in command.replace("'", " ").split() if word.startswith("/")]
-    whole = "\n".join([command, *(script(word, host) for word in words)])
+    whole = "\n".join([command, *(reading.script(word, host) for word in words)])
     return next((path for path in files if path in whole), None)
 
 
@@ -258,7 +254,7 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
     return list({(each.source, each.command): each for each in found}.values())
 
 
-def _works_in(job: FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
+def _works_in(job: jobs.FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
     """Return whether a call works in a folder; one that names it by a variable may work in the usual one."""
     named = [value for key in KINDS[kind].folder_variables if (value := job.environment.get(key))]
     for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
@@ -276,7 +272,7 @@ def _snap(host: HostView) -> Iterator[StopCommand]:
         yield StopCommand("certbot", str(file), f"systemctl disable --now {_SNAP}.timer")
 
 
-def _timers_stop(kind: str, job: FoundJob) -> StopCommand:
+def _timers_stop(kind: str, job: jobs.FoundJob) -> StopCommand:
     place, command = job.place, ""
     if job.kind == "systemd":
         user = "--user " if "/.config/systemd/user/" in job.file or "/.local/share/systemd/user/" in job.file else ""

@@ -19,7 +19,6 @@ from dnsrenew.extensions.setup.importing import reading, texts
 from dnsrenew.extensions.setup.importing.model import FileRole, FoundAccount, FoundCertificate, FoundData, HostView
 from dnsrenew.extensions.setup.importing.reading import Notes
 
-TITLE: Final = texts.PEM_FILES
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000
 """Files that are looked at."""
@@ -119,14 +118,8 @@ def _certificates(found: Mapping[Path, bytes], notes: Notes) -> Iterator[FoundCe
         if chain is None or user_files.ends_with_root(chain):
             notes.add(texts.PEM_ALONE if chain is None else texts.SELF_SIGNED, path)
         elif domains:
-            yield FoundCertificate(
-                name=domains[0],
-                domains=domains,
-                source=str(path),
-                fullchain_pem=chain,
-                key_pem=x509.key_to_pem(key),
-                files=dict(_roles(ders, chain, path)),
-            )
+            its, files = PemPair(chain, x509.key_to_pem(key)), dict(_roles(ders, chain, path))
+            yield FoundCertificate(name=domains[0], domains=domains, source=str(path), **vars(its), files=files)
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[tuple[str, FileRole]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,6 @@ from dnsrenew.base.values import replace
 from dnsrenew.base.x509 import user_files
 from dnsrenew.errors import ConfigError
 from dnsrenew.extensions.setup.importing import model, reading, texts
-from dnsrenew.extensions.setup.importing.reading import Notes
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
@@ -25,7 +25,7 @@ _MOST: Final = 50_000
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
-def make_plan(found: Sequence[model.FoundData], notes: Notes) -> model.Plan:
+def make_plan(found: Sequence[model.FoundData], notes: reading.Notes) -> model.Plan:
     """Return what will be written."""
     accounts = _Accounts(found)
     dns: dict[str, model.FoundDnsAccount] = {}
@@ -36,17 +36,10 @@ def make_plan(found: Sequence[model.FoundData], notes: Notes) -> model.Plan:
         if not routes:  # a person sets the records until there is one
             by_hand = reading.dns_account("manual", {}, certificate.source)
             routes = (model.FoundRoute(challenge="dns-01", dns=by_hand),)
-        certificates.append(
-            model.PlannedCertificate(
-                name=_certificate_name(certificate, taken),
-                kind=kind,
-                found=certificate,
-                ca=accounts.ca_of(certificate),
-                key=certificate.key or _own_key(certificate) or "ecdsa-p256",
-                routes=routes,
-                dns=tuple(_dns_name(route.dns, dns) for route in routes),
-            )
-        )
+        name, ca = _certificate_name(certificate, taken), accounts.ca_of(certificate)
+        key = certificate.key or _own_key(certificate) or "ecdsa-p256"
+        writers = tuple(_dns_name(route.dns, dns) for route in routes)
+        certificates.append(model.PlannedCertificate(name, kind, certificate, ca, key, routes, writers))
     urls = [each for data in found for account in data.accounts for each in account.contact]
     urls += [each for data in found for each in data.contact]
     contact = dict.fromkeys(each.removeprefix("mailto:") for each in urls)
@@ -92,10 +85,9 @@ class _Accounts:
 
 
 def _public_key(account: model.FoundAccount) -> str:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.key_hash(x509.key_from_pem(account.key_pem))
-    except ValueError:
-        return account.source
+    return account.source
 
 
 def _dns_name(account: model.FoundDnsAccount | None, known: dict[str, model.FoundDnsAccount]) -> str:
@@ -114,7 +106,7 @@ def _dns_name(account: model.FoundDnsAccount | None, known: dict[str, model.Foun
 # ── certificates ────────────────────────────────────────────────────────────────────────
 
 
-def _one_each(found: Sequence[model.FoundData], notes: Notes) -> Iterable[tuple[str, model.FoundCertificate]]:
+def _one_each(found: Sequence[model.FoundData], notes: reading.Notes) -> Iterable[tuple[str, model.FoundCertificate]]:
     """Return one certificate for each set of names: the newest, with the routes, hooks and files of all."""
     by_names: dict[frozenset[str], list[tuple[str, model.FoundCertificate]]] = {}
     for data in found:
@@ -140,17 +132,15 @@ def _merged(newest: model.FoundCertificate, others: Sequence[model.FoundCertific
 
 def _own_key(certificate: model.FoundCertificate) -> KeyKind | None:
     """Return the type of the certificate's key; None if the configuration has no name for it."""
-    try:
+    with contextlib.suppress(ConfigError):
         return x509.key_kind(user_files.key_from_file(certificate.key_pem or b""))
-    except ConfigError:
-        return None
+    return None
 
 
 def _not_before(certificate: model.FoundCertificate) -> datetime:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.read_certificate((certificate.key_pem and certificate.fullchain_pem) or "").not_before
-    except ValueError:
-        return _LONG_AGO
+    return _LONG_AGO
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import errno
 import json
 import os
@@ -15,7 +16,6 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from dnsrenew.base import files, x509
-from dnsrenew.base.files import NotAFileError
 from dnsrenew.base.found import Discovery, UntrustedError
 from dnsrenew.base.model import KeyKind
 from dnsrenew.base.values import Frozen
@@ -35,6 +35,9 @@ _DEEPEST: Final = 8
 _MOST_NOTES: Final = 100
 """Notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+"""Half of a pair, or an octet of a path that is no UTF-8: neither can be written."""
+File = Path | str
 
 
 _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
@@ -61,14 +64,7 @@ class Notes:
         self._counts: Counter[tuple[str, str]] = Counter()
 
     def add(
-        self,
-        why: Text,
-        file: Path | str,
-        line: int | None = None,
-        text: str = "",
-        *,
-        loses: bool = False,
-        **more: object,
+        self, why: Text, file: File, line: int | None = None, text: str = "", *, loses: bool = False, **more: object
     ) -> None:
         """Add a note. The same note is added once, and of one kind some for a file.
 
@@ -93,7 +89,7 @@ class Notes:
         found = tuple(filter(None, accounts)), tuple(filter(None, certificates))
         return model.FoundData(kind, folder, *found, tuple(self.found), **more)
 
-    def judge(self, file: Path | str) -> None:
+    def judge(self, file: File) -> None:
         """Judge a file that is not read, such as a program.
 
         :raises UntrustedError: others can change it.
@@ -107,7 +103,7 @@ class Notes:
         part = error.weakness
         self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
 
-    def read(self, file: Path | str, *, loses: bool = False, most: int = _LARGEST) -> bytes | None:
+    def read(self, file: File, *, loses: bool = False, most: int = _LARGEST) -> bytes | None:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
@@ -126,7 +122,7 @@ class Notes:
             self.add(texts.UNREADABLE, file, loses=loses, reason=texts.TOO_LARGE)
         return None
 
-    def text(self, file: Path | str, *, loses: bool = False) -> str | None:
+    def text(self, file: File, *, loses: bool = False) -> str | None:
         """Return the text of a file; as :meth:`read`, also if it has a line without an end."""
         data = self.read(file, loses=loses)
         text = None if data is None else model.decoded(data)
@@ -135,7 +131,7 @@ class Notes:
             return None
         return text
 
-    def credentials(self, file: Path | str) -> str:
+    def credentials(self, file: File) -> str:
         """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
         try:
             return self.text(file) or ""
@@ -143,7 +139,7 @@ class Notes:
             self.add_untrusted(error)
             return ""
 
-    def json(self, file: Path | str, *, loses: bool = False) -> dict[str, Any] | None:
+    def json(self, file: File, *, loses: bool = False) -> dict[str, Any] | None:
         """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
         data = self.read(file, loses=loses, most=1 << 16)
         if data is None:
@@ -189,7 +185,7 @@ def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, Untr
         return Discovery(insist=True).read(path, most), error
 
 
-def content(path: Path | str, most: int) -> bytes | None:
+def content(path: File, most: int) -> bytes | None:
     """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
     try:
         with files.open_to_read(path) as stream:
@@ -210,11 +206,7 @@ def names(folder: Path) -> list[str]:
 
 def is_unicode(text: str) -> bool:
     """Return whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return _SURROGATE.search(text) is None
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -238,12 +230,11 @@ def is_missing(path: Path) -> bool:
     return False
 
 
-def modified(file: Path | str) -> float:
+def modified(file: File) -> float:
     """Return the time of the last change, seconds since 1970; 0 if it is unknown."""
-    try:
+    with contextlib.suppress(OSError):
         return os.stat(file).st_mtime
-    except OSError:
-        return 0.0
+    return 0.0
 
 
 def strings(value: object) -> tuple[str, ...]:
@@ -261,10 +252,9 @@ def registered(registration: object) -> dict[str, Any]:
 
 def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
     """Return the names of the first certificate in a PEM file, or no names."""
-    try:
+    with contextlib.suppress(ValueError):
         return x509.read_certificate(chain or b"").names
-    except ValueError:
-        return ()
+    return ()
 
 
 class Setting(Frozen):
@@ -331,9 +321,7 @@ def missing_options(account: model.FoundDnsAccount) -> list[str]:
     return [key for key in required if key not in account.options and key not in account.secrets]
 
 
-def note_missing(
-    account: model.FoundDnsAccount, notes: Notes, place: tuple[Path | str, int | None, str], name: str
-) -> None:
+def note_missing(account: model.FoundDnsAccount, notes: Notes, place: tuple[File, int | None, str], name: str) -> None:
     """Add a note if an account lacks required options.
 
     :param name: of the host, at the tool.
@@ -437,10 +425,9 @@ def _decoded(value: str) -> str:
     inner = _BASE64.fullmatch(value.strip())
     if inner is None:
         return value
-    try:
+    with contextlib.suppress(ValueError):
         return base64.b64decode(inner[1], validate=False).decode("utf-8", "replace")
-    except ValueError:
-        return ""
+    return ""
 
 
 # ── addresses ──────────────────────────────────────────────────────────────────────────
@@ -531,7 +518,7 @@ def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: 
     try:
         data, weak = read_anyway(host.discovery, path, _ON_MACHINE_LARGEST + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        if notes is not None and isinstance(error, NotAFileError) and error.errno != errno.EISDIR:
+        if notes is not None and isinstance(error, files.NotAFileError) and error.errno != errno.EISDIR:
             notes.add(texts.UNREADABLE, path, reason=error.strerror)
         return MachineText()
     if len(data) > _ON_MACHINE_LARGEST:

@@ -6,6 +6,7 @@ read its configuration since the new paths are in it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -26,7 +27,6 @@ from dnsrenew.deploy.entry import entry_id
 from dnsrenew.errors import ConfigError, Message, StoreError
 from dnsrenew.extensions.setup.importing import servers, texts
 from dnsrenew.extensions.setup.importing.model import HostView
-from dnsrenew.extensions.setup.importing.servers import ConfigFile, ServerKind, config_files
 from dnsrenew.extensions.setup.importing.writing import ImportWriter
 from dnsrenew.store import State
 
@@ -65,7 +65,7 @@ def _of_entry(
     except StoreError as error:
         yield texts.SEEN_UNREADABLE.format(reason=error.message)
         return
-    found = config_files(done.request.host, tuple(paths), done.notes)
+    found = servers.config_files(done.request.host, tuple(paths), done.notes)
     configs = [each for each in found if any(path in line for line in each.code for path in paths)]
     if certificate is None:
         yield texts.SEEN_NOT_STORED.format(name=name)
@@ -77,19 +77,17 @@ def _of_entry(
 
 
 def _der(pem: str | None) -> bytes | None:
-    try:
+    with contextlib.suppress(ValueError):
         return x509.to_der(pem) if pem else None
-    except ValueError:
-        return None
+    return None
 
 
-def _changed(host: HostView, config: ConfigFile) -> float:
+def _changed(host: HostView, config: servers.ConfigFile) -> float:
     """Return when a configuration was changed last, seconds since 1970; a link to it counts too."""
     path = host.root / config.path.lstrip("/")
-    try:
+    with contextlib.suppress(OSError):
         return max(time for info in (os.stat(path), os.lstat(path)) for time in (info.st_mtime, info.st_ctime))
-    except OSError:
-        return float("inf")
+    return float("inf")
 
 
 class ServedFiles(Frozen):
@@ -106,7 +104,7 @@ class ServedFiles(Frozen):
     state: State
     entry: Deployment
     old: bytes | None
-    configs: list[ConfigFile]
+    configs: list[servers.ConfigFile]
     changed: float
 
     def wrong(self) -> Iterator[Message]:
@@ -115,7 +113,7 @@ class ServedFiles(Frozen):
         addresses = [given] if isinstance(given, str) else list(given)
         for address in addresses:
             yield from self._wrong(address, self.entry.options.get("starttls"))
-        by_server: dict[ServerKind, set[int]] = {}
+        by_server: dict[servers.ServerKind, set[int]] = {}
         for config in self.configs:
             by_server.setdefault(config.server, set()).update(servers.tls_ports(config))
         asked = {host_port.split(address)[1] for address in addresses}
@@ -128,7 +126,7 @@ class ServedFiles(Frozen):
             elif not ports:
                 yield from self._usual_ports(kind)
 
-    def _usual_ports(self, kind: ServerKind) -> Iterator[Message]:
+    def _usual_ports(self, kind: servers.ServerKind) -> Iterator[Message]:
         """Ask the ports that such a server has by default: those that accept connections, and at least one."""
         is_seen = False
         for port, starttls in kind.ports:
@@ -161,10 +159,9 @@ class ServedFiles(Frozen):
         record = self.state.deployments.get(entry_id(self.entry), {})
         if not (self.entry.options.get("reload") and record.get("ok") and record.get("changed")):
             return False
-        try:
+        with contextlib.suppress(ValueError):
             return datetime.fromisoformat(str(record.get("time"))).timestamp() > self.changed
-        except ValueError:
-            return False
+        return False
 
 
 # ── restarts ───────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ could have written it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -84,10 +85,9 @@ def jobs(
 
 def _users(folder: Path) -> frozenset[int]:
     """Return the ids of root and of the owner of a folder."""
-    try:
+    with contextlib.suppress(OSError):
         return frozenset({0, os.stat(folder).st_uid})
-    except OSError:
-        return frozenset({0})
+    return frozenset({0})
 
 
 def is_folder(path: str, folder: Path, host: HostView) -> bool:
@@ -227,10 +227,9 @@ def _split(line: str) -> list[str]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
     lexer.commenters = ""
-    try:
+    with contextlib.suppress(ValueError):  # a quote without its end
         return list(lexer)
-    except ValueError:  # a quote without its end
-        return line.split()
+    return line.split()
 
 
 def _environment(text: str) -> dict[str, str]:
@@ -437,10 +436,9 @@ def _unescaped(instance: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    try:
+    with contextlib.suppress(ValueError):  # a quote without its end
         return shlex.split(text)
-    except ValueError:  # a quote without its end
-        return text.split()
+    return text.split()
 
 
 def _in_file(text: str) -> dict[str, str]:

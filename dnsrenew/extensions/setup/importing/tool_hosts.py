@@ -21,7 +21,6 @@ from dnsrenew.drivers.catalogue import SHIPPED, find_provider, provider_names
 from dnsrenew.drivers.scripts import find_script, is_private
 from dnsrenew.extensions.setup.importing import reading
 from dnsrenew.extensions.setup.importing.model import FoundDnsAccount, HostView
-from dnsrenew.extensions.setup.importing.reading import ShellSettings, inside
 
 Tool = Literal["acme_sh", "caddy", "certbot", "lego"]
 _INLINE = "inline"
@@ -102,8 +101,8 @@ _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 class Kept(Frozen):
     """The settings that acme.sh keeps: those of the certificate, and those of all."""
 
-    own: ShellSettings
-    common: ShellSettings
+    own: reading.ShellSettings
+    common: reading.ShellSettings
     host: HostView
     notes: reading.Notes
 
@@ -114,7 +113,7 @@ class Kept(Frozen):
 
     def file(self, path: str) -> str:
         """Return the text of a file that a setting names; "", with a note, if it cannot be read."""
-        return self.notes.credentials(inside(self.host, path)) if path else ""
+        return self.notes.credentials(reading.inside(self.host, path)) if path else ""
 
 
 # ── scripts that need more than names ───────────────────────────────────────────────────

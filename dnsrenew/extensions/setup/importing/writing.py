@@ -25,7 +25,6 @@ from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entries, entry
 from dnsrenew.errors import CAError, ConfigError, StoreError
 from dnsrenew.extensions.setup.importing import config_file, texts
-from dnsrenew.extensions.setup.importing.config_file import LaterImport, TablesToAdd, identifier
 from dnsrenew.extensions.setup.importing.model import ImportRequest, Plan, PlannedCa, PlannedCertificate
 from dnsrenew.extensions.setup.importing.reading import Notes, content
 from dnsrenew.extensions.setup.importing.servers import NAMES, new_paths
@@ -52,7 +51,7 @@ class ImportWriter:
         self.notes = notes
         self.accounts: set[str] = set()
         self.certificates: set[str] = set()
-        self.to_add: tuple[TablesToAdd, ...] = ()
+        self.to_add: tuple[config_file.TablesToAdd, ...] = ()
 
     def write(self, tools: list[str]) -> list[str]:
         """Write everything; return the new files."""
@@ -86,7 +85,7 @@ class ImportWriter:
         """
         folder = self.config.parent
         try:
-            missing = LaterImport(self.plan, self.config, secret_files(folder))
+            missing = config_file.LaterImport(self.plan, self.config, secret_files(folder))
         except ConfigError:  # the next steps say what is wrong
             return self.note_stored()
         self.to_add = missing.to_add
@@ -186,16 +185,12 @@ class ImportWriter:
     ) -> None:
         """Store it with what it has in common with the configuration, so that it is renewed when it is due."""
         pem, key_pem = "".join(split_chain(chain)), x509.key_to_pem(key)
-        domains, name = planned.found.domains, planned.name
-        identifiers = tuple(map(identifier, domains))
-        same = set(identifiers) == set(facts.names)
-        spec = CertificateSpec(
-            name=name,
-            domains=tuple(map(str.lower, domains)) if same else facts.names,
-            identifiers=identifiers if same else facts.names,
-            ca=planned.ca,
-            profile=Profile(planned.found.profile) if planned.found.profile else None,
-        )
+        found, name = planned.found, planned.name
+        domains, identifiers = tuple(map(str.lower, found.domains)), tuple(map(config_file.identifier, found.domains))
+        if set(identifiers) != set(facts.names):
+            domains = identifiers = facts.names
+        profile = Profile(found.profile) if found.profile else None
+        spec = CertificateSpec(name=name, domains=domains, identifiers=identifiers, ca=planned.ca, profile=profile)
         meta = issued_meta(spec, planned.ca, facts, {"privkey.pem": len(key_pem), "fullchain.pem": len(pem)}, state)
         meta = replace(meta, key=planned.key if x509.key_kind(key) == planned.key else "")
         self.store.prove_writable(name)

@@ -26,7 +26,6 @@ from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, Text, as_clause, series
 from dnsrenew.extensions.doctor.accounts import accounts, probe
-from dnsrenew.extensions.doctor.accounts.probe import propagation_limit
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.draft import InitDraft
@@ -316,7 +315,7 @@ def run_test(draft: InitDraft) -> Check | None:
         config = account_config(draft, store)
         spec = config.certificates[0]
         context = draft.around.context.for_certificate(spec.name)  # its events are shown
-        limited = context.within(_SECONDS + propagation_limit(config, spec))
+        limited = context.within(_SECONDS + probe.propagation_limit(config, spec))
         facts = Facts(limited, config, open_store(store, insist=True), probe=True)
         unknown: Check | None = None
         try:

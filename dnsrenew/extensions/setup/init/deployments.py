@@ -75,14 +75,10 @@ def _holder(planned: PlannedDeployment, draft: InitDraft) -> str:
     """Return the certificate that is deployed to the same files, or to the same address."""
     to, options = planned.entry["to"], {key: each for key, each in planned.entry.items() if key != "to"}
     wanted = _places(Deployment(to, **options))
-    return next(
-        (
-            spec.name
-            for spec in (draft.existing.config.certificates if draft.existing else ())
-            if any(isinstance(each, Deployment) and not wanted.isdisjoint(_places(each)) for each in spec.deploy)
-        ),
-        "",
-    )
+    for spec in draft.existing.config.certificates if draft.existing else ():
+        if any(isinstance(each, Deployment) and not wanted.isdisjoint(_places(each)) for each in spec.deploy):
+            return spec.name
+    return ""
 
 
 def _places(deployment: Deployment) -> set[str]:
@@ -274,10 +270,8 @@ def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
     :raises ConfigError: with all mistakes.
     """
     entries = [{**each.entry, **{key: Secret(value) for key, value in each.secrets.items()}} for each in deployments]
-    document = {
-        "dns": {"x": {"provider": "manual"}},
-        "certificate": [{"domains": list(draft.domains) or ["example.org"], "deploy": entries}],
-    }
+    certificate = {"domains": list(draft.domains) or ["example.org"], "deploy": entries}
+    document = {"dns": {"x": {"provider": "manual"}}, "certificate": [certificate]}
     try:
         Config.from_dict(document, base=draft.folder, insist=draft.around.insist)
     except ConfigError as error:

@@ -59,14 +59,13 @@ def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callabl
         return []
     is_list = isinstance(value, list | tuple) and len(value) > 1
     items = {f"domains[{index}]": each for index, each in enumerate(value)} if is_list else {"domains": value}
-    try:
+    with contextlib.suppress(ConfigError):
         return [
             (key, partial(plain_domain, draft, domain))
             for key, each in items.items()
             for domain in texts_of("domains", each)
         ]
-    except ConfigError:
-        return [("domains", partial(texts_of, "domains", value))]
+    return [("domains", partial(texts_of, "domains", value))]
 
 
 def _error_of(work: Callable[[], object]) -> ConfigError | None:
@@ -217,11 +216,9 @@ class AnswerMemory:
         """Return the question with the answer of the last time as its default."""
         text = str(prompt.text)
         answer = None if prompt.is_secret or prompt.is_corrected else self._given.get(text, self._before.get(text))
-        return (
-            prompt
-            if answer in {None, prompt.default}
-            else replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
-        )
+        if answer is None or answer == prompt.default:
+            return prompt
+        return replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
 
     def keep(self, prompt: Prompt, answer: str) -> None:
         """Keep an answer, unless it is a secret, or none."""

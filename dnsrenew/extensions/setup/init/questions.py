@@ -18,18 +18,8 @@ from dnsrenew.config.texts import TERMS
 from dnsrenew.errors import ConfigError, DnsError
 from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.extensions.setup.init import deployments, texts
-from dnsrenew.extensions.setup.init.draft import (
-    NO,
-    NONE,
-    YES,
-    Doubt,
-    InitDraft,
-    Prompt,
-    Question,
-    read_flag,
-    read_list,
-    refused,
-)
+from dnsrenew.extensions.setup.init import draft as drafts
+from dnsrenew.extensions.setup.init.draft import Doubt, InitDraft, Prompt, Question, read_flag, read_list
 from dnsrenew.extensions.setup.init.host_question import HOST
 
 _EMAIL: Final = re.compile(r"^\s*email\s*=\s*(\S+@\S+)\s*$", re.MULTILINE)
@@ -81,7 +71,7 @@ def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     absent = [base for base, is_absent in bases.items() if is_absent]
     if absent:
         fields = {"names": [*map(names.shown, absent)], "zone": names.shown(draft.zones[absent[0]])}
-        doubt(ConfigError.of(texts.NAME_ABSENT if doubt is refused else texts.NAME_LATER, **fields))
+        doubt(ConfigError.of(texts.NAME_ABSENT if doubt is drafts.refused else texts.NAME_LATER, **fields))
 
 
 def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
@@ -157,7 +147,7 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
 
 def contacts(value: Any) -> list[str]:
     """Return the addresses of an answer, which may be ``none``."""
-    return [each for each in texts_of("contact", value) if each.lower() not in NONE]
+    return [each for each in texts_of("contact", value) if each.lower() not in drafts.NONE]
 
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
@@ -190,7 +180,7 @@ def _flag(key: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        if half_width(value.strip()).lower() not in YES | NO:
+        if half_width(value.strip()).lower() not in drafts.YES | drafts.NO:
             fields = {"found": quoted(value), "expected": texts.FLAG_EXPECTED}
             raise ConfigError.of(texts.YES_OR_NO_FOR, key=key, answer=value, **fields)
         return read_flag(value)

@@ -49,19 +49,11 @@ def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
     folder = config_file(host, program, ("--configdir", "-c"))
     config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
     text = host.read(config)
-    path, password, port = (
-        _xml(text, name) for name in ("CertificatePath", "CertificatePassword", "InternalHttpsPort")
-    )
+    path, password, port = (_xml(text, key) for key in ("CertificatePath", "CertificatePassword", "InternalHttpsPort"))
     served = ConfiguredPair((), path, "", int(port) if port.isdecimal() else _JELLYFIN_PORT)
-    return FoundServer(
-        config=config,
-        pairs=(served,) if path and _xml(text, "EnableHttps") == "true" else (),
-        to="pkcs12",
-        options=reload(program, "restart"),
-        secrets={"password": password} if password else {},
-        owner=program.user,
-        settings=("CertificatePath",),
-    )
+    pairs = (served,) if path and _xml(text, "EnableHttps") == "true" else ()
+    found = FoundServer(config=config, pairs=pairs, to="pkcs12", options=reload(program, "restart"), owner=program.user)
+    return replace(found, secrets={"password": password} if password else {}, settings=("CertificatePath",))
 
 
 def _xml(text: str, name: str) -> str:
@@ -73,12 +65,13 @@ def _xml(text: str, name: str) -> str:
 
 _SSL: Final = re.compile(r"^[ \t]+ssl_(certificate|key):[ \t]*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _SERVER_PORT: Final = re.compile(r"^[ \t]+server_port:[ \t]*(\d{1,5})\b", re.MULTILINE)
+_HASS: Final = ("hass", "homeassistant")
 _HASS_PORT: Final = 8123
 
 
 def is_home_assistant(program: RunningProgram) -> bool:
     """Return whether the command line is that of Home Assistant: Python can run anything."""
-    return any(os.path.basename(word) in {"hass", "homeassistant"} for word in words(program)[:4])
+    return any(os.path.basename(word) in _HASS for word in words(program)[:4])
 
 
 def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
@@ -89,13 +82,8 @@ def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
     files = dict(_SSL.findall(text))
     port = _SERVER_PORT.search(text)
     pair = ConfiguredPair((), files.get("certificate", ""), files.get("key", ""), int(port[1]) if port else _HASS_PORT)
-    return FoundServer(
-        config=config,
-        pairs=(pair,) if pair.certificate and pair.key else (),
-        options=reload(program, "restart"),
-        owner=program.user,
-        settings=("ssl_certificate", "ssl_key"),
-    )
+    found = FoundServer(config=config, options=reload(program, "restart"), settings=("ssl_certificate", "ssl_key"))
+    return _with_pair(found, program, pair)
 
 
 # ── Mosquitto ───────────────────────────────────────────────────────────────────────────
@@ -115,14 +103,14 @@ def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
             port = int(value)
         elif name in files and not files[name]:
             files[name] = value
-    pair = ConfiguredPair((), files["certfile"], files["keyfile"], port)
-    return FoundServer(
-        config=config,
-        pairs=(pair,) if pair.certificate and pair.key else (),
-        options=reload(program, "reload", "pkill", "-HUP", "-x", "mosquitto"),
-        owner=program.user,
-        settings=("certfile", "keyfile"),
-    )
+    options = reload(program, "reload", "pkill", "-HUP", "-x", "mosquitto")
+    found = FoundServer(config=config, options=options, settings=("certfile", "keyfile"))
+    return _with_pair(found, program, ConfiguredPair((), files["certfile"], files["keyfile"], port))
+
+
+def _with_pair(found: FoundServer, program: RunningProgram, pair: ConfiguredPair) -> FoundServer:
+    """Return a server whose own user reads its pair of files, if its configuration names both."""
+    return replace(found, owner=program.user, pairs=(pair,) if pair.certificate and pair.key else ())
 
 
 def _mosquitto_lines(host: ServerHost, config: str) -> Iterator[tuple[str, str]]:
@@ -165,13 +153,7 @@ _KINDS: Final = (
     _KnownServer("haproxy", "HAProxy", ("haproxy",), web_servers.haproxy),
     _KnownServer("caddy", "Caddy", ("caddy",), web_servers.caddy),
     _KnownServer("jellyfin", "Jellyfin", ("jellyfin",), jellyfin),
-    _KnownServer(
-        "homeassistant",
-        "Home Assistant",
-        ("hass", "homeassistant", "python", "python3"),
-        home_assistant,
-        is_home_assistant,
-    ),
+    _KnownServer("homeassistant", "Home Assistant", (*_HASS, "python", "python3"), home_assistant, is_home_assistant),
     _KnownServer("mosquitto", "Mosquitto", ("mosquitto",), mosquitto),
 )
 SERVER_NAMES: Final = tuple(kind.key for kind in _KINDS)

@@ -12,17 +12,8 @@ from typing import Any, Final
 from dnsrenew.base.found import Discovery, RunningProgram
 from dnsrenew.base.users import user_id
 from dnsrenew.base.values import replace
-from dnsrenew.extensions.setup.init import texts
-from dnsrenew.extensions.setup.init.server import (
-    ConfiguredPair,
-    FoundServer,
-    PlainBlock,
-    ServerHost,
-    argument,
-    config_file,
-    reload,
-    words,
-)
+from dnsrenew.extensions.setup.init import server, texts
+from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, PlainBlock, ServerHost, config_file
 
 _MOST_FILES: Final = 500
 _MOST: Final = 1 << 20
@@ -47,14 +38,14 @@ Block = list[list[str]]
 
 def nginx(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe nginx, by its master process."""
-    command = words(program)
+    command = server.words(program)
     usual = ("/etc/nginx/nginx.conf", "/usr/local/etc/nginx/nginx.conf", "/opt/homebrew/etc/nginx/nginx.conf")
     config = config_file(host, program, ("-c",), *usual)
-    given = [word for flag in ("-p", "-c", "-e") if (value := argument(command, flag)) for word in (flag, value)]
+    given = [word for flag in ("-p", "-c", "-e") if (value := server.argument(command, flag)) for word in (flag, value)]
     return FoundServer(
         config=config,
         **_nginx_sites(host, config),
-        options=reload(program, "reload", command[0], *given, "-s", "reload"),
+        options=server.reload(program, "reload", command[0], *given, "-s", "reload"),
         settings=_INHERITED,
         where=texts.ADD_TO_SERVER,
         lines=("listen 443 ssl;", "ssl_certificate {certificate};", "ssl_certificate_key {key};"),
@@ -147,15 +138,15 @@ def _port(address: str) -> int | None:
 
 def apache(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe Apache."""
-    command = words(program)
+    command = server.words(program)
     usual = ("/etc/apache2/apache2.conf", "/etc/httpd/conf/httpd.conf", "/usr/local/etc/httpd/httpd.conf")
     config = config_file(host, program, ("-f",), *usual)
-    given = ["-f", config] if argument(command, "-f") else []
+    given = ["-f", config] if server.argument(command, "-f") else []
     sites, lacking = _apache_sites(host, config)
     return FoundServer(
         config=config,
         **sites,
-        options=reload(program, "reload", command[0], *given, "-k", "graceful"),
+        options=server.reload(program, "reload", command[0], *given, "-k", "graceful"),
         settings=("SSLCertificateFile", "SSLCertificateKeyFile"),
         where=texts.ADD_MODULE_TOO if "ssl_module" in lacking else texts.ADD_VIRTUAL_HOST,
         lines=(*(["Listen 443"] if "443" in lacking else []), *_VIRTUAL_HOST),
@@ -246,17 +237,15 @@ def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
     """Describe HAProxy; with an admin socket that others cannot replace it needs no reload."""
     config = config_file(host, program, ("-f",), "/etc/haproxy/haproxy.cfg")
     text = host.read(config)
-    pairs = [
-        ConfiguredPair((), crt[1], "", _port(bind[1]))
-        for bind in _BIND.finditer(text)
-        for crt in [_CRT.search(bind[2])]
-        if crt is not None and not host.inside(crt[1]).is_dir()
-    ]
+    binds = [(_port(bind[1]), crt[1]) for bind in _BIND.finditer(text) if (crt := _CRT.search(bind[2]))]
+    pairs = [ConfiguredPair((), file, "", port) for port, file in binds if not host.inside(file).is_dir()]
+    found = FoundServer(
+        config=config, pairs=tuple(pairs[:1]), options=server.reload(program, "reload"), settings=("crt",)
+    )
     socket = _SOCKET.search(text)
-    if socket is not None and not _is_its_socket(host, socket[1], text):
-        socket = None
-    found = FoundServer(config=config, pairs=tuple(pairs[:1]), options=reload(program, "reload"), settings=("crt",))
-    return replace(found, to="haproxy", options={"socket": socket[1]}) if socket and pairs else found
+    if not pairs or socket is None or not _is_its_socket(host, socket[1], text):
+        return found
+    return replace(found, to="haproxy", options={"socket": socket[1]})
 
 
 def _is_its_socket(host: ServerHost, path: str, text: str) -> bool:

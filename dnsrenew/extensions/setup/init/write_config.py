@@ -253,12 +253,11 @@ def _is_same(account: DnsAccount, draft: InitDraft) -> bool:
     if draft.provider is None or account.provider != draft.provider.name or draft.is_delegated:
         return False
     options: dict[str, Any] = {**draft.options, **draft.secrets}
-    try:
+    with contextlib.suppress(DnsRenewError):  # a secret that cannot be read now
         return account.options.keys() == options.keys() and all(
             _value(account.options[key]) == _value(value) for key, value in options.items()
         )
-    except DnsRenewError:  # a secret that cannot be read now
-        return False
+    return False
 
 
 def _value(option: Any) -> Any:
