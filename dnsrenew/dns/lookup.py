@@ -101,13 +101,9 @@ class Lookup:
         plans = {question: _plan(addresses, last, rounds) for question, addresses in wanted.items()}
         with self.engine(context.within(seconds)) as engine:
             pending = {question for question in wanted if _submit_next(engine, question, plans[question])}
-            while pending:
-                replies = _receive(context, engine)
-                if replies is None:
-                    break
+            while pending and (replies := _receive(context, engine)) is not None:
                 for reply in replies:
-                    question = reply.question
-                    reason = self._reason(reply, check)
+                    question, reason = reply.question, self._reason(reply, check)
                     if reply.answer is not None:
                         answered.add(question)
                     if reply.answer is not None and not reason:
@@ -150,13 +146,16 @@ def _receive(context: Context, engine: QueryEngine) -> list[Reply] | None:
         return None
 
 
-def check_recursive(question: DnsQuestion, answer: Message) -> str:
-    """Accept the answer of a recursive server unless it is an error (``SERVFAIL``) or a referral."""
+def fault(question: DnsQuestion, answer: Message) -> str:
+    """Return why the answer of any server is not used: an error (``SERVFAIL``), or records of other names only."""
     if not wire.is_positive(answer):
         return texts.RCODE.format(rcode=wire.rcode_text(answer))
-    if wire.wrong_owner(answer, question.name):
-        return texts.OTHER_NAME
-    return texts.REFERRAL if wire.is_referral(answer) else ""
+    return texts.OTHER_NAME if wire.wrong_owner(answer, question.name) else ""
+
+
+def check_recursive(question: DnsQuestion, answer: Message) -> str:
+    """Accept the answer of a recursive server unless it is an error (``SERVFAIL``) or a referral."""
+    return fault(question, answer) or (texts.REFERRAL if wire.is_referral(answer) else "")
 
 
 def list_reasons(reasons: Collection[tuple[str, str]]) -> list[str]:
