@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -13,6 +12,7 @@ from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import all_held
 from dnsrenew.base.values import replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues
@@ -111,17 +111,14 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         """Split the values into batches that can be in DNS at the same time."""
         return batches(values)
 
-    @contextlib.contextmanager
-    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> Iterator[None]:
+    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time.
 
         :raises LockedError: another run holds one.
         """
-        with contextlib.ExitStack() as held:
-            # Always in the same order, so that two certificates do not deadlock.
-            for key in sorted(set().union(*(each.single_value_key for each in placements))):
-                held.enter_context(self._locks.value(context, key))
-            yield
+        # Always in the same order, so that two certificates do not deadlock.
+        keys = sorted(set().union(*(each.single_value_key for each in placements)))
+        return all_held(self._locks.value(context, key) for key in keys)
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
         """Keep the values in the journal until the end; then only those that could not be removed.

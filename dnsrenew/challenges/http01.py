@@ -197,11 +197,9 @@ def _call(context: Context, placements: Sequence[HttpPlacement], function: Calla
 
 def _check_served(values: Sequence[HttpValue]) -> None:
     for value in values:
-        problem = value.placement.responder.problem(value.token, value.content)
-        if problem is not None:
-            raise ChallengeError.of(
-                texts.HTTP_NOT_SERVED, **value.described, where=value.placement.where, cause=problem
-            )
+        cause = value.placement.responder.problem(value.token, value.content)
+        if cause is not None:
+            raise ChallengeError.of(texts.HTTP_NOT_SERVED, **value.described, where=value.placement.where, cause=cause)
 
 
 def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:

@@ -236,12 +236,10 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
 
         :raises ChallengeError: ``tls-alpn-not-served``.
         """
-        for value in values:
-            cause = context.call(partial(self._problem, value))
+        for one in values:
+            cause = context.call(partial(self._problem, one))
             if cause is not None:
-                raise ChallengeError.of(
-                    texts.TLS_NOT_SERVED, identifier=value.identifier, listen=value.listen, cause=cause
-                )
+                raise ChallengeError.of(texts.TLS_NOT_SERVED, identifier=one.identifier, listen=one.listen, cause=cause)
 
     def _problem(self, value: TlsAlpnValue) -> str | None:
         try:

@@ -364,19 +364,17 @@ class Doh:
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
-            response = self._http.request(
-                "POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS
-            )
+            reply = self._http.request("POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS)
         except HttpFailure as failure:
             too_large = failure.kind == "too-large"
             raise NoDohAnswer(texts.EXCESSIVE if too_large else texts.HTTP_FAILURE.format(kind=failure.kind)) from None
-        if response.status != 200:
-            raise NoDohAnswer(texts.HTTP_STATUS.format(status=response.status))
-        if not wire.belongs(response.body, query):
+        if reply.status != 200:
+            raise NoDohAnswer(texts.HTTP_STATUS.format(status=reply.status))
+        if not wire.belongs(reply.body, query):
             raise NoDohAnswer(texts.NOT_THE_ANSWER)
-        answer = wire.parse(response.body)
+        answer = wire.parse(reply.body)
         if answer is None:
-            raise NoDohAnswer(texts.EXCESSIVE if wire.is_excessive(response.body) else texts.NOT_THE_ANSWER)
+            raise NoDohAnswer(texts.EXCESSIVE if wire.is_excessive(reply.body) else texts.NOT_THE_ANSWER)
         return answer
 
     def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:

@@ -89,9 +89,7 @@ class PollingRounds:
         self._now = context.clock.monotonic
         self._start = self._now()
         self._silent_since: dict[Name, float] = {}
-        self._by_question = {
-            ((poll.server.address, port), question): poll for poll in polls for question in poll.expected
-        }
+        self._by_question = {((one.server.address, port), question): one for one in polls for question in one.expected}
         self._last_event: tuple[float, list[str]] | None = None
 
     def run(self) -> bool:
@@ -101,7 +99,9 @@ class PollingRounds:
         while any(poll.state == "waiting" for poll in self._polls):
             if self._elapsed() >= self._timeout:
                 return self._drop_unreachable()
-            self._submit()
+            for poll in self._polls:
+                for question in poll.next_questions(self._now()):
+                    self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=_TCP)
             self._receive(self._next_wait())
             self._drop_silent_in_zones()
             self._activate_last_resort()
@@ -132,12 +132,6 @@ class PollingRounds:
                     poll.answers[reply.question] = AddressAnswer.from_reply(reply, poll.zone)
         for poll in self._polls:
             poll.serial = serials.get((poll.server.address, poll.zone))
-
-    def _submit(self) -> None:
-        now = self._now()
-        for poll in self._polls:
-            for question in poll.next_questions(now):
-                self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=_TCP)
 
     def _receive(self, wait: float) -> None:
         for reply in self._engine.receive(wait):

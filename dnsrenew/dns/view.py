@@ -112,9 +112,8 @@ class Delegation:
 
     def _drop_wildcards(self, located: Mapping[Name, ZoneOf], targets: dict[Name, Name]) -> None:
         siblings = {random_child(self._context, name.parent()): name for name in targets}
-        answers = self._zones.query(
-            self._context, {sibling: located[name].zone for sibling, name in siblings.items()}, _CNAME
-        )
+        zones = {sibling: located[name].zone for sibling, name in siblings.items()}
+        answers = self._zones.query(self._context, zones, _CNAME)
         for sibling, name in siblings.items():
             result = answers[sibling]
             if isinstance(result, FoundAnswer) and wire.cname_target(result.answer, sibling) == targets[name]:
@@ -260,7 +259,8 @@ class DnsView:
         ends = cnames.follow(starts.values())
         if cnames.unverified:
             self._unverified.update(cnames.unverified)
-            _warn_closed(context, sorted(cnames.unverified))
+            closed = [names.relative(name) for name in sorted(cnames.unverified)]
+            context.warn(*texts.DNS_CLOSED.fill(names=_listed(closed)))
         if alias is not None:
             self._apply_alias(context, ends, wire.from_text(names.to_a_labels(alias)), cnames.unverified)
         return {identifier: ends[start] for identifier, start in starts.items()}
@@ -392,10 +392,6 @@ class DnsView:
 def without_addresses(identifiers: Collection[str]) -> list[str]:
     """Return the identifiers that are domains."""
     return [identifier for identifier in identifiers if not names.is_ip(identifier)]
-
-
-def _warn_closed(context: Context, unverified: Sequence[str]) -> None:
-    context.warn(*texts.DNS_CLOSED.fill(names=_listed([names.relative(name) for name in unverified])))
 
 
 def _listed(domains: Sequence[str]) -> str:
