@@ -121,7 +121,11 @@ class CAClient(Orders):
         try:
             response = self._transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
         except CAError as error:
-            return _refused(error, info)
+            if error.type == "accountDoesNotExist":
+                return info
+            if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
+                return replace(info, status="deactivated")
+            raise
         return self._fetcher.parse(context, response, "account", lambda body: _info(stored, body))
 
     def roll_key(self, context: Context) -> str:
@@ -177,7 +181,7 @@ class CAClient(Orders):
         found = [authorization for authorization, _ in self._fetcher.authorizations(context, order.authorizations)]
         for authorization in found:
             if authorization.status == "valid":
-                self._poll.note_valid(authorization.url)
+                self._poll.valid.add(authorization.url)
         return tuple(found)
 
     def dns01_value(self, challenge: Challenge) -> str:
@@ -203,14 +207,14 @@ class CAClient(Orders):
 
         :raises CAError: the CA refused a response.
         """
-        self._poll.note_responses(challenges)
+        self._poll.responded.update(challenge.authorization_url for challenge in challenges)
         self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
 
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             response = self._post(context, challenge.url, {}, "challenge")
             if resources.status_of(response.fields()) == "valid":  # validated already; else the order tells
-                self._poll.note_valid(challenge.authorization_url)
+                self._poll.valid.add(challenge.authorization_url)
         except CAError as error:
             if not 400 <= about(error).status < 429:
                 raise
@@ -276,23 +280,14 @@ class AccountInfo(Frozen):
     status: str
 
 
-def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
-    if error.type == "accountDoesNotExist":
-        return info
-    if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
-        return replace(info, status="deactivated")
-    raise error
-
-
 def _info(stored: AccountData, body: object) -> AccountInfo:
     fields = body if isinstance(body, dict) else {}
     found, status = fields.get("contact"), fields.get("status")
     contact = stored.contact
     if isinstance(found, list):
         contact = tuple(resources.one_line(each) for each in found[: resources.MAX_ENTRIES] if isinstance(each, str))
-    return AccountInfo(
-        stored.url, contact, resources.one_line(status, resources.MAX_WORD) if isinstance(status, str) else "valid"
-    )
+    word = resources.one_line(status, resources.MAX_WORD) if isinstance(status, str) else "valid"
+    return AccountInfo(stored.url, contact, word)
 
 
 # ── ari ────────────────────────────────────────────────────────────────────────────────

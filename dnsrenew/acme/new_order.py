@@ -286,9 +286,8 @@ class Orders(NewOrders):
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
             raise self._transport.problems(context).error(texts.NO_CERTIFICATE_URL)
-        return context.call(
-            partial(self._chain, context, order.certificate)
-        )  # so that a cancel ends the wait for the CA
+        # So that a cancel ends the wait for the CA.
+        return context.call(partial(self._chain, context, order.certificate))
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
+from dnsrenew.acme.resources import Authorization, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response, retry_after
 from dnsrenew.base.runtime import Context
@@ -214,16 +214,8 @@ class OrderPoll:
         self._accounts = accounts
         self._fetcher = fetcher
         self._timeout = timeout
-        self._responded: set[str] = set()
-        self._valid: set[str] = set()
-
-    def note_responses(self, challenges: Sequence[Challenge]) -> None:
-        """Record the authorizations whose challenges get a response: only those become final."""
-        self._responded.update(challenge.authorization_url for challenge in challenges)
-
-    def note_valid(self, authorization_url: str) -> None:
-        """Record an authorization that the CA called valid."""
-        self._valid.add(authorization_url)
+        self.responded: set[str] = set()
+        self.valid: set[str] = set()
 
     def schedule(self, context: Context) -> PollSchedule:
         """Return a poll schedule that starts now."""
@@ -235,7 +227,7 @@ class OrderPoll:
         A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
         unless the CA has refused that once. Any other CA takes seconds.
         """
-        if self._valid.issuperset(order.authorizations):
+        if self.valid.issuperset(order.authorizations):
             return order
         context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
         if self._transport.is_near and not self._accounts.is_slow:
@@ -254,7 +246,7 @@ class OrderPoll:
             while True:
                 found = self._fetcher.authorizations(context, waiting)
                 waiting = [each.url for each, _ in found if each.status != "valid"]
-                self._valid.update(each.url for each, _ in found if each.status == "valid")
+                self.valid.update(each.url for each, _ in found if each.status == "valid")
                 if not waiting:
                     break
                 headers = next(response.headers for each, response in found if each.status != "valid")
@@ -316,7 +308,7 @@ class OrderPoll:
         try:
             while urls:
                 latest |= {each.url: each for each, _ in self._fetcher.authorizations(context, urls)}
-                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self._responded)
+                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self.responded)
                 if urls:
                     schedule.wait()
         except PollTimeout:
