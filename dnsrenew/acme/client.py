@@ -19,7 +19,7 @@ from dnsrenew.acme.account_keys import AccountStore, signer_of, signing_key
 from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
 from dnsrenew.acme.resources import Authorization, Challenge, Order
-from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
+from dnsrenew.acme.session import AccountIdentity, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, retry_after
@@ -74,7 +74,33 @@ class CAClient(Orders):
         :param cert_ids: from :func:`dnsrenew.acme.client.cert_id`.
         :raises Cancelled: the context was cancelled. Nothing else is raised.
         """
-        return fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
+        if not cert_ids:
+            return []
+        late = _no_window(texts.ARI_LATE, None, ca=self._transport.name)
+        try:
+            base = self._session.directory(context).resource("renewalInfo")
+        except CAError as error:
+            return [_failed(error)] * len(cert_ids)
+        except Cancelled:
+            _check_cancelled(context)
+            return [late] * len(cert_ids)
+        if base is None:
+            return [_no_window(texts.ARI_NOT_OFFERED, LONGEST, ca=self._transport.name)] * len(cert_ids)
+
+        failed: list[NoWindow] = []
+        answers: dict[str, Window | NoWindow] = {}
+
+        def fetch_one(cert_id: str) -> None:
+            answer = failed[0] if failed else _fetch(context, self._transport, f"{base.rstrip('/')}/{cert_id}")
+            if isinstance(answer, NoWindow) and answer.is_for_all:
+                failed.append(answer)
+            answers[cert_id] = answer
+
+        try:
+            self._fetcher.each(context, [partial(fetch_one, each) for each in cert_ids])
+        except Cancelled:
+            _check_cancelled(context)
+        return [answers.get(each, late) for each in cert_ids]
 
     def account_hash_prefix(self, context: Context) -> str | None:
         """Return the start of the URI that identifies an account in a dns-persist-01 record, if the CA publishes one.
@@ -360,39 +386,6 @@ def cert_id(pem: str | bytes) -> str:
     """
     authority, serial = x509.authority_and_serial(pem)
     return f"{resources.base64url(authority)}.{resources.base64url(serial)}"
-
-
-def fetch_windows(
-    context: Context, transport: Transport, session: Session, fetcher: Fetcher, cert_ids: Sequence[str]
-) -> list[Window | NoWindow]:
-    """See :meth:`CAClient.renewal_windows`."""
-    if not cert_ids:
-        return []
-    late = _no_window(texts.ARI_LATE, None, ca=transport.name)
-    try:
-        base = session.directory(context).resource("renewalInfo")
-    except CAError as error:
-        return [_failed(error)] * len(cert_ids)
-    except Cancelled:
-        _check_cancelled(context)
-        return [late] * len(cert_ids)
-    if base is None:
-        return [_no_window(texts.ARI_NOT_OFFERED, LONGEST, ca=transport.name)] * len(cert_ids)
-
-    failed: list[NoWindow] = []
-    answers: dict[str, Window | NoWindow] = {}
-
-    def fetch_one(cert_id: str) -> None:
-        answer = failed[0] if failed else _fetch(context, transport, f"{base.rstrip('/')}/{cert_id}")
-        if isinstance(answer, NoWindow) and answer.is_for_all:
-            failed.append(answer)
-        answers[cert_id] = answer
-
-    try:
-        fetcher.each(context, [partial(fetch_one, each) for each in cert_ids])
-    except Cancelled:
-        _check_cancelled(context)
-    return [answers.get(each, late) for each in cert_ids]
 
 
 def _check_cancelled(context: Context) -> None:

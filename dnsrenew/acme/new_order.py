@@ -277,8 +277,7 @@ class Orders(NewOrders):
         except CAError as error:
             if error.type == "orderNotReady":
                 self._accounts.note_slow(context)
-                return self._poll.until_ready(context, order, schedule)
-            if error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
+            elif error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
                 raise
             # If the CA has the CSR, it may refuse a second one; if it has not, the order may not be ready yet.
             return self._poll.until_ready(context, order, schedule)

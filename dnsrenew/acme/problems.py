@@ -327,8 +327,7 @@ def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: s
         return _common(subproblems, REFUSALS) or texts.SEVERAL_PROBLEMS
     if kind == "unauthorized" and stage in _ACCOUNT_STAGES:
         return texts.ACCOUNT_REFUSED
-    text = REFUSALS.get(kind or "")
-    if text is not None:
+    if (text := REFUSALS.get(kind or "")) is not None:
         return text
     if status == 429:
         return texts.RATE_LIMITED

@@ -251,10 +251,8 @@ class OrderPoll:
                     break
                 headers = next(response.headers for each, response in found if each.status != "valid")
                 # The authorization or the order may become invalid first.
-                if (
-                    any(_is_failed(each) for each, _ in found)
-                    or self._fetcher.order(context, order.url)[0].status == "invalid"
-                ):
+                has_failed = any(_is_failed(each) for each, _ in found)
+                if has_failed or self._fetcher.order(context, order.url)[0].status == "invalid":
                     raise self.failure(context, order)
                 schedule.wait(headers)
         except PollTimeout as timeout:
@@ -290,8 +288,7 @@ class OrderPoll:
                 schedule.wait(headers)
             except PollTimeout as timeout:
                 problems = self._transport.problems(context)
-                text = texts.TIMEOUT_ISSUANCE
-                raise problems.timeout(text, timeout.retry_after, timeout=self._timeout) from None
+                raise problems.timeout(texts.TIMEOUT_ISSUANCE, timeout.retry_after, timeout=self._timeout) from None
             order, headers = self._fetcher.order(context, order.url)
         return order
 
@@ -323,8 +320,7 @@ class OrderPoll:
         """Return the error for validations that took too long, with the problems so far."""
         problems = self._transport.problems(context)
         found = [each for each, _ in self._fetcher.authorizations(context, order.authorizations)]
-        failing = [each for each in found if each.status != "valid" and each.problem is not None]
-        if failing:
+        if failing := [each for each in found if each.status != "valid" and each.problem is not None]:
             undecided = [each.identifier for each in found if each.status != "valid" and each.problem is None]
             return problems.failed(failing, None).with_evidence(timeout=self._timeout, undecided=undecided)
         names = [each.identifier for each in found if each.status != "valid"]
@@ -387,11 +383,6 @@ class PollSchedule:
         self._early = early
         self._gap = _FIRST
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time limit."""
-        return self._end - self._context.clock.monotonic()
-
     def wait(self, headers: Mapping[str, str] | None = None) -> None:
         """Wait before the next poll.
 
@@ -400,7 +391,7 @@ class PollSchedule:
             than :data:`MOST_ASKED`.
         :raises Cancelled: the context was cancelled.
         """
-        left = self.left
+        left = self._end - self._context.clock.monotonic()
         if left <= 0:
             raise PollTimeout
         self._context.wait(min(self._next(headers), left))

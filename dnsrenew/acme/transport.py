@@ -459,8 +459,7 @@ def _system_roots() -> Iterator[list[bytes]]:
     if sys.platform == "win32":
         return
     yield ssl.create_default_context().get_ca_certs(binary_form=True)
-    folder = ssl.get_default_verify_paths().capath
-    if folder:
+    if folder := ssl.get_default_verify_paths().capath:
         yield _in_folder(Path(folder))
 
 

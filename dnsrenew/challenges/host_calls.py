@@ -269,8 +269,7 @@ class PublishedValues:
         for key in (_key(context, value) for value in values):
             self._states.pop(key, None)
             self._users.get(key[1], set()).discard(context.certificate)
-            entry = self._entries.pop(key, None)
-            if entry is not None:
+            if (entry := self._entries.pop(key, None)) is not None:
                 entry.remove([key[1]])
 
 
@@ -357,8 +356,7 @@ class ForeignValues:
         before: Mapping[str, set[str]] = self._before.pop((account, action), {})
         lost: dict[str, list[str]] = {}
         for name, foreign in before.items():
-            served = self.look(context, name)
-            if served is not None:
+            if (served := self.look(context, name)) is not None:
                 self._examined.add((account, action))
                 if gone := sorted(foreign - served):
                     lost[names.relative(name)] = gone

@@ -282,8 +282,7 @@ class LeftoverRemoval(Frozen):
         turns, locks = writer.turns([values[0][0].zone]), self.left.locks
         alone = all_held(locks.value(context, key) for key in sorted(single))
         with alone, all_held(locks.writing(context, key, seconds) for key, seconds in turns.items()):
-            records = [value.record for value in txt_values if not self._is_replaced(context, value)]
-            if records:
+            if records := [value.record for value in txt_values if not self._is_replaced(context, value)]:
                 invoke.call_remove(context, writer.provider, writer.account, records)
             if writer.provider.runs_script and (left := still_served(context, self._served, records)):
                 raise not_removed(writer.account.name, left)

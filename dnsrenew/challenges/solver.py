@@ -84,8 +84,7 @@ class Placements:
     def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
         """Record that a route cannot work for some identifiers."""
         self._blocked.update(dict.fromkeys(identifiers, error))
-        concerned = tuple(identifier for identifier in identifiers if identifier not in self.validated)
-        if concerned:
+        if concerned := tuple(identifier for identifier in identifiers if identifier not in self.validated):
             self.blockers.append(Blocker(route, concerned, error))
 
     def placement(self, identifier: str) -> Placement:
@@ -325,6 +324,5 @@ class Solvers(dict[str, Solver[Any, Any]]):
     def each(self, items: Collection[_T]) -> Iterator[tuple[Solver[Any, Any], list[_T]]]:
         """Yield each solver with its items, in the order of :data:`CHALLENGES`."""
         for challenge in CHALLENGES:
-            some = [item for item in items if item.challenge == challenge]
-            if some:
+            if some := [item for item in items if item.challenge == challenge]:
                 yield self[challenge], some

@@ -237,8 +237,7 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
         :raises ChallengeError: ``tls-alpn-not-served``.
         """
         for one in values:
-            cause = context.call(partial(self._problem, one))
-            if cause is not None:
+            if (cause := context.call(partial(self._problem, one))) is not None:
                 raise ChallengeError.of(texts.TLS_NOT_SERVED, identifier=one.identifier, listen=one.listen, cause=cause)
 
     def _problem(self, value: TlsAlpnValue) -> str | None:

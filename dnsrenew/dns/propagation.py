@@ -43,7 +43,8 @@ def until_visible(
 ) -> None:
     """Wait until the records are visible; see :meth:`dnsrenew.dns.view.DnsView.wait_visible`."""
     start = context.clock.monotonic()
-    expected = _by_name(records)
+    by_name = grouped(records, lambda record: DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT))
+    expected = {question: frozenset(each.value for each in some) for question, some in by_name.items()}
     remaining: Expected = expected if check == "doh" else {}
     if check == "authoritative" and expected:
         remaining = _at_name_servers(context, zones, expected, timeout, has_doh=bool(doh))
@@ -241,14 +242,6 @@ def served(context: Context, zones: Zones, name: Name) -> ServedValues:
                 if reply.answer is not None:
                     ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
     return ServedValues(values, ttl, is_answer)
-
-
-def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:
-    expected: dict[DnsQuestion, frozenset[str]] = {}
-    for record in records:
-        question = DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT)
-        expected[question] = expected.get(question, frozenset()) | {record.value}
-    return expected
 
 
 # ── propagation report ─────────────────────────────────────────────────────────────────

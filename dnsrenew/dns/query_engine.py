@@ -106,7 +106,10 @@ class QueryEngine:
             nearest = min(query.deadline for query in self._in_flight.values())
             for key, _ in self._selector.select(max(min(nearest, end, now + _SLICE) - now, 0.0)):
                 self._advance(key.data)
-            self._expire()
+            now = clock.monotonic()
+            for query in [query for query in self._in_flight.values() if query.deadline <= now]:
+                query.timed_out = True
+                self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
     # ── sending ─────────────────────────────────────────────────────────────────────────
 
@@ -225,12 +228,6 @@ class QueryEngine:
             self._replies.append(Reply(query.address, query.question, answer, is_tcp=query.is_tcp))
 
     # ── failing ─────────────────────────────────────────────────────────────────────────
-
-    def _expire(self) -> None:
-        now = self._context.clock.monotonic()
-        for query in [query for query in self._in_flight.values() if query.deadline <= now]:
-            query.timed_out = True
-            self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
     def _send_failed(self, query: PendingQuery, error: OSError) -> None:
         """Queue the query again if there is no socket left; fail if none becomes free in time."""

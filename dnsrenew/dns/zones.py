@@ -72,8 +72,7 @@ class Zones:
         above = self.starting_zones(context, [_parent(name) for name in wanted])
         starts = {name: above[_parent(name)] for name in wanted}
         located = self._search(context, starts)
-        silent = [name for name in wanted if located[name].answer is None]
-        if silent:
+        if silent := [name for name in wanted if located[name].answer is None]:
             # In a private network, the servers of a zone may be reached where those of the zone above are not.
             nearest = self.enclosing(context, [_parent(name) for name in silent])
             others = {name: zone for name in silent if (zone := nearest[_parent(name)]) != starts[name]}

@@ -359,7 +359,8 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
         return error
     problems = [_describe_problem(problem, selection) for problem in error.subproblems]
     concerned = [name for route in culprits for name in selection.users(route)]
-    text = _text(error, problems, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
+    codes = {problem.get("code") for problem in problems}
+    text = _text(error, codes, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
     evidence = {**error.evidence, **({"subproblems": problems} if "subproblems" in error.evidence else {})}
     more: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
     code, message, fix = error.code, error.message, error.fix
@@ -368,14 +369,11 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
     return CAError(code or error.code, message, fix=fix, evidence=evidence, subproblems=problems, **more)
 
 
-def _text(
-    error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route], *, only_ips: bool
-) -> Text | None:
+def _text(error: CAError, codes: Collection[Any], culprits: Sequence[Route], *, only_ips: bool) -> Text | None:
     """Return the text that replaces the message of the CA, or None to keep it."""
     types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
     unreachable = types[0].unreachable if len(types) == 1 else None
     likely = "likely" in error.evidence
-    codes = {problem.get("code") for problem in problems}
     if unreachable and (error.code in _UNREACHABLE or (error.code == MIXED and unreachable.code in codes)):
         if likely:
             return types[0].unreachable_because

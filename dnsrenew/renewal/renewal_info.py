@@ -104,8 +104,7 @@ def poll(
     """
     by_ca: dict[str, dict[str, str]] = {}
     for name, state in states.items():
-        cert_id = previous_cert_id(store, name, state)
-        if cert_id is not None:
+        if (cert_id := previous_cert_id(store, name, state)) is not None:
             by_ca.setdefault(state.ca, {})[name] = cert_id
     limited = _limited(context)
     calls = [partial(ca(of).renewal_windows, limited, list(ids.values())) for of, ids in by_ca.items()]
