@@ -311,17 +311,14 @@ class AccountSession:
                 return None  # this CA requires a binding even for a lookup
             raise
 
-    def _new_account(
-        self, context: Context, directory: Directory, account: AccountData, payload: dict[str, Any]
-    ) -> str:
+    def _new_account(self, context: Context, directory: Directory, account: AccountData, body: dict[str, Any]) -> str:
         """Post to newAccount and return the URL of the account."""
         signer = replace(signer_of(account), url=None)
         try:
-            response = self._transport.post(
-                context, signer, directory.required("newAccount"), payload, "newAccount", tries=2
-            )
+            place = directory.required("newAccount")
+            response = self._transport.post(context, signer, place, body, "newAccount", tries=2)
         except CAError as error:
-            if "externalAccountBinding" in payload and error.type in _UNBOUND:
+            if "externalAccountBinding" in body and error.type in _UNBOUND:
                 raise variant(error, texts.EAB_REFUSED) from None
             raise
         url = address(response.url, response.headers.get("Location"))

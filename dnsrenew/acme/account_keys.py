@@ -132,8 +132,7 @@ def _mac_key(context: Context, problems: Problems, eab: Eab) -> bytes:
     if not eab.kid:
         raise problems.error(texts.EAB_NO_KID, **_evidence(eab))
     text = _reveal(context, problems, eab)
-    fault = mac_key_fault(text)
-    if fault is not None:
+    if (fault := mac_key_fault(text)) is not None:
         del text  # a tool that prints the variables of a traceback must not show it
         raise problems.error(texts.EAB_BAD_HMAC, fault=fault, **_evidence(eab))
     return decode_b64jose(text.rstrip("="))
@@ -194,8 +193,7 @@ def fetch(context: Context, problems: Problems, directory: str, contact: Sequenc
     answer = response.fields()
     kid, hmac = answer.get("eab_kid"), answer.get("eab_hmac_key")
     if not answer.get("success") or not _is_word(kid) or not _is_word(hmac):
-        reason = _reason(answer)
-        if reason:
+        if reason := _reason(answer):
             raise problems.error(texts.EAB_EMAIL_REFUSED, email=email, status=response.status, reason=reason)
         raise problems.error(texts.EAB_EMAIL_UNCLEAR, status=response.status)
     return Eab(str(kid), Secret(context.redactor.add(str(hmac))))

@@ -19,7 +19,7 @@ from dnsrenew.acme.account_keys import AccountStore, signer_of, signing_key
 from dnsrenew.acme.new_order import Orders
 from dnsrenew.acme.problems import variant
 from dnsrenew.acme.resources import Authorization, Challenge, Order
-from dnsrenew.acme.session import AccountIdentity, Fetcher, Session
+from dnsrenew.acme.session import AccountIdentity, Session
 from dnsrenew.acme.transport import Signer, Transport
 from dnsrenew.base import x509
 from dnsrenew.base.http import HttpClient, retry_after
@@ -74,7 +74,33 @@ class CAClient(Orders):
         :param cert_ids: from :func:`dnsrenew.acme.client.cert_id`.
         :raises Cancelled: the context was cancelled. Nothing else is raised.
         """
-        return fetch_windows(context, self._transport, self._session, self._fetcher, cert_ids)
+        if not cert_ids:
+            return []
+        late = _no_window(texts.ARI_LATE, None, ca=self._transport.name)
+        try:
+            base = self._session.directory(context).resource("renewalInfo")
+        except CAError as error:
+            return [_failed(error)] * len(cert_ids)
+        except Cancelled:
+            _check_cancelled(context)
+            return [late] * len(cert_ids)
+        if base is None:
+            return [_no_window(texts.ARI_NOT_OFFERED, LONGEST, ca=self._transport.name)] * len(cert_ids)
+
+        failed: list[NoWindow] = []
+        answers: dict[str, Window | NoWindow] = {}
+
+        def fetch_one(cert_id: str) -> None:
+            answer = failed[0] if failed else _fetch(context, self._transport, f"{base.rstrip('/')}/{cert_id}")
+            if isinstance(answer, NoWindow) and answer.is_for_all:
+                failed.append(answer)
+            answers[cert_id] = answer
+
+        try:
+            self._fetcher.each(context, [partial(fetch_one, each) for each in cert_ids])
+        except Cancelled:
+            _check_cancelled(context)
+        return [answers.get(each, late) for each in cert_ids]
 
     def account_hash_prefix(self, context: Context) -> str | None:
         """Return the start of the URI that identifies an account in a dns-persist-01 record, if the CA publishes one.
@@ -121,7 +147,11 @@ class CAClient(Orders):
         try:
             response = self._transport.post(context, signer_of(stored), stored.url, None, "accountInfo")
         except CAError as error:
-            return _refused(error, info)
+            if error.type == "accountDoesNotExist":
+                return info
+            if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
+                return replace(info, status="deactivated")
+            raise
         return self._fetcher.parse(context, response, "account", lambda body: _info(stored, body))
 
     def roll_key(self, context: Context) -> str:
@@ -177,7 +207,7 @@ class CAClient(Orders):
         found = [authorization for authorization, _ in self._fetcher.authorizations(context, order.authorizations)]
         for authorization in found:
             if authorization.status == "valid":
-                self._poll.note_valid(authorization.url)
+                self._poll.valid.add(authorization.url)
         return tuple(found)
 
     def dns01_value(self, challenge: Challenge) -> str:
@@ -203,14 +233,14 @@ class CAClient(Orders):
 
         :raises CAError: the CA refused a response.
         """
-        self._poll.note_responses(challenges)
+        self._poll.responded.update(challenge.authorization_url for challenge in challenges)
         self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
 
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             response = self._post(context, challenge.url, {}, "challenge")
             if resources.status_of(response.fields()) == "valid":  # validated already; else the order tells
-                self._poll.note_valid(challenge.authorization_url)
+                self._poll.valid.add(challenge.authorization_url)
         except CAError as error:
             if not 400 <= about(error).status < 429:
                 raise
@@ -276,23 +306,14 @@ class AccountInfo(Frozen):
     status: str
 
 
-def _refused(error: CAError, info: AccountInfo) -> AccountInfo:
-    if error.type == "accountDoesNotExist":
-        return info
-    if error.type == "unauthorized":  # the answer for a deactivated account (RFC 8555 section 7.3.6)
-        return replace(info, status="deactivated")
-    raise error
-
-
 def _info(stored: AccountData, body: object) -> AccountInfo:
     fields = body if isinstance(body, dict) else {}
     found, status = fields.get("contact"), fields.get("status")
     contact = stored.contact
     if isinstance(found, list):
         contact = tuple(resources.one_line(each) for each in found[: resources.MAX_ENTRIES] if isinstance(each, str))
-    return AccountInfo(
-        stored.url, contact, resources.one_line(status, resources.MAX_WORD) if isinstance(status, str) else "valid"
-    )
+    word = resources.one_line(status, resources.MAX_WORD) if isinstance(status, str) else "valid"
+    return AccountInfo(stored.url, contact, word)
 
 
 # ── ari ────────────────────────────────────────────────────────────────────────────────
@@ -365,39 +386,6 @@ def cert_id(pem: str | bytes) -> str:
     """
     authority, serial = x509.authority_and_serial(pem)
     return f"{resources.base64url(authority)}.{resources.base64url(serial)}"
-
-
-def fetch_windows(
-    context: Context, transport: Transport, session: Session, fetcher: Fetcher, cert_ids: Sequence[str]
-) -> list[Window | NoWindow]:
-    """See :meth:`CAClient.renewal_windows`."""
-    if not cert_ids:
-        return []
-    late = _no_window(texts.ARI_LATE, None, ca=transport.name)
-    try:
-        base = session.directory(context).resource("renewalInfo")
-    except CAError as error:
-        return [_failed(error)] * len(cert_ids)
-    except Cancelled:
-        _check_cancelled(context)
-        return [late] * len(cert_ids)
-    if base is None:
-        return [_no_window(texts.ARI_NOT_OFFERED, LONGEST, ca=transport.name)] * len(cert_ids)
-
-    failed: list[NoWindow] = []
-    answers: dict[str, Window | NoWindow] = {}
-
-    def fetch_one(cert_id: str) -> None:
-        answer = failed[0] if failed else _fetch(context, transport, f"{base.rstrip('/')}/{cert_id}")
-        if isinstance(answer, NoWindow) and answer.is_for_all:
-            failed.append(answer)
-        answers[cert_id] = answer
-
-    try:
-        fetcher.each(context, [partial(fetch_one, each) for each in cert_ids])
-    except Cancelled:
-        _check_cancelled(context)
-    return [answers.get(each, late) for each in cert_ids]
 
 
 def _check_cancelled(context: Context) -> None:

@@ -277,8 +277,7 @@ class Orders(NewOrders):
         except CAError as error:
             if error.type == "orderNotReady":
                 self._accounts.note_slow(context)
-                return self._poll.until_ready(context, order, schedule)
-            if error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
+            elif error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
                 raise
             # If the CA has the CSR, it may refuse a second one; if it has not, the order may not be ready yet.
             return self._poll.until_ready(context, order, schedule)
@@ -286,9 +285,8 @@ class Orders(NewOrders):
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
             raise self._transport.problems(context).error(texts.NO_CERTIFICATE_URL)
-        return context.call(
-            partial(self._chain, context, order.certificate)
-        )  # so that a cancel ends the wait for the CA
+        # So that a cancel ends the wait for the CA.
+        return context.call(partial(self._chain, context, order.certificate))
 
     def _others(self, context: Context, first: Response) -> list[str]:
         """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""

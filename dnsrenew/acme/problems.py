@@ -79,8 +79,8 @@ class Problems(Frozen):
         :param after: the ``Retry-After`` of the answer, in seconds.
         """
         evidence: dict[str, Any] = {"ca": self.name}
-        problem = _problem_of(response)
-        if problem is None:
+        problem = response.fields()
+        if not problem or not isinstance(problem.get("type", ""), str):
             text = unexplained(response.status, after)
             evidence["content_type"] = content_type(response)
         else:
@@ -111,7 +111,8 @@ class Problems(Frozen):
         evidence = {"ca": self.name, "identifiers": identifiers, "subproblems": subproblems}
         problem_fields = {"detail": detail, "type": kinds.pop() if len(kinds) == 1 else "compound"}
         fields = {**evidence, "problems": _sentence(detail)}
-        return _made(failed_validation(subproblems), fields, evidence, subproblems=subproblems, **problem_fields)
+        text = _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
+        return _made(text, fields, evidence, subproblems=subproblems, **problem_fields)
 
     def _invalid_order(self, problem: resources.Problem | None) -> CAError:
         if problem is None:
@@ -162,9 +163,7 @@ class Problems(Frozen):
 
     def _clean(self, text: str) -> str:
         """Return a text from outside as one short line without secrets."""
-        return resources.cut(
-            resources.printable(self.redact(text)), resources.MAX_TEXT
-        )  # redacted first: a blank would part a secret
+        return resources.one_line(self.redact(text))  # redacted first: a blank would part a secret
 
 
 def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
@@ -207,14 +206,12 @@ def _build(text: Text, evidence: Mapping[str, Any], stage: str, wait: str = "") 
 
 def _fields(evidence: Mapping[str, Any], stage: str) -> dict[str, Any]:
     """Return the evidence with the fields that are made from it; see :mod:`dnsrenew.acme.texts`."""
-    fields = {
-        "request": texts.REQUESTS.get(stage, texts.REQUEST),
-        "content": evidence.get("content_type") or texts.NO_CONTENT,
-    }
+    content = evidence.get("content_type") or texts.NO_CONTENT
+    fields = {**evidence, "request": texts.REQUESTS.get(stage, texts.REQUEST), "content": content}
     if "detail" in evidence:
         parts = (evidence["detail"], _join(evidence["subproblems"]))
         fields["reason"] = " ".join(_sentence(part) for part in parts if part)
-    return {**evidence, **fields}
+    return fields
 
 
 def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
@@ -223,12 +220,6 @@ def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
     # The URL contains a long token, and the detail may have been cut.
     is_shown = evidence["url"] in _fields(evidence, "")["reason"]
     return texts.PAUSED if is_shown else texts.PAUSED_AT
-
-
-def _problem_of(response: Response) -> resources.Problem | None:
-    """Return the problem document of an answer, if it has a valid one."""
-    problem = response.fields()
-    return problem if problem and isinstance(problem.get("type", ""), str) else None
 
 
 def _type_of(problem: resources.Problem) -> str | None:
@@ -336,17 +327,11 @@ def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: s
         return _common(subproblems, REFUSALS) or texts.SEVERAL_PROBLEMS
     if kind == "unauthorized" and stage in _ACCOUNT_STAGES:
         return texts.ACCOUNT_REFUSED
-    text = REFUSALS.get(kind or "")
-    if text is not None:
+    if (text := REFUSALS.get(kind or "")) is not None:
         return text
     if status == 429:
         return texts.RATE_LIMITED
     return texts.SERVER_ERROR if status >= 500 else texts.OTHER
-
-
-def failed_validation(subproblems: Sequence[Mapping[str, Any]]) -> Text:
-    """Return the text of failed validations, one subproblem each."""
-    return _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
 
 
 def unexplained(status: int, retry_after: float | None) -> Text:

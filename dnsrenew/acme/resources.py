@@ -234,17 +234,16 @@ def _challenge(authorization_url: str, body: Any) -> Challenge | None:
     if url is None or not isinstance(body.get("type"), str):
         return None  # unknown challenge format: ignore
     names = next((body[key] for key in _ISSUER_FIELDS if key in body), None)
-    account_uri = body.get("accounturi")
     return Challenge(
         type=one_line(body["type"], MAX_WORD),
         url=url,
-        token=_token(body.get("token")),
+        token=_word(body.get("token")),
         status=status_of(body) or "pending",
         error=parse_problem(body.get("error")),
         authorization_url=authorization_url,
         issuer_names=issuer_names(names),
         hashes_account=next((new for key, new in _ISSUER_FIELDS.items() if key in body), None),
-        account_uri=account_uri if isinstance(account_uri, str) and account_uri else None,
+        account_uri=_word(body.get("accounturi")),
     )
 
 
@@ -291,14 +290,12 @@ def _address(base: str, fields: dict[str, Any], key: str, resource: str) -> str:
 
 
 def _addresses(base: str, fields: dict[str, Any], key: str, resource: str) -> tuple[str, ...]:
-    value = fields.get(key)
+    value, its = fields.get(key), {"resource": resource, "field": key}
     found = [address(base, each) for each in value] if isinstance(value, list) else [None]
     if len(found) > _MAX_AUTHORIZATIONS:
-        raise MalformedResource(
-            texts.FIELD_TOO_LONG, resource=resource, field=key, count=len(found), limit=_MAX_AUTHORIZATIONS
-        )
+        raise MalformedResource(texts.FIELD_TOO_LONG, **its, count=len(found), limit=_MAX_AUTHORIZATIONS)
     if None in found:
-        raise MalformedResource(texts.FIELD_MISSING, resource=resource, field=key)
+        raise MalformedResource(texts.FIELD_MISSING, **its)
     return tuple(each for each in found if each is not None)
 
 
@@ -325,7 +322,7 @@ def status_of(body: Any) -> str | None:  # JSON
     return one_line(status, MAX_WORD) if isinstance(status, str) and status else None
 
 
-def _token(value: Any) -> str | None:
+def _word(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
+from dnsrenew.acme.resources import Authorization, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response, retry_after
 from dnsrenew.base.runtime import Context
@@ -214,16 +214,8 @@ class OrderPoll:
         self._accounts = accounts
         self._fetcher = fetcher
         self._timeout = timeout
-        self._responded: set[str] = set()
-        self._valid: set[str] = set()
-
-    def note_responses(self, challenges: Sequence[Challenge]) -> None:
-        """Record the authorizations whose challenges get a response: only those become final."""
-        self._responded.update(challenge.authorization_url for challenge in challenges)
-
-    def note_valid(self, authorization_url: str) -> None:
-        """Record an authorization that the CA called valid."""
-        self._valid.add(authorization_url)
+        self.responded: set[str] = set()
+        self.valid: set[str] = set()
 
     def schedule(self, context: Context) -> PollSchedule:
         """Return a poll schedule that starts now."""
@@ -235,7 +227,7 @@ class OrderPoll:
         A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
         unless the CA has refused that once. Any other CA takes seconds.
         """
-        if self._valid.issuperset(order.authorizations):
+        if self.valid.issuperset(order.authorizations):
             return order
         context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
         if self._transport.is_near and not self._accounts.is_slow:
@@ -254,15 +246,13 @@ class OrderPoll:
             while True:
                 found = self._fetcher.authorizations(context, waiting)
                 waiting = [each.url for each, _ in found if each.status != "valid"]
-                self._valid.update(each.url for each, _ in found if each.status == "valid")
+                self.valid.update(each.url for each, _ in found if each.status == "valid")
                 if not waiting:
                     break
                 headers = next(response.headers for each, response in found if each.status != "valid")
                 # The authorization or the order may become invalid first.
-                if (
-                    any(_is_failed(each) for each, _ in found)
-                    or self._fetcher.order(context, order.url)[0].status == "invalid"
-                ):
+                has_failed = any(_is_failed(each) for each, _ in found)
+                if has_failed or self._fetcher.order(context, order.url)[0].status == "invalid":
                     raise self.failure(context, order)
                 schedule.wait(headers)
         except PollTimeout as timeout:
@@ -298,8 +288,7 @@ class OrderPoll:
                 schedule.wait(headers)
             except PollTimeout as timeout:
                 problems = self._transport.problems(context)
-                text = texts.TIMEOUT_ISSUANCE
-                raise problems.timeout(text, timeout.retry_after, timeout=self._timeout) from None
+                raise problems.timeout(texts.TIMEOUT_ISSUANCE, timeout.retry_after, timeout=self._timeout) from None
             order, headers = self._fetcher.order(context, order.url)
         return order
 
@@ -316,7 +305,7 @@ class OrderPoll:
         try:
             while urls:
                 latest |= {each.url: each for each, _ in self._fetcher.authorizations(context, urls)}
-                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self._responded)
+                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self.responded)
                 if urls:
                     schedule.wait()
         except PollTimeout:
@@ -331,8 +320,7 @@ class OrderPoll:
         """Return the error for validations that took too long, with the problems so far."""
         problems = self._transport.problems(context)
         found = [each for each, _ in self._fetcher.authorizations(context, order.authorizations)]
-        failing = [each for each in found if each.status != "valid" and each.problem is not None]
-        if failing:
+        if failing := [each for each in found if each.status != "valid" and each.problem is not None]:
             undecided = [each.identifier for each in found if each.status != "valid" and each.problem is None]
             return problems.failed(failing, None).with_evidence(timeout=self._timeout, undecided=undecided)
         names = [each.identifier for each in found if each.status != "valid"]
@@ -395,11 +383,6 @@ class PollSchedule:
         self._early = early
         self._gap = _FIRST
 
-    @property
-    def left(self) -> float:
-        """Seconds until the time limit."""
-        return self._end - self._context.clock.monotonic()
-
     def wait(self, headers: Mapping[str, str] | None = None) -> None:
         """Wait before the next poll.
 
@@ -408,7 +391,7 @@ class PollSchedule:
             than :data:`MOST_ASKED`.
         :raises Cancelled: the context was cancelled.
         """
-        left = self.left
+        left = self._end - self._context.clock.monotonic()
         if left <= 0:
             raise PollTimeout
         self._context.wait(min(self._next(headers), left))

@@ -203,7 +203,8 @@ class Transport:
         :param requests: how many requests will follow at once.
         """
         if not self.is_near:
-            self._nonces.prefetch(context, self._nonce_bucket(context), min(requests, WIDTH))
+            wanted = min(requests, WIDTH)
+            threads.start(partial(self._nonces.prefetch, context, self._nonce_bucket(context), wanted))
 
     def _nonce_bucket(self, context: Context) -> TokenBucket:
         return context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
@@ -295,12 +296,9 @@ class Nonces:
         return None
 
     def prefetch(self, context: Context, bucket: TokenBucket, wanted: int) -> None:
-        """Get nonces in the background, as fast as their rate limit allows, up to this number of unused ones."""
-        threads.start(partial(self._prefetch, context, bucket, wanted - len(self._unused)))
-
-    def _prefetch(self, context: Context, bucket: TokenBucket, count: int) -> None:
+        """Fetch nonces until so many are there, unless requests bring some."""
         with contextlib.suppress(Cancelled):
-            for _ in range(count):
+            for _ in range(wanted - len(self._unused)):
                 bucket.take(context)
                 # While the last of several requests are under way, wait: beside this request one of them would have to
                 # open a connection of its own.
@@ -461,8 +459,7 @@ def _system_roots() -> Iterator[list[bytes]]:
     if sys.platform == "win32":
         return
     yield ssl.create_default_context().get_ca_certs(binary_form=True)
-    folder = ssl.get_default_verify_paths().capath
-    if folder:
+    if folder := ssl.get_default_verify_paths().capath:
         yield _in_folder(Path(folder))
 
 

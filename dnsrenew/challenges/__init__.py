@@ -69,21 +69,13 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
         port=443,
     ),
     "dns-persist-01": ChallengeType(
-        "dns_persist01.DnsPersist01",
-        is_unfit=is_ip,
-        unfit=texts.PERSIST_NO_IP,
-        propagates=True,
-        has_token=False,
+        "dns_persist01.DnsPersist01", is_unfit=is_ip, unfit=texts.PERSIST_NO_IP, propagates=True, has_token=False
     ),
     "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
         "dns01.DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
-    "dns-01": ChallengeType(
-        "dns01.Dns01",
-        is_unfit=is_ip,  # RFC 8738 section 7
-        unfit=texts.DNS_NO_IP,
-        writes_dns=True,
-        propagates=True,
+    "dns-01": ChallengeType(  # no IP addresses: RFC 8738 section 7
+        "dns01.Dns01", is_unfit=is_ip, unfit=texts.DNS_NO_IP, writes_dns=True, propagates=True
     ),
 }
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -13,19 +12,11 @@ from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import all_held
 from dnsrenew.base.values import replace
-from dnsrenew.challenges import texts
+from dnsrenew.challenges import records, texts
 from dnsrenew.challenges.host_calls import ForeignValues, HostCalls, PublishedValues
-from dnsrenew.challenges.records import (
-    OWN_LABEL,
-    RecordWriter,
-    TxtPlacement,
-    TxtValue,
-    batches,
-    no_account,
-    waits,
-    writers_of,
-)
+from dnsrenew.challenges.records import OWN_LABEL, RecordWriter, TxtPlacement, TxtValue
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers import invoke
@@ -56,7 +47,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
 
     def __init__(self, resources: SolverResources) -> None:
         self._dns = resources.dns
-        writers = writers_of(resources.accounts, resources.providers)
+        writers = records.writers_of(resources.accounts, resources.providers)
         self._accounts = AccountChoice(resources.dns, writers, attended=resources.attended)
         self._locks = resources.locks
         self._published = PublishedValues(resources.journal)
@@ -104,24 +95,21 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
 
     def values(self, placement: TxtPlacement, text: str) -> list[TxtValue]:
         """Return the finished TXT value for a placement, once for each account that writes it."""
-        records = [(writer, TxtRecord(zone, placement.name, text, writer.ttl)) for writer, zone in placement.writers]
-        return [TxtValue(placement.identifier, writer, record, placement.challenge) for writer, record in records]
+        pairs = [(writer, TxtRecord(zone, placement.name, text, writer.ttl)) for writer, zone in placement.writers]
+        return [TxtValue(placement.identifier, writer, record, placement.challenge) for writer, record in pairs]
 
     def batches(self, values: Sequence[TxtValue]) -> list[list[TxtValue]]:
         """Split the values into batches that can be in DNS at the same time."""
-        return batches(values)
+        return records.batches(values)
 
-    @contextlib.contextmanager
-    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> Iterator[None]:
+    def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time.
 
         :raises LockedError: another run holds one.
         """
-        with contextlib.ExitStack() as held:
-            # Always in the same order, so that two certificates do not deadlock.
-            for key in sorted(set().union(*(each.single_value_key for each in placements))):
-                held.enter_context(self._locks.value(context, key))
-            yield
+        # Always in the same order, so that two certificates do not deadlock.
+        keys = sorted(set().union(*(each.single_value_key for each in placements)))
+        return all_held(self._locks.value(context, key) for key in keys)
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
         """Keep the values in the journal until the end; then only those that could not be removed.
@@ -139,8 +127,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         """
         described = [value.described for value in values]
         context.emit("txt-writing", records=described)
-        by_hand = [value.described for value in values if value.writer.provider.behaviour.by_hand]
-        if by_hand:
+        if by_hand := [value.described for value in values if value.writer.provider.behaviour.by_hand]:
             context.emit("txt-by-hand", records=by_hand)
         started = context.clock.monotonic()
         with self._published.exclusive(context, values):
@@ -148,19 +135,17 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         if len(by_hand) < len(values):
             context.emit("txt-written", records=described, seconds=round(context.clock.monotonic() - started, 3))
 
-    def wait_visible(
-        self, context: Context, values: Sequence[TxtValue], wanted: Propagation, settle: float = 0.0
-    ) -> None:
+    def wait_visible(self, context: Context, values: Sequence[TxtValue], wanted: Propagation, settle: float) -> None:
         """Wait until every name server of every zone shows the values.
 
         :param settle: seconds to wait afterwards, in addition to the configured ones.
         :raises PropagationError: they were not visible in time, or no server responds; ``evidence`` has the
             ``identifiers`` and ``accounts`` concerned.
         """
-        timeout, pause = waits([value.writer.provider.behaviour for value in values], wanted)
-        records = list({(value.record.name, value.record.value): value.record for value in values}.values())
+        timeout, pause = records.waits([value.writer.provider.behaviour for value in values], wanted)
+        unique = list({(value.record.name, value.record.value): value.record for value in values}.values())
         try:
-            self._dns.wait_visible(context, records, timeout=timeout, settle=settle + pause, check=wanted.check)
+            self._dns.wait_visible(context, unique, timeout=timeout, settle=settle + pause, check=wanted.check)
         except PropagationError as error:
             raise _about(error, values) from None
         for account in dict.fromkeys(value.writer.account.name for value in values):
@@ -192,8 +177,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Remove the values. Warn of those that stay; raise nothing, so that no other error is hidden."""
         started = [value for value in values if self._published.state(context, value) is not None]
-        by_hand = [value.described for value in started if value.writer.provider.behaviour.by_hand]
-        if by_hand:
+        if by_hand := [value.described for value in started if value.writer.provider.behaviour.by_hand]:
             context.emit("txt-by-hand-over", records=by_hand)
         unsent = [value for value in started if self._published.state(context, value) == "unsent"]
         self._published.forget(context, unsent)
@@ -234,8 +218,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         left = [value for value in values if self._published.state(context, value) is not None]  # not removed yet
         refused = [value for value in left if self._was_refused(context, value)]
         self._published.forget(context, refused)
-        kept = [value for value in left if value not in refused]
-        if kept:
+        if kept := [value for value in left if value not in refused]:
             written = any(self._published.state(context, value) == "written" for value in kept)
             self._published.release(context, kept)
             context.emit("txt-kept", records=[value.described for value in kept], error=error.to_dict())
@@ -290,7 +273,8 @@ class AccountChoice:
         for identifier, target in targets.items():
             several = self.routes(target.name, route)
             if not several:
-                placements.block(route, [identifier], no_account(identifier, target.name, self._writers.values()))
+                missing = records.no_account(identifier, target.name, self._writers.values())
+                placements.block(route, [identifier], missing)
                 continue
             if several != [route]:
                 placements.opened[identifier] = (route, several)
@@ -359,7 +343,7 @@ class AccountChoice:
         writers = [self._writers[name] for name in route.dns]
         for writer in writers:
             if not writer.may_write(target.name):
-                raise no_account(identifier, target.name, [writer])
+                raise records.no_account(identifier, target.name, [writer])
             if writer.provider.runs_program:
                 check_names(writer.account.name, [target.name])
             if writer.provider.behaviour.by_hand and not self._attended:

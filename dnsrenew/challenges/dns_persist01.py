@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
@@ -12,7 +12,7 @@ from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.runtime.calls import FairLock
+from dnsrenew.base.runtime.calls import FairLock, all_held
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import persist_record, texts
 from dnsrenew.challenges.dns01 import AccountChoice, Dns01
@@ -114,9 +114,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         :raises CAError: ``ca-dns-persist-malformed``.
         """
         domain = names.base_domain(placement.identifier)
-        return [
-            PersistValue(placement.identifier, placement, persist_record.read_offer(challenge, ca.identity, domain))
-        ]
+        offer = persist_record.read_offer(challenge, ca.identity, domain)
+        return [PersistValue(placement.identifier, placement, offer)]
 
     def journaled(self, context: Context, values: Sequence[PersistValue]) -> AbstractContextManager[None]:
         """Keep the values of a rehearsal in the journal; a record that stays is not in it."""
@@ -133,7 +132,8 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         :raises ProviderError: a host refused or did not respond.
         """
         groups = persist_record.by_record(values)
-        with self._alone(context, {value.placement.name for value in values}):
+        owners = sorted({value.placement.name for value in values})
+        with all_held(self._names.hold(context, name) for name in owners):  # other certificates of this run wait
             decision, there = self.decide(context, values)
             use, write = decision.use, decision.write
             if write:
@@ -156,14 +156,6 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         """
         there = self.look_up(context, {value.placement.name for value in values})
         return decide(context, persist_record.by_record(values), there), there
-
-    @contextlib.contextmanager
-    def _alone(self, context: Context, owners: Collection[str]) -> Iterator[None]:
-        """Keep other certificates of this run from writing at these names until the end."""
-        with contextlib.ExitStack() as held:
-            for name in sorted(owners):
-                held.enter_context(self._names.hold(context, name))
-            yield
 
     def look_up(self, context: Context, owners: Collection[str]) -> dict[str, set[str] | None]:
         """Return the values at each name: those that DNS serves, and those of this run. None: DNS does not tell."""
@@ -332,7 +324,5 @@ def _missing(groups: Sequence[Group], there: There) -> DnsError:
         "accounts": list(unable),
         "reason": reason or "",
     }
-    text = (
-        texts.PERSIST_NOT_WRITABLE if unable else texts.PERSIST_MISSING if reason is None else texts.PERSIST_NOT_VALID
-    )
-    return DnsError.of(text, **evidence)
+    text = texts.PERSIST_MISSING if reason is None else texts.PERSIST_NOT_VALID
+    return DnsError.of(texts.PERSIST_NOT_WRITABLE if unable else text, **evidence)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
-from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock
+from dnsrenew.base.runtime.calls import CircuitBreaker, FairLock, all_held
 from dnsrenew.base.values import grouped
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.records import RecordWriter, TxtValue
@@ -29,6 +29,7 @@ REFUSALS: Final = frozenset(
 _REFUSES_ONE: Final = frozenset({"provider-refused", "provider-rate-limited"})
 """Errors that refuse a single value; of several, an earlier one may have been written."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
+_Work = Callable[[Context, Sequence[TxtValue]], None]
 """Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""
 
 
@@ -73,9 +74,7 @@ class HostCalls:
         """
         self._each_account(context, values, self._remove)
 
-    def _each_account(
-        self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
-    ) -> None:
+    def _each_account(self, context: Context, values: Sequence[TxtValue], work: _Work) -> None:
         """Work on the values of each account, in parallel; raise the first error after all have ended."""
         by_account = grouped(values, lambda value: value.writer.account.name)
         calls = [partial(self._locked, context, group, work) for group in by_account.values()]
@@ -85,13 +84,10 @@ class HostCalls:
         for task in context.call_all(calls, _MAX_ACCOUNTS):
             task.result()
 
-    def _locked(
-        self, context: Context, values: Sequence[TxtValue], work: Callable[[Context, Sequence[TxtValue]], None]
-    ) -> None:
+    def _locked(self, context: Context, values: Sequence[TxtValue], work: _Work) -> None:
         """Work on the values of one account; lock what takes one writer at a time."""
-        with contextlib.ExitStack() as held:
-            for key, seconds in values[0].writer.turns(value.record.zone for value in values).items():
-                held.enter_context(self._locks.writing(context, key, seconds))
+        turns = values[0].writer.turns(value.record.zone for value in values)
+        with all_held(self._locks.writing(context, key, seconds) for key, seconds in turns.items()):
             work(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -226,16 +222,13 @@ class PublishedValues:
             entry.remove(key[1] for key in keys if key not in self._states)
             entry.keep()
 
-    @contextlib.contextmanager
-    def exclusive(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
+    def exclusive(self, context: Context, values: Sequence[TxtValue]) -> contextlib.AbstractContextManager[None]:
         """Keep other certificates of this run from writing or removing one of these values.
 
         :raises Cancelled: the run was cancelled while waiting.
         """
-        with contextlib.ExitStack() as held:
-            for written in sorted({value.written for value in values}, key=repr):
-                held.enter_context(self._locks.hold(context, written))
-            yield
+        ordered = sorted({value.written for value in values}, key=repr)
+        return all_held(self._locks.hold(context, written) for written in ordered)
 
     def note(self, context: Context, values: Sequence[TxtValue], state: PublishState) -> None:
         """Set the state of some values.
@@ -276,8 +269,7 @@ class PublishedValues:
         for key in (_key(context, value) for value in values):
             self._states.pop(key, None)
             self._users.get(key[1], set()).discard(context.certificate)
-            entry = self._entries.pop(key, None)
-            if entry is not None:
+            if (entry := self._entries.pop(key, None)) is not None:
                 entry.remove([key[1]])
 
 
@@ -364,8 +356,7 @@ class ForeignValues:
         before: Mapping[str, set[str]] = self._before.pop((account, action), {})
         lost: dict[str, list[str]] = {}
         for name, foreign in before.items():
-            served = self.look(context, name)
-            if served is not None:
+            if (served := self.look(context, name)) is not None:
                 self._examined.add((account, action))
                 if gone := sorted(foreign - served):
                     lost[names.relative(name)] = gone

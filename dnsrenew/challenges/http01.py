@@ -19,7 +19,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.safe_files import PublicFiles
 from dnsrenew.challenges import http01_server as server
 from dnsrenew.challenges import texts, unfit
-from dnsrenew.challenges.http01_server import FOLDERS, TOKEN, HttpPlacement, HttpValue, Webroot
+from dnsrenew.challenges.http01_server import FOLDERS, TOKEN, HttpListeners, HttpPlacement, HttpValue, Webroot
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import DnsView
 from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, DnsRenewError, as_clause
@@ -41,9 +41,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     :param responses: those that an app of this program serves.
     """
 
-    def __init__(
-        self, resources: SolverResources | None = None, listeners: server.HttpListeners = server.SHARED
-    ) -> None:
+    def __init__(self, resources: SolverResources | None = None, listeners: HttpListeners = server.SHARED) -> None:
         self._dns = resources.dns if resources else None
         self._responses = resources.responses if resources else None
         self._listeners = listeners
@@ -197,11 +195,8 @@ def _call(context: Context, placements: Sequence[HttpPlacement], function: Calla
 
 def _check_served(values: Sequence[HttpValue]) -> None:
     for value in values:
-        problem = value.placement.responder.problem(value.token, value.content)
-        if problem is not None:
-            raise ChallengeError.of(
-                texts.HTTP_NOT_SERVED, **value.described, where=value.placement.where, cause=problem
-            )
+        if (cause := value.placement.responder.problem(value.token, value.content)) is not None:
+            raise ChallengeError.of(texts.HTTP_NOT_SERVED, **value.described, where=value.placement.where, cause=cause)
 
 
 def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, str]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from dnsrenew.base import names, threads
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import all_held
 from dnsrenew.base.values import Frozen, field, replace
 from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
@@ -278,13 +279,10 @@ class LeftoverRemoval(Frozen):
     def _remove(self, context: Context, writer: RecordWriter, values: tuple[WrittenValue, ...]) -> None:
         txt_values = [TxtValue("", writer, record) for record, _account in values]
         single = {value.single_value_key for value in txt_values if value.single_value_key is not None}
-        with contextlib.ExitStack() as held:
-            for key in sorted(single):
-                held.enter_context(self.left.locks.value(context, key))
-            for key, seconds in writer.turns([values[0][0].zone]).items():
-                held.enter_context(self.left.locks.writing(context, key, seconds))
-            records = [value.record for value in txt_values if not self._is_replaced(context, value)]
-            if records:
+        turns, locks = writer.turns([values[0][0].zone]), self.left.locks
+        alone = all_held(locks.value(context, key) for key in sorted(single))
+        with alone, all_held(locks.writing(context, key, seconds) for key, seconds in turns.items()):
+            if records := [value.record for value in txt_values if not self._is_replaced(context, value)]:
                 invoke.call_remove(context, writer.provider, writer.account, records)
             if writer.provider.runs_script and (left := still_served(context, self._served, records)):
                 raise not_removed(writer.account.name, left)

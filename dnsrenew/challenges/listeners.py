@@ -274,8 +274,7 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
     for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
         for handle in _names(handles):
-            uid = sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))
-            if uid is not None:
+            if (uid := sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))) is not None:
                 name = _seen(lambda path: Path(path).read_text("ascii", "replace"), f"{proc}/{pid}/comm", "")
                 return PortOwner(pid, printable(name) or "a program", user_name(uid))
     return None
@@ -386,7 +385,9 @@ class ChallengeServer(ABC, Generic[T]):
                         self._serve(client)
                     elif key.fileobj is self._listening:
                         self._accept()
-                self._drop_late()
+                now = self._monotonic()
+                for late in [client for client in self._clients.values() if now >= client.until]:
+                    self._drop(late.socket)
         finally:
             for connection in list(self._clients):
                 self._drop(connection)
@@ -420,11 +421,6 @@ class ChallengeServer(ABC, Generic[T]):
         except OSError:
             keep = False
         if not keep:
-            self._drop(client.socket)
-
-    def _drop_late(self) -> None:
-        now = self._monotonic()
-        for client in [client for client in self._clients.values() if now >= client.until]:
             self._drop(client.socket)
 
     def _drop(self, connection: socket.socket | None) -> None:

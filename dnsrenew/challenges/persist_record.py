@@ -182,8 +182,7 @@ def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> P
     :param domain: without ``*.``.
     :raises CAError: ``ca-dns-persist-malformed``.
     """
-    reason = _issuer_problem(challenge, account)
-    if reason is not None:
+    if (reason := _issuer_problem(challenge, account)) is not None:
         raise _malformed(challenge, account, domain, reason)
     prefix = account.directory.account_hash_prefix
     if challenge.hashes_account:
@@ -228,8 +227,7 @@ def _issuer_problem(challenge: Challenge, account: AccountIdentity) -> Message |
         return texts.PERSIST_NO_ISSUER
     if not challenge.hashes_account:  # older drafts have no further rule
         return None
-    left_out = [issuer for issuer in directory.issuer_names if issuer not in offered]
-    if left_out:
+    if left_out := [issuer for issuer in directory.issuer_names if issuer not in offered]:
         return texts.PERSIST_LEFT_OUT.format(issuer=left_out[0])
     identities = {identity.removesuffix(".") for identity in directory.caa_identities}
     unknown = [issuer for issuer in offered if identities and issuer not in identities]

@@ -32,8 +32,7 @@ class RecordWriter(Frozen):
 
     def zone_of(self, owner: str) -> str | None:
         """Return the zone of ``owner`` in this account, or None if only DNS can tell."""
-        by_suffix = catalogue.zone_for(self.provider, owner)
-        if by_suffix is not None:
+        if (by_suffix := catalogue.zone_for(self.provider, owner)) is not None:
             return by_suffix
         fitting = [zone for zone in self.account.zones if names.is_at_or_below(owner, zone)]
         return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None

@@ -14,6 +14,7 @@ from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base.checks import CaaAnswer, denials
 from dnsrenew.base.model import DnsAccount, Propagation, PropagationCheck, Route
 from dnsrenew.base.runtime import Context
+from dnsrenew.base.runtime.calls import all_held
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.dns import DnsView
@@ -83,8 +84,7 @@ class Placements:
     def block(self, route: Route, identifiers: Sequence[str], error: AttemptError) -> None:
         """Record that a route cannot work for some identifiers."""
         self._blocked.update(dict.fromkeys(identifiers, error))
-        concerned = tuple(identifier for identifier in identifiers if identifier not in self.validated)
-        if concerned:
+        if concerned := tuple(identifier for identifier in identifiers if identifier not in self.validated):
             self.blockers.append(Blocker(route, concerned, error))
 
     def placement(self, identifier: str) -> Placement:
@@ -274,21 +274,13 @@ class Solvers(dict[str, Solver[Any, Any]]):
         for solver, some in self.each(values):
             solver.withdraw(context, some)
 
-    @contextlib.contextmanager
-    def exclusive(self, context: Context, placements: Collection[Placement]) -> Iterator[None]:
+    def exclusive(self, context: Context, placements: Collection[Placement]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time."""
-        with contextlib.ExitStack() as held:
-            for solver, some in self.each(placements):
-                held.enter_context(solver.exclusive(context, some))
-            yield
+        return all_held(solver.exclusive(context, some) for solver, some in self.each(placements))
 
-    @contextlib.contextmanager
-    def journaled(self, context: Context, values: Collection[Value]) -> Iterator[None]:
+    def journaled(self, context: Context, values: Collection[Value]) -> AbstractContextManager[None]:
         """Keep the values in the journal while they are published."""
-        with contextlib.ExitStack() as held:
-            for solver, some in self.each(values):
-                held.enter_context(solver.journaled(context, some))
-            yield
+        return all_held(solver.journaled(context, some) for solver, some in self.each(values))
 
     def of_type(self, challenge: str) -> Any:  # what only this type can do
         """Return the solver of a challenge type."""
@@ -332,6 +324,5 @@ class Solvers(dict[str, Solver[Any, Any]]):
     def each(self, items: Collection[_T]) -> Iterator[tuple[Solver[Any, Any], list[_T]]]:
         """Yield each solver with its items, in the order of :data:`CHALLENGES`."""
         for challenge in CHALLENGES:
-            some = [item for item in items if item.challenge == challenge]
-            if some:
+            if some := [item for item in items if item.challenge == challenge]:
                 yield self[challenge], some

@@ -236,12 +236,9 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
 
         :raises ChallengeError: ``tls-alpn-not-served``.
         """
-        for value in values:
-            cause = context.call(partial(self._problem, value))
-            if cause is not None:
-                raise ChallengeError.of(
-                    texts.TLS_NOT_SERVED, identifier=value.identifier, listen=value.listen, cause=cause
-                )
+        for one in values:
+            if (cause := context.call(partial(self._problem, one))) is not None:
+                raise ChallengeError.of(texts.TLS_NOT_SERVED, identifier=one.identifier, listen=one.listen, cause=cause)
 
     def _problem(self, value: TlsAlpnValue) -> str | None:
         try:

@@ -121,9 +121,8 @@ class OutcomeText(Frozen):
 
     def next_attempt(self, outcome: Outcome) -> str:
         """Return when the next attempt is made, or ""."""
-        if outcome.next_attempt is None:
-            return ""
-        return texts.NEXT_ATTEMPT.format(time=self._when(outcome.next_attempt))
+        time = outcome.next_attempt
+        return "" if time is None else texts.NEXT_ATTEMPT.format(time=self._when(time))
 
     def lost_routes(self, outcome: Outcome) -> list[str]:
         """Return one line if another route than the first worked: the routes before it need a fix.

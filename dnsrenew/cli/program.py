@@ -70,7 +70,10 @@ def _parse(argv: Sequence[str]) -> arguments.Request:
 def _run_command(request: arguments.Request, terminal: Terminal, signals: SignalHandler) -> int:
     options = request.options
     if options.help:
-        return _show_help(terminal, request.topic)
+        text = _help_text(request.topic, terminal.out)
+        terminal.write_document({"help": f"{text}\n"})
+        terminal.write_result(text)
+        return 0
     if request.command is None:
         return _without_command(request, terminal)
     from dnsrenew.cli import invocation  # help does without the configuration
@@ -90,12 +93,6 @@ def _without_command(request: arguments.Request, terminal: Terminal) -> int:
         terminal.write_message(_help_text(None, terminal.err))
         return 2
     raise arguments.usage(texts.NO_COMMAND)
-
-
-def _show_help(terminal: Terminal, topic: str | None) -> int:
-    terminal.write_document({"help": _help_text(topic, terminal.out) + "\n"})
-    terminal.write_result(_help_text(topic, terminal.out))
-    return 0
 
 
 def _help_text(topic: str | None, stream: Output) -> str:

@@ -351,9 +351,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
         "zones": formatting.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records)),
         # None for drivers that a program passed as objects.
         "accounts": formatting.listed(dict.fromkeys(str(record["dns"]) for record in records if record.get("dns"))),
-        "records": formatting.listed(
-            (f"{relative(str(record.get('name')))} = {record.get('value')}" for record in records), 20
-        ),
+        "records": formatting.listed((f"{relative(str(one.get('name')))} = {one.get('value')}" for one in records), 20),
         "responses": formatting.count(len(responses), texts.RESPONSE),
         "places": _places(responses),
     }

@@ -111,11 +111,9 @@ def _way(host: Provider | OtherHost) -> str:
 
 
 def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_search: bool) -> ConfigError:
-    left_out = left_out_hosts().get(name.lower())
-    if left_out is not None:
+    if (left_out := left_out_hosts().get(name.lower())) is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
-    other = scripts.find_other(name)
-    if other is not None:
+    if (other := scripts.find_other(name)) is not None:
         text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
         return ConfigError.of(text, name=name, title=other.title, script=other.script)
     called = [] if is_search else [host.name for host in scripts.providers_called(name, folders)[:3]]

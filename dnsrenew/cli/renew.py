@@ -47,8 +47,7 @@ def renew(invocation: Invocation) -> int:
         use_journal(invocation.terminal)
     config = invocation.config(needs_certificates=True, read=config_to_renew)
     _check_options(invocation, config)
-    seconds = jitter(invocation)
-    if seconds:
+    if seconds := jitter(invocation):
         try:
             invocation.signals.run(partial(invocation.context().wait, seconds))
         except Cancelled as error:
@@ -68,8 +67,7 @@ def _remember(invocation: Invocation, config: Config) -> None:
     """Let the store remember a run of the schedule; not a run by hand, nor a dry run."""
     if not invocation.options.scheduled or invocation.options.dry_run or config.path is None:
         return
-    runs = schedule_note.scheduled_runs(invocation, config)
-    if runs is not None:
+    if (runs := schedule_note.scheduled_runs(invocation, config)) is not None:
         runs.ran(config.path, invocation.clock.now())
 
 

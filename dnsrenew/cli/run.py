@@ -167,8 +167,7 @@ class RunWatch:
 
     def __enter__(self) -> Self:
         self.asleep()
-        period = watchdog_period(os.environ)
-        if period is not None:
+        if (period := watchdog_period(os.environ)) is not None:
             self._watchdog = Watchdog(self._notifier, self._life_sign, period)
         return self
 

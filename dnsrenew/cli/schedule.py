@@ -63,8 +63,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     failed = installer.install(plan, run)
     contents = installer.read_installed(plan, run)
     inactive = plan.halt.reason if plan.halt is not None else ""  # the other kinds have started it
-    runs = schedule_note.scheduled_runs(invocation, config)
-    if runs is not None and not ran:
+    if (runs := schedule_note.scheduled_runs(invocation, config)) is not None and not ran:
         runs.installed(invocation.config_path(), invocation.clock.now())
     _write_document(invocation, ScheduleEntry(plan, contents, "same"), active=True)
     if inactive:
@@ -234,8 +233,7 @@ def _write_document(invocation: Invocation, found: ScheduleEntry, *, active: boo
 def _warn_of_environment(invocation: Invocation, config: Config) -> None:
     """Warn of secrets in the environment: a scheduled run does not have the environment of this terminal."""
     references = [use.secret.reference for use in config.secrets]
-    names = dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:"))
-    if names:
+    if names := dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:")):
         template = texts.FROM_ENVIRONMENT if len(names) == 1 else texts.FROM_ENVIRONMENT_ALL
         line = template.format(names=formatting.listed(names), first=next(iter(names)), path=config.path)
         _warn(invocation, line)

@@ -355,9 +355,7 @@ class StatusText(Frozen):
 
 def _domains(certificate: CertificateStatus) -> str:
     """Return the domains; "" if the only one is the name of the certificate."""
-    if certificate.domains == (certificate.name,):
-        return ""
-    return formatting.listed(certificate.domains, 3)
+    return "" if certificate.domains == (certificate.name,) else formatting.listed(certificate.domains, 3)
 
 
 def _route(certificate: CertificateStatus) -> str:

@@ -67,13 +67,15 @@ class CaaLookup:
 
         :raises Cancelled: the caller cancelled.
         """
-        starts = {identifier: _start(identifier) for identifier in identifiers}
+        starts = {each: wire.from_text(names.absolute(names.base_domain(each))) for each in identifiers}
         self._adopt(only_unsure=True)
         bases = [base for base in dict.fromkeys(starts.values()) if self._climb(base)[0] is None]
         if bases and (reason := self._query_within_limit(context, bases)):
             self._adopt()
             for base in bases:
-                self._mark_unknown(base, reason)
+                answer, unsure = self._climb(base)
+                if answer is None or unsure:
+                    self.known[base] = _NameCaa(unknown_reason=reason)
         answers = {base: self._climb(base)[0] for base in starts.values()}
         incomplete = CaaAnswer(unknown_reason=texts.CAA_INCOMPLETE)
         return {identifier: answers[base] or incomplete for identifier, base in starts.items()}
@@ -211,16 +213,6 @@ class CaaLookup:
     def _is_sure(self, name: Name) -> bool:
         found = self.known.get(name)
         return found is not None and found.sure
-
-    def _mark_unknown(self, base: Name, reason: str) -> None:
-        """Mark a domain as unknown for the rest of the run, unless its records are known for sure."""
-        answer, unsure = self._climb(base)
-        if answer is None or unsure:
-            self.known[base] = _NameCaa(unknown_reason=reason)
-
-
-def _start(identifier: str) -> Name:
-    return wire.from_text(names.absolute(names.base_domain(identifier)))
 
 
 @lru_cache(maxsize=4096)

@@ -101,13 +101,9 @@ class Lookup:
         plans = {question: _plan(addresses, last, rounds) for question, addresses in wanted.items()}
         with self.engine(context.within(seconds)) as engine:
             pending = {question for question in wanted if _submit_next(engine, question, plans[question])}
-            while pending:
-                replies = _receive(context, engine)
-                if replies is None:
-                    break
+            while pending and (replies := _receive(context, engine)) is not None:
                 for reply in replies:
-                    question = reply.question
-                    reason = self._reason(reply, check)
+                    question, reason = reply.question, self._reason(reply, check)
                     if reply.answer is not None:
                         answered.add(question)
                     if reply.answer is not None and not reason:
@@ -150,13 +146,16 @@ def _receive(context: Context, engine: QueryEngine) -> list[Reply] | None:
         return None
 
 
-def check_recursive(question: DnsQuestion, answer: Message) -> str:
-    """Accept the answer of a recursive server unless it is an error (``SERVFAIL``) or a referral."""
+def fault(question: DnsQuestion, answer: Message) -> str:
+    """Return why the answer of any server is not used: an error (``SERVFAIL``), or records of other names only."""
     if not wire.is_positive(answer):
         return texts.RCODE.format(rcode=wire.rcode_text(answer))
-    if wire.wrong_owner(answer, question.name):
-        return texts.OTHER_NAME
-    return texts.REFERRAL if wire.is_referral(answer) else ""
+    return texts.OTHER_NAME if wire.wrong_owner(answer, question.name) else ""
+
+
+def check_recursive(question: DnsQuestion, answer: Message) -> str:
+    """Accept the answer of a recursive server unless it is an error (``SERVFAIL``) or a referral."""
+    return fault(question, answer) or (texts.REFERRAL if wire.is_referral(answer) else "")
 
 
 def list_reasons(reasons: Collection[tuple[str, str]]) -> list[str]:
@@ -365,19 +364,17 @@ class Doh:
         query = DnsQuestion(question.name, question.type, recurse=True).to_wire(0)  # id 0: RFC 8484 section 4.1
         headers = {"Content-Type": _TYPE, "Accept": _TYPE}
         try:
-            response = self._http.request(
-                "POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS
-            )
+            reply = self._http.request("POST", url, data=query, headers=headers, timeout=_TIMEOUT, max_bytes=MAX_OCTETS)
         except HttpFailure as failure:
             too_large = failure.kind == "too-large"
             raise NoDohAnswer(texts.EXCESSIVE if too_large else texts.HTTP_FAILURE.format(kind=failure.kind)) from None
-        if response.status != 200:
-            raise NoDohAnswer(texts.HTTP_STATUS.format(status=response.status))
-        if not wire.belongs(response.body, query):
+        if reply.status != 200:
+            raise NoDohAnswer(texts.HTTP_STATUS.format(status=reply.status))
+        if not wire.belongs(reply.body, query):
             raise NoDohAnswer(texts.NOT_THE_ANSWER)
-        answer = wire.parse(response.body)
+        answer = wire.parse(reply.body)
         if answer is None:
-            raise NoDohAnswer(texts.EXCESSIVE if wire.is_excessive(response.body) else texts.NOT_THE_ANSWER)
+            raise NoDohAnswer(texts.EXCESSIVE if wire.is_excessive(reply.body) else texts.NOT_THE_ANSWER)
         return answer
 
     def find(self, context: Context, questions: Iterable[DnsQuestion]) -> dict[DnsQuestion, LookupResult]:

@@ -43,7 +43,8 @@ def until_visible(
 ) -> None:
     """Wait until the records are visible; see :meth:`dnsrenew.dns.view.DnsView.wait_visible`."""
     start = context.clock.monotonic()
-    expected = _by_name(records)
+    by_name = grouped(records, lambda record: DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT))
+    expected = {question: frozenset(each.value for each in some) for question, some in by_name.items()}
     remaining: Expected = expected if check == "doh" else {}
     if check == "authoritative" and expected:
         remaining = _at_name_servers(context, zones, expected, timeout, has_doh=bool(doh))
@@ -89,9 +90,7 @@ class PollingRounds:
         self._now = context.clock.monotonic
         self._start = self._now()
         self._silent_since: dict[Name, float] = {}
-        self._by_question = {
-            ((poll.server.address, port), question): poll for poll in polls for question in poll.expected
-        }
+        self._by_question = {((one.server.address, port), question): one for one in polls for question in one.expected}
         self._last_event: tuple[float, list[str]] | None = None
 
     def run(self) -> bool:
@@ -101,7 +100,9 @@ class PollingRounds:
         while any(poll.state == "waiting" for poll in self._polls):
             if self._elapsed() >= self._timeout:
                 return self._drop_unreachable()
-            self._submit()
+            for poll in self._polls:
+                for question in poll.next_questions(self._now()):
+                    self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=_TCP)
             self._receive(self._next_wait())
             self._drop_silent_in_zones()
             self._activate_last_resort()
@@ -132,12 +133,6 @@ class PollingRounds:
                     poll.answers[reply.question] = AddressAnswer.from_reply(reply, poll.zone)
         for poll in self._polls:
             poll.serial = serials.get((poll.server.address, poll.zone))
-
-    def _submit(self) -> None:
-        now = self._now()
-        for poll in self._polls:
-            for question in poll.next_questions(now):
-                self._engine.submit((poll.server.address, self._port), question, udp=_UDP, tcp=_TCP)
 
     def _receive(self, wait: float) -> None:
         for reply in self._engine.receive(wait):
@@ -247,14 +242,6 @@ def served(context: Context, zones: Zones, name: Name) -> ServedValues:
                 if reply.answer is not None:
                     ttl = max([ttl, *(rrset.ttl for rrset in wire.records(reply.answer.answer, _TXT))])
     return ServedValues(values, ttl, is_answer)
-
-
-def _by_name(records: Sequence[TxtRecord]) -> dict[DnsQuestion, frozenset[str]]:
-    expected: dict[DnsQuestion, frozenset[str]] = {}
-    for record in records:
-        question = DnsQuestion(wire.from_text(names.absolute(record.name)), _TXT)
-        expected[question] = expected.get(question, frozenset()) | {record.value}
-    return expected
 
 
 # ── propagation report ─────────────────────────────────────────────────────────────────

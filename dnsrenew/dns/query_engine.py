@@ -106,7 +106,10 @@ class QueryEngine:
             nearest = min(query.deadline for query in self._in_flight.values())
             for key, _ in self._selector.select(max(min(nearest, end, now + _SLICE) - now, 0.0)):
                 self._advance(key.data)
-            self._expire()
+            now = clock.monotonic()
+            for query in [query for query in self._in_flight.values() if query.deadline <= now]:
+                query.timed_out = True
+                self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
     # ── sending ─────────────────────────────────────────────────────────────────────────
 
@@ -128,40 +131,25 @@ class QueryEngine:
         if query.udp > 0 and query.is_mixed and query.address in self._case.changing:
             query.is_doubted, query.tcp = True, max(query.tcp, _AGAIN_BY_TCP)
         silent_by_udp = query.address in self._tcp_only and query.tcp > 0
-        if query.is_tcp or query.is_doubted or silent_by_udp or query.udp <= 0:
-            self._send_tcp(query)
-        else:
-            self._send_udp(query)
+        self._start(query, is_tcp=query.is_tcp or query.is_doubted or silent_by_udp or query.udp <= 0)
 
-    def _send_udp(self, query: PendingQuery) -> None:
-        query.is_tcp = False
-        try:
-            self._connect(query, socket.SOCK_DGRAM, query.udp)
-            if query.socket is not None:
-                query.socket.send(query.encode(self._context.random))
-            self._lacks_sockets_since = None
-        except OSError as error:
-            self._send_failed(query, error)
-
-    def _send_tcp(self, query: PendingQuery) -> None:
-        query.is_tcp = True
+    def _start(self, query: PendingQuery, *, is_tcp: bool) -> None:
+        query.is_tcp = is_tcp
         message = query.encode(self._context.random)
-        query.unsent = len(message).to_bytes(2, "big") + message
-        query.received = b""
+        query.unsent, query.received = len(message).to_bytes(2, "big") + message, b""
+        kind, seconds = (socket.SOCK_STREAM, query.tcp) if is_tcp else (socket.SOCK_DGRAM, query.udp)
         try:
-            self._connect(query, socket.SOCK_STREAM, query.tcp)
+            query.socket = sock = self._open_socket(query.address, kind)
+            query.deadline = self._context.clock.monotonic() + seconds
+            self._in_flight[id(query)] = query
+            SHARED.append(None)
+            self._open[query.address] = self._open.get(query.address, 0) + 1
+            self._selector.register(sock, selectors.EVENT_WRITE if is_tcp else selectors.EVENT_READ, query)
+            if not is_tcp:
+                sock.send(message)
             self._lacks_sockets_since = None
         except OSError as error:
             self._send_failed(query, error)
-
-    def _connect(self, query: PendingQuery, kind: socket.SocketKind, seconds: float) -> None:
-        sock = self._open_socket(query.address, kind)
-        query.socket = sock
-        query.deadline = self._context.clock.monotonic() + seconds
-        self._in_flight[id(query)] = query
-        SHARED.append(None)
-        self._open[query.address] = self._open.get(query.address, 0) + 1
-        self._selector.register(sock, selectors.EVENT_WRITE if query.is_tcp else selectors.EVENT_READ, query)
 
     def _open_socket(self, address: Address, kind: socket.SocketKind) -> socket.socket:
         family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
@@ -223,7 +211,7 @@ class QueryEngine:
             return
         if not query.is_tcp and wire.is_truncated(data):
             query.tcp = max(query.tcp, _AGAIN_BY_TCP)
-            self._send_tcp(query)
+            self._start(query, is_tcp=True)
             return
         authority = wire.needs_authority(query.question.type, data)
         needed = {"authority": authority, "additional": query.question.with_additional}
@@ -240,12 +228,6 @@ class QueryEngine:
             self._replies.append(Reply(query.address, query.question, answer, is_tcp=query.is_tcp))
 
     # ── failing ─────────────────────────────────────────────────────────────────────────
-
-    def _expire(self) -> None:
-        now = self._context.clock.monotonic()
-        for query in [query for query in self._in_flight.values() if query.deadline <= now]:
-            query.timed_out = True
-            self._retry_or_fail(query, TimeoutError(errno.ETIMEDOUT, "late"))
 
     def _send_failed(self, query: PendingQuery, error: OSError) -> None:
         """Queue the query again if there is no socket left; fail if none becomes free in time."""
@@ -267,9 +249,9 @@ class QueryEngine:
         if query.is_doubted:
             self._case.without_tcp.add(query.address)
             query.is_doubted, query.is_mixed, query.tcp = False, False, 0.0
-            self._send_udp(query)
+            self._start(query, is_tcp=False)
         elif not query.is_tcp and query.tcp > 0 and not isinstance(error, NoRouteError):
-            self._send_tcp(query)
+            self._start(query, is_tcp=True)
         else:
             self._fail(query, error)
 

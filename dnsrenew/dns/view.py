@@ -112,9 +112,8 @@ class Delegation:
 
     def _drop_wildcards(self, located: Mapping[Name, ZoneOf], targets: dict[Name, Name]) -> None:
         siblings = {random_child(self._context, name.parent()): name for name in targets}
-        answers = self._zones.query(
-            self._context, {sibling: located[name].zone for sibling, name in siblings.items()}, _CNAME
-        )
+        zones = {sibling: located[name].zone for sibling, name in siblings.items()}
+        answers = self._zones.query(self._context, zones, _CNAME)
         for sibling, name in siblings.items():
             result = answers[sibling]
             if isinstance(result, FoundAnswer) and wire.cname_target(result.answer, sibling) == targets[name]:
@@ -260,7 +259,8 @@ class DnsView:
         ends = cnames.follow(starts.values())
         if cnames.unverified:
             self._unverified.update(cnames.unverified)
-            _warn_closed(context, sorted(cnames.unverified))
+            closed = [names.relative(name) for name in sorted(cnames.unverified)]
+            context.warn(*texts.DNS_CLOSED.fill(names=_listed(closed)))
         if alias is not None:
             self._apply_alias(context, ends, wire.from_text(names.to_a_labels(alias)), cnames.unverified)
         return {identifier: ends[start] for identifier, start in starts.items()}
@@ -287,11 +287,23 @@ class DnsView:
             context.warn(*texts.WILDCARD_SHADOW.fill(domain=domain, parent=domain.partition(".")[2]))
 
     def shadowed(self, context: Context, targets: Mapping[str, Placed]) -> list[str]:
-        """Return the domains (without ``*.``) that vanish while their TXT exists.
+        """Return the domains (without ``*.``) that a TXT at their target would make vanish.
+
+        A random name below such a domain has the same records as a random sibling of the domain: both come from the
+        wildcard above. A domain that cannot be checked is omitted.
 
         :raises Cancelled: the caller cancelled.
         """
-        return shadowed(context, self.zones, targets)
+        direct = {
+            wire.from_text(domain): (domain, wire.from_text(target.served_zone))
+            for identifier, target in targets.items()
+            if _is_direct(domain := names.base_domain(identifier), target)
+        }
+        parents = {name.parent(): zone for name, (_, zone) in direct.items()}
+        wildcards = _child_records(context, self.zones, parents)  # usually empty, after one query for all
+        candidates = {name: zone for name, (_, zone) in direct.items() if name.parent() in wildcards}
+        below = _child_records(context, self.zones, candidates)
+        return [direct[name][0] for name in candidates if name in below and below[name] == wildcards[name.parent()]]
 
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
         """Return the CAA records that apply to each identifier (RFC 8659 section 3), from one lookup for all.
@@ -394,10 +406,6 @@ def without_addresses(identifiers: Collection[str]) -> list[str]:
     return [identifier for identifier in identifiers if not names.is_ip(identifier)]
 
 
-def _warn_closed(context: Context, unverified: Sequence[str]) -> None:
-    context.warn(*texts.DNS_CLOSED.fill(names=_listed([names.relative(name) for name in unverified])))
-
-
 def _listed(domains: Sequence[str]) -> str:
     return ", ".join(domains[:3]) + (" …" if len(domains) > 3 else "")
 
@@ -422,34 +430,9 @@ class Placed(Protocol):
         """The zone of that name."""
 
 
-def shadowed(context: Context, zones: Zones, targets: Mapping[str, Placed]) -> list[str]:
-    """Return the domains (without ``*.``) that a TXT at their target would make vanish.
-
-    A random name below such a domain has the same records as a random sibling of the domain: both come from the
-    wildcard above. A domain that cannot be checked is omitted.
-    """
-    candidates = {
-        domain: wire.from_text(target.served_zone)
-        for identifier, target in targets.items()
-        if _is_direct(domain := names.base_domain(identifier), target)
-    }
-    parents = {wire.from_text(domain).parent(): zone for domain, zone in candidates.items()}
-    wildcards = _child_records(context, zones, parents)  # usually empty, after one query for all
-    candidates = {domain: zone for domain, zone in candidates.items() if wire.from_text(domain).parent() in wildcards}
-    below = _child_records(context, zones, {wire.from_text(domain): zone for domain, zone in candidates.items()})
-    return [
-        domain
-        for domain in candidates
-        if (name := wire.from_text(domain)) in below and below[name] == wildcards[name.parent()]
-    ]
-
-
 def _is_direct(domain: str, target: Placed) -> bool:
-    return (
-        target.name == challenge_name(domain)
-        and names.absolute(domain) != target.served_zone
-        and (names.is_at_or_below(domain, target.served_zone))
-    )
+    is_below = names.absolute(domain) != target.served_zone and names.is_at_or_below(domain, target.served_zone)
+    return is_below and target.name == challenge_name(domain)
 
 
 def _child_records(context: Context, zones: Zones, parents: Mapping[Name, Name]) -> dict[Name, _RecordData]:

@@ -36,7 +36,6 @@ Type = dns.rdatatype.RdataType
 Message = dns.message.Message
 ROOT: Final = dns.name.root
 
-_HEADER: Final = struct.Struct("!HHHHHH")
 _RD: Final = 0x0100
 _PAYLOAD: Final = 1232
 _OPT: Final = b"\0" + struct.pack("!HHIH", 41, _PAYLOAD, 0, 0)
@@ -85,7 +84,7 @@ class DnsQuestion:
 
         :param case: for each bit that is set, the case of the letter at that place is changed.
         """
-        header = _HEADER.pack(identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
+        header = struct.pack("!HHHHHH", identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
         section = _change_case(self._section, case) if case else self._section
         return header + section + (_OPT if edns else b"")
 
@@ -236,29 +235,20 @@ def txt_values(answer: Message) -> frozenset[str]:
 
 def cname_target(answer: Message, name: Name) -> Name | None:
     """Return the target of the name's own CNAME record."""
-    for rrset in records(answer.answer, dns.rdatatype.CNAME):
-        if rrset.name == name and isinstance(rrset[0], dns.rdtypes.ANY.CNAME.CNAME):
-            target: Name = rrset[0].target
-            return target
-    return None
+    own = (rrset[0] for rrset in records(answer.answer, dns.rdatatype.CNAME) if rrset.name == name)
+    return next((cname.target for cname in own if isinstance(cname, dns.rdtypes.ANY.CNAME.CNAME)), None)
 
 
 def soa_owner(answer: Message, name: Name) -> Name | None:
     """Return the zone of the SOA record in the answer if ``name`` is in it (after a CNAME it may be another zone)."""
-    for section in (answer.answer, answer.authority):
-        for rrset in records(section, dns.rdatatype.SOA):
-            if name.is_subdomain(rrset.name):
-                return rrset.name
-    return None
+    found = records([*answer.answer, *answer.authority], dns.rdatatype.SOA)
+    return next((rrset.name for rrset in found if name.is_subdomain(rrset.name)), None)
 
 
 def soa_serial(answer: Message) -> int | None:
     """Return the serial of the SOA record in the answer."""
-    for section in (answer.answer, answer.authority):
-        for rrset in records(section, dns.rdatatype.SOA):
-            if isinstance(rrset[0], dns.rdtypes.ANY.SOA.SOA):
-                return int(rrset[0].serial)
-    return None
+    found = (rrset[0] for rrset in records([*answer.answer, *answer.authority], dns.rdatatype.SOA))
+    return next((int(soa.serial) for soa in found if isinstance(soa, dns.rdtypes.ANY.SOA.SOA)), None)
 
 
 def ns_names(section: list[dns.rrset.RRset], zone: Name) -> tuple[Name, ...]:
@@ -278,10 +268,8 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
     """Return the zone below ``zone`` to which the answer refers for ``name`` (RFC 1034 section 4.3.2)."""
     if is_authoritative(answer) or answer.rcode() != dns.rcode.NOERROR:
         return None
-    for rrset in records(answer.authority, dns.rdatatype.NS):
-        if rrset.name != zone and rrset.name.is_subdomain(zone) and name.is_subdomain(rrset.name):
-            return rrset.name
-    return None
+    cuts = (rrset.name for rrset in records(answer.authority, dns.rdatatype.NS) if rrset.name != zone)
+    return next((cut for cut in cuts if cut.is_subdomain(zone) and name.is_subdomain(cut)), None)
 
 
 def addresses(answer: Message, name: Name) -> tuple[str, ...]:
@@ -315,8 +303,6 @@ MAX_RECORDS: Final = 500
 _MAX_STEPS: Final = 10_000  # labels and pointers in all names, texts, and octets of other records together
 _NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
 
-_ANSWER_LIMITS_HEADER: Final = 12
-_COUNTS: Final = struct.Struct("!4xHHHH")
 _RECORD: Final = struct.Struct("!HH4xH")
 _NAMES: Final = {
     **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
@@ -331,11 +317,11 @@ def has_too_many_records(data: bytes) -> bool:
 
     :raises ValueError, IndexError, struct.error: they are malformed.
     """
-    questions, *counts = _COUNTS.unpack_from(data)
+    questions, *counts = struct.unpack_from("!4xHHHH", data)
     count = sum(counts)
     if count > MAX_RECORDS:
         return True
-    at = _ANSWER_LIMITS_HEADER
+    at = _QUESTION_AT
     for _ in range(questions):
         at = _skip_name(data, at)[1] + 4
     steps = 0

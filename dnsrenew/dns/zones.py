@@ -8,7 +8,7 @@ CNAME: the answer has one hop, or the SOA record of the zone if there is no CNAM
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 import dns.name
 import dns.rdatatype
@@ -20,7 +20,7 @@ from dnsrenew.dns import lookup as recursive
 from dnsrenew.dns import texts, wire
 from dnsrenew.dns.lookup import FoundAnswer, Lookup, LookupResult, MissingAnswer, Recursion, list_reasons, questions
 from dnsrenew.dns.wire import Address, DnsQuestion, Message, Name
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsError, Text
 
 _CNAME = dns.rdatatype.CNAME
 _SOA = dns.rdatatype.SOA
@@ -72,8 +72,7 @@ class Zones:
         above = self.starting_zones(context, [_parent(name) for name in wanted])
         starts = {name: above[_parent(name)] for name in wanted}
         located = self._search(context, starts)
-        silent = [name for name in wanted if located[name].answer is None]
-        if silent:
+        if silent := [name for name in wanted if located[name].answer is None]:
             # In a private network, the servers of a zone may be reached where those of the zone above are not.
             nearest = self.enclosing(context, [_parent(name) for name in silent])
             others = {name: zone for name in silent if (zone := nearest[_parent(name)]) != starts[name]}
@@ -122,13 +121,8 @@ class Zones:
 
         def check(question: DnsQuestion, answer: Message) -> str:
             zone = names[question.name]
-            if not wire.is_positive(answer):
-                return texts.RCODE.format(rcode=wire.rcode_text(answer))
-            if wire.wrong_owner(answer, question.name):
-                return texts.OTHER_NAME
-            if wire.is_authoritative(answer) or wire.referral(answer, zone, question.name):
-                return ""
-            return lame_reason(zone, answer)
+            is_ours = wire.is_authoritative(answer) or wire.referral(answer, zone, question.name)
+            return recursive.fault(question, answer) or ("" if is_ours else lame_reason(zone, answer))
 
         results = self.lookup.query(context, wanted, check, only_tcp=only_tcp)
         return {
@@ -215,15 +209,10 @@ class Zones:
             else:
                 found_zone = self._zone_in(context, result, zone, name)
                 located[name] = ZoneOf(found_zone, result.answer, {}, result.is_tcp)
-        self._find_referred(context, referrals)
-        return deeper
-
-    def _find_referred(self, context: Context, referrals: Mapping[Name, tuple[Name, ...]]) -> None:
-        """Find the servers of zones by their own NS records; else by those of the zone above, which may be fewer."""
+        # The servers of a zone by its own NS records; else by those of the zone above, which may be fewer.
         self._servers.find(context, referrals)
-        others = {zone: names for zone, names in referrals.items() if zone not in self._servers}
-        if others:
-            self._servers.resolve(context, others)
+        self._servers.resolve(context, {zone: names for zone, names in referrals.items() if zone not in self._servers})
+        return deeper
 
     def _zone_in(self, context: Context, found: FoundAnswer, zone: Name, name: Name) -> Name:
         """Return the zone of the SOA record in the answer: below ``zone`` if one server serves both."""
@@ -288,6 +277,7 @@ def _parent(name: Name) -> Name:
 # Whoever runs a zone chooses what it lists. Without a limit, one zone could make us query thousands of foreign
 # addresses.
 
+_T = TypeVar("_T")
 MAX_NAMES: Final = 13
 MAX_ADDRESSES: Final = 32
 
@@ -344,7 +334,9 @@ class NameServers:
 
     def resolve(self, context: Context, names: Mapping[Name, Sequence[Name]]) -> None:
         """Find the addresses of the name servers of each zone (zone → names)."""
-        chosen = {zone: _choose_names(context, zone, its) for zone, its in names.items()}
+        chosen = {
+            zone: sorted(_at_most(MAX_NAMES, context, zone, its, texts.MANY_SERVERS)) for zone, its in names.items()
+        }
         unknown = {name for its in chosen.values() for name in its if name not in self._addresses}
         results = self._recursion.find(context, questions(sorted(unknown), _A, _AAAA, recurse=True))
         for name in unknown:
@@ -356,7 +348,8 @@ class NameServers:
                     key = address or wire.to_text(name)
                     by_address.setdefault(key, NameServer(wire.shown(name), address))
             if by_address:
-                self._servers[zone] = _choose_addresses(context, zone, tuple(by_address.values()))
+                servers = _at_most(MAX_ADDRESSES, context, zone, list(by_address.values()), texts.MANY_ADDRESSES)
+                self._servers[zone] = tuple(servers)
 
     def _note(self, name: Name, results: Sequence[LookupResult]) -> None:
         found = [wire.addresses(result.answer, name) for result in results if isinstance(result, FoundAnswer)]
@@ -368,15 +361,8 @@ class NameServers:
                 self._failures[wire.shown(name)] = texts.ADDRESS_UNKNOWN.format(answers=list_reasons(reasons.items()))
 
 
-def _choose_names(context: Context, zone: Name, names: Sequence[Name]) -> Sequence[Name]:
-    if len(names) <= MAX_NAMES:
-        return names
-    context.warn(*texts.MANY_SERVERS.fill(zone=wire.shown(zone), count=len(names), limit=MAX_NAMES))
-    return sorted(context.random.sample(names, MAX_NAMES))
-
-
-def _choose_addresses(context: Context, zone: Name, servers: Sequence[NameServer]) -> tuple[NameServer, ...]:
-    if len(servers) <= MAX_ADDRESSES:
-        return tuple(servers)
-    context.warn(*texts.MANY_ADDRESSES.fill(zone=wire.shown(zone), count=len(servers), limit=MAX_ADDRESSES))
-    return tuple(context.random.sample(servers, MAX_ADDRESSES))
+def _at_most(limit: int, context: Context, zone: Name, found: Sequence[_T], text: Text) -> Sequence[_T]:
+    if len(found) <= limit:
+        return found
+    context.warn(*text.fill(zone=wire.shown(zone), count=len(found), limit=limit))
+    return context.random.sample(found, limit)

@@ -47,8 +47,7 @@ class ByHand(Frozen):
             if spec.csr is not None:
                 pem = user_files.request_to_pem(spec.csr.der)
                 return SigningRequest(csr_pem=pem, key_pem=b"", names=spec.identifiers, kind=spec.key)
-            kept = None if new else store.signing_requests.load(context, spec.name)
-            if kept is not None:
+            if (kept := None if new else store.signing_requests.load(context, spec.name)) is not None:
                 if set(kept.names) != set(spec.identifiers) or kept.kind != spec.key:
                     context.warn(*texts.CSR_OUTDATED.fill(name=spec.name, names=list(kept.names), kind=kept.kind))
                 return kept

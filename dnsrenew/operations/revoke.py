@@ -57,9 +57,7 @@ Read = Callable[[Signed], tuple[str, PrivateKey | None]]
 """Returns the certificate, and its key if the key signs the request."""
 
 
-def revoke(
-    name: str, config: Config, services: Services, context: Context, *, reason: str, wait: float = 0
-) -> Revocation:
+def revoke(name: str, config: Config, services: Services, context: Context, *, reason: str, wait: float) -> Revocation:
     """See :meth:`dnsrenew.Renewer.revoke`."""
     if reason not in REASONS:
         raise ConfigError.of(texts.REASON_UNKNOWN, reason=reason, reasons=list(REASONS))

@@ -70,7 +70,7 @@ def status_of(
         domains=spec.domains,
         ca=state.ca or spec.ca,
         state=_STATES.get(reason, "due"),
-        next_renewal=_due_at(at, reason, now),
+        next_renewal=at if at is None or reason is None else min(at, now.replace(microsecond=0)),
         reason=reason or due.next_reason(state, at),
         last_failure=_shown(state.last_failure),
         next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
@@ -140,11 +140,6 @@ def _versions(name: str, state: State, store: Store) -> tuple[model.StoredVersio
     )
 
 
-def _due_at(at: datetime | None, reason: model.RenewalReason | None, now: datetime) -> datetime | None:
-    """Return when the certificate is due: one that was revoked or changed is due now, whatever is left of its life."""
-    return at if at is None or reason is None else min(at, now.replace(microsecond=0))
-
-
 def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """Return a failure without what only later runs need."""
     hidden = ("without_order", "class")
@@ -185,7 +180,7 @@ def unconfigured(config: Config, store: Store, names: Iterable[str] | None = Non
     :param names: names and patterns: of a fleet, only those that are meant, whatever asked for them.
     """
     if (shared := shared_certificates(config, store)) is not None:
-        return _only_stored(config, shared, store, names)
+        return _only_stored(asker(config), shared, store, names)
     if config.path is None:
         return {}
     named = {spec.name for spec in config.certificates}
@@ -193,13 +188,10 @@ def unconfigured(config: Config, store: Store, names: Iterable[str] | None = Non
     return {name: state for name, state in states.items() if _asks_no_more(state.asked_by, str(config.path))}
 
 
-def _only_stored(
-    config: Config, shared: SharedCertificates, store: Store, names: Iterable[str] | None
-) -> dict[str, State]:
+def _only_stored(path: str, shared: SharedCertificates, store: Store, names: Iterable[str] | None) -> dict[str, State]:
     """Return the certificates in the database of a fleet that nothing names, with their states."""
     found = shared.only_stored(names)
     if names is None:
-        path = asker(config)
         over = {asked_by for asked_by in set(found.values()) if path and _asks_no_more(asked_by, path)}
         found = {name: asked_by for name, asked_by in found.items() if asked_by in over}
     return _states(found, store)

@@ -63,7 +63,10 @@ class Batch(Run):
             self.store.check_ground()
         except (StoreError, SecretError) as error:  # the password of a database is a secret
             return [self._refused(spec, error) for spec in specs]
-        self._close_store()
+        try:
+            self.store.close_root()
+        except StoreError as error:
+            self.context.warn(error.code, error.message, error.fix)
         self.clean_up()
         found = self._check_all(specs)
         waiting = [(spec, one) for spec, one in zip(specs, found, strict=True) if not isinstance(one, Outcome)]
@@ -81,13 +84,6 @@ class Batch(Run):
         refused = Outcome(name=spec.name, status="failed", reason=None, domains=spec.domains, error=error)
         self.context.for_certificate(spec.name).emit("certificate-finished", **refused.to_dict())
         return refused
-
-    def _close_store(self) -> None:
-        """Make the store private, also when nothing is due: a restore may have opened its keys to others."""
-        try:
-            self.store.close_root()
-        except StoreError as error:
-            self.context.warn(error.code, error.message, error.fix)
 
     def one(self, spec: CertificateSpec) -> Outcome:
         """Do the same for one certificate, for a caller that checks the ground and cleans up by itself."""

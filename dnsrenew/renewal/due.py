@@ -129,16 +129,14 @@ def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
     return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
 
 
-def lifetime_warnings(
-    spec: CertificateSpec, not_after: datetime | None, wanted_end: datetime | None
-) -> tuple[Notice, ...]:
+def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: datetime | None) -> tuple[Notice, ...]:
     """Return that the CA has not kept to ``lifetime``.
 
-    :param wanted_end: the end of the validity that the order asked for; None: it asked for none.
+    :param asked: the end of the validity that the order asked for; None: it asked for none.
     """
-    if spec.lifetime is None or not_after is None or wanted_end is None or abs(not_after - wanted_end) <= _NEAR:
+    if spec.lifetime is None or not_after is None or asked is None or abs(not_after - asked) <= _NEAR:
         return ()
-    return (Notice(*texts.LIFETIME_DIFFERS.fill(not_after=rfc3339(not_after), wanted=rfc3339(wanted_end))),)
+    return (Notice(*texts.LIFETIME_DIFFERS.fill(not_after=rfc3339(not_after), wanted=rfc3339(asked))),)
 
 
 def has_changed(spec: CertificateSpec, state: State) -> bool:

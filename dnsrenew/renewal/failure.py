@@ -69,7 +69,9 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
     if planner.only_held() and after is not None:  # nothing was tried, so nothing failed
         until = now + timedelta(seconds=after)
         return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until), job.state
-    if job.options.dry_run or _is_for_a_server(attempts):
+    # Only the server whose app answers can renew: a failure of ours must not make that one wait.
+    is_for_a_server = bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
+    if job.options.dry_run or is_for_a_server:
         return job.outcome("failed", error=error, attempts=attempts), job.state
 
     known = {"ordered": planner.has_ordered, "attempts": attempts, "retry_after": after}
@@ -116,11 +118,6 @@ def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **kn
     if job.is_only_forced:
         return state.forced(failed)
     return replace(failed, tried_with=job.options.fingerprint(job.spec, failed))
-
-
-def _is_for_a_server(attempts: Sequence[Attempt]) -> bool:
-    """Return whether only the server whose app answers can renew: a failure of ours must not make that one wait."""
-    return bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
 
 
 def _remembered(job: Job, change: Callable[[State], State]) -> tuple[State, datetime | None]:

@@ -32,14 +32,12 @@ _NAMED: Final = 3
 class FallbackPlanner:
     """The attempts so far, and the routes that are left.
 
-    :param effective_ca: returns the CA to use, by name: the CA itself, or in a dry run its staging CA.
+    :param of_ca: returns the CA to use, by name: the CA itself, or in a dry run its staging CA.
     :ivar has_ordered: whether a CA refused an order, or an order failed later than at the network, a DNS host or a port
         of ours.
     """
 
-    def __init__(
-        self, spec: CertificateSpec, state: State, context: Context, effective_ca: Callable[[str], str]
-    ) -> None:
+    def __init__(self, spec: CertificateSpec, state: State, context: Context, of_ca: Callable[[str], str]) -> None:
         self._spec = spec
         self._context = context
         self.attempts: list[Attempt] = []
@@ -53,11 +51,13 @@ class FallbackPlanner:
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
         # In a dry run two routes can become one: their CAs may share a staging CA.
-        effective = dict.fromkeys(replace(route, ca=effective_ca(route.ca or spec.ca)) for route in spec.routes)
+        effective = dict.fromkeys(replace(route, ca=of_ca(route.ca or spec.ca)) for route in spec.routes)
         routes = self._in_order(list(effective))
         fitting = {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}
         self._candidates = Candidates(fitting, routes)
-        self._skip_useless(routes)
+        for route in routes:
+            if not any(_fitting(identifier, [route]) for identifier in spec.identifiers):
+                self._skipped(route, unfit(route.challenge, spec.identifiers))
 
     def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
         """Yield the attempts one after the other, until no route is left; the caller stops after a success.
@@ -104,12 +104,6 @@ class FallbackPlanner:
 
     def _in_order(self, routes: Sequence[Route]) -> list[Route]:
         return order_routes(routes, self._spec.ca, self._state, self._context.clock.now())
-
-    def _skip_useless(self, routes: Sequence[Route]) -> None:
-        """Skip the routes that can validate none of the names."""
-        for route in routes:
-            if not any(_fitting(identifier, [route]) for identifier in self._spec.identifiers):
-                self._skipped(route, unfit(route.challenge, self._spec.identifiers))
 
     def _skipped(self, route: Route, error: AttemptError) -> None:
         taken = RouteTaken(ca=route.ca or self._spec.ca, challenge=route.challenge, dns=route.dns)
@@ -339,20 +333,15 @@ class ActiveAttempt:
     def culprits(self, error: AttemptError) -> list[Route]:
         """Return the routes that an error is about; if unknown, all routes with a pending authorization."""
         unvalidated = [name for name in self.selection.routes if name not in self.validated]
-        concerned = self._named_by(error) or self.pending or unvalidated or list(self.selection.routes)
-        routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
         its = about(error)
+        told = [name for name in self.selection.routes if name in its.identifiers]
+        failed = self.failed_names(error) if isinstance(error, CAError) else told
+        concerned = failed or self.pending or unvalidated or list(self.selection.routes)
+        routes = list(dict.fromkeys(self.selection.routes[name] for name in concerned))
         named = [route for route in routes if route == self.selection.routes.get(its.identifier)]
         of_account = [route for route in routes if its.account in route.dns]
         of_challenge = [route for route in routes if route.challenge == its.challenge]
         return named or of_account or of_challenge or routes
-
-    def _named_by(self, error: AttemptError) -> list[str]:
-        """Return the identifiers that an error names."""
-        if isinstance(error, CAError):
-            return self.failed_names(error)
-        named = about(error).identifiers
-        return [name for name in self.selection.routes if name in named]
 
 
 def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
@@ -370,7 +359,8 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
         return error
     problems = [_describe_problem(problem, selection) for problem in error.subproblems]
     concerned = [name for route in culprits for name in selection.users(route)]
-    text = _text(error, problems, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
+    codes = {problem.get("code") for problem in problems}
+    text = _text(error, codes, culprits, only_ips=bool(concerned) and all(map(is_ip, concerned)))
     evidence = {**error.evidence, **({"subproblems": problems} if "subproblems" in error.evidence else {})}
     more: dict[str, Any] = {"type": error.type, "detail": error.detail, "retry_after": error.retry_after}
     code, message, fix = error.code, error.message, error.fix
@@ -379,14 +369,11 @@ def describe_error(error: AttemptError, selection: Selection, culprits: Sequence
     return CAError(code or error.code, message, fix=fix, evidence=evidence, subproblems=problems, **more)
 
 
-def _text(
-    error: CAError, problems: Sequence[Mapping[str, Any]], culprits: Sequence[Route], *, only_ips: bool
-) -> Text | None:
+def _text(error: CAError, codes: Collection[Any], culprits: Sequence[Route], *, only_ips: bool) -> Text | None:
     """Return the text that replaces the message of the CA, or None to keep it."""
     types = [CHALLENGES[challenge] for challenge in dict.fromkeys(route.challenge for route in culprits)]
     unreachable = types[0].unreachable if len(types) == 1 else None
     likely = "likely" in error.evidence
-    codes = {problem.get("code") for problem in problems}
     if unreachable and (error.code in _UNREACHABLE or (error.code == MIXED and unreachable.code in codes)):
         if likely:
             return types[0].unreachable_because

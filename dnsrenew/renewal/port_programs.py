@@ -153,8 +153,7 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
     with contextlib.suppress(LockedError, StoreError), debts.using_port(context, 0):  # a live run pays its own
         for debt in debts.written_down():
             its = replace(context, certificate=debt.certificate or None)
-            cause = _cannot_run(its, debt.program, insist=insist)
-            if cause:
+            if cause := _cannot_run(its, debt.program, insist=insist):
                 left.append(debt)
                 context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=cause))
             else:

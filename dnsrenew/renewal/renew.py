@@ -152,8 +152,7 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
         return placements
     account_url, records = context.join(opening), context.join(caa)
     identities = ca.caa_identities(context)
-    denied = denials(records, placements.routes, identities, account_url)
-    if denied:  # an answer over UDP is easily forged
+    if denied := denials(records, placements.routes, identities, account_url):  # an answer over UDP is easily forged
         records = {**records, **job.services.dns.caa_by_tcp(context, list(denied))}
     placements.forbid(records, identities, account_url)
     return placements

@@ -43,14 +43,12 @@ class RenewalInfoQuery:
     :param unresponsive: the CAs that did not respond to such a query of this run in time; they are not asked again.
     """
 
-    def __init__(
-        self, ca: CAClient, name: str, fullchain_pem: str, context: Context, *, unresponsive: set[str]
-    ) -> None:
+    def __init__(self, ca: CAClient, name: str, chain: str, context: Context, *, unresponsive: set[str]) -> None:
         self._ca = name
         self._context = _limited(context)
         self._unresponsive = unresponsive
         self._in_state = False
-        query = partial(_query, ca, fullchain_pem, self._context)
+        query = partial(_query, ca, chain, self._context)
         self._task = None if name in unresponsive else threads.start(query)
 
     def with_window(self, state: State) -> State:
@@ -106,8 +104,7 @@ def poll(
     """
     by_ca: dict[str, dict[str, str]] = {}
     for name, state in states.items():
-        cert_id = previous_cert_id(store, name, state)
-        if cert_id is not None:
+        if (cert_id := previous_cert_id(store, name, state)) is not None:
             by_ca.setdefault(state.ca, {})[name] = cert_id
     limited = _limited(context)
     calls = [partial(ca(of).renewal_windows, limited, list(ids.values())) for of, ids in by_ca.items()]

@@ -110,17 +110,11 @@ def make_services(
             return lost[name]
 
     dns, locks = DnsView(config.resolver, connect), ZoneLocks(store, wait)
-    solvers = Solvers(
-        SolverResources(
-            dns, config.accounts, config.providers, locks, store.journal, responses, attended, dry_run=dry_run
-        )
-    )
-    effective_ca = partial(staging_ca, config.cas, run) if dry_run else str
-    ports = PortPrograms(store.debts, wait)
-    instead = DnsInstead(config.accounts, config.providers, has_file=config.path is not None)
-    return Services(
-        store, dns, solvers, client, ledger, lost_account, effective_ca, close, ports=ports, instead=instead
-    )
+    known = config.accounts, config.providers
+    solvers = Solvers(SolverResources(dns, *known, locks, store.journal, responses, attended, dry_run=dry_run))
+    effective = partial(staging_ca, config.cas, run) if dry_run else str
+    ports, instead = PortPrograms(store.debts, wait), DnsInstead(*known, has_file=config.path is not None)
+    return Services(store, dns, solvers, client, ledger, lost_account, effective, close, ports=ports, instead=instead)
 
 
 def staging_ca(cas: Mapping[str, CA], run: Context, name: str) -> str:

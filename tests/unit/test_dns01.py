@@ -522,7 +522,7 @@ def test_a_zone_at_two_hosts_is_written_at_both_and_waited_for_once() -> None:
     dns01 = stage.dns01
     dns01.publish(stage.context, values)
     assert a.values == b.values == {"_acme-challenge.example.test.": ["v1"]}
-    dns01.wait_visible(stage.context, values, Propagation())
+    dns01.wait_visible(stage.context, values, Propagation(), 0.0)
     (wait,) = stage.dns.waits
     assert [record.value for record in wait["records"]] == ["v1"]
     assert wait["settle"] == 9
@@ -998,7 +998,7 @@ def test_the_user_s_word_on_waiting_wins(wanted: Propagation, timeout: float, se
     stage = Dns01Stage()
     stage.account("quick", "example.test", propagation_timeout=60, settle=20)
     stage.account("slow", "other.test", propagation_timeout=300)
-    stage.dns01.wait_visible(stage.context, stage.values("example.test", "other.test"), wanted)
+    stage.dns01.wait_visible(stage.context, stage.values("example.test", "other.test"), wanted, 0.0)
     (wait,) = stage.dns.waits
     assert (wait["timeout"], wait["settle"], wait["check"]) == (timeout, settle, wanted.check)
     assert [record.value for record in wait["records"]] == ["v1", "v2"]

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -95,6 +95,15 @@ class SingleFlight(Generic[T]):
 # of one account (RFC 8555 section 7.4 allows it), and each certificate would then finalize it with another key.
 # Certificates in one zone wait for each other at a host that allows one value or one writer at a time. Other
 # processes are kept apart by the locks of the store and by the CA's refusal.
+
+
+@contextlib.contextmanager
+def all_held(locks: Iterable[AbstractContextManager[object]]) -> Iterator[None]:
+    """Enter locks one after the other, and leave all of them in the end."""
+    with contextlib.ExitStack() as held:
+        for lock in locks:
+            held.enter_context(lock)
+        yield
 
 
 class FairLock:

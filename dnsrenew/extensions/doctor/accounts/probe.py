@@ -166,7 +166,7 @@ def try_values(
                 how = replace(how, timeout=limit, settle=0.0)
                 found["cut_short"] = limit < wanted
             if written:
-                solver.wait_visible(context, written, how)
+                solver.wait_visible(context, written, how, 0.0)
                 found["visible_seconds"] = round(monotonic() - started, 3)
         except PropagationError as error:
             found["unseen"] = error
