@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from dnsrenew.base.files import undone
 from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
@@ -304,16 +305,12 @@ class Debts(StoreFolder):
         return self._all(self.journal_files(DEBT))
 
     def _all(self, files: Sequence[str]) -> list[Debt]:
-        return [debt for path in files if (debt := self._read(path)) is not None]
-
-    def _read(self, path: str) -> Debt | None:
-        """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
-        try:
-            data = json_files.read(self._disk, path)
-            debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
-        except (DamagedFile, NewerSchema, StoreError):
-            return None
-        return debt if debt.program else None
+        found = []
+        for path in files:
+            with contextlib.suppress(DamagedFile, NewerSchema, StoreError):  # it is gone, damaged, or of a newer one
+                document = json_files.load(json_files.read(self._disk, path) or b"", _SCHEMA)
+                found.append(Debt(**json_files.fields_of(Debt, document)))
+        return [debt for debt in found if debt.program]
 
     def _path(self, program: Sequence[str]) -> str:
         number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -501,15 +498,12 @@ class DocumentFiles(StoreFolder):
         folder = self.make_certificate(name)
         self._disk.remove_temp(folder)
         temp = self._disk.new_folder(folder)
-        try:
+        with undone(self._disk.discard, temp):
             for part, data in parts.items():
                 self._disk.create(os.path.join(temp, part), data, PUBLIC if part == "csr.pem" else PRIVATE)
             self._disk.sync_folder(temp)
             self.remove(name, kind)
             self._disk.rename(temp, self._path(name, kind))
-        except BaseException:
-            self._disk.discard(temp)
-            raise
         self._disk.sync_folder(folder)
 
     def set_aside(self, name: str, kind: str, damage: DamageTexts, reason: str) -> Notice:
