@@ -57,7 +57,9 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number == errno.EISDIR or isinstance(error, NotAFileError):
         return texts.NOT_A_FILE, {"found": error.kind if isinstance(error, NotAFileError) else "a folder"}
     if number in _DENIED:
-        return _denied(path, root, reading=operation in {"read", "list"})
+        reading = operation in {"read", "list"}
+        cause, fields = _denied(path, _denied_at(path, root, reading=reading), root)
+        return (cause.reading if reading else cause.writing), fields
     if number in _LINK or (number == errno.ENOTDIR and os.path.islink(path)):
         return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:
@@ -116,13 +118,7 @@ def _rights(info: os.stat_result) -> dict[str, str]:
     return {"owner": _owner(info), "mode": f"{stat.S_IMODE(info.st_mode):04o}", "user": _user()}
 
 
-def _denied(path: str, root: str, *, reading: bool) -> tuple[Text, dict[str, Any]]:
-    culprit = _denied_at(path, root, reading=reading)
-    cause, fields = _denied_because(path, culprit, root)
-    return (cause.reading if reading else cause.writing), fields
-
-
-def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTexts, dict[str, Any]]:
+def _denied(path: str, culprit: str, root: str) -> tuple[texts.DeniedTexts, dict[str, Any]]:
     user = _user()
     try:
         info = os.stat(culprit)
