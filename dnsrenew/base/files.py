@@ -163,10 +163,9 @@ def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: 
 
     :param dir_fd: the open folder that a relative path starts from.
     """
-    try:
+    with contextlib.suppress(OSError):
         return _kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow))
-    except OSError:
-        return None
+    return None
 
 
 def _kind(info: os.stat_result) -> str | None:

@@ -136,12 +136,11 @@ def _identity(process: psutil.Process) -> tuple[float, int | None, str]:
 
 
 def _executable(process: psutil.Process) -> str:
-    try:
+    with contextlib.suppress(psutil.Error, OSError):
         if sys.platform == "linux":  # psutil takes the command line where it may not see the file
             return os.readlink(f"/proc/{process.pid}/exe").removesuffix(_DELETED)
         return process.exe()
-    except (psutil.Error, OSError):
-        return ""
+    return ""
 
 
 def printable(text: str, most: int = _MAX_NAME) -> str:

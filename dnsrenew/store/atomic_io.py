@@ -323,10 +323,9 @@ class AtomicFiles:
 
 
 def _modified(path: str) -> float:
-    try:
+    with contextlib.suppress(OSError):
         return os.lstat(path).st_mtime
-    except OSError:
-        return float("inf")
+    return float("inf")
 
 
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)

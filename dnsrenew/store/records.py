@@ -102,10 +102,9 @@ class SavedDeployment(Frozen):
         :raises StoreError: it cannot be read.
         """
         files = _content(self.documents.read(self.name, OLD_FILES + self.entry), "files")
-        try:
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
             return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
-        except (TypeError, ValueError, AttributeError):
-            return {}
+        return {}
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
         """Write down renames before the first one, durably.
@@ -123,10 +122,9 @@ class SavedDeployment(Frozen):
 
 def _content(data: bytes | None, field: str) -> Any:
     """Return a field of a document on which nothing depends: of a damaged one, None."""
-    try:
+    with contextlib.suppress(DamagedFile, NewerSchema):
         return None if data is None else json_files.load(data, _SCHEMA).get(field)
-    except (DamagedFile, NewerSchema):
-        return None
+    return None
 
 
 class UnfinishedRenames(Frozen):
@@ -144,10 +142,9 @@ class UnfinishedRenames(Frozen):
 
 def renames_of(data: bytes) -> list[tuple[str, str]]:
     """Return stored renames; empty if they are damaged."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         return [(str(temp), str(path)) for temp, path in _content(data, "renames")]
-    except (TypeError, ValueError):
-        return []
+    return []
 
 
 # ── messages ────────────────────────────────────────────────────────────────────────────
@@ -186,10 +183,9 @@ class NotifiedRecords(Frozen):
         data = self.documents.read(name, NOTIFIED)
         if data is None:
             return Notified()
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return Notified(**json_files.fields_of(Notified, json_files.load(data, _SCHEMA)))
-        except (DamagedFile, NewerSchema):
-            return Notified()
+        return Notified()
 
     def write(self, name: str, notified: Notified) -> None:
         """Replace the record, atomically and durably; one that says nothing is removed.
@@ -368,13 +364,12 @@ class ScheduledRuns(StoreFolder):
             self._write(found)
 
     def _all(self) -> dict[str, ScheduledRun]:
-        try:
+        with contextlib.suppress(StoreError, DamagedFile, NewerSchema):
             data = self._disk.read(self._paths.scheduled)
             schedules = json_files.table(json_files.load(data, _SCHEMA).get("schedules") if data else None)
             tables = {key: json_files.table(value) for key, value in schedules.items()}
             return {key: ScheduledRun(**json_files.fields_of(ScheduledRun, table)) for key, table in tables.items()}
-        except (StoreError, DamagedFile, NewerSchema):
-            return {}
+        return {}
 
     def _write(self, found: dict[str, ScheduledRun]) -> None:
         plain = {

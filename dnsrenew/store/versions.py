@@ -187,17 +187,15 @@ class Versions:
 
     def is_by_hand(self, number: int) -> bool:
         """Return whether meta.json says that the version was installed by hand: that it has no CA."""
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return json_files.load(self._read_meta(number), SCHEMA).get("ca") == ""
-        except (DamagedFile, NewerSchema):
-            return False
+        return False
 
     def recorded(self, number: int) -> Meta | None:
         """Return the data of a version, if meta.json can be read; the certificate is not parsed."""
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return Meta.from_json(self._read_meta(number))
-        except (DamagedFile, NewerSchema):
-            return None
+        return None
 
     def _has_no_key(self, number: int) -> bool:
         """Return whether meta.json says that the key is elsewhere: the version was ordered with a given request."""

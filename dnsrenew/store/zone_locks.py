@@ -294,10 +294,9 @@ def _open(disk: AtomicFiles, path: str) -> int:
 
 
 def _is_same_file(handle: int, path: str) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(handle), os.lstat(path))
-    except OSError:
-        return False
+    return False
 
 
 def _try_lock(handle: int) -> bool:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from dnsrenew.base import threads
+from dnsrenew.base import files, threads
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Notice
@@ -60,12 +60,9 @@ class TokenBucket:
         :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
         """
         wait = self.charge(context, count)
-        try:
+        with files.undone(self.charge, context, -count):
             if wait > 0:
                 context.wait(wait)
-        except BaseException:
-            self.charge(context, -count)
-            raise
 
     def try_take(self, context: Context) -> bool:
         """Take a token if there is one; return whether there was."""

@@ -188,10 +188,9 @@ def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x50
 
 
 def _key_hash(certificate: x509.Certificate) -> str:
-    try:
+    with contextlib.suppress(ValueError, UnsupportedAlgorithm):
         return certificates.public_key_hash(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
-        return ""
+    return ""
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:
