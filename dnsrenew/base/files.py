@@ -217,12 +217,10 @@ def other_unit() -> str:
 
     To install the schedule again does not change a service that the user wrote, such as one of ``dnsrenew run``.
     """
-    try:
-        with open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
-            found = _UNIT.search(file.read(_LARGEST_GROUP))
-    except OSError:
-        return ""
-    return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]
+    with contextlib.suppress(OSError), open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
+        found = _UNIT.search(file.read(_LARGEST_GROUP))
+        return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]
+    return ""
 
 
 def mount_of(path: str) -> str:

@@ -229,11 +229,10 @@ class Discovery:
         if control is None or self.weakness(control) is not None:
             return False
         command = (control, "show", "--property=MainPID", "--", f"{program.unit}.service")
-        try:
+        with contextlib.suppress(OSError):
             done = subprocesses.run(command, env=subprocesses.environment(), seconds=_SYSTEMCTL_SECONDS, limit=1024)
-        except OSError:
-            return False
-        return done.status == 0 and done.output.split() == [b"MainPID=%d" % program.pid]
+            return done.status == 0 and done.output.split() == [b"MainPID=%d" % program.pid]
+        return False
 
     def is_trusted_port(self, port: int, programs: Iterable[RunningProgram] = ()) -> bool:
         """Return whether a trusted program listens on a TCP port of this machine, and no other.

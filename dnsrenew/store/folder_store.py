@@ -125,11 +125,10 @@ class FolderStore(StoreFolder, DamageReports, Store):
         return State(notices=self.warnings(name))
 
     def mark(self, name: str) -> object:
-        try:
+        with contextlib.suppress(OSError):
             info = os.stat(self._paths.state(name))
-        except OSError:
-            return None
-        return info.st_mtime_ns, info.st_ino, info.st_size
+            return info.st_mtime_ns, info.st_ino, info.st_size
+        return None
 
     def is_whole(self, name: str, state: State) -> bool:
         if state.version is None:

@@ -519,11 +519,10 @@ class DocumentFiles(StoreFolder):
         return [kind + entry for entry, found in files for kind, end in _ENDS.items() if found == end]
 
     def made(self, name: str, kind: str) -> datetime | None:
-        try:
-            made = os.lstat(os.path.join(self._path(name, kind), PARTS[kind][-1])).st_mtime
-        except OSError:
-            return None
-        return datetime.fromtimestamp(int(made), UTC)
+        path = os.path.join(self._path(name, kind), PARTS[kind][-1])
+        with contextlib.suppress(OSError):
+            return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
+        return None
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
         path = os.path.join(self._paths.journal, f"{name}-{entry}{RENAMES}")

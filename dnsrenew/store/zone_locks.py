@@ -116,11 +116,10 @@ class _Shared:
     @property
     def is_lost(self) -> bool:
         """Whether it may belong to another run by now."""
-        try:
+        with contextlib.suppress(StoreError):
             self.check()
-        except StoreError:
-            return True
-        return False
+            return False
+        return True
 
 
 class SharedLock:

@@ -85,11 +85,10 @@ class Response(Frozen):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a body that is a JSON object; none of any other."""
-        try:
+        with contextlib.suppress(ValueError):
             found = self.json()
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return found if isinstance(found, dict) else {}
+        return {}
 
 
 def texts_of(document: Any, meant: Callable[[dict[str, Any]], Iterable[Any]], deepest: int = sys.maxsize) -> list[str]:
