@@ -11,7 +11,7 @@ import stat
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Final
 
 from dnsrenew.base import texts
@@ -70,6 +70,25 @@ def open_with_info(
     return handle, info
 
 
+@contextlib.contextmanager
+def closing(handle: int) -> Iterator[int]:
+    """Close a descriptor at the end of the block."""
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def undone(undo: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Undo something if the block does not come to its end, also at a stop: close a descriptor, remove a file."""
+    try:
+        yield
+    except BaseException:
+        undo(*arguments)
+        raise
+
+
 def read(path: str | os.PathLike[str]) -> bytes:
     """Return the content of a regular file.
 
@@ -97,8 +116,7 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float, clock: Clock) ->
     :raises NotAFileError: the path is neither.
     :raises OSError: it cannot be read; ``TimeoutError``: the pipe was still open after ``seconds``.
     """
-    handle = _open(path, _READ)
-    try:
+    with closing(_open(path, _READ)) as handle:
         kind = _kind(os.fstat(handle))
         if kind == texts.PIPE and sys.platform != "win32":
             before = os.get_blocking(handle)
@@ -111,8 +129,6 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float, clock: Clock) ->
             raise NotAFileError(path, kind)
         with open(handle, "rb", closefd=False) as file:
             return file.read()
-    finally:
-        os.close(handle)
 
 
 def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int | None = None) -> int:
@@ -129,18 +145,16 @@ def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int |
 
 def _open_seen(path: str | os.PathLike[str], flags: int, dir_fd: int | None) -> int:
     """Find out what is at a path, then open just that if it is a regular file."""
-    seen = os.open(path, _SEE | flags & os.O_NOFOLLOW, dir_fd=dir_fd)
-    try:
-        kind = _kind(os.fstat(seen))
-        if kind is not None:
-            raise NotAFileError(path, kind)
-        if os.path.exists(_DESCRIPTORS):
-            return _open(f"{_DESCRIPTORS}/{seen}", flags & ~os.O_NOFOLLOW)
-    except OSError as error:
-        error.filename = os.fspath(path)
-        raise
-    finally:
-        os.close(seen)
+    with closing(os.open(path, _SEE | flags & os.O_NOFOLLOW, dir_fd=dir_fd)) as seen:
+        try:
+            kind = _kind(os.fstat(seen))
+            if kind is not None:
+                raise NotAFileError(path, kind)
+            if os.path.exists(_DESCRIPTORS):
+                return _open(f"{_DESCRIPTORS}/{seen}", flags & ~os.O_NOFOLLOW)
+        except OSError as error:
+            error.filename = os.fspath(path)
+            raise
     return _open(path, flags, dir_fd=dir_fd)
 
 
@@ -149,10 +163,9 @@ def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: 
 
     :param dir_fd: the open folder that a relative path starts from.
     """
-    try:
+    with contextlib.suppress(OSError):
         return _kind(os.stat(path, dir_fd=dir_fd, follow_symlinks=follow))
-    except OSError:
-        return None
+    return None
 
 
 def _kind(info: os.stat_result) -> str | None:
@@ -204,12 +217,10 @@ def other_unit() -> str:
 
     To install the schedule again does not change a service that the user wrote, such as one of ``dnsrenew run``.
     """
-    try:
-        with open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
-            found = _UNIT.search(file.read(_LARGEST_GROUP))
-    except OSError:
-        return ""
-    return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]
+    with contextlib.suppress(OSError), open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
+        found = _UNIT.search(file.read(_LARGEST_GROUP))
+        return "" if found is None or _OF_SCHEDULE.fullmatch(found[1]) else found[1]
+    return ""
 
 
 def mount_of(path: str) -> str:

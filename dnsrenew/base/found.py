@@ -136,12 +136,11 @@ def _identity(process: psutil.Process) -> tuple[float, int | None, str]:
 
 
 def _executable(process: psutil.Process) -> str:
-    try:
+    with contextlib.suppress(psutil.Error, OSError):
         if sys.platform == "linux":  # psutil takes the command line where it may not see the file
             return os.readlink(f"/proc/{process.pid}/exe").removesuffix(_DELETED)
         return process.exe()
-    except (psutil.Error, OSError):
-        return ""
+    return ""
 
 
 def printable(text: str, most: int = _MAX_NAME) -> str:
@@ -230,11 +229,10 @@ class Discovery:
         if control is None or self.weakness(control) is not None:
             return False
         command = (control, "show", "--property=MainPID", "--", f"{program.unit}.service")
-        try:
+        with contextlib.suppress(OSError):
             done = subprocesses.run(command, env=subprocesses.environment(), seconds=_SYSTEMCTL_SECONDS, limit=1024)
-        except OSError:
-            return False
-        return done.status == 0 and done.output.split() == [b"MainPID=%d" % program.pid]
+            return done.status == 0 and done.output.split() == [b"MainPID=%d" % program.pid]
+        return False
 
     def is_trusted_port(self, port: int, programs: Iterable[RunningProgram] = ()) -> bool:
         """Return whether a trusted program listens on a TCP port of this machine, and no other.

@@ -79,11 +79,8 @@ class OpenFolder(Frozen):
         """Return the names of what is in the folder."""
         if self.handle is None:
             return os.listdir(self.path)
-        handle = os.open(os.curdir, _FOLDER, dir_fd=self.handle)
-        try:
+        with files.closing(os.open(os.curdir, _FOLDER, dir_fd=self.handle)) as handle:
             return os.listdir(handle)
-        finally:
-            os.close(handle)
 
     @contextlib.contextmanager
     def child(self, name: str) -> Iterator[OpenFolder]:
@@ -92,11 +89,8 @@ class OpenFolder(Frozen):
         if self.handle is None:
             yield OpenFolder(_checked(path, os.lstat(path)), None)
             return
-        handle = os.open(name, _FOLDER | _NO_LINK, dir_fd=self.handle)
-        try:
+        with files.closing(os.open(name, _FOLDER | _NO_LINK, dir_fd=self.handle)) as handle:
             yield OpenFolder(path, handle)
-        finally:
-            os.close(handle)
 
     def make(self, name: str, mode: int = PUBLIC_FOLDER) -> None:
         """Make a folder in it with this mode, regardless of the umask."""
@@ -144,20 +138,15 @@ class OpenFolder(Frozen):
         with contextlib.suppress(FileNotFoundError):
             self.remove(temp)
         handle = self.create(temp, mode)
-        try:
-            try:
+        with files.undone(self.discard, temp):
+            with files.closing(handle):
                 if owner is not None and hasattr(os, "fchown"):
                     os.fchown(handle, *owner)
                     os.fchmod(handle, mode)  # the system may have dropped a part of it
                 write_all(handle, content)
                 if sync:
                     os.fsync(handle)
-            finally:
-                os.close(handle)
             (self.claim if is_new else self.replace)(temp, name)
-        except BaseException:
-            self.discard(temp)
-            raise
 
     def replace(self, temp: str, name: str) -> None:
         """Rename a file; one that has the name already is replaced."""
@@ -198,11 +187,8 @@ class OpenFolder(Frozen):
         """Return what a link points to, and its ``lstat``."""
         if self.handle is None or not _OPENS_LINKS:
             return os.readlink(self.at(name), dir_fd=self.handle), os.lstat(self.at(name), dir_fd=self.handle)
-        link = os.open(name, _PART, dir_fd=self.handle)
-        try:
+        with files.closing(os.open(name, _PART, dir_fd=self.handle)) as link:
             return os.readlink("", dir_fd=link), os.fstat(link)
-        finally:
-            os.close(link)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -221,12 +207,9 @@ class OpenFolder(Frozen):
         """Make the names in the folder durable, where the system can: the files themselves are synced."""
         if os.name == "nt":
             return
-        with contextlib.suppress(OSError):  # some file systems cannot
-            handle = os.open(self.at(os.curdir), _FOLDER, dir_fd=self.handle)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        here = self.at(os.curdir)
+        with contextlib.suppress(OSError), files.closing(os.open(here, _FOLDER, dir_fd=self.handle)) as handle:
+            os.fsync(handle)  # some file systems cannot
 
 
 @contextlib.contextmanager
@@ -244,11 +227,8 @@ def open_folder(path: str, *, handles: bool = HANDLES) -> Iterator[OpenFolder]:
     if not handles:
         yield OpenFolder(_checked(path, os.stat(path)), None)
         return
-    handle = _walk(path) if _OPENS_LINKS else os.open(path, _FOLDER)
-    try:
+    with files.closing(_walk(path) if _OPENS_LINKS else os.open(path, _FOLDER)) as handle:
         yield OpenFolder(path, handle)
-    finally:
-        os.close(handle)
 
 
 def replace_file(path: str, content: bytes, mode: int = PUBLIC_FILE) -> None:
@@ -287,10 +267,8 @@ def _walk(path: str) -> int:
                 os.close(handle)
                 handle, here = part, os.path.normpath(os.path.join(here, name))
                 continue
-            try:
+            with files.closing(part):
                 target = os.readlink("", dir_fd=part)
-            finally:
-                os.close(part)
             weakness = ground.weakness_of_open(os.path.join(here, name), info)
             if weakness is not None:
                 raise ForeignLinkError(weakness)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar, Final, Self
 
-from dnsrenew.base import host_port, threads
+from dnsrenew.base import files, host_port, threads
 from dnsrenew.base.clients import Clients
 
 MAX_REQUEST: Final = 8192
@@ -115,11 +115,8 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
         if not self._room.acquire(timeout=_ROOM):
             self.shutdown_request(request)
             return
-        try:
+        with files.undone(self._room.release):  # no thread could be started; the connection is closed by the caller
             super().process_request(request, client_address)
-        except BaseException:  # no thread could be started; the connection is closed by the caller
-            self._room.release()
-            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer a connection in its thread."""

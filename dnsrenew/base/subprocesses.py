@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Final
 
-from dnsrenew.base import threads
+from dnsrenew.base import files, threads
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import stopped
 
@@ -159,14 +159,10 @@ def _kill_strays(home: str) -> None:
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return
     for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
-        with contextlib.suppress(OSError):  # it has ended, or is of another user
-            process = os.pidfd_open(int(pid))
-            try:
-                with open(f"/proc/{pid}/environ", "rb") as file:
-                    if f"HOME={home}".encode() in file.read().split(b"\0"):
-                        signal.pidfd_send_signal(process, signal.SIGKILL)
-            finally:
-                os.close(process)
+        # OSError: it has ended, or is of another user.
+        with contextlib.suppress(OSError), files.closing(os.pidfd_open(int(pid))) as process:
+            if f"HOME={home}".encode() in files.read(f"/proc/{pid}/environ").split(b"\0"):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
 
 
 class _OutputReader:

@@ -232,11 +232,10 @@ def poster() -> Post:
     call_soon = asyncio.get_running_loop().call_soon_threadsafe if trio is None else _token(trio).run_sync_soon
 
     def post(call: Callable[[], object]) -> bool:
-        try:
+        with contextlib.suppress(RuntimeError):  # the loop has ended
             call_soon(call)
-        except RuntimeError:  # the loop has ended
-            return False
-        return True
+            return True
+        return False
 
     return post
 
@@ -293,11 +292,10 @@ def _running_trio() -> Any:
     trio = sys.modules.get("trio")
     if trio is None:
         return None
-    try:
+    with contextlib.suppress(RuntimeError):
         _token(trio)
-    except RuntimeError:
-        return None
-    return trio
+        return trio
+    return None
 
 
 def _token(trio: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import os
 from collections.abc import Iterable, Mapping
@@ -148,11 +147,10 @@ def seal_fault(text: str) -> str | None:
 def _key(text: str) -> bytes | None:
     """Return the key in a text in base64 (RFC 4648 sections 4 and 5); None if it is not 32 bytes."""
     text = "".join(text.split()).replace("-", "+").replace("_", "/").rstrip("=")
-    try:
+    with contextlib.suppress(ValueError):
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return key if len(key) == 32 else None
+        return key if len(key) == 32 else None
+    return None
 
 
 def _line(use: SecretUse) -> int | None:

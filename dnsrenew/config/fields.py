@@ -353,11 +353,10 @@ def read_address(text: str) -> str | None:
 
 def _without_port(host: str) -> tuple[str | None, int]:
     """Return the canonical address and port (0 if absent); no address if the text is not one."""
-    try:
+    with contextlib.suppress(InvalidName, ValueError):
         address, port = host_port.split(host)
         return canonical_ip(address), port
-    except (InvalidName, ValueError):
-        return None, 0
+    return None, 0
 
 
 # ── programs ───────────────────────────────────────────────────────────────────────────

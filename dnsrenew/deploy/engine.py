@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import logging
 import os
 import ssl
 from collections.abc import Callable, Sequence
@@ -22,10 +21,9 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.deploy import texts, verify
 from dnsrenew.deploy.entry import Entry
-from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, DeployerContext, SavedFiles, TargetDeployer
+from dnsrenew.deploy.protocol import VERIFY_TIMEOUT, SavedFiles, TargetDeployer
 from dnsrenew.errors import Cancelled, DeployError, DnsRenewError, as_clause
 
-_logger: Final = logging.getLogger("dnsrenew.deploy")
 _NOTHING_DONE: Final = frozenset(text.message for text in vars(texts).values() if isinstance(text, texts.NothingDone))
 
 
@@ -55,8 +53,7 @@ def fault(context: Context, entry: Entry, certificate: Certificate, saved: Saved
         gone = next((path for path in entry.files if not os.path.lexists(path)), None)
         if gone is not None:
             return texts.FILE_GONE.format(path=gone)
-        deployer = entry.make(DeployerContext(options=entry.options, saved=saved, run=context, logger=_logger))
-        return deployer.fault(certificate)
+        return entry.deployer(context, saved).fault(certificate)
     except DeployError as error:
         return as_clause(error.message)
     except DnsRenewError:  # a secret that cannot be read now: the deployment of the next certificate reports it
@@ -86,11 +83,7 @@ class _EntryRun(Frozen):
         """Deploy, without events about the begin and the end."""
         try:
             self._check_pair()
-            deployer = self._guarded(
-                lambda: self.entry.make(
-                    DeployerContext(options=self.entry.options, saved=self.saved, run=self.context, logger=_logger)
-                )
-            )
+            deployer = self._guarded(lambda: self.entry.deployer(self.context, self.saved))
         except DnsRenewError as error:
             return self._failed(error)
         result = self._deploy(deployer)
@@ -116,7 +109,7 @@ class _EntryRun(Frozen):
             self._guarded(lambda: deployer.deploy(self.certificate))
             if wanted is not None:
                 seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
-                tell = partial(self._tell_waiting, timeout=seconds)
+                tell = partial(self._emit, "deploy-waiting", timeout=seconds)
                 verify.wait_served(self.context, wanted, seconds, tell)
         except Cancelled:
             raise
@@ -208,9 +201,6 @@ class _EntryRun(Frozen):
         if isinstance(error, Cancelled):
             raise error
         return self._result(ok=False, error=copy.copy(error))  # without its traceback, which may have secrets
-
-    def _tell_waiting(self, address: str, timeout: float) -> None:
-        self._emit("deploy-waiting", address=address, timeout=timeout)
 
     def _emit(self, kind: str, **more: Any) -> None:
         self.context.emit(kind, **{"to": self.entry.to, "target": self.entry.target, **more})

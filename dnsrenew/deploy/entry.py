@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,8 +15,12 @@ from typing import Any, Final
 
 from dnsrenew.base import extensions
 from dnsrenew.base.model import Certificate, Deployment
+from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.deploy import protocol
 from dnsrenew.deploy.protocol import ENTRY_POINT_GROUP, Deployer, DeployerContext, TargetDeployer, TargetKind
+
+_logger: Final = logging.getLogger("dnsrenew.deploy")
 
 
 class Entry(Frozen):
@@ -39,6 +44,10 @@ class Entry(Frozen):
     can_inspect: bool = True
     files: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
+
+    def deployer(self, run: Context, saved: protocol.SavedFiles) -> TargetDeployer:
+        """Return the deployer for one certificate."""
+        return self.make(DeployerContext(options=self.options, saved=saved, run=run, logger=_logger))
 
 
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
+from dnsrenew.base import files
 from dnsrenew.base.files import is_closed_by_unit, kind_at, mount_of, open_file, open_with_info, other_unit
 from dnsrenew.base.safe_files import PRIVATE_FILE, ForeignLinkError, OpenFolder, open_folder, write_all
 from dnsrenew.base.users import group_id, user_id, user_name
@@ -147,15 +148,11 @@ def write_aside(file: TargetFile) -> str:
             _make_link(folder, name, file)
             return temp
         handle = folder.create(name, PRIVATE_FILE)
-        try:
-            with open(handle, "wb"):
-                _set_owner(handle, file)
-                write_all(handle, file.content)
-                if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
-                    os.fchmod(handle, file.mode)
-        except BaseException:  # also a stop: no key stays aside
-            folder.discard(name)
-            raise
+        with files.undone(folder.discard, name), open(handle, "wb"):
+            _set_owner(handle, file)
+            write_all(handle, file.content)
+            if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
+                os.fchmod(handle, file.mode)
     return temp
 
 
@@ -208,11 +205,8 @@ def sync_file(temp: str, path: str) -> None:
         if stat.S_ISLNK(os.stat(name, dir_fd=folder.handle, follow_symlinks=False).st_mode):
             return
         access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid to write
-        handle = open_file(name, access | _NO_LINK, dir_fd=folder.handle)
-        try:
+        with files.closing(open_file(name, access | _NO_LINK, dir_fd=folder.handle)) as handle:
             os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def remove(temp: str) -> None:

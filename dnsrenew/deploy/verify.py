@@ -72,17 +72,17 @@ def is_served(context: Context, wanted: Wanted) -> bool:
     return bool(seen) and all(one.leaf == wanted.leaf for one in seen)
 
 
-def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[[str], None] = lambda _: None) -> None:
+def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[..., None] | None = None) -> None:
     """Wait until every port serves the certificate.
 
     :param seconds: the time limit.
-    :param tell: called once, with the address that does not serve it, if that takes longer than usual.
+    :param tell: called once, with the ``address`` that does not serve it, if that takes longer than usual.
     :raises DeployError: ``deploy-unreachable``: nothing accepts connections; ``deploy-not-served``.
     :raises Cancelled: the run was cancelled.
     """
     clock = context.clock
     start = clock.monotonic()
-    end, is_told = start + seconds, False
+    end = start + seconds
     while True:
         seen = inspect_ports(context, wanted)
         wrong = next((one for one in seen if one.leaf != wanted.leaf), None)
@@ -90,9 +90,9 @@ def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable
             return
         if clock.monotonic() + _PAUSE >= end:
             raise _error(wrong, wanted, seconds)
-        if not is_told and clock.monotonic() - start >= _TOLD_AFTER:
-            is_told = True
-            tell(wrong.address)
+        if tell is not None and clock.monotonic() - start >= _TOLD_AFTER:
+            tell(address=wrong.address)
+            tell = None
         context.wait(_PAUSE)
 
 

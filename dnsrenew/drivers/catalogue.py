@@ -254,17 +254,15 @@ def _is_tools(value: object) -> bool:
 
 
 def _is_pattern(value: object) -> bool:
-    try:
+    with contextlib.suppress(re.error):
         return isinstance(value, str) and bool(re.compile(value))
-    except re.error:
-        return False
+    return False
 
 
 def _is_domain(text: str) -> bool:
-    try:
+    with contextlib.suppress(names.InvalidName):
         return names.to_a_labels(text) == text and not names.is_wildcard(text)
-    except names.InvalidName:
-        return False
+    return False
 
 
 _URL: Final = _matches(re.compile("https?://").match)

@@ -9,7 +9,6 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.clock import Clock
 from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.model.spec import option_values
 from dnsrenew.base.runtime import Context
@@ -46,18 +45,6 @@ _KILL_SECONDS: Final = 1.0
 """Seconds to wait until a program and its children are killed after a cancel; it takes a fifth of a second."""
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
-
-
-class CallDeadline:
-    """The deadline of a call."""
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock = clock
-        self.at = clock.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds until the deadline; 0.0 after it."""
-        return max(self.at - self._clock.monotonic(), 0.0)
 
 
 def _nothing() -> None:
@@ -171,12 +158,9 @@ class _Call(Frozen):
         """Make the call once, with a new driver: an abandoned call may still use its own."""
         each = SCRIPT_SECONDS if self.provider.runs_script else RECORD_SECONDS
         seconds = CALL_SECONDS + each * len(self.records)
-        clock, end = self.context.clock, self.context.deadline
-        deadline = CallDeadline(clock, seconds if end is None else min(seconds, end - clock.monotonic()))
-        cancel = threading.Event()
-        done = threading.Event()
+        within, cancel, done = self.context.within(seconds), threading.Event(), threading.Event()
         try:
-            return replace(self.context, deadline=deadline.at).call(lambda: self._run_driver(deadline, cancel, done))
+            return within.call(lambda: self._run_driver(within.left, cancel, done))
         except BaseException as error:
             cancel.set()
             if not isinstance(error, Cancelled):
@@ -191,13 +175,13 @@ class _Call(Frozen):
         return ProviderError.of(_TIMED_OUT[self.action], **evidence, left_behind=True)
 
     def _run_driver(
-        self, deadline: CallDeadline, cancel: threading.Event, done: threading.Event
+        self, seconds_left: Callable[[], float], cancel: threading.Event, done: threading.Event
     ) -> DnsRenewError | None:
         redactor = self.context.redactor
         try:
             self._reveal_secrets(cancel)
             known = self.context.remembered.setdefault(self.account.name, {})
-            driver = make_driver(self.provider, self.account, deadline.left, cancel, known)
+            driver = make_driver(self.provider, self.account, seconds_left, cancel, known)
             with redactor.guard_logs(*GUARDED_LOGGERS):
                 if self.action == "add":
                     driver.add(self.records)

@@ -41,7 +41,10 @@ def make_driver(
     :raises SecretError: the constructor of the driver needs a secret that cannot be resolved.
     """
     if provider.driver == OWN_OBJECT:
-        return _own_object(account)
+        own = account.options.get("driver")
+        if not isinstance(own, Driver):
+            raise ConfigError.of(texts.OBJECT_INVALID, account=account.name)
+        return own
     kind, options = _driver_class(provider.driver), _options(provider, account.options)
     logger, known = logging.getLogger(f"dnsrenew.drivers.{provider.driver}"), {} if remembered is None else remembered
     driver = kind(
@@ -89,13 +92,6 @@ def driver_missing(name: str) -> ConfigError:
     if _HOSTS not in extensions.installed():
         return extensions.missing(name, _HOSTS)
     return ConfigError.of(texts.DRIVER_MISSING, driver=name)
-
-
-def _own_object(account: DnsAccount) -> Driver:
-    driver = account.options.get("driver")
-    if not isinstance(driver, Driver):
-        raise ConfigError.of(texts.OBJECT_INVALID, account=account.name)
-    return driver
 
 
 def _options(provider: Provider, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -291,12 +291,11 @@ def _interpreter(job: ScheduledJob) -> str:
 
 def _imports(interpreter: str) -> list[str]:
     """Return where an interpreter imports from in a schedule: without ``PYTHONPATH`` and the current folder."""
-    try:
-        command = [interpreter, "-P", "-c", _LIST]
+    command = [interpreter, "-P", "-c", _LIST]
+    with contextlib.suppress(OSError):  # the job will fail too
         done = subprocesses.run(command, env=subprocesses.environment(), seconds=30.0, limit=1 << 20)
-    except OSError:  # the job will fail too
-        return sys.path
-    return os.fsdecode(done.output).split("\0") if done.status == 0 else sys.path
+        return os.fsdecode(done.output).split("\0") if done.status == 0 else sys.path
+    return sys.path
 
 
 # ── needs ──────────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from dnsrenew.base import safe_files
-from dnsrenew.base.files import open_with_info
+from dnsrenew.base.files import closing, open_with_info, undone
 from dnsrenew.errors import StoreError
 from dnsrenew.store import os_errors, texts
 from dnsrenew.store.os_errors import TEMP_PREFIX
@@ -86,11 +86,9 @@ class AtomicFiles:
 
     def _read(self, path: str) -> bytes | None:
         handle, info = open_with_info(path, _READ)
-        try:
+        with closing(handle):
             self.check_owner(path, info)
             return safe_files.read_all(handle, info.st_size, LIMIT)
-        finally:
-            os.close(handle)
 
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file; follows a link.
@@ -204,30 +202,20 @@ class AtomicFiles:
 
     def put(self, temp: str, path: str) -> None:
         """Rename a temporary file to ``path`` in one step; needs no disk space."""
-        try:
+        with undone(self.discard, temp):
             self.rename(temp, path)
-        except BaseException:
-            self.discard(temp)
-            raise
 
     def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
         """Write a new file and sync it; for files in a temporary folder."""
         handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
-        try:
-            if hasattr(os, "fchmod"):
-                self.do("chmod", path, lambda: os.fchmod(handle, mode))
-            self.do("write", path, lambda: safe_files.write_all(handle, data))
-            if sync:
-                self._sync(handle, path)
-        except BaseException:
-            os.close(handle)
-            self.discard(path)
-            raise
-        try:
+        with undone(self.discard, path):
+            with undone(os.close, handle):
+                if hasattr(os, "fchmod"):
+                    self.do("chmod", path, lambda: os.fchmod(handle, mode))
+                self.do("write", path, lambda: safe_files.write_all(handle, data))
+                if sync:
+                    self._sync(handle, path)
             self.do("close", path, lambda: os.close(handle))  # NFS reports a full disk here
-        except BaseException:
-            self.discard(path)
-            raise
 
     def new_folder(self, folder: str) -> str:
         """Create a temporary folder in ``folder`` and return its path."""
@@ -246,11 +234,8 @@ class AtomicFiles:
     def probe(self, folder: str, data: bytes) -> tuple[str, float]:
         """Write a temporary file; return its path and its time by the file system's clock (seconds since the epoch)."""
         path = self._make_temp(folder, lambda path: self.create(path, data, PRIVATE, sync=False))
-        try:
+        with undone(self.discard, path):
             return path, self.do("stat", path, lambda: os.lstat(path).st_mtime)
-        except BaseException:
-            self.discard(path)
-            raise
 
     def probe_link(self, folder: str) -> None:
         """Create a symbolic link in a folder and remove it."""
@@ -269,14 +254,12 @@ class AtomicFiles:
         """Make the names in a folder durable; does nothing on Windows, which has no such call."""
         if os.name == "nt":
             return
-        handle = self.do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))
-        try:
-            self._sync(handle, path)
-        except StoreError as error:
-            if error.evidence["errno"] not in {errno.errorcode[number] for number in _NO_FOLDER_SYNC}:
-                raise
-        finally:
-            os.close(handle)
+        with closing(self.do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))) as handle:
+            try:
+                self._sync(handle, path)
+            except StoreError as error:
+                if error.evidence["errno"] not in {errno.errorcode[number] for number in _NO_FOLDER_SYNC}:
+                    raise
 
     def _sync(self, handle: int, path: str) -> None:
         self.fsyncs += 1
@@ -340,10 +323,9 @@ class AtomicFiles:
 
 
 def _modified(path: str) -> float:
-    try:
+    with contextlib.suppress(OSError):
         return os.lstat(path).st_mtime
-    except OSError:
-        return float("inf")
+    return float("inf")
 
 
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -356,8 +338,5 @@ def _open(name: str, parent: int | None) -> tuple[int | None, list[str]]:
     if not _RELATIVE:
         return None, os.listdir(name)
     folder = os.open(name, _FOLDER, dir_fd=parent)
-    try:
+    with undone(os.close, folder):
         return folder, os.listdir(folder)
-    except BaseException:
-        os.close(folder)
-        raise

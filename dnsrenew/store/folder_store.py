@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from dnsrenew.base import extensions
+from dnsrenew.base.files import undone
 from dnsrenew.base.model import Certificate, Notice, StoreAddress
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
@@ -124,11 +125,10 @@ class FolderStore(StoreFolder, DamageReports, Store):
         return State(notices=self.warnings(name))
 
     def mark(self, name: str) -> object:
-        try:
+        with contextlib.suppress(OSError):
             info = os.stat(self._paths.state(name))
-        except OSError:
-            return None
-        return info.st_mtime_ns, info.st_ino, info.st_size
+            return info.st_mtime_ns, info.st_ino, info.st_size
+        return None
 
     def is_whole(self, name: str, state: State) -> bool:
         if state.version is None:
@@ -235,14 +235,11 @@ class FolderStore(StoreFolder, DamageReports, Store):
         path = self._paths.state(name)
         self._disk.remove_temp(os.path.dirname(path))
         ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
-        try:
+        with undone(self._disk.discard, ready):
             if not self._switch_current(name, number):
                 self._disk.discard(ready)
                 state = replace(state, switching=number)
                 ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
-        except BaseException:
-            self._disk.discard(ready)
-            raise
         self._disk.put(ready, path)
         self._disk.sync_folder(os.path.dirname(path))
         return replace(state, notices=self.warnings(name))

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
 
+from dnsrenew.base.files import undone
 from dnsrenew.base.model import Notice, TxtRecord, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field, replace
@@ -342,14 +343,10 @@ class JournalFolder(StoreFolder, Journal):
         page = JournalPage.of(context, certificate, values, hosts)
         self.make_base()
         path, lock = self._take_number(context, certificate)
-        try:
+        with undone(release_lock, self._disk, path, lock), undone(self._disk.discard, path):
             self._disk.write(path, page.to_json(), PRIVATE)
             self._disk.sync_folder(self._paths.journal)
             self._wait_for_cleanup(context, path, page)
-        except BaseException:
-            self._disk.discard(path)
-            release_lock(self._disk, path, lock)
-            raise
         return JournalFile(self._disk, path, page, lock)
 
     def _take_number(self, context: Context, certificate: str) -> tuple[str, ExitStack]:
@@ -432,8 +429,12 @@ class JournalFolder(StoreFolder, Journal):
         except StoreError as error:  # the other entries can still be cleaned up
             context.warn(error.code, error.message, error.fix)
             return None
-        try:
-            return self._entry(context, path)  # with the lock: else a new run could take the number
+        try:  # with the lock: else a new run could take the number
+            page = self._page(context, path, partial(json_files.read, self._disk, path))
+            if page is None:
+                return None
+            in_flight = os.path.lexists(in_flight_path(path)) and page.is_recent(context.clock.now())
+            return JournalFile(self._disk, path, page, in_flight=in_flight)
         finally:
             release_lock(self._disk, path, lock)
 
@@ -447,14 +448,6 @@ class JournalFolder(StoreFolder, Journal):
 
     def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
         return json_files.quarantine(self._disk, path, damage, reason)
-
-    def _entry(self, context: Context, path: str) -> JournalEntry | None:
-        """Return the entry of a dead run; None if there is none, or it cannot be read (with a warning)."""
-        page = self._page(context, path, partial(json_files.read, self._disk, path))
-        if page is None:
-            return None
-        in_flight = os.path.lexists(in_flight_path(path)) and page.is_recent(context.clock.now())
-        return JournalFile(self._disk, path, page, in_flight=in_flight)
 
 
 class JournalFile(JournalEntry):

@@ -344,7 +344,7 @@ class LedgerState(Frozen, kw_only=True):
         """Return the bytes of ``ledger.json``."""
         document: dict[str, Any] = {**self.extra, "schema": SCHEMA}
         for name, times in (("failed", self.failed), ("sets", self.sets), ("failed_orders", self.failed_orders)):
-            document[name] = {key: _rounded_up(time) for key, time in times.items()}
+            document[name] = {key: rfc3339(rounded_up(time)) for key, time in times.items()}
         document["waits"] = {key: _wait_json(wait) for key, wait in self.waits.items()}
         return json_files.dump(document)
 
@@ -403,10 +403,6 @@ def rounded_up(time: datetime) -> datetime:
     return (time + _SECOND if time.microsecond else time).replace(microsecond=0)
 
 
-def _rounded_up(time: datetime) -> str | None:
-    return rfc3339(rounded_up(time))
-
-
 def _times(value: object) -> dict[str, datetime]:
     return {key: _time(item) for key, item in json_files.table(value).items()}
 
@@ -417,7 +413,7 @@ def _wait(value: object) -> RetryAfter:
 
 
 def _wait_json(wait: RetryAfter) -> dict[str, str | None]:
-    document = {"since": _rounded_up(wait.since), "until": _rounded_up(wait.until)}
+    document = {"since": rfc3339(rounded_up(wait.since)), "until": rfc3339(rounded_up(wait.until))}
     return document | ({"url": wait.url} if wait.url else {})
 
 

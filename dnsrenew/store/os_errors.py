@@ -57,7 +57,9 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number == errno.EISDIR or isinstance(error, NotAFileError):
         return texts.NOT_A_FILE, {"found": error.kind if isinstance(error, NotAFileError) else "a folder"}
     if number in _DENIED:
-        return _denied(path, root, reading=operation in {"read", "list"})
+        reading = operation in {"read", "list"}
+        cause, fields = _denied(path, _denied_at(path, root, reading=reading), root)
+        return (cause.reading if reading else cause.writing), fields
     if number in _LINK or (number == errno.ENOTDIR and os.path.islink(path)):
         return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:
@@ -66,7 +68,8 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
         if unit := other_unit():
             return texts.READ_ONLY_ELSEWHERE, {"existing": nearest_existing(path), "unit": unit}
         return texts.READ_ONLY_IN_UNIT, {"existing": nearest_existing(path)}
-    if number == errno.ENOENT and operation == "mkdir" and _leads_to_store(path, root):
+    is_above = path in upwards(root) and os.path.isdir(os.path.dirname(path))
+    if number == errno.ENOENT and operation == "mkdir" and is_above:  # the store's folder, or one above it
         return texts.NO_NEW_FOLDER, {"existing": nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
     return text, {"reason": _reason(error), "existing": nearest_existing(path), "mount": mount_of(path)}
@@ -116,13 +119,7 @@ def _rights(info: os.stat_result) -> dict[str, str]:
     return {"owner": _owner(info), "mode": f"{stat.S_IMODE(info.st_mode):04o}", "user": _user()}
 
 
-def _denied(path: str, root: str, *, reading: bool) -> tuple[Text, dict[str, Any]]:
-    culprit = _denied_at(path, root, reading=reading)
-    cause, fields = _denied_because(path, culprit, root)
-    return (cause.reading if reading else cause.writing), fields
-
-
-def _denied_because(path: str, culprit: str, root: str) -> tuple[texts.DeniedTexts, dict[str, Any]]:
+def _denied(path: str, culprit: str, root: str) -> tuple[texts.DeniedTexts, dict[str, Any]]:
     user = _user()
     try:
         info = os.stat(culprit)
@@ -168,11 +165,6 @@ def _may_use(path: str, *, reading: bool) -> bool:
 def _non_folder(path: str) -> str:
     """Return the first part of the path that exists and is not a folder."""
     return next((part for part in reversed(upwards(path)) if os.path.lexists(part) and not os.path.isdir(part)), path)
-
-
-def _leads_to_store(path: str, root: str) -> bool:
-    """Return whether this is the folder of the store, or one above it, in a folder that exists."""
-    return path in upwards(root) and os.path.isdir(os.path.dirname(path))
 
 
 def _reason(error: OSError) -> str:

@@ -230,17 +230,14 @@ class StoreFolder:
             if links and not os.path.lexists(os.path.join(folder, "current")):
                 self._disk.probe_link(folder)
         probes: dict[str, float] = {}
-        try:
+        with contextlib.ExitStack() as left:
             for folder in folders:
                 path, written = self._disk.probe(folder, _PROBE)
+                left.callback(self._disk.discard, path)
                 probes[path] = written
             for path, written in probes.items():
                 self._disk.remove(path)
                 self.remove_stale_temp(os.path.dirname(path), written)
-        except BaseException:
-            for path in probes:
-                self._disk.discard(path)
-            raise
 
 
 class HttpResponses(PublicFiles):

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from dnsrenew.base.files import undone
 from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
@@ -101,10 +102,9 @@ class SavedDeployment(Frozen):
         :raises StoreError: it cannot be read.
         """
         files = _content(self.documents.read(self.name, OLD_FILES + self.entry), "files")
-        try:
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
             return {path: base64.b64decode(content, validate=True) for path, content in files.items()}
-        except (TypeError, ValueError, AttributeError):
-            return {}
+        return {}
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
         """Write down renames before the first one, durably.
@@ -122,10 +122,9 @@ class SavedDeployment(Frozen):
 
 def _content(data: bytes | None, field: str) -> Any:
     """Return a field of a document on which nothing depends: of a damaged one, None."""
-    try:
+    with contextlib.suppress(DamagedFile, NewerSchema):
         return None if data is None else json_files.load(data, _SCHEMA).get(field)
-    except (DamagedFile, NewerSchema):
-        return None
+    return None
 
 
 class UnfinishedRenames(Frozen):
@@ -143,10 +142,9 @@ class UnfinishedRenames(Frozen):
 
 def renames_of(data: bytes) -> list[tuple[str, str]]:
     """Return stored renames; empty if they are damaged."""
-    try:
+    with contextlib.suppress(TypeError, ValueError):
         return [(str(temp), str(path)) for temp, path in _content(data, "renames")]
-    except (TypeError, ValueError):
-        return []
+    return []
 
 
 # ── messages ────────────────────────────────────────────────────────────────────────────
@@ -185,10 +183,9 @@ class NotifiedRecords(Frozen):
         data = self.documents.read(name, NOTIFIED)
         if data is None:
             return Notified()
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return Notified(**json_files.fields_of(Notified, json_files.load(data, _SCHEMA)))
-        except (DamagedFile, NewerSchema):
-            return Notified()
+        return Notified()
 
     def write(self, name: str, notified: Notified) -> None:
         """Replace the record, atomically and durably; one that says nothing is removed.
@@ -304,16 +301,12 @@ class Debts(StoreFolder):
         return self._all(self.journal_files(DEBT))
 
     def _all(self, files: Sequence[str]) -> list[Debt]:
-        return [debt for path in files if (debt := self._read(path)) is not None]
-
-    def _read(self, path: str) -> Debt | None:
-        """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
-        try:
-            data = json_files.read(self._disk, path)
-            debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
-        except (DamagedFile, NewerSchema, StoreError):
-            return None
-        return debt if debt.program else None
+        found = []
+        for path in files:
+            with contextlib.suppress(DamagedFile, NewerSchema, StoreError):  # it is gone, damaged, or of a newer one
+                document = json_files.load(json_files.read(self._disk, path) or b"", _SCHEMA)
+                found.append(Debt(**json_files.fields_of(Debt, document)))
+        return [debt for debt in found if debt.program]
 
     def _path(self, program: Sequence[str]) -> str:
         number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -371,13 +364,12 @@ class ScheduledRuns(StoreFolder):
             self._write(found)
 
     def _all(self) -> dict[str, ScheduledRun]:
-        try:
+        with contextlib.suppress(StoreError, DamagedFile, NewerSchema):
             data = self._disk.read(self._paths.scheduled)
             schedules = json_files.table(json_files.load(data, _SCHEMA).get("schedules") if data else None)
             tables = {key: json_files.table(value) for key, value in schedules.items()}
             return {key: ScheduledRun(**json_files.fields_of(ScheduledRun, table)) for key, table in tables.items()}
-        except (StoreError, DamagedFile, NewerSchema):
-            return {}
+        return {}
 
     def _write(self, found: dict[str, ScheduledRun]) -> None:
         plain = {
@@ -501,15 +493,12 @@ class DocumentFiles(StoreFolder):
         folder = self.make_certificate(name)
         self._disk.remove_temp(folder)
         temp = self._disk.new_folder(folder)
-        try:
+        with undone(self._disk.discard, temp):
             for part, data in parts.items():
                 self._disk.create(os.path.join(temp, part), data, PUBLIC if part == "csr.pem" else PRIVATE)
             self._disk.sync_folder(temp)
             self.remove(name, kind)
             self._disk.rename(temp, self._path(name, kind))
-        except BaseException:
-            self._disk.discard(temp)
-            raise
         self._disk.sync_folder(folder)
 
     def set_aside(self, name: str, kind: str, damage: DamageTexts, reason: str) -> Notice:
@@ -530,11 +519,10 @@ class DocumentFiles(StoreFolder):
         return [kind + entry for entry, found in files for kind, end in _ENDS.items() if found == end]
 
     def made(self, name: str, kind: str) -> datetime | None:
-        try:
-            made = os.lstat(os.path.join(self._path(name, kind), PARTS[kind][-1])).st_mtime
-        except OSError:
-            return None
-        return datetime.fromtimestamp(int(made), UTC)
+        path = os.path.join(self._path(name, kind), PARTS[kind][-1])
+        with contextlib.suppress(OSError):
+            return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
+        return None
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
         path = os.path.join(self._paths.journal, f"{name}-{entry}{RENAMES}")

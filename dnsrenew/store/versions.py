@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from dnsrenew.base.files import undone
 from dnsrenew.base.model import Notice
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.errors import StoreError
@@ -124,7 +125,7 @@ class Versions:
         pems = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
         contents = {name: pem.encode("ascii") for name, pem in pems.items()} | {_KEY: key_pem, META: meta.to_json()}
         temp = self._disk.new_folder(self._versions)
-        try:
+        with undone(self._disk.discard, temp):
             for name, mode in _MODES.items():
                 if name == _KEY and not key_pem:  # the key of a given request is elsewhere
                     continue
@@ -133,9 +134,6 @@ class Versions:
             self._disk.sync_folder(temp)
             number = max([above, *self.numbers()]) + 1
             self._disk.rename(temp, self.path(number))
-        except BaseException:
-            self._disk.discard(temp)
-            raise
         self._disk.sync_folder(self._versions)
         return number
 
@@ -189,17 +187,15 @@ class Versions:
 
     def is_by_hand(self, number: int) -> bool:
         """Return whether meta.json says that the version was installed by hand: that it has no CA."""
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return json_files.load(self._read_meta(number), SCHEMA).get("ca") == ""
-        except (DamagedFile, NewerSchema):
-            return False
+        return False
 
     def recorded(self, number: int) -> Meta | None:
         """Return the data of a version, if meta.json can be read; the certificate is not parsed."""
-        try:
+        with contextlib.suppress(DamagedFile, NewerSchema):
             return Meta.from_json(self._read_meta(number))
-        except (DamagedFile, NewerSchema):
-            return None
+        return None
 
     def _has_no_key(self, number: int) -> bool:
         """Return whether meta.json says that the key is elsewhere: the version was ordered with a given request."""
@@ -356,17 +352,13 @@ def hold(folder: str) -> int | None:
 
     :param folder: of the version.
     """
-    try:
+    with contextlib.suppress(OSError):  # it is being removed, or the file system has no locks
         handle = os.open(os.path.join(folder, META), os.O_RDONLY | _BINARY)
-    except OSError:
-        return None
-    try:
-        if sys.platform != "win32":
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:  # it is being removed, or the file system has no locks
-        os.close(handle)
-        return None
-    return handle
+        with undone(os.close, handle):
+            if sys.platform != "win32":
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return handle
+    return None
 
 
 def is_held(folder: str) -> bool:

@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final, Literal, Protocol
 
-from dnsrenew.base.files import open_with_info
+from dnsrenew.base.files import closing, open_with_info, undone
 from dnsrenew.base.model import rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.runtime.calls import FairLock
@@ -116,11 +116,10 @@ class _Shared:
     @property
     def is_lost(self) -> bool:
         """Whether it may belong to another run by now."""
-        try:
+        with contextlib.suppress(StoreError):
             self.check()
-        except StoreError:
-            return True
-        return False
+            return False
+        return True
 
 
 class SharedLock:
@@ -243,17 +242,10 @@ def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Conte
 
 def is_held(path: str) -> bool:
     """Return whether another run or thread holds a lock; nothing is written. Raises nothing."""
-    try:
-        handle = os.open(path, _OPEN & ~os.O_CREAT)
-    except OSError:
-        return False
-    try:
-        _lock(handle, free=False)
+    with contextlib.suppress(OSError), closing(os.open(path, _OPEN & ~os.O_CREAT)) as handle:
+        if not _try_lock(handle):
+            return True
         _lock(handle, free=True)
-    except OSError as error:
-        return error.errno in _TAKEN
-    finally:
-        os.close(handle)
     return False
 
 
@@ -264,16 +256,13 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
     while True:
         context.check()
         handle = disk.do("lock", path, lambda: _open(disk, path))
-        try:
+        with undone(os.close, handle):
             if disk.do("lock", path, partial(_try_lock, handle)):
                 if _is_same_file(handle, path):
                     return handle
                 owner = None  # the file was removed in between: other runs lock a new one
             else:
                 owner = _read_owner(handle)
-        except BaseException:
-            os.close(handle)
-            raise
         os.close(handle)
         if owner is None:
             removed += 1
@@ -296,21 +285,17 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
 
 def _open(disk: AtomicFiles, path: str) -> int:
     handle, info = open_with_info(path, _OPEN, PRIVATE)
-    try:
+    with undone(os.close, handle):
         disk.check_owner(path, info)
         if hasattr(os, "fchmod") and info.st_mode & 0o777 != PRIVATE:  # an unusual umask
             os.fchmod(handle, PRIVATE)
-    except BaseException:
-        os.close(handle)
-        raise
     return handle
 
 
 def _is_same_file(handle: int, path: str) -> bool:
-    try:
+    with contextlib.suppress(OSError):
         return os.path.samestat(os.fstat(handle), os.lstat(path))
-    except OSError:
-        return False
+    return False
 
 
 def _try_lock(handle: int) -> bool:

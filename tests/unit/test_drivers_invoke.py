@@ -19,7 +19,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.error_mapping import classify
-from dnsrenew.drivers.invoke import CallDeadline, call_add, call_remove, prepare
+from dnsrenew.drivers.invoke import call_add, call_remove, prepare
 from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, SecretError
@@ -475,7 +475,7 @@ def test_an_object_that_is_no_driver_is_said() -> None:
 def test_a_deadline_does_not_go_below_zero() -> None:
     """The seconds left never become negative."""
     clock = FakeClock()
-    deadline = CallDeadline(clock, 2)
+    deadline = Context(clock=clock).within(2)
     clock.elapsed = 1.5
     assert deadline.left() == 0.5
     clock.elapsed = 9

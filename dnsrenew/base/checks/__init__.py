@@ -162,7 +162,9 @@ def _judge_records(case: _Case) -> Check:
 
 
 def _of_nameless_ca(case: _Case, issuers: Sequence[CaaRecord]) -> Check:
-    if _forbids_all(issuers):
+    parsed = [parse_issuer(record.value) for record in issuers]
+    # None names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2).
+    if not any(issuer is not None and issuer.domain for issuer in parsed):
         evidence = case.evidence(scope="ca", record=case.text(issuers[0]), wanted=None)
         return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
     return Check.of(texts.CAA_NO_IDENTITIES, "unknown", case.evidence(), place=case.place)
@@ -175,12 +177,6 @@ def _relevant(case: _Case) -> list[CaaRecord]:
         by_tag.setdefault(record.tag.lower(), []).append(record)
     wild = names.is_wildcard(case.identifier)
     return (by_tag["issuewild"] if wild else []) or by_tag["issue"]
-
-
-def _forbids_all(records: Sequence[CaaRecord]) -> bool:
-    """Return whether no record names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2)."""
-    issuers = [parse_issuer(record.value) for record in records]
-    return not any(issuer is not None and issuer.domain for issuer in issuers)
 
 
 def _grade(case: _Case, value: str) -> _Grade:

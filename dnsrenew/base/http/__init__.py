@@ -85,11 +85,10 @@ class Response(Frozen):
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a body that is a JSON object; none of any other."""
-        try:
+        with contextlib.suppress(ValueError):
             found = self.json()
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
+            return found if isinstance(found, dict) else {}
+        return {}
 
 
 def texts_of(document: Any, meant: Callable[[dict[str, Any]], Iterable[Any]], deepest: int = sys.maxsize) -> list[str]:
@@ -361,15 +360,13 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     :return: None if it is absent or malformed.
     """
     date, age = _date(headers.get("Date", "")), _SECONDS.fullmatch(headers.get("Age", ""))
-    try:
+    with contextlib.suppress(OverflowError):
         return date if date is None or age is None else date + timedelta(seconds=int(age[1]))
-    except OverflowError:
-        return None
+    return None
 
 
 def _date(text: str) -> datetime | None:
-    try:
+    with contextlib.suppress(ValueError, TypeError, OverflowError, IndexError):
         date = parsedate_to_datetime(text)
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
+    return None

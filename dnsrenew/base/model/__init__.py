@@ -7,54 +7,29 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from dnsrenew.base.model.spec import (
-    CA,
-    EAB_BY_EMAIL,
-    Certificate,
-    CertificateSpec,
-    Deployment,
-    DeploymentResult,
-    DnsAccount,
-    Eab,
-    GivenRequest,
-    KeyKind,
-    Profile,
-    Propagation,
-    PropagationCheck,
-    RenewBefore,
-    Resolver,
-    Result,
-    Route,
-    StoreAddress,
-    mac_key_fault,
-    rfc3339,
-)
+# With `as`, a name is exported too.
+from dnsrenew.base.model.spec import CA as CA
+from dnsrenew.base.model.spec import EAB_BY_EMAIL as EAB_BY_EMAIL
+from dnsrenew.base.model.spec import Certificate as Certificate
+from dnsrenew.base.model.spec import CertificateSpec as CertificateSpec
+from dnsrenew.base.model.spec import Deployment as Deployment
+from dnsrenew.base.model.spec import DeploymentResult as DeploymentResult
+from dnsrenew.base.model.spec import DnsAccount as DnsAccount
+from dnsrenew.base.model.spec import Eab as Eab
+from dnsrenew.base.model.spec import GivenRequest as GivenRequest
+from dnsrenew.base.model.spec import KeyKind as KeyKind
+from dnsrenew.base.model.spec import Profile as Profile
+from dnsrenew.base.model.spec import Propagation as Propagation
+from dnsrenew.base.model.spec import PropagationCheck as PropagationCheck
+from dnsrenew.base.model.spec import RenewBefore as RenewBefore
+from dnsrenew.base.model.spec import Resolver as Resolver
+from dnsrenew.base.model.spec import Result as Result
+from dnsrenew.base.model.spec import Route as Route
+from dnsrenew.base.model.spec import StoreAddress as StoreAddress
+from dnsrenew.base.model.spec import mac_key_fault as mac_key_fault
+from dnsrenew.base.model.spec import rfc3339 as rfc3339
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import DnsRenewError, Text
-
-__all__ = [
-    "CA",
-    "EAB_BY_EMAIL",
-    "Certificate",
-    "CertificateSpec",
-    "Deployment",
-    "DeploymentResult",
-    "DnsAccount",
-    "Eab",
-    "GivenRequest",
-    "KeyKind",
-    "Profile",
-    "Propagation",
-    "PropagationCheck",
-    "RenewBefore",
-    "Resolver",
-    "Result",
-    "Route",
-    "StoreAddress",
-    "mac_key_fault",
-    "rfc3339",
-]
-"""What is exported besides the values that are declared here."""
 
 OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed", "rolled-back"]
 """What happened to a certificate in a run.

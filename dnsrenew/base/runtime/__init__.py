@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
-from dnsrenew.base import threads
+from dnsrenew.base import files, threads
 from dnsrenew.base.clock import Clock, SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Notice
@@ -59,12 +60,9 @@ class TokenBucket:
         :raises Cancelled: the caller cancelled while waiting; the tokens are returned.
         """
         wait = self.charge(context, count)
-        try:
+        with files.undone(self.charge, context, -count):
             if wait > 0:
                 context.wait(wait)
-        except BaseException:
-            self._give_back(context, count)
-            raise
 
     def try_take(self, context: Context) -> bool:
         """Take a token if there is one; return whether there was."""
@@ -82,9 +80,6 @@ class TokenBucket:
             wait = (1 - self._tokens) / self._rate.per_second
             self._tokens -= count
             return wait
-
-    def _give_back(self, context: Context, count: float) -> None:
-        self.charge(context, -count)
 
     def _refill(self, context: Context) -> None:
         now = context.clock.monotonic()
@@ -192,6 +187,11 @@ class Context(Frozen):
         end = self.clock.monotonic() + seconds
         return replace(self, deadline=end if self.deadline is None else min(end, self.deadline))
 
+    def left(self) -> float:
+        """Return the seconds until the deadline; 0.0 after it."""
+        end = math.inf if self.deadline is None else self.deadline
+        return max(end - self.clock.monotonic(), 0.0)
+
     def close(self) -> None:
         """Close what the drivers remember, where it has a method ``close``: the run is over."""
         for each in [each for account in [*self.remembered.values()] for each in [*account.values()]]:
@@ -232,8 +232,7 @@ class Context(Frozen):
         end = self.clock.monotonic() + seconds
         while (left := end - self.clock.monotonic()) > 0:
             self.check()
-            if self.deadline is not None:
-                left = min(left, max(self.deadline - self.clock.monotonic(), 0.001))
+            left = min(left, max(self.left(), 0.001))
             if self.cleanup_deadline is None:
                 self.clock.wait(left, self.cancel)
             else:  # the cancel event may be set already: waiting for it would be a busy loop

@@ -93,7 +93,7 @@ class Redactor:
 
     def guard_logs(self, *prefixes: str) -> LogGuard:
         """Redact what this thread logs inside the block, and what the loggers under ``prefixes`` log in any thread."""
-        return LogGuard(self.redact, self.redact_values, prefixes)
+        return LogGuard(self, prefixes)
 
 
 # ── log guard ──────────────────────────────────────────────────────────────────────────
@@ -112,17 +112,13 @@ _FORMATTER: Final = logging.Formatter()
 class LogGuard(logging.Filter):
     """Redacts the records of its thread and of named loggers within a block; it drops none.
 
-    :param redact: redacts a text.
-    :param redact_values: redacts the texts in a JSON value.
+    :param redactor: of the run.
     :param prefixes: the loggers whose records are redacted in every thread, each with those below it.
     """
 
-    def __init__(
-        self, redact: Callable[[str], str], redact_values: Callable[[Any], Any], prefixes: tuple[str, ...]
-    ) -> None:
+    def __init__(self, redactor: Redactor, prefixes: tuple[str, ...]) -> None:
         super().__init__()
-        self._redact = redact
-        self._redact_values = redact_values
+        self._redact, self._redact_values = redactor.redact, redactor.redact_values
         self._prefixes = prefixes
         self._thread = threading.get_ident()
         self._places: list[logging.Filterer] = []

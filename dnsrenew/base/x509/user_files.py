@@ -173,11 +173,10 @@ def _by_subject(found: Sequence[x509.Certificate]) -> _BySubject:
 
 def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
     """Return the subject or the issuer of a certificate; None if it cannot be read."""
-    try:
+    with contextlib.suppress(ValueError):
         name: x509.Name = getattr(certificate, which)
-    except ValueError:
-        return None
-    return name
+        return name
+    return None
 
 
 def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x509.Certificate:
@@ -188,10 +187,9 @@ def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x50
 
 
 def _key_hash(certificate: x509.Certificate) -> str:
-    try:
+    with contextlib.suppress(ValueError, UnsupportedAlgorithm):
         return certificates.public_key_hash(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
-        return ""
+    return ""
 
 
 def _is_ca(certificate: x509.Certificate) -> bool:

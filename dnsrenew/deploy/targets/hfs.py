@@ -169,12 +169,15 @@ class HfsDeployer(TargetDeployer):
 
 def _owner_of(folder: str) -> tuple[str | None, str | None]:
     """Return user and group of a folder as numbers; None if they are ours, or cannot be set."""
-    try:
+    with contextlib.suppress(OSError):  # an error where the files are written
         info = os.stat(folder)
-    except OSError:  # an error where the files are written
-        return None, None
-    is_ours = not hasattr(os, "geteuid") or info.st_uid == os.geteuid()
-    return (None, None) if is_ours else (str(info.st_uid), str(info.st_gid))
+        return _to_set(info.st_uid, info.st_gid)
+    return None, None
+
+
+def _to_set(uid: int, gid: int) -> tuple[str | None, str | None]:
+    is_ours = not hasattr(os, "geteuid") or uid == os.geteuid()
+    return (None, None) if is_ours else (str(uid), str(gid))
 
 
 def is_hfs(program: RunningProgram) -> bool:
@@ -402,9 +405,7 @@ class HfsFolder(Frozen):
         found = inspect(path)
         if found is None or found.link:
             raise DeployError.of(texts.HFS_NO_CONFIG, path=path, url=self.url)
-        is_ours = not hasattr(os, "geteuid") or found.uid == os.geteuid()
-        owner, group = (None, None) if is_ours else (str(found.uid), str(found.gid))
-        return found.content.decode("utf-8", "surrogateescape"), found.mode, owner, group
+        return found.content.decode("utf-8", "surrogateescape"), found.mode, *_to_set(found.uid, found.gid)
 
 
 def _scalar(text: str) -> Any:

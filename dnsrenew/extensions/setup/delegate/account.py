@@ -24,7 +24,7 @@ from dnsrenew.config import Config
 from dnsrenew.drivers import acme_dns
 from dnsrenew.drivers.error_mapping import translate
 from dnsrenew.drivers.host_api import HostError
-from dnsrenew.drivers.invoke import CALL_SECONDS, GUARDED_LOGGERS, CallDeadline
+from dnsrenew.drivers.invoke import CALL_SECONDS, GUARDED_LOGGERS
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ConfigError, DnsRenewError, ProviderError, StoreError, bare
 from dnsrenew.operations import texts
@@ -247,12 +247,12 @@ def _keep(folder: OpenFolder, temp: str, name: str) -> None:
 
 def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str, str]:
     account, provider = writer.account, writer.provider
-    cancel, deadline = threading.Event(), CallDeadline(context.clock, CALL_SECONDS)
+    cancel = threading.Event()
     driver_context = DriverContext(
         account=account.name,
         options=account.options,
         driver_options=provider.driver_options,
-        seconds_left=deadline.left,
+        seconds_left=context.within(CALL_SECONDS).left,
         cancel=cancel,
         logger=logging.getLogger(f"dnsrenew.drivers.{provider.driver}"),
     )
