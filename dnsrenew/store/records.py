@@ -291,9 +291,8 @@ class Debts(StoreFolder):
     def owed(self) -> list[Debt]:
         """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
         with contextlib.suppress(StoreError):
-            files = self.journal_files(DEBT)
-            if files and not zone_locks.is_held(self._paths.lock("ports")):
-                return self._all(files)
+            if self.journal_files(DEBT) and not zone_locks.is_held(self._paths.lock("ports")):
+                return self.written_down()
         return []
 
     def written_down(self) -> list[Debt]:
@@ -301,10 +300,14 @@ class Debts(StoreFolder):
 
         :raises StoreError: it cannot be read.
         """
-        return self._all(self.journal_files(DEBT))
+        return [debt for path in self.journal_files(DEBT) if (debt := self._read(path)) is not None]
 
-    def _all(self, files: Sequence[str]) -> list[Debt]:
-        return [debt for path in files if (debt := self._read(path)) is not None]
+    def unreadable(self) -> list[str]:
+        """Return the files that may name a program, and are damaged or of a newer dnsrenew.
+
+        :raises StoreError: the journal cannot be read.
+        """
+        return [path for path in self.journal_files(DEBT) if self._read(path) is None and os.path.exists(path)]
 
     def _read(self, path: str) -> Debt | None:
         """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
