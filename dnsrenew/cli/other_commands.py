@@ -19,6 +19,7 @@ from dnsrenew.operations import accounts
 from dnsrenew.operations import revoke as stored
 from dnsrenew.operations.accounts import AccountStatus
 from dnsrenew.operations.revoke import Revocation, StoredCertificate, find, refuse_foreign
+from dnsrenew.renewal.texts import DEBT_UNREADABLE
 from dnsrenew.store.journal import WrittenValue
 
 
@@ -241,6 +242,8 @@ def _unreadable(result: CleanupResult, columns: int | None) -> list[str]:
         newer = path.endswith(".json")
         problem = (texts.JOURNAL_NEWER if newer else texts.JOURNAL_DAMAGED).format(path=path)
         fix = texts.JOURNAL_NEWER_FIX if newer else texts.JOURNAL_DAMAGED_FIX
+        if path.endswith(".after"):
+            problem, fix = map(formatting.say, DEBT_UNREADABLE.fill(path=path)[1:])
         lines += formatting.marked(red("✗"), problem, columns)
         lines += formatting.wrap(fix, columns, f"  {yellow('→')} ", "    ")
     return lines

@@ -287,4 +287,5 @@ def clean_up(
         writers, locks = writers_of(config.accounts, config.providers), ZoneLocks(store, wait)
         left = leftovers.Leftovers(store.journal, writers, locks, services.dns.values)
         done = leftovers.cleanup(context, left, wait=wait)
-        return replace(done, owed=tuple(debt.program for debt in owed))
+        unreadable = () if store.debts is None else store.debts.unreadable()
+        return replace(done, owed=tuple(debt.program for debt in owed), unreadable=(*done.unreadable, *unreadable))

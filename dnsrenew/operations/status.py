@@ -99,6 +99,9 @@ def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
             is_mount = hasattr(os, "statvfs") and os.statvfs(store.path).f_flag & os.ST_RDONLY
             number = errno.EROFS if is_mount else errno.EACCES
             found.append(translate(OSError(number, os.strerror(number)), str(store.path), "write", str(store.path)))
+    if store.debts is not None:
+        with contextlib.suppress(StoreError):
+            found += [StoreError.of(renewal_texts.DEBT_UNREADABLE, path=path) for path in store.debts.unreadable()]
     for use in config.secrets:
         scheme, _, path = use.secret.reference.partition(":")
         if scheme == "file" and not os.access(path, os.R_OK):

@@ -147,19 +147,26 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
 
     :param insist: whether to run a program that others can change.
     """
-    if debts is None or not debts.owed():
+    if debts is None or not (owed := debts.owed()):
         return []
-    left: list[Debt] = []
-    with contextlib.suppress(LockedError, StoreError), debts.using_port(context, 0):  # a live run pays its own
-        for debt in debts.written_down():
-            its = replace(context, certificate=debt.certificate or None)
-            if cause := _cannot_run(its, debt.program, insist=insist):
-                left.append(debt)
-                context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=cause))
-            else:
-                debts.forget(debt.program)
-                context.warn(*texts.DEBT_PAID.fill(**debt.fields))
-    return left
+    try:
+        with debts.using_port(context, 0):
+            return [debt for debt in debts.written_down() if not _is_paid(debts, debt, context, insist=insist)]
+    except LockedError:  # a live run pays its own
+        return []
+    except StoreError as error:  # no lock can be taken, as on a read-only disk
+        for debt in owed:
+            context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=as_clause(error.message)))
+        return owed
+
+
+def _is_paid(debts: Debts, debt: Debt, context: Context, *, insist: bool) -> bool:
+    """Run a program that was written down, and forget it if that succeeds; a warning tells either."""
+    cause = _cannot_run(replace(context, certificate=debt.certificate or None), debt.program, insist=insist)
+    if not cause:
+        debts.forget(debt.program)
+    context.warn(*(texts.DEBT_NOT_PAID if cause else texts.DEBT_PAID).fill(**debt.fields, cause=cause))
+    return not cause
 
 
 def _cannot_run(context: Context, program: Sequence[str], *, insist: bool) -> str:

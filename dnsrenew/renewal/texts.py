@@ -70,6 +70,11 @@ DEBT: Final = Text(
     "starts it again has not run yet: {command}",
     "Run `dnsrenew cleanup`, which runs it; the next renewal runs it too.",
 )
+DEBT_UNREADABLE: Final = Text(
+    "store-damaged",
+    "{path} cannot be read. It names a program that starts a server again after a renewal.",
+    "Start the server by hand, then delete {path}. If a newer dnsrenew wrote it, run `dnsrenew cleanup` with that one.",
+)
 NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(
     "no-staging",

@@ -288,9 +288,8 @@ class Debts(StoreFolder):
     def owed(self) -> list[Debt]:
         """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
         with contextlib.suppress(StoreError):
-            files = self.journal_files(DEBT)
-            if files and not zone_locks.is_held(self._paths.lock("ports")):
-                return self._all(files)
+            if self.journal_files(DEBT) and not zone_locks.is_held(self._paths.lock("ports")):
+                return self.written_down()
         return []
 
     def written_down(self) -> list[Debt]:
@@ -298,15 +297,23 @@ class Debts(StoreFolder):
 
         :raises StoreError: it cannot be read.
         """
-        return self._all(self.journal_files(DEBT))
+        return [debt for path in self.journal_files(DEBT) if (debt := self._read(path)) is not None]
 
-    def _all(self, files: Sequence[str]) -> list[Debt]:
-        found = []
-        for path in files:
-            with contextlib.suppress(DamagedFile, NewerSchema, StoreError):  # it is gone, damaged, or of a newer one
-                document = json_files.load(json_files.read(self._disk, path) or b"", _SCHEMA)
-                found.append(Debt(**json_files.fields_of(Debt, document)))
-        return [debt for debt in found if debt.program]
+    def unreadable(self) -> list[str]:
+        """Return the files that may name a program, and are damaged or of a newer dnsrenew.
+
+        :raises StoreError: the journal cannot be read.
+        """
+        return [path for path in self.journal_files(DEBT) if self._read(path) is None and os.path.exists(path)]
+
+    def _read(self, path: str) -> Debt | None:
+        """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
+        try:
+            data = json_files.read(self._disk, path)
+            debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
+        except (DamagedFile, NewerSchema, StoreError):
+            return None
+        return debt if debt.program else None
 
     def _path(self, program: Sequence[str]) -> str:
         number = hashlib.sha256("\0".join(program).encode("utf-8", "surrogatepass")).hexdigest()[:16]

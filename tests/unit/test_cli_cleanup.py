@@ -139,6 +139,14 @@ def test_what_the_journal_does_not_tell_is_said(renewer: Cleaner, capsys: pytest
     assert "away-1.json.damaged" in err
 
 
+def test_a_program_that_cannot_be_read_is_no_txt_value(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file of the journal that names a program to start a server, and cannot be read, is said to be that."""
+    renewer.found = CleanupResult(unreadable=("/store/journal/1d7463e1addc8cbb.after",))
+    assert main(["cleanup"]) == 1
+    out, _ = capsys.readouterr()
+    assert ("TXT" not in out, "Start the server by hand" in " ".join(out.split())) == (True, True)
+
+
 def test_for_programs(renewer: Cleaner, capsys: pytest.CaptureFixture[str]) -> None:
     """The JSON document has removed and kept values, even if there are none."""
     renewer.found = CleanupResult((txt("a"),), ((txt("b", "old"), GONE),))

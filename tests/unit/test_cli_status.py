@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dnsrenew.base.model import DeploymentResult, DnsAccount, Route
+from dnsrenew.base.model import DeploymentResult, DnsAccount, Notice, Route
 from dnsrenew.cli import formatting, main, terminal
 from dnsrenew.cli import texts as cli_texts
 from dnsrenew.cli.status import needs_attention
@@ -109,6 +109,14 @@ def test_check_complains(show: Show, problem: str) -> None:
     assert lines[0].endswith("; 1 needs attention")
     assert problem in lines[3]
     show(valid("fine"), certificate, line="status", status=0)
+
+
+@pytest.mark.parametrize("code", ["store-damaged", "store-read-only", "secret-missing"])
+def test_check_complains_of_what_will_stop_a_renewal(show: Show, code: str) -> None:
+    """With --check a program that a killed run owes, and an obstacle of the next renewal, give exit status 1."""
+    for certificate in (valid(after_owed=True), valid(warnings=(Notice(code, "It is.", "Mend it."),))):
+        lines = show(valid("fine"), certificate, line="status --check", status=1)
+        assert lines[0].endswith("; 1 needs attention")
 
 
 def test_check_is_content(show: Show) -> None:

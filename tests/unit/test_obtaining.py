@@ -127,7 +127,10 @@ def test_a_certificate_without_a_dns_account(tmp_path: Path) -> None:
         (None, [f"dns: This is nothing. {EXPECTED}"]),
         (object(), [f"dns: This is an object. {EXPECTED}"]),
         ({"home": home()}, [f"dns[0]: This is a text in quotes. {EXPECTED}"]),
-        ([home(), "c4nary", 3], [f"dns[1]: This is a text in quotes. {EXPECTED}", f"dns[2]: This is a number. {EXPECTED}"]),
+        (
+            [home(), "c4nary", 3],
+            [f"dns[1]: This is a text in quotes. {EXPECTED}", f"dns[2]: This is a number. {EXPECTED}"],
+        ),
     ],
 )
 def test_what_is_no_driver_is_refused(dns: Any, mistakes: list[str], tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dnsrenew import Certificate, Event, Outcome, Renewer, Route
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.model import CA, CertificateSpec
 from dnsrenew.base.runtime import Context
+from dnsrenew.errors import StoreError
 from dnsrenew.store import FolderStore
 from dnsrenew.store.records import Debts
 from dnsrenew.testing import InMemoryDriver
@@ -299,3 +300,36 @@ def test_cleanup_says_what_it_could_not_pay(host: Host) -> None:
     found = host.renewer([host.spec("x", DNS)]).cleanup()
     assert found.owed == (program,)
     assert found.to_dict()["owed"] == [list(program)]
+
+
+def test_what_is_owed_is_told_where_the_store_cannot_be_written(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a read-only disk no lock can be taken, so the program does not run: each run and `cleanup` say so."""
+    program = host.program("start")
+    host.owes("x", program)
+    host.renew(DNS)
+
+    def read_only(*_: object) -> None:
+        raise StoreError("store-read-only", "state is read-only.", fix="")
+
+    host.owes("x", program)
+    monkeypatch.setattr(Debts, "using_port", read_only)
+    (outcome,) = host.renew(DNS)
+    assert [(notice.code, "is read-only" in notice.message) for notice in outcome.warnings] == [
+        ("listen-after-failed", True)
+    ]
+    assert host.renewer([host.spec("x", DNS)]).cleanup().owed == (program,)
+    assert host.log() == ["start"]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"schema": 99}'], ids=["damaged", "of a newer version"])
+def test_what_is_owed_and_cannot_be_read_is_named(host: Host, content: bytes) -> None:
+    """A file that may name a program, and cannot be read, is named by each run, by `status` and by `cleanup`."""
+    host.renew(DNS)
+    host.owes("x", host.program("start"))
+    (file,) = (host.folder / "state" / "journal").glob("*.after")
+    file.write_bytes(content)
+    renewer = host.renewer([host.spec("x", DNS)])
+    for warnings in (renewer.renew()[0].warnings, renewer.status()[0].warnings):
+        assert [(notice.code, str(file) in notice.message) for notice in warnings] == [("store-damaged", True)]
+    assert renewer.cleanup().unreadable == (str(file),)
+    assert file.exists()

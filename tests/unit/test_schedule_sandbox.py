@@ -261,6 +261,8 @@ def test_a_reload_by_systemd_leaves_the_sandbox(deploy: str, tmp_path: Path) -> 
         ["systemctl", "reload"],
         ["systemctl", "daemon-reload"],
         ["systemctl", "edit", "nginx"],
+        ["systemctl", "stop", "nginx"],
+        ["systemctl", "start", "nginx"],
         ["systemctl", "-H", "web1", "reload", "nginx"],
         ["systemctl", "reload", "nginx", "--host=web1"],
         ["sh", "-c", "systemctl reload nginx"],
