@@ -118,7 +118,7 @@ class _AccountCalls:
 
     def check(self, zone: str, on_result: _OnResult, on_wait: Callable[[str, float], object] | None) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
-        run = ConformanceRun(self._context, self._host(names.absolute(zone)), expect=self._enter, on_wait=on_wait)
+        run = ConformanceRun(self._context, self._host(names.absolute(zone), on_wait))
         results: list[MustResult] = []
         try:
             for result in run.results():
@@ -130,22 +130,21 @@ class _AccountCalls:
         its, shown = self._writer, names.relative(zone)
         return AccountCheck(its.account.name, its.provider, shown, tuple(results), tuple(left))
 
-    def _host(self, zone: str) -> DriverHost:
+    def _host(self, zone: str, on_wait: Callable[[str, float], object] | None) -> DriverHost:
         behaviour = self._writer.provider.behaviour
+        at = zone if behaviour.delegated else None
         script: Script = "many" if behaviour.most_values is None else "two" if behaviour.delegated else "one"
-        return DriverHost(
-            self._add,
-            lambda records: self._hosts.remove(self._context, self._values(records)),
-            lambda name: self._dns.values(self._context, name),
-            lambda name: self._dns.ttl(self._context, name),
-            self._add_wrong,
-            self._lacks(),
-            script,
-            zone,
-            self._writer.ttl,
-            behaviour.propagation_timeout,
-            zone if behaviour.delegated else None,
-        )
+        how = self._lacks(), script, zone, self._writer.ttl, behaviour.propagation_timeout, at, self._enter, on_wait
+        return DriverHost(self._add, self._remove, self._served, self._ttl, self._add_wrong, *how)
+
+    def _remove(self, records: Sequence[TxtRecord]) -> None:
+        self._hosts.remove(self._context, self._values(records))
+
+    def _served(self, name: str) -> set[str]:
+        return self._dns.values(self._context, name)
+
+    def _ttl(self, name: str) -> int:
+        return self._dns.ttl(self._context, name)
 
     def _lacks(self) -> dict[Needs, Phrase]:
         behaviour = self._writer.provider.behaviour

@@ -234,15 +234,8 @@ def decoded(text: str) -> bytes:
 
 # What the CA of a box answers, and what it refuses, as problem documents (RFC 8555 section 6.7).
 
-_STATUSES: Final = {
-    "rateLimited": 429,
-    "serverInternal": 500,
-    "unauthorized": 403,
-    "orderNotReady": 403,
-    "caa": 403,
-    "notFound": 404,
-    "conflict": 409,
-}
+_FORBIDDEN: Final = dict.fromkeys(("unauthorized", "orderNotReady", "caa"), 403)
+_STATUSES: Final = {"rateLimited": 429, "serverInternal": 500, "notFound": 404, "conflict": 409, **_FORBIDDEN}
 
 
 class BoxAnswer(Frozen):

@@ -129,11 +129,7 @@ _CLOSED: Final = {
     "unreachable": texts.OUTSIDE_UNREACHABLE,
     "failed": texts.OUTSIDE_FAILED,
 }
-_FAILED: Final = {
-    "nonsense": texts.HELPER_NONSENSE,
-    "proxied": texts.HELPER_PROXIED,
-    "busy": texts.HELPER_BUSY,
-}
+_FAILED: Final = {"nonsense": texts.HELPER_NONSENSE, "proxied": texts.HELPER_PROXIED, "busy": texts.HELPER_BUSY}
 
 
 # ── the facts ───────────────────────────────────────────────────────────────────────────
