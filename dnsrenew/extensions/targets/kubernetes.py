@@ -69,8 +69,7 @@ class KubernetesDeployer(TargetDeployer):
 
     def _read(self) -> dict[str, str] | None:
         """Return both keys of the secret, base64; None if there is no secret."""
-        found = self._api.ask("GET", self._path, missing=(404,))
-        if found is None:
+        if (found := self._api.ask("GET", self._path, missing=(404,))) is None:
             return None
         if not isinstance(found, dict) or found.get("kind") != "Secret":
             raise self._api.error(texts.API_STRANGE, reason=texts.NO_SECRET)

@@ -60,7 +60,7 @@ class TruenasDeployer(TargetDeployer):
             if not self._context.saved.kept():
                 pem = str(self._certificate(old).get("certificate") or "")
                 self._context.saved.keep({_ID: str(old).encode(), "certificate": pem.encode("ascii", "replace")})
-            name = _import_name(certificate)
+            name = f"{_prefix(certificate)}{re.sub('[^0-9A-Za-z]', '', certificate.serial)}"
             new = self._find(name)
             self.has_changed = True
             if new is None:
@@ -229,10 +229,6 @@ def _new(name: str, certificate: Certificate) -> dict[str, Any]:
 
 def _prefix(certificate: Certificate) -> str:
     return f"dnsrenew_{re.sub('[^A-Za-z0-9-]', '-', certificate.name)}_"
-
-
-def _import_name(certificate: Certificate) -> str:
-    return f"{_prefix(certificate)}{re.sub('[^0-9A-Za-z]', '', certificate.serial)}"
 
 
 def _is_same(pem: object, certificate: Certificate) -> bool:
