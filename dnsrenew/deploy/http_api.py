@@ -19,10 +19,19 @@ from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.base.http.connections import failure, tls_context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import DeployerContext
+from dnsrenew.deploy.protocol import DeployerContext, TargetOption
 from dnsrenew.errors import CAError, DeployError
 
 ANSWER_SECONDS: Final = 60.0
+API_OPTIONS: Final[Mapping[str, TargetOption]] = {
+    "url": TargetOption("url", required=True),
+    "token": TargetOption("secret"),
+    "user": TargetOption("text"),
+    "password": TargetOption("secret"),
+    "trust": TargetOption("trust"),
+    "timeout": TargetOption("limit", default=ANSWER_SECONDS),
+}
+"""Of a target with an API that takes a token, or a user and a password."""
 _CONNECT_SECONDS: Final = 10.0
 
 

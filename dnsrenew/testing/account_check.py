@@ -33,6 +33,7 @@ from dnsrenew.testing.conformance import UNAUTHORIZED, ConformanceRun, DriverHos
 from dnsrenew.testing.script import Needs, Script
 
 _OnResult = Callable[[MustResult], object]
+_OnWait = Callable[[str, float], object] | None
 _JOURNAL: Final = "providers-check"
 """The name in the journal, in place of that of a certificate."""
 _CLEANUP_SECONDS: Final = 60.0
@@ -65,13 +66,7 @@ class AccountCheck(Frozen):
 
 
 def check_account(
-    context: Context,
-    config: Config,
-    store: Store,
-    account: str,
-    on_result: _OnResult,
-    *,
-    on_wait: Callable[[str, float], object] | None = None,
+    context: Context, config: Config, store: Store, account: str, on_result: _OnResult, *, on_wait: _OnWait = None
 ) -> AccountCheck:
     """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.
 
@@ -95,8 +90,7 @@ def check_account(
     with closing(make_services(config, store, its)) as services, its.redactor.guard_logs(*DRIVEN), ExitStack() as held:
         invoke.prepare(its, writer.provider, writer.account)
         zone = _zone(its, config, services.dns, writer)
-        key = writer.single_value_key(zone, names.absolute(zone))
-        if key is not None:
+        if (key := writer.single_value_key(zone, names.absolute(zone))) is not None:
             held.enter_context(ZoneLocks(store).value(its, key))
             # At a host that keeps one value for the whole zone, a test would replace it.
             if writer.provider.behaviour.scope == "zone" and services.dns.values(its, f"_acme-challenge.{zone}"):
@@ -116,9 +110,9 @@ class _AccountCalls:
         self._hosts = HostCalls(ZoneLocks(store), self._published)
         self._wrong = _with_wrong_secrets(context, writer)
 
-    def check(self, zone: str, on_result: _OnResult, on_wait: Callable[[str, float], object] | None) -> AccountCheck:
+    def check(self, zone: str, on_result: _OnResult, on_wait: _OnWait) -> AccountCheck:
         """Test each MUST, and remove what is left in any case."""
-        run = ConformanceRun(self._context, self._host(names.absolute(zone)), expect=self._enter, on_wait=on_wait)
+        run = ConformanceRun(self._context, self._host(names.absolute(zone), on_wait))
         results: list[MustResult] = []
         try:
             for result in run.results():
@@ -130,22 +124,21 @@ class _AccountCalls:
         its, shown = self._writer, names.relative(zone)
         return AccountCheck(its.account.name, its.provider, shown, tuple(results), tuple(left))
 
-    def _host(self, zone: str) -> DriverHost:
+    def _host(self, zone: str, on_wait: _OnWait) -> DriverHost:
         behaviour = self._writer.provider.behaviour
+        at = zone if behaviour.delegated else None
         script: Script = "many" if behaviour.most_values is None else "two" if behaviour.delegated else "one"
-        return DriverHost(
-            self._add,
-            lambda records: self._hosts.remove(self._context, self._values(records)),
-            lambda name: self._dns.values(self._context, name),
-            lambda name: self._dns.ttl(self._context, name),
-            self._add_wrong,
-            self._lacks(),
-            script,
-            zone,
-            self._writer.ttl,
-            behaviour.propagation_timeout,
-            zone if behaviour.delegated else None,
-        )
+        how = self._lacks(), script, zone, self._writer.ttl, behaviour.propagation_timeout, at, self._enter, on_wait
+        return DriverHost(self._add, self._remove, self._served, self._ttl, self._add_wrong, *how)
+
+    def _remove(self, records: Sequence[TxtRecord]) -> None:
+        self._hosts.remove(self._context, self._values(records))
+
+    def _served(self, name: str) -> set[str]:
+        return self._dns.values(self._context, name)
+
+    def _ttl(self, name: str) -> int:
+        return self._dns.ttl(self._context, name)
 
     def _lacks(self) -> dict[Needs, Phrase]:
         behaviour = self._writer.provider.behaviour
@@ -234,8 +227,7 @@ def _registered_name(writer: RecordWriter) -> str:
     given = all(account.options.get(key) for key in ("username", "password", "subdomain"))
     if writer.provider.driver != "acme-dns" or given or not isinstance(file, str):
         raise ConfigError.of(texts.NAME_UNKNOWN, account=account.name)
-    registration = read_registration(file)
-    if registration is None:
+    if (registration := read_registration(file)) is None:
         raise ConfigError.of(texts.NO_REGISTRATION, account=account.name)
     return names.absolute(registration["fulldomain"])
 

@@ -35,6 +35,8 @@ class DriverHost(Frozen):
     :ivar record_ttl: the TTL to write.
     :ivar patience: seconds until a change must be served.
     :ivar at: the one absolute name that the host writes; None: any name in the zone.
+    :ivar expect: called with the records of new names before any of them is written; None: nothing has to be done.
+    :ivar on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
 
     add: Callable[[Records], object]
@@ -48,6 +50,8 @@ class DriverHost(Frozen):
     record_ttl: int
     patience: float
     at: str | None = None
+    expect: Callable[[Records], object] | None = None
+    on_wait: Callable[[str, float], object] | None = None
 
 
 class ConformanceRun:
@@ -58,20 +62,10 @@ class ConformanceRun:
     It ends after the first write if that shows that no other one can succeed, or if nothing of it is seen.
 
     :param only: the key of the one MUST to test; None: all.
-    :param expect: called with the records of new names before any of them is written; None: nothing has to be done.
-    :param on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        host: DriverHost,
-        *,
-        only: str | None = None,
-        expect: Callable[[Records], object] | None = None,
-        on_wait: Callable[[str, float], object] | None = None,
-    ) -> None:
-        self._context, self._host, self._expect, self._on_wait = context, host, expect, on_wait
+    def __init__(self, context: Context, host: DriverHost, *, only: str | None = None) -> None:
+        self._context, self._host = context, host
         steps = script(host.values, host.lacks)
         self._steps = [(step, before) for step, before in steps if only in {None, step.key}]
         self._keys = [key for key in texts.MUSTS if only in {None, key}]
@@ -206,8 +200,8 @@ class ConformanceRun:
             value = f"-_{secrets.token_urlsafe(32)}"[:43]
             self._records[word] = TxtRecord(zone, name, value, self._host.record_ttl)
         self._present = frozenset()
-        if self._expect is not None:
-            self._expect(list(self._records.values()))
+        if self._host.expect is not None:
+            self._host.expect(list(self._records.values()))
 
     def _call(self, call: DriverCall, must: str) -> None:
         records = [self._records[word] for word in call.records]
@@ -245,8 +239,8 @@ class ConformanceRun:
                 self._maybe.update({record: None for record in self._records.values() if record.value in found})
                 found_instead = difference(found, expected)
                 raise _BrokenError(texts.DIFFERS.format(must=must, name=name, difference=found_instead))
-            if not is_reported and pause == _LONGEST_PAUSE and self._on_wait is not None:
-                self._on_wait(name, left)
+            if not is_reported and pause == _LONGEST_PAUSE and self._host.on_wait is not None:
+                self._host.on_wait(name, left)
                 is_reported = True
             self._context.wait(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)

@@ -172,7 +172,7 @@ def test_a_host_that_writes_nothing() -> None:
     clock, calls, waits = FakeClock(), list[object](), list[tuple[str, float]]()
     host = host_of(InMemoryDriver(), add=calls.append, remove=calls.append)
     note = lambda name, seconds: waits.append((name, seconds))  # noqa: E731
-    one = ConformanceRun(Context(clock=clock), replace(host, patience=600), on_wait=note)
+    one = ConformanceRun(Context(clock=clock), replace(host, patience=600, on_wait=note))
     results = list(one.results())
     assert [each.result for each in results] == ["broken", *["not-tested"] * (len(results) - 1)]
     assert {each.reason for each in results[1:]} == {texts.NOT_SEEN}

@@ -20,7 +20,7 @@ from dnsrenew.base.http import texts_of
 from dnsrenew.deploy import http_api
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.http_api import HttpApi
-from dnsrenew.deploy.protocol import TargetKind
+from dnsrenew.deploy.protocol import TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets import kubernetes, truenas
 from tests.kit.api_server import Api
@@ -83,8 +83,9 @@ def test_answers_that_are_no_success(
 @each_target
 def test_no_answer(to: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A silent port is a time-out, a closed one is unreachable."""
-    for module in (http_api, kubernetes, truenas):
+    for module in (http_api, kubernetes):
         monkeypatch.setattr(module, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(truenas, "API_OPTIONS", {"timeout": TargetOption("limit", default=0.2)})
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         assert failing(to, url, tmp_path).code == "deploy-timeout"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Diagnosis
+from dnsrenew.cli import formatting
 from dnsrenew.extensions.doctor.page import CODES, html
 from dnsrenew.extensions.doctor.table import TABLE
 from tests.kit import diagnoses
@@ -268,5 +269,9 @@ def test_a_browser_shows_it_dark_too(tmp_path: Path) -> None:
 
 def test_the_language_of_the_page() -> None:
     """A Chinese page names the script of its region."""
-    page = html([diagnoses.HEALTHY], [], now=diagnoses.NOW, version="1", system="x", language="zh")
+    formatting.choose("zh")
+    try:
+        page = html([diagnoses.HEALTHY], [], now=diagnoses.NOW, version="1", system="x")
+    finally:
+        formatting.choose("en")
     assert '<html lang="zh-CN">' in page

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import filterfalse
 from typing import Any, Final, Literal
 
 from dnsrenew.base.model import Change, Check, Diagnosis, RouteTaken, rfc3339
 from dnsrenew.base.names import in_letters
 from dnsrenew.base.values import Frozen, replace
+from dnsrenew.cli import formatting
+from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.formatting import escaped, visible
 from dnsrenew.errors import short_time
 from dnsrenew.extensions.doctor import form_texts as texts
@@ -167,9 +169,14 @@ def runs(sections: Iterable[Section], most: float = MOST_ALIKE) -> Iterator[list
 
 # The sentences around the checks, from the catalogue, and what a text looks like that others may have written.
 
-Say = Callable[[str], str]
-"""Shows a message in the language of the reader."""
 MOST_NAMES: Final = 4
+_TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
+
+
+def say(message: str) -> str:
+    """Return a message in the language of the program, with names as people write them, but for commands to type."""
+    parts = _TYPED.split(formatting.say(message))
+    return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
 
 
 def name_of(diagnosis: Diagnosis) -> str:
@@ -207,10 +214,10 @@ def _route(route: RouteTaken) -> dict[str, str]:
     return {"challenges": listed(kinds), "accounts": visible(listed(route.dns)), "ca": visible(route.ca)}
 
 
-def conclusion(diagnoses: Sequence[Diagnosis], say: Say) -> list[str]:
+def conclusion(diagnoses: Sequence[Diagnosis]) -> list[str]:
     """Return the last lines: the route, or the ONE next action; of several certificates, the most urgent one."""
     if len(diagnoses) == 1:
-        return [_conclusion(diagnoses[0], say)]
+        return [_conclusion(diagnoses[0])]
     urgent = next((each for each in diagnoses if each.next_action), None)
     lines = _counts(diagnoses, is_all=urgent is None)
     if urgent is not None:
@@ -236,7 +243,7 @@ def _counts(diagnoses: Sequence[Diagnosis], *, is_all: bool) -> list[str]:
     return [template.format(**{key: f"{number:,}" for key, number in numbers.items()})] if template else []
 
 
-def _conclusion(diagnosis: Diagnosis, say: Say) -> str:
+def _conclusion(diagnosis: Diagnosis) -> str:
     if diagnosis.next_action:
         return texts.NEXT.format(action=visible(say(diagnosis.next_action)))
     if diagnosis.name is None:
@@ -313,16 +320,15 @@ _MARKS: Final[dict[Group, str]] = {"bad": "❌", "worth-knowing": "⚠️", "unk
 _HEADS: Final[dict[bool | None, str]] = {True: "✅", False: "❌", None: "❔"}
 
 
-def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: Say = str) -> str:
+def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str) -> str:
     """Return the text.
 
     :param system: the name of the operating system, for people.
-    :param say: shows a message in the language of the reader.
     """
     arranged = arrange(diagnoses, with_evidence=True)
     parts = [f"*{escaped(texts.MADE_BY.format(version=version, system=system))}*"]
     if arranged.shared or arranged.changes:
-        parts += [f"### {texts.SHARED}", *_posted(arranged.changes, arranged.shared, say)]
+        parts += [f"### {texts.SHARED}", *_posted(arranged.changes, arranged.shared)]
     for run in runs(arranged.sections):
         diagnosis = run[0].diagnosis
         mark = "" if diagnosis.name is None else f"{_HEADS[diagnosis.renewable]} "
@@ -330,8 +336,8 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str, say: 
         if len(run) > 1:
             parts.append(", ".join(escaped(name_of(section.diagnosis)) for section in run))
         else:
-            parts += _posted(run[0].changes, run[0].findings, say)
-    found = conclusion([section.diagnosis for section in arranged.sections], say)
+            parts += _posted(run[0].changes, run[0].findings)
+    found = conclusion([section.diagnosis for section in arranged.sections])
     return "\n\n".join([*parts, *(f"**{_with_code(text)}**" for text in found)]) + "\n"
 
 
@@ -341,7 +347,7 @@ def _with_code(text: str) -> str:
     return "".join(part if number % 2 else escaped(part) for number, part in enumerate(parts))
 
 
-def _posted(changes: Sequence[Change], findings: Sequence[Finding], say: Say) -> Iterator[str]:
+def _posted(changes: Sequence[Change], findings: Sequence[Finding]) -> Iterator[str]:
     if changes:
         yield f"**{texts.CHANGES}**"
         yield "\n".join(f"- {escaped(change(each))}" for each in changes)
@@ -351,12 +357,12 @@ def _posted(changes: Sequence[Change], findings: Sequence[Finding], say: Say) ->
         elif words := heading(group, its):
             yield f"**{words}**"
         for finding in its:
-            yield from _posted_check(finding, say)
+            yield from _posted_check(finding)
         if group == "ok":
             yield "</details>"
 
 
-def _posted_check(finding: Finding, say: Say) -> Iterator[str]:
+def _posted_check(finding: Finding) -> Iterator[str]:
     check = finding.check
     yield f"{_MARKS[finding.group]} `{check.code}` {_with_code(say(check.summary))}"
     if finding.fix:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import platform
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -15,12 +14,10 @@ from typing import Final
 from dnsrenew import __version__
 from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateStatus, Change, Diagnosis
-from dnsrenew.base.names import in_letters
 from dnsrenew.base.safe_files import replace_file
 from dnsrenew.base.values import Frozen
 from dnsrenew.cli import formatting, texts
 from dnsrenew.cli.arguments import usage
-from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.cli.error_text import write_error
 from dnsrenew.cli.formatting import visible
 from dnsrenew.cli.invocation import Invocation
@@ -117,7 +114,7 @@ def _examine(
 def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnosis], *, has_total: bool) -> None:
     terminal = invocation.terminal
     if invocation.options.markdown:
-        terminal.write_result(forms.markdown(found, version=__version__, system=_system(), say=_say))
+        terminal.write_result(forms.markdown(found, version=__version__, system=_system()))
         return
     columns, _ = terminal.out.size()
     lines = report_lines(found, columns, verbose=terminal.verbose, quiet=terminal.quiet)
@@ -144,8 +141,8 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
-    path, now, language = invocation.options.report, invocation.clock.now(), formatting.current()
-    page = html(found, statuses, now, version=__version__, system=_system(), language=language, say=_say)
+    path, now = invocation.options.report, invocation.clock.now()
+    page = html(found, statuses, now, version=__version__, system=_system())
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
     except OSError as error:
@@ -186,15 +183,6 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     return _DoctorText(columns, verbose, quiet).lines(arranged)
 
 
-_TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
-
-
-def _say(message: str) -> str:
-    """Return a message in the language of the program, with names as people write them, but for commands to type."""
-    parts = _TYPED.split(formatting.say(message))
-    return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
-
-
 class _DoctorText(Frozen):
     columns: int | None
     verbose: int
@@ -213,7 +201,7 @@ class _DoctorText(Frozen):
                 found += self._run(run)
         if self.quiet:
             return found
-        said = forms.conclusion([section.diagnosis for section in arranged.sections], _say)
+        said = forms.conclusion([section.diagnosis for section in arranged.sections])
         return [*found, *self._count(arranged), *(line for text in said for line in self._wrap(bold(text)))]
 
     def _run(self, run: Sequence[Section]) -> list[str]:
@@ -239,9 +227,9 @@ class _DoctorText(Frozen):
 
     def _finding(self, finding: Finding) -> list[str]:
         check, code = finding.check, f" {dim(f'[{finding.check.code}]')}" if self.verbose else ""
-        found = self._wrap(f"{visible(_say(check.summary))}{code}", f"  {_MARKS[finding.group]} ")
+        found = self._wrap(f"{visible(forms.say(check.summary))}{code}", f"  {_MARKS[finding.group]} ")
         if finding.fix:
-            found += self._wrap(visible(_say(finding.fix)), f"    {yellow('→')} ")
+            found += self._wrap(visible(forms.say(finding.fix)), f"    {yellow('→')} ")
         found += [line for text in finding.about for line in self._wrap(dim(text), "    ")]
         if self.verbose > 1 and check.evidence:
             found += self._wrap(dim(forms.evidence_json(check.evidence, 20_000)), "    ")

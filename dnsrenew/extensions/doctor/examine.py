@@ -60,8 +60,10 @@ def examine(
     host_alone = config is None or (store_error is not None and not specs)
     waits = [propagation_limit(config, spec) for spec in specs] if probe and config else []
     seconds = max(SECONDS - spent, 3.0) + max(waits, default=0.0)  # a store that hangs may have taken most of the time
-    if config is not None:
-        config = _with_all(config, specs)
+    if config is not None:  # those of a fleet have no table, but need the same host
+        names = {spec.name for spec in config.certificates}
+        others = [spec for spec in specs if spec.name not in names]
+        config = replace(config, certificates=(*config.certificates, *others)) if others else config
     facts = Facts(context.within(seconds), config, store, probe=probe, store_error=store_error)
     try:
         found = run_all(context, jobs(facts, [None] if host_alone else specs))
@@ -84,13 +86,6 @@ def examine(
         each = diagnosis(spec, options(facts, spec), own)
         diagnoses.append(_with_dns_first(each, partial(instead.advice, spec)) if needs_port(spec) else each)
     return diagnoses
-
-
-def _with_all(config: Config, specs: Sequence[CertificateSpec]) -> Config:
-    """Return the configuration with these certificates too: those of a fleet have no table, but need the same host."""
-    names = {spec.name for spec in config.certificates}
-    others = [spec for spec in specs if spec.name not in names]
-    return replace(config, certificates=(*config.certificates, *others)) if others else config
 
 
 def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:

@@ -60,12 +60,8 @@ class Facts:
         services: LazyServices | None = None,
         store_error: StoreError | None = None,
     ) -> None:
-        self.context = context
-        self.config = config
-        self.probe = probe
-        self.store_error = store_error
-        self._store = store
-        self._is_private = False
+        self.context, self.config, self.probe, self.store_error = context, config, probe, store_error
+        self._store, self._is_private = store, False
         self._services = services or LazyServices(lambda: make_services(self.its, self.unchecked_store, context))
         self._lock = threading.Lock()
         self._found: dict[Hashable, SingleFlight[Any]] = {}

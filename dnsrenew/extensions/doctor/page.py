@@ -10,11 +10,12 @@ from importlib import resources
 from typing import Any, Final
 
 from dnsrenew.base.model import CertificateStatus, Change, Check, Diagnosis, rfc3339
+from dnsrenew.cli import formatting
 from dnsrenew.cli.formatting import visible
 from dnsrenew.errors import short_time
 from dnsrenew.extensions.doctor import arranged as forms
 from dnsrenew.extensions.doctor import form_texts as texts
-from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Say, Section
+from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, say
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 """The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
@@ -22,21 +23,12 @@ _HEADS: Final = {True: ("ok", "✓"), False: ("bad", "✗"), None: ("unknown", "
 
 
 def html(
-    diagnoses: Sequence[Diagnosis],
-    statuses: Sequence[CertificateStatus],
-    now: datetime,
-    *,
-    version: str,
-    system: str,
-    language: str = "en",
-    say: Say = str,
+    diagnoses: Sequence[Diagnosis], statuses: Sequence[CertificateStatus], now: datetime, *, version: str, system: str
 ) -> str:
     """Return the page.
 
     :param statuses: the certificates for the time line.
     :param system: the name of the operating system, for people.
-    :param language: the language of the texts, as in HTML.
-    :param say: shows a message in that language.
     """
     arranged = forms.arrange(diagnoses, with_evidence=True)
     found = list(forms.runs(arranged.sections))
@@ -50,16 +42,16 @@ def html(
         placed += [(number, finding.check) for section in run for finding in section.findings]
     body = [
         f"<header><h1>{text(texts.HEADING)}</h1><p>{text(made)}</p></header>",
-        _verdict(arranged, found, say),
-        network(placed, say),
+        _verdict(arranged, found),
+        network(placed),
         timeline(statuses, now),
-        _shared(arranged, say),
-        *(_certificates(run, number, say) for number, run in enumerate(found, 1)),
+        _shared(arranged),
+        *(_certificates(run, number) for number, run in enumerate(found, 1)),
         f"<footer><p>{text(texts.PRIVATE)}</p></footer>",
     ]
     files = resources.files(__package__)
     template, style = (files.joinpath(name).read_text("utf-8") for name in ("report.html", "report.css"))
-    language = text({"zh": "zh-CN"}.get(language, language))
+    language = text({"zh": "zh-CN"}.get(formatting.current(), formatting.current()))
     parts = {"policy": text(_POLICY), "title": text(title), "style": style, "body": "\n".join(body)}
     return template.format(language=language, **parts)
 
@@ -72,26 +64,26 @@ def _headline(run: Sequence[Section]) -> tuple[str, str, str]:
     return tone, f'<span class="mark" aria-hidden="true">{shown}</span>', text(forms.headline(run))
 
 
-def _verdict(arranged: Arranged, found: Sequence[Sequence[Section]], say: Say) -> str:
+def _verdict(arranged: Arranged, found: Sequence[Sequence[Section]]) -> str:
     """Return the headlines, and the conclusion."""
     items = ""
     for number, (tone, mark, said) in enumerate(map(_headline, found), 1):
         items += f'<li class="{tone}">{mark}<a href="#s{number}">{said}</a></li>'
-    concluded = forms.conclusion([section.diagnosis for section in arranged.sections], say)
+    concluded = forms.conclusion([section.diagnosis for section in arranged.sections])
     lines = "".join(f"<p>{text(line)}</p>" for line in concluded)
     return f'<section class="verdict"><ul>{items}</ul><div class="conclusion">{lines}</div></section>'
 
 
-def _shared(arranged: Arranged, say: Say) -> str:
+def _shared(arranged: Arranged) -> str:
     if not arranged.shared and not arranged.changes:
         return ""
-    found = changes(arranged.changes) + findings(arranged.shared, 0, say)
+    found = changes(arranged.changes) + findings(arranged.shared, 0)
     return f"<section><h2>{text(texts.SHARED)}</h2>{found}</section>"
 
 
-def _certificates(run: Sequence[Section], number: int, say: Say) -> str:
+def _certificates(run: Sequence[Section], number: int) -> str:
     tone, mark, said = _headline(run)
-    found = findings([finding for section in run for finding in section.findings], number, say)
+    found = findings([finding for section in run for finding in section.findings], number)
     names = texts.SEPARATOR.join(forms.name_of(section.diagnosis) for section in run) if len(run) > 1 else ""
     listed = f'<p class="names">{text(names)}</p>' if names else ""
     return (
@@ -117,14 +109,14 @@ def changes(found: Sequence[Change]) -> str:
     return f'<h3>{text(texts.CHANGES)}</h3><ul class="changes">{items}</ul>'
 
 
-def findings(found: Sequence[Finding], section: int, say: Say) -> str:
+def findings(found: Sequence[Finding], section: int) -> str:
     """Return the checks in the order of their groups. Of several with the same code, the first and worst has the id."""
     parts, named = "", set[str]()
     for each, its in forms.by_group(found):
         items = ""
         for finding in its:
             code = finding.check.code
-            items += _finding(finding, "" if code in named else f' id="{text(anchor(section, code))}"', say)
+            items += _finding(finding, "" if code in named else f' id="{text(anchor(section, code))}"')
             named.add(code)
         listed = f'<ul class="checks">{items}</ul>'
         if each == "ok":
@@ -134,7 +126,7 @@ def findings(found: Sequence[Finding], section: int, say: Say) -> str:
     return parts
 
 
-def _finding(finding: Finding, identity: str, say: Say) -> str:
+def _finding(finding: Finding, identity: str) -> str:
     check, group = finding.check, finding.group
     mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
     spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
@@ -282,17 +274,17 @@ Placed = Sequence[tuple[int, Check]]
 """Checks, each with the number of its section."""
 
 
-def network(placed: Placed, say: Say) -> str:
+def network(placed: Placed) -> str:
     """Return the picture: the two ways, each a list of its steps."""
     ways = ""
     for title, steps in ((texts.WAY_IN, _WAY_IN), (texts.WAY_OF_DNS, _WAY_OF_DNS)):
-        items = "".join(f"<li>{''.join(_node(node, placed, say) for node in nodes)}</li>" for nodes in steps)
+        items = "".join(f"<li>{''.join(_node(node, placed) for node in nodes)}</li>" for nodes in steps)
         ways += f"<h3>{text(title)}</h3><ol>{items}</ol>"
     about = f'<p class="about">{text(texts.NETWORK_ABOUT)}</p>'
     return f'<section class="network"><h2>{text(texts.NETWORK)}</h2>{about}{ways}</section>'
 
 
-def _node(node: str, placed: Placed, say: Say) -> str:
+def _node(node: str, placed: Placed) -> str:
     """Return a part, which leads to its worst check; the mouse shows the sentences of what is not in order."""
     found = [(section, check) for section, check in placed if check.code in CODES[node]]
     worst = min(found, key=lambda each: forms.GROUPS.index(forms.group(each[1])), default=None)

@@ -40,10 +40,10 @@ _WHOLE: Final = frozenset({"account", "ca"})
 
 _CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
 _COMMON: Final = frozenset(
-    {"acme", "admin", "caddy", "cert", "certs", "certificate", "daemon", "default", "dnsrenew", "domain", "false"}
-    | {"home"}
-    | {"host", "http", "https", "letsencrypt", "localhost", "main", "name", "nginx", "nobody", "none", "port", "root"}
-    | {"server", "store", "system", "test", "true", "user", "value", "www-data", "apache", "key", "path", "ok", "bad"}
+    {"acme", "admin", "apache", "bad", "caddy", "cert", "certificate", "certs", "daemon", "default", "dnsrenew"}
+    | {"domain", "false", "home", "host", "http", "https", "key", "letsencrypt", "localhost", "main", "name", "nginx"}
+    | {"nobody", "none", "ok", "path", "port", "root", "server", "store", "system", "test", "true", "user", "value"}
+    | {"www-data"}
 )
 """Names that many hosts share, so that they tell nothing; and words that a mask or a sentence has itself."""
 _PUBLIC: Final = _COMMON | _CHALLENGES | frozenset(BUILT_IN) | frozenset(entry.code for entry in TABLE)
@@ -114,11 +114,8 @@ class Masks:
 
     def is_of_user(self, word: str) -> bool:
         """Return whether a word is known to be private: by itself, or where parts of words are masked."""
-        return any(
-            known == word or (known in word and kind != "name")
-            for known, kind in self._known.items()
-            if kind not in _WHOLE  # no mapping has such names as its keys
-        )
+        others = ((known, kind) for known, kind in self._known.items() if kind not in _WHOLE)  # those are never keys
+        return any(known == word or (known in word and kind != "name") for known, kind in others)
 
     def masked(self, text: str) -> str:
         """Return the text with what is private masked."""

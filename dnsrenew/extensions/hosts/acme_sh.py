@@ -48,8 +48,7 @@ class AcmeShDriver:
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         name, home = context.options["script"], context.options.get("home", "")
-        script = find_script(name, home)
-        if script is None:
+        if (script := find_script(name, home)) is None:
             raise self._error(texts.SCRIPT_MISSING, script=name, key="script")
         self._script = script
         self._shell = self._usable(script)
@@ -81,8 +80,7 @@ class AcmeShDriver:
         if not script.shell:
             line = script.text.partition("\n")[0].strip()
             raise self._error(texts.SCRIPT_OTHER_SHELL, path=script.path, line=line, key="script")
-        shell = shell_path(script)
-        if shell is None:
+        if (shell := shell_path(script)) is None:
             raise self._error(texts.SHELL_MISSING, path=script.path, shell=script.shell, key="script")
         return shell
 

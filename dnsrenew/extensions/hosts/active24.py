@@ -31,38 +31,31 @@ class Active24Driver(RecordDriver):
         date = f"{now:%Y%m%dT%H%M%SZ}"  # version 1 of the API reads Date, version 2 reads X-Date
         headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
 
-    def find_zone(self, zone: str) -> int:
-        """Return the number of the domain's service: hosting may have the same name, and comes second."""
+    def find_zone(self, zone: str) -> str:
+        """Return the path of the records of the domain's service: hosting may have the same name, and comes second."""
         services = pick(self.json("GET", "/v1/user/self/service"), "items", kind=list)
         found = [item for item in services if pick(item, "name", kind=str).lower() == zone]
         if not found:
             raise unknown_zone(zone)
-        return pick(min(found, key=lambda item: item.get("serviceName") != "domain"), "id", kind=int)
+        service = pick(min(found, key=lambda item: item.get("serviceName") != "domain"), "id", kind=int)
+        return f"/v2/service/{service}/dns/record"
 
-    def entries(self, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain: the filters that the API documents select none."""
 
         def read(number: int) -> tuple[list[Any], int]:
-            found = self.json("GET", _path(zone), params={"page": number, "rowsPerPage": _ROWS})
+            found = self.json("GET", zone, params={"page": number, "rowsPerPage": _ROWS})
             return pick(found, "data", kind=list), number + 1 if number < pick(found, "totalPages", kind=int) else 0
 
         return txt_entries(pages(read))
 
-    def create(self, zone: int, record: TxtRecord) -> None:
+    def create(self, zone: str, record: TxtRecord) -> None:
         """Create a record; the answer is empty."""
         content = {"type": "TXT", "name": label(record), "content": record.value, "ttl": record.ttl}
-        self.request("POST", _path(zone), content=content)
-
-    def delete(self, zone: int, identifier: int) -> None:
-        """Delete a record."""
-        self.request("DELETE", f"{_path(zone)}/{identifier}")
+        self.request("POST", zone, content=content)
 
 
 class WebsupportDriver(Active24Driver):
     """Writes through the API of Websupport."""
 
     address = "https://rest.websupport.sk"
-
-
-def _path(service: int) -> str:
-    return f"/v2/service/{service}/dns/record"

@@ -29,10 +29,8 @@ class CloudflareDriver(RecordDriver):
 
     def begin(self) -> None:
         """Add the headers of the token, or of the key."""
-        email, secret = map(self.text, ("auth_username", "auth_token"))
-        self._headers |= (
-            {"X-Auth-Email": email, "X-Auth-Key": secret} if email else {"Authorization": f"Bearer {secret}"}
-        )
+        email, key = map(self.text, ("auth_username", "auth_token"))
+        self._headers |= {"X-Auth-Email": email, "X-Auth-Key": key} if email else {"Authorization": f"Bearer {key}"}
 
     def refused(self, response: Response) -> HostError:
         """Return the error for an answer."""
@@ -128,12 +126,8 @@ class CloudflareDriver(RecordDriver):
         try:
             found = pick(self.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
             # Another account may have added the same zone; it is then pending there.
-            named = sorted(
-                (item for item in found if pick(item, "name", kind=str).lower() == zone),
-                key=lambda item: item.get("status") != "active",
-            )
-            if named:
-                return pick(named[0], "id", kind=str)
+            if named := [item for item in found if pick(item, "name", kind=str).lower() == zone]:
+                return pick(min(named, key=lambda item: item.get("status") != "active"), "id", kind=str)
             may_read = by_key or bool(pick(self.ask("GET", "/zones"), "result", kind=list))
         except CloudflareRefusal as refused:
             if by_key or refused.status_code != 403 or not self._is_valid(refused):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Final
 from uuid import uuid4
 
@@ -31,11 +31,9 @@ class DynadotDriver(BatchDriver):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above."""
-        if isinstance(response.fields().get("error"), dict):
-            error = _refusal(response.fields(), response.status)
-            error.headers = response.headers
-            return error
-        return refusal(response)
+        fields = response.fields()
+        is_described = isinstance(fields.get("error"), dict)
+        return _refusal(fields, response.status, response.headers) if is_described else refusal(response)
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
@@ -68,11 +66,11 @@ class DynadotDriver(BatchDriver):
         return pick(answer, kind=dict)
 
 
-def _refusal(answer: dict[str, Any], status: int) -> HostError:
+def _refusal(answer: dict[str, Any], status: int, headers: Mapping[str, str] | None = None) -> HostError:
     error = answer.get("error")
     message = str((error.get("description") if isinstance(error, dict) else None) or answer.get("message", ""))
-    # The domain has other name servers than Dynadot's.
-    return HostError(message, code="provider-zone-unknown" if "main dns" in message else None, status=status)
+    code = "provider-zone-unknown" if "main dns" in message else None  # it has other name servers than Dynadot's
+    return HostError(message, code=code, status=status, headers=headers)
 
 
 def _parted(items: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

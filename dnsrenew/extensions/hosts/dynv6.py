@@ -16,19 +16,15 @@ class Dynv6Driver(RecordDriver):
     address = "https://dynv6.com/api/v2"
     headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
-    def find_zone(self, zone: str) -> tuple[int, str]:
-        """Return the number and the name of a zone; the API answers 404 for a zone of another account."""
-        return pick(self.json("GET", f"/zones/by-name/{segment(zone)}"), "id", kind=int), zone
+    def find_zone(self, zone: str) -> tuple[str, str]:
+        """Return the path of its records, and the zone; the API answers 404 for a zone of another account."""
+        return f"/zones/{pick(self.json('GET', f'/zones/by-name/{segment(zone)}'), 'id', kind=int)}/records", zone
 
-    def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
+    def entries(self, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        return txt_entries(pick(self.json("GET", f"/zones/{zone[0]}/records"), kind=list), zone[1], value="data")
+        return txt_entries(pick(self.json("GET", zone[0]), kind=list), zone[1], value="data")
 
-    def create(self, zone: tuple[int, str], record: TxtRecord) -> Any:
+    def create(self, zone: tuple[str, str], record: TxtRecord) -> Any:
         """Create a record; the zone itself has the empty name."""
         content = {"name": label(record, apex=""), "type": "TXT", "data": record.value}
-        return pick(self.json("POST", f"/zones/{zone[0]}/records", content=content), "id", kind=int)
-
-    def delete(self, zone: tuple[int, str], identifier: int) -> None:
-        """Delete a record."""
-        self.json("DELETE", f"/zones/{zone[0]}/records/{identifier}")
+        return pick(self.json("POST", zone[0], content=content), "id", kind=int)

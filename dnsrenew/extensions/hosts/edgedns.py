@@ -56,13 +56,13 @@ class EdgednsDriver(RecordSetDriver):
 
     def record_set(self, zone: str, owner: str) -> RecordSet:
         """Return the TXT record set at a name."""
-        found = self.json("GET", _path(zone, owner))
+        found = self.json("GET", self.path(zone, RecordSet(owner, (), 0)))
         contents = [pick(each, kind=str) for each in pick(found, "rdata", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 
     def path(self, zone: str, record_set: RecordSet) -> str:
         """Return the path of a record set."""
-        return _path(zone, record_set.name)
+        return f"/zones/{segment(zone)}/names/{segment(names.relative(record_set.name))}/types/TXT"
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API."""
@@ -81,7 +81,3 @@ def signature_of(secret: str, method: str, address: str, body: bytes, start: str
     # The empty field has the values of signed headers: Edge DNS wants none.
     signed = f"{method}\t{parts.scheme}\t{parts.netloc}\t{asked}\t\t{digest}\t{start}"
     return b64encode(keyed(b64encode(keyed(secret, time)), signed)).decode()
-
-
-def _path(zone: str, owner: str) -> str:
-    return f"/zones/{segment(zone)}/names/{segment(names.relative(owner))}/types/TXT"

@@ -34,27 +34,26 @@ class ExoscaleDriver(RecordDriver):
         headers["Authorization"] = f"EXO2-HMAC-SHA256 {credentials}"
 
     def find_zone(self, zone: str) -> tuple[str, str]:
-        """Return the identifier and the name of a zone, which the API names in Unicode."""
+        """Return the path of the records, and the name of a zone, which the API names in Unicode."""
         found = pick(self.json("GET", "/dns-domain"), "dns-domains", kind=list)
-        return zone_among(found, zone, name="unicode-name"), zone
+        return f"/dns-domain/{segment(zone_among(found, zone, name='unicode-name'))}/record", zone
 
     def entries(self, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
         """Return all TXT records of the zone; the API has no filter."""
-        identifier, domain = zone
-        return txt_entries(pick(self.json("GET", _path(identifier)), "dns-domain-records", kind=list), domain)
+        return txt_entries(pick(self.json("GET", zone[0]), "dns-domain-records", kind=list), zone[1])
 
     def create_all(self, zone: tuple[str, str], records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
         """Create all records, then look at their operations: most are finished by then."""
         started = []
         for record in records:
             content = {"name": label(record, apex=""), "type": "TXT", "content": record.value, "ttl": record.ttl}
-            started.append((record, self.json("POST", _path(zone[0]), content=content)))
+            started.append((record, self.json("POST", zone[0], content=content)))
         for record, operation in started:
             yield record, self._finish(operation)
 
     def delete(self, zone: tuple[str, str], identifier: str) -> None:
         """Delete a record."""
-        self._finish(self.json("DELETE", _path(zone[0], identifier)))
+        self._finish(self.json("DELETE", f"{zone[0]}/{segment(identifier)}"))
 
     def _finish(self, operation: Any) -> str | None:
         """Wait until an operation is finished; return the identifier of its record, if it tells one.
@@ -75,7 +74,3 @@ class ExoscaleDriver(RecordDriver):
         reference = operation.get("reference")
         found = reference.get("id") if isinstance(reference, dict) else None
         return found if isinstance(found, str) else None
-
-
-def _path(zone: str, *record: str) -> str:
-    return "/".join(("/dns-domain", segment(zone), "record", *map(segment, record)))

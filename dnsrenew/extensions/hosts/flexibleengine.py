@@ -16,23 +16,19 @@ class FlexibleengineDriver(RecordSetDriver):
     address = "https://dns.prod-cloud-ocb.orange-business.com/v2"
     headers: ClassVar = {"X-Auth-Token": "{auth_token}"}
 
-    def find_zone(self, zone: str) -> Any:
-        """Return the identifier of a zone; other zones whose name contains this one are listed too."""
-        given = self.text("zone_id")
-        return given or zone_among(self._pages("/zones", {"type": "public", "name": zone}, "zones"), zone)
+    def find_zone(self, zone: str) -> str:
+        """Return the path of the record sets of a zone; other zones whose name contains this one are listed too."""
+        given, wanted = self.text("zone_id"), {"type": "public", "name": zone}
+        return f"/zones/{segment(given or zone_among(self._pages('/zones', wanted, 'zones'), zone))}/recordsets"
 
     def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield the TXT record sets of the zone, or at one name."""
         parameters = {"type": "TXT", **({"name": next(iter(owners)).lower()} if len(owners) == 1 else {})}
-        for item in self._pages(_path(zone), parameters, "recordsets"):
+        for item in self._pages(zone, parameters, "recordsets"):
             # The API may know the parameters in another form.
             if pick(item, "type", kind=str) == "TXT" and item.get("status") != "PENDING_DELETE":
                 contents = [pick(content, kind=str) for content in pick(item, "records", kind=list)]
                 yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
-
-    def path(self, zone: str, record_set: RecordSet) -> str:
-        """Return the path of a record set, or that of all."""
-        return f"{_path(zone)}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else _path(zone)
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API."""
@@ -49,7 +45,3 @@ class FlexibleengineDriver(RecordSetDriver):
             return items, {"marker": pick(items, -1, "id", kind=str)} if more else None
 
         return pages(read, {})
-
-
-def _path(zone: str) -> str:
-    return f"/zones/{segment(zone)}/recordsets"

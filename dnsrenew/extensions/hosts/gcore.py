@@ -27,13 +27,13 @@ class GcoreDriver(RecordSetDriver):
 
     def record_set(self, zone: str, owner: str) -> RecordSet:
         """Return the TXT record set at a name."""
-        found = self.json("GET", _path(zone, owner))
+        found = self.json("GET", self.path(zone, RecordSet(owner, (), 0)))
         contents = [_value(record) for record in pick(found, "resource_records", kind=list)]
         return RecordSet(owner, contents, pick(found, "ttl", kind=int), found)
 
     def path(self, zone: str, record_set: RecordSet) -> str:
         """Return the path of a record set."""
-        return _path(zone, record_set.name)
+        return f"/v2/zones/{segment(zone)}/{segment(names.relative(record_set.name))}/TXT"
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API; its other records and settings stay as they are."""
@@ -44,10 +44,6 @@ class GcoreDriver(RecordSetDriver):
             "ttl": record_set.ttl,
             "resource_records": [known.get(each, {"content": [each], "enabled": True}) for each in contents],
         }
-
-
-def _path(zone: str, owner: str) -> str:
-    return f"/v2/zones/{segment(zone)}/{segment(names.relative(owner))}/TXT"
 
 
 def _value(record: Any) -> str:

@@ -70,8 +70,7 @@ class HetznerDriver(HostDriver):
             # The values or others exist: the host takes no value twice, and no other TTL than that of the record set.
             if error.status_code not in {409, 422}:
                 raise
-            record_set = self._record_set(path)
-            if record_set is None:
+            if (record_set := self._record_set(path)) is None:
                 raise
         present = _values(record_set)
         missing = [value for value in values if value not in present]
@@ -83,8 +82,7 @@ class HetznerDriver(HostDriver):
         except HostError as error:
             if error.status_code not in {404, 409, 422}:
                 raise
-            record_set = self._record_set(path)
-            if record_set is None:
+            if (record_set := self._record_set(path)) is None:
                 self._check_zone(zone)
                 return []
             present = _values(record_set)
@@ -107,12 +105,10 @@ class HetznerDriver(HostDriver):
 
     def _check_zone(self, zone: str) -> None:
         """Raise unless the zone exists."""
-        try:
+        with suppress_missing():
             self.json("GET", f"/zones/{segment(zone)}")
-        except HostError as error:
-            if error.status_code != 404:
-                raise
-            raise unknown_zone(zone) from None
+            return
+        raise unknown_zone(zone)
 
 
 def _by_name(zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[str, list[str], int]]:

@@ -17,22 +17,18 @@ class NetlifyDriver(RecordDriver):
     address = "https://api.netlify.com/api/v1"
     headers: ClassVar = {"Authorization": "Bearer {token}"}
 
-    def find_zone(self, zone: str) -> Any:
-        """Return the identifier of a zone."""
-        return zone_among(self._pages("/dns_zones"), zone)
+    def find_zone(self, zone: str) -> str:
+        """Return the path of the records of a zone."""
+        return f"/dns_zones/{segment(zone_among(self._pages('/dns_zones'), zone))}/dns_records"
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone, which have absolute names; the API has no filter."""
-        return txt_entries(self._pages(_path(zone)), name="hostname", value="value")
+        return txt_entries(self._pages(zone), name="hostname", value="value")
 
     def create(self, zone: str, record: TxtRecord) -> Any:
         """Create a record."""
         content = {"type": "TXT", "hostname": names.relative(record.name), "value": record.value, "ttl": record.ttl}
-        return pick(self.json("POST", _path(zone), content=content), "id", kind=str)
-
-    def delete(self, zone: str, identifier: str) -> None:
-        """Delete a record."""
-        self.json("DELETE", f"{_path(zone)}/{segment(identifier)}")
+        return pick(self.json("POST", zone, content=content), "id", kind=str)
 
     def _pages(self, path: str) -> Iterator[Any]:
         """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
@@ -43,7 +39,3 @@ class NetlifyDriver(RecordDriver):
             return pick(parsed(response), kind=list), number + 1 if more else 0
 
         return pages(read)
-
-
-def _path(zone: str) -> str:
-    return f"/dns_zones/{segment(zone)}/dns_records"

@@ -6,23 +6,14 @@ Each call gets a token with the password of the account (OAuth 2.0, RFC 6749 sec
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, ClassVar, Final
 from xml.etree import ElementTree
 
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import TxtRecord
-from dnsrenew.drivers.host_api import (
-    HostError,
-    document,
-    label,
-    malformed,
-    owner,
-    pick,
-    segment,
-    unknown_zone,
-    unquoted,
-)
-from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
+from dnsrenew.drivers.host_api import HostError, document, label, malformed, owner, pick, segment, unquoted
+from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, zone_among
 
 _SCOPE: Final = "(GET|PUT|POST|DELETE):/dns-master/.+"
 
@@ -60,21 +51,16 @@ class NicruDriver(RecordDriver):
 
     def refused(self, response: Response) -> HostError:
         """Return the error for a status of 400 or above, whose body has a code."""
-        if b"<error " in response.body:
-            try:
-                error = document(response.body).find("errors/error")
-            except HostError:
-                error = None
-            if error is not None:
+        with suppress(HostError):
+            if b"<error " in response.body and (error := document(response.body).find("errors/error")) is not None:
                 return _refused(error, response)
         return super().refused(response)
 
     def find_zone(self, zone: str) -> Zone:
         """Return a zone, which is in one of the services of the account."""
-        for item in self.ask("GET", "/zones").findall("data/zone"):
-            if item.get("name", "").lower() == zone:
-                return f"/services/{segment(item.get('service', ''))}/zones/{segment(zone)}", zone
-        raise unknown_zone(zone)
+        items = [item.attrib for item in self.ask("GET", "/zones").findall("data/zone") if item.get("name")]
+        service = zone_among(items, zone, key="").get("service", "")
+        return f"/services/{segment(service)}/zones/{segment(zone)}", zone
 
     def entries(self, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
         """Yield all TXT records of the zone, committed or not; the API has no filter."""
@@ -106,8 +92,7 @@ class NicruDriver(RecordDriver):
         root = document(self.request(method, f"/dns-master{path}", body=body).body)
         if root.findtext("status") == "success":
             return root
-        error = root.find("errors/error")
-        if error is None:
+        if (error := root.find("errors/error")) is None:
             raise malformed("its status is not success")
         raise _refused(error)
 

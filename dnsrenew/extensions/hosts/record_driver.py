@@ -21,6 +21,7 @@ from dnsrenew.drivers.host_api import (
     owner,
     pick,
     quoted,
+    segment,
     unknown_zone,
     unquoted,
 )
@@ -78,11 +79,13 @@ class RecordDriver(_ZoneDriver, ABC):
             yield record, self.create(zone, record)
 
     def delete(self, zone: Any, identifier: Any) -> None:
-        """Delete a record. A driver of a host that deletes several at once defines :meth:`erase` instead.
+        """Delete a record; default: below the path of the records of the zone, which ``find_zone`` returns, or first.
+
+        A driver of a host that deletes several at once defines :meth:`erase` instead.
 
         :raises HostError: status 404: there is no such record.
         """
-        raise NotImplementedError
+        self.json("DELETE", f"{_path_of(zone)}/{segment(identifier)}")
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
@@ -195,7 +198,7 @@ class RecordSet(Frozen):
 class RecordSetDriver(_ZoneDriver):
     """Changes all values of a name together.
 
-    A driver defines ``record_set`` or ``record_sets``, and ``path`` and ``body``, ``save`` and ``drop``, or ``change``.
+    A driver defines ``record_set`` or ``record_sets``, and ``body``, ``save`` and ``drop``, or ``change``.
     What exists is read right before it is changed, and the other values are written back in the form in which they were
     read. Two writers could lose each other's values: the provider file says ``exclusive``.
     """
@@ -220,8 +223,12 @@ class RecordSetDriver(_ZoneDriver):
     """The method that replaces a record set; ``POST`` creates one."""
 
     def path(self, zone: Any, record_set: RecordSet) -> str:
-        """Return the path of a record set, or the one where a new one is created."""
-        raise NotImplementedError
+        """Return the path of a record set, or the one where a new one is created.
+
+        Default: by its identifier below the path of all sets of the zone, which ``find_zone`` returns, or first.
+        """
+        place = _path_of(zone)
+        return f"{place}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else place
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API with other contents; whatever else it has stays."""
@@ -296,6 +303,10 @@ def suppress_missing() -> Iterator[None]:
     except HostError as error:
         if error.status_code != 404:
             raise
+
+
+def _path_of(zone: Any) -> str:
+    return str(zone if isinstance(zone, str) else zone[0])
 
 
 def _owner(name: str) -> tuple[str, ...]:

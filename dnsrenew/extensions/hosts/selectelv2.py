@@ -17,7 +17,7 @@ _PAGE: Final = 1000
 _KEPT: Final = ("comment", "managed_by")
 
 Zone = tuple[str, str, str]
-"""The identifier of a zone, its name as the API shows it (in Unicode), and its name."""
+"""The path of the record sets of a zone, its name as the API has it, and as DNS has it."""
 
 
 class Selectelv2Driver(RecordSetDriver):
@@ -33,20 +33,16 @@ class Selectelv2Driver(RecordSetDriver):
     def find_zone(self, zone: str) -> Zone:
         """Return a zone of the project."""
         item = zone_among(self._pages("/zones"), zone, key="")
-        return pick(item, "id", kind=str), names.relative(item["name"]), zone
+        return f"/zones/{segment(pick(item, 'id', kind=str))}/rrset", names.relative(item["name"]), zone
 
     def record_sets(self, zone: Zone, owners: Collection[str]) -> Iterator[RecordSet]:
         """Yield all TXT record sets of the zone."""
-        for item in self._pages(_path(zone), rrset_types="TXT"):
+        for item in self._pages(zone[0], rrset_types="TXT"):
             if pick(item, "type", kind=str) == "TXT":
                 name = names.relative(pick(item, "name", kind=str))
                 inside = name.removesuffix(zone[1]).removesuffix(".")
                 contents = [pick(each, "content", kind=str) for each in pick(item, "records", kind=list)]
                 yield RecordSet(owner(inside, zone[2]), contents, pick(item, "ttl", kind=int), item)
-
-    def path(self, zone: Zone, record_set: RecordSet) -> str:
-        """Return the path of a record set, or that of all."""
-        return f"{_path(zone)}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else _path(zone)
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API; its other records stay as they are, disabled or not."""
@@ -78,7 +74,3 @@ class Selectelv2Driver(RecordSetDriver):
             return pick(answer, "result", kind=list), offset + _PAGE if answer.get("next_offset") else 0
 
         return pages(read, 0)
-
-
-def _path(zone: Zone) -> str:
-    return f"/zones/{segment(zone[0])}/rrset"

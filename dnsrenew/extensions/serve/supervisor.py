@@ -84,8 +84,7 @@ class Supervisor:
     """
 
     def __init__(self, invocation: Invocation, sockets: Sequence[socket.socket]) -> None:
-        self._invocation = invocation
-        self._sockets = sockets
+        self._invocation, self._sockets = invocation, sockets
         self._app: str = invocation.options.app
         self._running: list[_WorkerProcess] = []
         self._starting: list[_WorkerProcess] = []
@@ -164,8 +163,7 @@ class Supervisor:
 
     def _replace(self) -> None:
         """Start new processes, and end the old ones when they answer."""
-        new = self._tried(self._invocation.options.workers, texts.NOT_RESTARTED)
-        if new:
+        if new := self._tried(self._invocation.options.workers, texts.NOT_RESTARTED):
             self._end(self._running)
             self._running = new
 

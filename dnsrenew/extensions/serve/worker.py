@@ -287,15 +287,11 @@ class _LoopWatch:
 
 def _place(frame: FrameType | None) -> str:
     """Return the innermost line that is neither of the standard library nor of a package: file, line and function."""
-    found, each = frame, frame
-    while each is not None:
-        name = each.f_code.co_filename
-        if not name.startswith((_STANDARD, "<")) and "site-packages" not in name:
-            found = each
-            break
-        each = each.f_back
-    if found is None:
+    if frame is None:
         return texts.NOWHERE.format()
+    named = ((each, each.f_code.co_filename) for each, _ in traceback.walk_stack(frame))
+    own = (each for each, name in named if not name.startswith((_STANDARD, "<")) and "site-packages" not in name)
+    found = next(own, frame)
     return f"{found.f_code.co_filename}:{found.f_lineno} in {found.f_code.co_name}"
 
 

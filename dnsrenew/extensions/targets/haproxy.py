@@ -58,7 +58,9 @@ class HaproxyDeployer(FileDeployer):
 
 
 def _exchange(where: str, command: str, seconds: float) -> str:
-    with _connect(where, seconds) as connection:
+    with _opened(where, seconds) as connection:
+        if where.startswith("/"):
+            connection.connect(where)
         connection.sendall(f"{command}\n".encode("ascii"))
         answer = b""
         while len(answer) < 1 << 20 and (piece := connection.recv(65536)):
@@ -66,17 +68,12 @@ def _exchange(where: str, command: str, seconds: float) -> str:
     return answer.decode("utf-8", "replace")
 
 
-def _connect(where: str, seconds: float) -> socket.socket:
-    """Connect; the private key goes through it as it is."""
+def _opened(where: str, seconds: float) -> socket.socket:
+    """Return a socket, which is connected unless it is one for a path; the private key goes through it as it is."""
     if where.startswith("/"):
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(seconds)
-        try:
-            connection.connect(where)
-        except BaseException:  # no other code can close this socket
-            connection.close()
-            raise
-        return connection
+        unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        unix.settimeout(seconds)
+        return unix
     address = host_port.split(where)
     if not host_port.is_here(address[0]):
         raise DeployError.of(texts.HAPROXY_PLAIN, socket=where)

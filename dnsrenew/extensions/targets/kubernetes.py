@@ -69,8 +69,7 @@ class KubernetesDeployer(TargetDeployer):
 
     def _read(self) -> dict[str, str] | None:
         """Return both keys of the secret, base64; None if there is no secret."""
-        found = self._api.ask("GET", self._path, missing=(404,))
-        if found is None:
+        if (found := self._api.ask("GET", self._path, missing=(404,))) is None:
             return None
         if not isinstance(found, dict) or found.get("kind") != "Secret":
             raise self._api.error(texts.API_STRANGE, reason=texts.NO_SECRET)
@@ -146,7 +145,7 @@ _DEFAULT: Final = "default"
 _LARGEST: Final = 1 << 20
 
 
-class Cluster(Frozen, kw_only=True, hidden=("token", "pair")):
+class Cluster(Frozen, hidden=("token", "pair")):
     """The API of a cluster.
 
     :ivar root: its root certificates, PEM; empty: those of the operating system.
@@ -175,7 +174,7 @@ def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) ->
         raise DeployError.of(texts.KUBE_OUTSIDE, path=str(Path(folder, "token"))) from None
     text = {name: content.decode("utf-8", "replace").strip() for name, content in found.items()}
     namespace = text["namespace"] or _DEFAULT
-    return Cluster(url=f"https://{where}", root=root, namespace=namespace, token=text["token"], pair=None)
+    return Cluster(f"https://{where}", root, namespace, text["token"], None)
 
 
 def read(path: str) -> Cluster:
@@ -211,13 +210,8 @@ def _cluster(document: Any, folder: str) -> Cluster:
         raise _Unusable("its cluster has no server")
     if not token and not (certificate and key):
         raise _Unusable("its user has neither a token nor a client certificate")
-    return Cluster(
-        url=url,
-        root=_content(cluster, "certificate-authority", folder),
-        namespace=_text(context, "namespace") or _DEFAULT,
-        token=token,
-        pair=(certificate, key) if certificate and key else None,
-    )
+    root, namespace = _content(cluster, "certificate-authority", folder), _text(context, "namespace") or _DEFAULT
+    return Cluster(url, root, namespace, token, (certificate, key) if certificate and key else None)
 
 
 def _named(document: Any, section: str, kind: str, name: str) -> Mapping[str, Any]:

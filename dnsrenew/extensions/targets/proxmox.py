@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 from dnsrenew.base import x509
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload, as_form
+from dnsrenew.deploy.http_api import API_OPTIONS, HttpApi, Payload, as_form
 from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 
 _NONE: Final = "none"
@@ -97,15 +97,7 @@ def _form(certificate: Certificate) -> Payload:
 
 TARGET = TargetKind(
     to="proxmox",
-    options={
-        "url": TargetOption("url", required=True),
-        "node": TargetOption("text"),
-        "token": TargetOption("secret"),
-        "user": TargetOption("text"),
-        "password": TargetOption("secret"),
-        "trust": TargetOption("trust"),
-        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
-    },
+    options={"url": API_OPTIONS["url"], "node": TargetOption("text"), **API_OPTIONS},
     make=ProxmoxDeployer,
     needs_login=True,
 )

@@ -49,8 +49,7 @@ class SshDeployer(ActivatedFiles):
         """Replace the files that differ, and run the program."""
         self._files = FilesDeployer(self._context).make(certificate)
         there, saved = self._fetch(), self._context.saved
-        changed = [file for file in self._files if not _has(there, file)]
-        if changed:
+        if changed := [file for file in self._files if not _has(there, file)]:
             if not saved.kept():  # if not: an interrupted run has already saved the originals
                 saved.keep(_kept(there) if len(there) == len(self._files) else {})
             self.has_changed = True
@@ -73,8 +72,7 @@ class SshDeployer(ActivatedFiles):
 
     def activate(self) -> None:
         """Run the program there, if there is one."""
-        command = self._options.get("reload")
-        if command:
+        if command := self._options.get("reload"):
             self._ssh.run(command)
 
     def _fetch(self) -> dict[str, RemoteFile]:
@@ -105,8 +103,7 @@ TARGET = TargetKind(
         "known_hosts": TargetOption("file"),
         **dict.fromkeys(_FILES, TargetOption("text")),
         **PEM_FILES,
-        "owner": TargetOption("text"),
-        "group": TargetOption("text"),
+        **dict.fromkeys(("owner", "group"), TargetOption("text")),
         "reload": TargetOption("remote"),
         "timeout": TargetOption("limit", default=PROGRAM_TIMEOUT),
     },
@@ -137,8 +134,7 @@ class OpenSsh:
     """
 
     def __init__(self, run: Context, options: Mapping[str, Any]) -> None:
-        self._run = run
-        self._options = options
+        self._run, self._options = run, options
         self.host = str(options["host"])
         self._seconds = float(options.get("timeout", PROGRAM_TIMEOUT))
 

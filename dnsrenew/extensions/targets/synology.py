@@ -61,8 +61,7 @@ class SynologyDeployer(TargetDeployer):
         answer = self._api.ask("POST", "/entry.cgi", as_form(_call(call, "list")))
         found = self._data(f"{call} list", answer).get("certificates")
         entries = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-        wanted = self._context.options.get("description")
-        if wanted is None:
+        if (wanted := self._context.options.get("description")) is None:
             return next((one for one in entries if one.get("is_default")), {"is_default": True})
         return next((one for one in entries if one.get("desc") == wanted), {})
 
@@ -71,8 +70,7 @@ class SynologyDeployer(TargetDeployer):
         """Log in, and log out at the end, so that no session stays in the list of connected users."""
         path, version = self._login_api()
         answer = self._api.ask("POST", path, self._login(version))
-        number = _error_number(answer)
-        if number is not None:
+        if (number := _error_number(answer)) is not None:
             reason = _REASONS.get(number, "DSM gives no reason")
             raise self._api.error(texts.SYNOLOGY_LOGIN, number=number, reason=reason)
         self._keep(self._data(_AUTH, answer))
@@ -115,8 +113,7 @@ class SynologyDeployer(TargetDeployer):
 
     def _data(self, call: str, answer: Any) -> Mapping[str, Any]:
         """Return the data of an answer; DSM answers errors with status 200 too."""
-        number = _error_number(answer)
-        if number is not None:
+        if (number := _error_number(answer)) is not None:
             raise self._api.error(texts.SYNOLOGY_REFUSED, call=call, number=number)
         if not isinstance(answer, dict) or answer.get("success") is not True:
             raise self._api.error(texts.API_STRANGE, reason="an answer without `success`")

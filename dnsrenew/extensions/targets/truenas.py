@@ -16,8 +16,8 @@ from dnsrenew.base import x509
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import ANSWER_SECONDS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
+from dnsrenew.deploy.http_api import API_OPTIONS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind
 from dnsrenew.errors import DeployError
 
 _GENERAL: Final = "system.general.config"
@@ -42,9 +42,10 @@ class TruenasDeployer(TargetDeployer):
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
-        url, trust, seconds = (context.options.get(name) for name in ("url", "trust", "timeout"))
+        url, trust = (context.options.get(name) for name in ("url", "trust"))
+        self._seconds: float = context.options.get("timeout", API_OPTIONS["timeout"].default)
         self._http = HttpApi.of(context, "TrueNAS", "/api/v2.0")
-        self._rpc = JsonRpc(f"{str(url).rstrip('/')}/api/current", trust, seconds or ANSWER_SECONDS)
+        self._rpc = JsonRpc(f"{str(url).rstrip('/')}/api/current", trust, self._seconds)
         self._is_rpc = False
 
     def check(self, certificate: Certificate) -> bool:
@@ -59,7 +60,7 @@ class TruenasDeployer(TargetDeployer):
             if not self._context.saved.kept():
                 pem = str(self._certificate(old).get("certificate") or "")
                 self._context.saved.keep({_ID: str(old).encode(), "certificate": pem.encode("ascii", "replace")})
-            name = _import_name(certificate)
+            name = f"{_prefix(certificate)}{re.sub('[^0-9A-Za-z]', '', certificate.serial)}"
             new = self._find(name)
             self.has_changed = True
             if new is None:
@@ -184,8 +185,8 @@ class TruenasDeployer(TargetDeployer):
         return next((int(one["id"]) for one in self._all() if one.get("name") == name), None)
 
     def _wait(self, job: int) -> None:
-        run, seconds = self._context.run, self._context.options.get("timeout", ANSWER_SECONDS)
-        end = run.clock.monotonic() + seconds
+        run = self._context.run
+        end = run.clock.monotonic() + self._seconds
         while run.clock.monotonic() < end:
             found = self._call("core.get_jobs", [["id", "=", job]] if self._is_rpc else job)
             state = found[0] if isinstance(found, list) and found and isinstance(found[0], dict) else {}
@@ -195,7 +196,7 @@ class TruenasDeployer(TargetDeployer):
                 reason = self._http.reason(str(state.get("error") or "").encode())
                 raise self._http.error(texts.TRUENAS_JOB, reason=reason)
             run.wait(0.5)
-        raise self._http.error(texts.TRUENAS_JOB_LATE, seconds=round(seconds))
+        raise self._http.error(texts.TRUENAS_JOB_LATE, seconds=round(self._seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
         """Delete the imports of earlier renewals; TrueNAS keeps those that another service uses."""
@@ -230,10 +231,6 @@ def _prefix(certificate: Certificate) -> str:
     return f"dnsrenew_{re.sub('[^A-Za-z0-9-]', '-', certificate.name)}_"
 
 
-def _import_name(certificate: Certificate) -> str:
-    return f"{_prefix(certificate)}{re.sub('[^0-9A-Za-z]', '', certificate.serial)}"
-
-
 def _is_same(pem: object, certificate: Certificate) -> bool:
     try:
         return isinstance(pem, str) and x509.to_der(pem) == x509.to_der(certificate.fullchain_pem)
@@ -243,14 +240,7 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
 
 TARGET = TargetKind(
     to="truenas",
-    options={
-        "url": TargetOption("url", required=True),
-        "token": TargetOption("secret"),
-        "user": TargetOption("text"),
-        "password": TargetOption("secret"),
-        "trust": TargetOption("trust"),
-        "timeout": TargetOption("limit", default=ANSWER_SECONDS),
-    },
+    options=API_OPTIONS,
     make=TruenasDeployer,
     needs_login=True,
 )

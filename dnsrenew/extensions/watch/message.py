@@ -102,8 +102,7 @@ def _domains(outcome: Outcome) -> list[str]:
 
 def _failure(outcome: Outcome, now: datetime) -> Iterator[Message]:
     """Yield the reason of a failure, until when the old certificate can be used, and when the next attempt is made."""
-    error = outcome.error
-    if error is not None:
+    if (error := outcome.error) is not None:
         # A deferred renewal has the error of the earlier one; its own words are for a person at a prompt.
         yield _reason({"message": error.evidence.get("failure", error.message), "fix": error.fix})
         for check in [each for each in error.evidence.get("checks", ()) if each["result"] == "bad"][:_MOST_CAUSES]:
@@ -113,10 +112,8 @@ def _failure(outcome: Outcome, now: datetime) -> Iterator[Message]:
     else:
         template = texts.OLD_VALID if outcome.not_after > now else texts.OLD_EXPIRED
         yield template.format(until=rfc3339(outcome.not_after))
-    if outcome.next_attempt is None:
-        yield texts.NEXT_RUN
-    else:
-        yield texts.NEXT_ATTEMPT.format(time=rfc3339(outcome.next_attempt))
+    at = outcome.next_attempt
+    yield texts.NEXT_RUN if at is None else texts.NEXT_ATTEMPT.format(time=rfc3339(at))
 
 
 def _validity(outcome: Outcome) -> Iterator[Message]:
@@ -149,26 +146,26 @@ _UNKNOWN: Final = "-"
 """No serial number: any certificate differs from it."""
 
 
-class News(Frozen, kw_only=True):
+class News(Frozen):
     """What changed for one certificate.
 
     :ivar outcome: its outcome.
+    :ivar notified: the record of messages, once this is sent.
     :ivar kinds: the changes to notify of, the worst first; empty: none.
     :ivar expiring: for ``expiring``: 1 if less than a third of the lifetime is left, 2 if less than a sixth.
     :ivar not_deployed: the deployments that failed, for ``not-deployed``.
     :ivar deployed: the deployments that succeeded after a message about their failure, for ``recovered``.
     :ivar renewal_recovered: for ``recovered``: the renewal failed, and does no longer.
-    :ivar notified: the record of messages, once this is sent.
     :ivar unsent: what is recorded before this is sent, so that it is not lost; None: nothing.
     """
 
     outcome: Outcome
+    notified: Notified
     kinds: tuple[ChangeKind, ...] = ()
     expiring: int = 0
     not_deployed: tuple[DeploymentResult, ...] = ()
     deployed: tuple[DeploymentResult, ...] = ()
     renewal_recovered: bool = False
-    notified: Notified
     unsent: Notified | None = None
 
 
@@ -180,7 +177,7 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
     :param on: the changes that are wanted; others leave no trace in ``notified``.
     """
     if outcome.status in {"locked", "interrupted", "rehearsed"}:
-        return News(outcome=outcome, notified=notified)
+        return News(outcome, notified)
     before, expiring, is_recovered, is_new, unsent = notified, 0, False, False, None
     not_deployed, deployed, deployments = _deployments(outcome, notified.deployments, on)
     notified = replace(notified, deployments=deployments)
@@ -206,16 +203,8 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
         "recovered": is_recovered or bool(deployed),
         "renewed": is_new,
     }
-    return News(
-        outcome=outcome,
-        kinds=tuple(kind for kind, is_it in worse_first.items() if is_it),
-        expiring=expiring,
-        not_deployed=not_deployed,
-        deployed=deployed,
-        renewal_recovered=is_recovered,
-        notified=notified,
-        unsent=unsent,
-    )
+    kinds = tuple(kind for kind, is_it in worse_first.items() if is_it)
+    return News(outcome, notified, kinds, expiring, not_deployed, deployed, is_recovered, unsent)
 
 
 def _has_failed(outcome: Outcome) -> bool:

@@ -104,8 +104,7 @@ class MetricsSource:
 
     def __init__(self, config: Config, clock: Clock) -> None:
         self._clock = clock
-        self._lock = threading.Lock()
-        self._reading = threading.Lock()
+        self._lock, self._reading = threading.Lock(), threading.Lock()
         self._round: LastRun | None = None
         self._round_failed = False
         self.use(config)
@@ -247,10 +246,8 @@ def collect(config: Config, store: Store, clock: Clock) -> list[CertificateNumbe
     store.check_ground()
     context = Context(clock=clock)  # without listeners: only a run reports damage
     orphans = unconfigured(config, store)
-    return [
-        *(_numbers(spec, store, context) for spec in config.certificates),
-        *(CertificateNumbers(status=unconfigured_status(name, orphans[name], store)) for name in orphans),
-    ]
+    known = [_numbers(spec, store, context) for spec in config.certificates]
+    return known + [CertificateNumbers(status=unconfigured_status(name, orphans[name], store)) for name in orphans]
 
 
 def _numbers(spec: CertificateSpec, store: Store, context: Context) -> CertificateNumbers:
@@ -371,8 +368,7 @@ def health(certificates: Sequence[CertificateNumbers], *, round_failed: bool) ->
     """Return the answer: bad if a certificate is expired or missing, or if the last round failed as a whole."""
     parts = [texts.ROUND_FAILED.format()] if round_failed else []
     for state, phrase in _PROBLEMS:
-        names = [one.status.name for one in certificates if one.status.state == state]
-        if names:
+        if names := [one.status.name for one in certificates if one.status.state == state]:
             parts.append(phrase.format(names=_listed(names)))
     return Health(False, "; ".join(parts)) if parts else Health(True, texts.HEALTHY)
 

@@ -112,8 +112,7 @@ def by_apprise(message: OutgoingMessage) -> Send:
 
         # Without a time limit of its own, apprise sends in this thread. Its pool would delay the exit of the process.
         asset = apprise.AppriseAsset(app_id="dnsrenew", app_desc="dnsrenew", app_url="", service_timeout=0)
-        service = apprise.Apprise.instantiate(address, asset=asset)
-        if service is None:
+        if (service := apprise.Apprise.instantiate(address, asset=asset)) is None:
             raise DnsRenewError.of(texts.UNKNOWN_ADDRESS, address=sending.shown)
         sender = apprise.Apprise(asset=asset)
         sender.add(service)
@@ -152,8 +151,7 @@ def _wait(done: threading.Event, sending: Sending, end: float, each: float, canc
 
 def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:
     """Return why it was not sent, without the frames of the call: they hold the address."""
-    error = task.error
-    if error is None:
+    if (error := task.error) is None:
         return None
     if isinstance(error, SecretError):
         reason, fix = reason_of(error), error.fix

@@ -33,6 +33,9 @@ from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
+_OTHERS: Final = ("alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady")
+_ERRORS: Final = frozenset(REFUSALS).union(_OTHERS)
+"""The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 
 
 class AcmeBox:
@@ -137,7 +140,7 @@ class AcmeBox:
         :raises ValueError: an unknown ``error`` or ``at``.
         """
         resource = at or ("challenge" if error in _ABOUT_A_NAME else "newOrder")
-        for argument, word, known in (("error", error, _errors()), ("at", resource, self._orders.resources)):
+        for argument, word, known in (("error", error, _ERRORS), ("at", resource, self._orders.resources)):
             if word not in known:
                 raise ValueError(f"{argument}={word!r} is none of: {', '.join(sorted(known))}")
         problem = AcmeProblem(error, detail or f"the test asked for {error}", retry_after=retry_after)
@@ -183,12 +186,6 @@ def acme_box(
     finally:
         if process == os.getpid():  # not at the end of a forked process
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _errors() -> set[str]:
-    """Return the error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
-    others = {"alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady"}
-    return others.union(REFUSALS)
 
 
 acme_box.__module__ = "dnsrenew.testing"
@@ -299,8 +296,7 @@ class BoxNameServer:
         answer = dns.message.make_response(query, recursion_available=True)
         answer.flags |= dns.flags.AA
         name, zone = question.name, _zone_of(question.name)
-        records = self._records(name, zone, question.rdtype)
-        if records:
+        if records := self._records(name, zone, question.rdtype):
             ttl = (self._ttl(name.to_text().lower()) if question.rdtype == dns.rdatatype.TXT else None) or TTL
             answer.answer.append(dns.rrset.from_text(name, ttl, "IN", question.rdtype, *records))
         else:

@@ -42,6 +42,7 @@ from dnsrenew.testing.box.resources import (
 
 # Roots and intermediates of a box, and the certificates that they sign: real ones, which TLS accepts.
 
+_Extension = tuple[x509.ExtensionType, bool]
 LIFETIME: Final = timedelta(days=90)
 _ROOT_LIFETIME: Final = timedelta(days=3650)
 
@@ -82,13 +83,7 @@ class BoxIssuer:
         return pem + self.sign(key.public_key(), ("localhost", "127.0.0.1"), now - timedelta(days=1), _ROOT_LIFETIME)
 
     def certify(
-        self,
-        subject: x509.Name,
-        key: Any,
-        begin: datetime,
-        end: datetime,
-        *extensions: tuple[x509.ExtensionType, bool],
-        is_ca: bool = False,
+        self, subject: x509.Name, key: Any, begin: datetime, end: datetime, *extensions: _Extension, is_ca: bool = False
     ) -> str:
         """Return one certificate, as PEM.
 
@@ -303,8 +298,7 @@ class OrderServer(AccountServer):
         return BoxAnswer(200)
 
     def _renewal_info(self, suggest: Suggest, identifier: str) -> BoxAnswer:
-        issued = self.issued.get(identifier)
-        if issued is None:
+        if (issued := self.issued.get(identifier)) is None:
             raise AcmeProblem("notFound", "there is no such certificate")
         begin, end = suggest(issued.not_before, issued.not_after)
         window = {"start": rfc3339(begin), "end": rfc3339(end)}
@@ -388,8 +382,7 @@ class BoxValidation:
     """
 
     def __init__(self, values: Callable[[str], set[str]], http_port: int | None) -> None:
-        self._values = values
-        self._http_port = http_port
+        self._values, self._http_port = values, http_port
         self.offers = ("dns-01",) if http_port is None else ("dns-01", "http-01")
 
     def validate(self, proof: Proof) -> AcmeProblem | None:

@@ -198,8 +198,7 @@ class SignedRequest(Frozen):
 
         :raises AcmeProblem: ``badSignatureAlgorithm``, ``malformed``.
         """
-        algorithm = _ALGORITHMS.get(str(self.header.get("alg")))
-        if algorithm is None:
+        if (algorithm := _ALGORITHMS.get(str(self.header.get("alg")))) is None:
             raise AcmeProblem("badSignatureAlgorithm", f"the algorithm {self.header.get('alg')} is not supported")
         try:
             key: Any = JWK.from_json(jwk)
@@ -234,15 +233,8 @@ def decoded(text: str) -> bytes:
 
 # What the CA of a box answers, and what it refuses, as problem documents (RFC 8555 section 6.7).
 
-_STATUSES: Final = {
-    "rateLimited": 429,
-    "serverInternal": 500,
-    "unauthorized": 403,
-    "orderNotReady": 403,
-    "caa": 403,
-    "notFound": 404,
-    "conflict": 409,
-}
+_FORBIDDEN: Final = dict.fromkeys(("unauthorized", "orderNotReady", "caa"), 403)
+_STATUSES: Final = {"rateLimited": 429, "serverInternal": 500, "notFound": 404, "conflict": 409, **_FORBIDDEN}
 
 
 class BoxAnswer(Frozen):
@@ -386,8 +378,7 @@ class AccountServer:
         if resource in {"newAccount", "revokeCert"} and "jwk" in header:
             self._verify(request, header["jwk"])
             return
-        account = self.accounts.get(str(header.get("kid")))
-        if account is None:
+        if (account := self.accounts.get(str(header.get("kid")))) is None:
             raise AcmeProblem("accountDoesNotExist", "there is no such account")
         if account.status != "valid":
             raise AcmeProblem("unauthorized", f"the account is {account.status}")
@@ -407,8 +398,7 @@ class AccountServer:
 
     def _new_account(self, request: SignedRequest, _url: str) -> BoxAnswer:
         jwk, wanted = request.header["jwk"], request.payload or {}
-        known = self._account_with(jwk)
-        if known is not None:
+        if (known := self._account_with(jwk)) is not None:
             return json_answer(known.to_dict(), headers=(("Location", known.url),))
         if wanted.get("onlyReturnExisting"):
             raise AcmeProblem("accountDoesNotExist", "there is no account with this key")

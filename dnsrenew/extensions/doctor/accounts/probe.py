@@ -21,15 +21,7 @@ from dnsrenew.challenges.solver import SolverResources
 from dnsrenew.config import Config
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.provider import Provider
-from dnsrenew.errors import (
-    AttemptError,
-    ConfigError,
-    DnsRenewError,
-    LockedError,
-    PropagationError,
-    ProviderError,
-    SecretError,
-)
+from dnsrenew.errors import AttemptError, ConfigError, DnsRenewError, LockedError, PropagationError, SecretError
 from dnsrenew.extensions.doctor.accounts import texts
 from dnsrenew.extensions.doctor.accounts.accounts import accounts_of, placements
 from dnsrenew.extensions.doctor.facts import DNS, Facts
@@ -233,8 +225,7 @@ class ProbeResult(TriedValues):
 def judge_credentials(result: ProbeResult, account: str, provider: Provider) -> Check:
     """Return whether the DNS host accepts the credentials of the account."""
     evidence: dict[str, Any] = {"dns": account, "zones": [zone.zone for zone in result.zones]}
-    error = result.error_of(account, "provider-unauthorized")
-    if error is not None:
+    if (error := result.error_of(account, "provider-unauthorized")) is not None:
         evidence |= {"error": error.code, "status": error.evidence.get("status")}
         if evidence["status"] is None or "options" not in error.evidence or not provider.website:
             # The driver explains its own host.
@@ -294,7 +285,7 @@ def dns_account(facts: Facts, account: str) -> Check | None:
         invoke.prepare(context, facts.its.providers[its.provider], its)
     except SecretError:  # `secrets` tells
         return None
-    except (ConfigError, ProviderError) as error:
+    except (ConfigError, AttemptError) as error:
         result: CheckResult = "unknown" if error.code == "provider-timeout" else "bad"
         return Check("dns-account", result, error.message, {"dns": account, "error": error.code}, error.fix, DNS)
     return None

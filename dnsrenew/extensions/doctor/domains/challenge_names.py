@@ -100,8 +100,7 @@ def judge_values(name: str, about: Sequence[str], served: Served | None, live: s
     if served is None:
         return NameFinding("unknown", texts.TXT_UNKNOWN, about, fields)
     every = {value for values in served.values() for value in values}
-    old = sorted(value for value in every if (names.absolute(name), value) not in live)
-    if old:
+    if old := sorted(value for value in every if (names.absolute(name), value) not in live):
         return NameFinding("bad", texts.TXT_STALE, about, {**fields, "values": old})
     return NameFinding("ok", texts.TXT_CLEAN, about, fields)
 

@@ -204,8 +204,7 @@ def judge_proxy(name: str, its: NameRecords) -> NameFinding:
     """Return whether a CDN answers for a name. Pure."""
     if its.existence == "unknown":
         return NameFinding("unknown", texts.PROXIED_UNKNOWN, [name], {"domain": name}, TLS)
-    found = addresses.find(its.addresses, its.chain)
-    if found is None:
+    if (found := addresses.find(its.addresses, its.chain)) is None:
         return NameFinding("ok", texts.PROXIED_NO, [name], {})
     provider, seen = found
     return NameFinding("bad", texts.PROXIED, [name], {"domain": name, "provider": provider, "seen": seen}, TLS)

@@ -159,7 +159,8 @@ class RuleDump(Frozen):
         """Return what becomes of a packet; ``depends`` if the rules cannot be understood."""
         text, family = (self.iptables, "ip") if packet.family == "ipv4" else (self.ip6tables, "ip6")
         tables = read_iptables(text, packet)
-        shown = {(family, name) for name in table_names(text)}  # nft prints them less readably
+        names = (line[1:].strip() for line in text.splitlines() if line.startswith("*"))
+        shown = {(family, name) for name in names}  # nft prints them less readably
         try:
             tables += nft_rules.read_nft(self.nft, packet, without=shown) if self.nft else []
             return nft_rules.judge(tables)
@@ -214,8 +215,7 @@ def can_read() -> bool:
 
 def _output(context: Context, name: str, *arguments: str) -> str | None:
     """Return what a program prints; None if there is none, or it fails."""
-    program = _find(name)
-    if program is None:
+    if (program := _find(name)) is None:
         return None
     context.check()
     return _printed(context, (program, *arguments), 5.0, 64 << 20)  # lists of banned addresses are long
@@ -284,11 +284,6 @@ def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
                 evidence = {"table": table, "chain": words[1], "rule": line}
                 rules[words[1]].append(_rule(evidence, words[2:], packet, rules))
     return tables
-
-
-def table_names(text: str) -> list[str]:
-    """Return the names of the tables in a dump."""
-    return [line[1:].strip() for line in text.splitlines() if line.startswith("*")]
 
 
 def _chain(table: str, name: str, policy: str, rules: list[FirewallRule]) -> Chain:

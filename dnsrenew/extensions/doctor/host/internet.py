@@ -92,8 +92,7 @@ def judge_internet(
         return Check.of(texts.INTERNET_OK, "ok", {**evidence, "host": answering})
     if not any(routes.values()):
         return Check.of(texts.INTERNET_NO_ROUTE, "bad", evidence, blocks=ALL)
-    portal = sign_in_page(plain)
-    if portal is not None:
+    if (portal := sign_in_page(plain)) is not None:
         found = {"host": portal.host, "portal": portal.leads_to or portal.host, "status": portal.status}
         return Check.of(texts.INTERNET_SIGN_IN, "bad", {**evidence, **found}, blocks=ALL)
     if connected and all(not answer.leads_to or _same_site(answer) for answer in plain):

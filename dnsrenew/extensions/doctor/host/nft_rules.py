@@ -82,8 +82,7 @@ class _RuleReader:
     """
 
     def __init__(self, packet: Packet, sets: Mapping[str, Any]) -> None:
-        self._packet = packet
-        self._sets = sets
+        self._packet, self._sets = packet, sets
 
     def read(self, rule: Mapping[str, Any]) -> FirewallRule:
         evidence = {key: rule[key] for key in ("family", "table", "chain", "handle") if key in rule}
@@ -128,7 +127,8 @@ class _RuleReader:
         """Return whether a property of the packet (``left``) has a value, or one of several."""
         key = _key(left)
         if key == "tcp flags" and "&" in left:
-            return _flags_are(left["&"], right)
+            # the flags of the packet (SYN alone), under a mask
+            return yes(set(_flags(left["&"][1])) & {"syn"} == set(_flags(right)) - {0})
         known = _known(key, self._packet)
         if known is None and key not in {"meta iifname", "meta iif", "ip saddr", "ip6 saddr"}:
             return Applies.UNKNOWN
@@ -204,11 +204,6 @@ def _one(key: str, known: Collection[Any] | None, value: Any, packet: Packet) ->
             return Applies.UNKNOWN
         return yes(any(isinstance(one, int) and first <= one <= last for one in known or ()))
     return Applies.UNKNOWN if isinstance(value, dict) else yes(value in (known or ()))
-
-
-def _flags_are(operands: Any, right: Any) -> Applies:
-    """Return whether the flags of the packet (SYN alone) are, under a mask, those of a rule."""
-    return yes(set(_flags(operands[1])) & {"syn"} == set(_flags(right)) - {0})
 
 
 def _flags(value: Any) -> Iterator[Any]:
@@ -347,8 +342,7 @@ def _through(chain: Chain, chains: Mapping[str, Chain]) -> Judgement:
     perhaps: list[FirewallRule] = []
     end = _take(chains, chain.name, Applies.YES, perhaps)
     action, evidence = (end.action, end.evidence) if end is not None else (chain.policy, chain.evidence)
-    doubts = [rule for rule in perhaps if _changes(rule, action)]
-    if doubts:
+    if doubts := [rule for rule in perhaps if _changes(rule, action)]:
         return Judgement("depends", doubts[0].evidence)
     return Judgement(_PACKET_PATH_VERDICTS.get(action, "open"), evidence)
 

@@ -40,8 +40,7 @@ def port_443_free(facts: Facts, spec: MaybeSpec) -> Check | None:
 def _port_free(facts: Facts, spec: MaybeSpec, challenges: tuple[str, ...]) -> Check | None:
     listens, answered_elsewhere = listen_addresses(spec, challenges)
     failures = {listen: machine.port_failure(facts, listen) for listen in listens}
-    opened = [listen for listen, failure in failures.items() if failure is None]
-    if opened:
+    if opened := [listen for listen, failure in failures.items() if failure is None]:
         return Check.of(texts.PORT_FREE, "ok", {"listen": opened, "port": host_port.split(opened[0])[1]})
     blocks = () if answered_elsewhere else challenges
     here = machine.this_host(facts)

@@ -262,8 +262,7 @@ def _ask(ca: CA, context: Context) -> DirectoryAnswer:
     directory, error, ahead = None, None, list[timedelta]()
 
     def note(response: Response) -> None:
-        date = dnsrenew.base.http.date_of(response.headers)
-        if date is not None:
+        if (date := dnsrenew.base.http.date_of(response.headers)) is not None:
             ahead.append(context.clock.now() - date)
 
     try:

@@ -72,8 +72,7 @@ def _widest(verdicts: Verdicts, result: str) -> tuple[list[str], tuple[str, ...]
     groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for identifier in dict.fromkeys(identifier for identifier, _ in verdicts):
         its = {challenge: check.result for (name, challenge), check in verdicts.items() if name == identifier}
-        found = tuple(challenge for challenge, each in its.items() if each == result)
-        if found:
+        if found := tuple(challenge for challenge, each in its.items() if each == result):
             groups.setdefault((len(found) == len(its), found), []).append(identifier)
     everywhere = [name for (is_all, _), its in groups.items() if is_all for name in its]
     if everywhere or not groups:

@@ -118,9 +118,7 @@ class _StagedConnection:
     """
 
     def __init__(self, target: SplitResult, first: SplitResult, tls: ssl.SSLContext) -> None:
-        self._target = target
-        self._first = first
-        self._tls = tls
+        self._target, self._first, self._tls = target, first, tls
         self._addresses: list[Any] = []
         self._socket: Any = None
 

@@ -173,8 +173,7 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
             return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
         text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
         return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")
-    at = due.next_renewal(spec, state)
-    if at is None:
+    if (at := due.next_renewal(spec, state)) is None:
         return Check.of(texts.LAST_RUN_NONE, "ok", {"name": spec.name})
     evidence = {"name": spec.name, "due": rfc3339(at)}
     if now - at > _GRACE:
@@ -223,8 +222,7 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
     tasks = facts.context.call_all([partial(_inspect, facts, certificate, *each) for each in ports], 8)
     found = [task.result() for task in tasks]
     evidence = {"name": spec.name, "ports": found}
-    wrong = [each for each in found if each["result"] != "ok"]
-    if wrong:
+    if wrong := [each for each in found if each["result"] != "ok"]:
         return _with_cause(_not_served(evidence, wrong), spec, state)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
@@ -258,13 +256,10 @@ def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any],
 
 def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:
     """Return the check with the first of the wrong ports, and how many others there are."""
-    first, more = wrong[0], len(wrong) - 1
-    fields = {"port": first["port"], "more": more}
-    is_silent = first["error"] == "deploy-unreachable"
-    one = texts.SERVED_NOTHING if is_silent else texts.SERVED_OTHER
-    several = texts.SERVED_NOTHING_AND_MORE if is_silent else texts.SERVED_OTHER_AND_MORE
-    text = several if more else one
-    return Check.of(text, "bad", {**evidence, "port": first["port"]}, **fields)
+    first, more, forms = wrong[0], len(wrong) - 1, (texts.SERVED_OTHER, texts.SERVED_OTHER_AND_MORE)
+    if first["error"] == "deploy-unreachable":
+        forms = (texts.SERVED_NOTHING, texts.SERVED_NOTHING_AND_MORE)
+    return Check.of(forms[more > 0], "bad", {**evidence, "port": first["port"]}, port=first["port"], more=more)
 
 
 def _ports(entry: Deployment) -> list[str]:

@@ -71,8 +71,7 @@ def port_443_outside(facts: Facts, spec: MaybeSpec) -> Check:
 
 
 def _check(facts: Facts, spec: MaybeSpec, port: int) -> Check:
-    url = probe_url(facts)
-    if url is None:
+    if (url := probe_url(facts)) is None:
         # a name that a browser can open
         names = [name for name in (spec.identifiers if spec is not None else ()) if not name.startswith("*.")]
         name, evidence = url_host(names[0]) if names else "", {"port": port, "helper": None}
@@ -129,11 +128,7 @@ _CLOSED: Final = {
     "unreachable": texts.OUTSIDE_UNREACHABLE,
     "failed": texts.OUTSIDE_FAILED,
 }
-_FAILED: Final = {
-    "nonsense": texts.HELPER_NONSENSE,
-    "proxied": texts.HELPER_PROXIED,
-    "busy": texts.HELPER_BUSY,
-}
+_FAILED: Final = {"nonsense": texts.HELPER_NONSENSE, "proxied": texts.HELPER_PROXIED, "busy": texts.HELPER_BUSY}
 
 
 # ── the facts ───────────────────────────────────────────────────────────────────────────
@@ -154,8 +149,7 @@ def view(facts: Facts, spec: MaybeSpec, port: int | None) -> OutsideView:
 
     :param port: None: only the addresses of this machine.
     """
-    url = probe_url(facts)
-    if url is None:
+    if (url := probe_url(facts)) is None:
         return OutsideView({}, {})
     listen = None if port is None else listen_address(spec, port)
     return facts.once(("outside", port, listen), partial(_ask_helper, facts, url, port, listen))
@@ -399,8 +393,7 @@ def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> 
         return Check.of(texts.FORWARDED_ONLY_IPV6, "ok", evidence)
     if here.gateway is None:
         return Check.of(texts.FORWARDED_NO_ROUTER, "unknown", evidence)
-    mapping = here.mapping(80)
-    if mapping is None:
+    if (mapping := here.mapping(80)) is None:
         text = texts.FORWARDED_SILENT if here.mappings is None else texts.FORWARDED_NONE
         return Check.of(text, "unknown", evidence)
     evidence |= {"target": mapping.host, "target_port": mapping.port}

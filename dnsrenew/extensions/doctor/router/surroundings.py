@@ -80,8 +80,7 @@ def surroundings(facts: Facts) -> Surroundings:
 
 
 def _find(here: Surroundings, host: str, context: Context) -> Surroundings:
-    gateway = default_gateway()
-    if gateway is None:
+    if (gateway := default_gateway()) is None:
         return here
     nat_pmp_task = threads.start(partial(external_address, context, gateway))
     router, ignored = context.join(threads.start(partial(_ask_upnp, context, gateway, host)))

@@ -106,9 +106,7 @@ class _Connection:
     """A service of the router: one line to the Internet."""
 
     def __init__(self, client: HttpClient, url: str, kind: str) -> None:
-        self._client = client
-        self._url = url
-        self._kind = kind
+        self._client, self._url, self._kind = client, url, kind
 
     def ask(self, context: Context, end: float) -> UpnpRouter:
         """Return its address and its mappings."""
@@ -152,8 +150,7 @@ class _Connection:
         root = _document(response)
         if response.status != 200:
             raise _ActionFailed(root.findtext(".//{*}errorCode", "").strip())
-        answer = root.find(f".//{{*}}{action}Response")
-        if answer is None:
+        if (answer := root.find(f".//{{*}}{action}Response")) is None:
             raise _ActionFailed("other")
         return {str(each.tag).rpartition("}")[2]: each.text or "" for each in answer}
 

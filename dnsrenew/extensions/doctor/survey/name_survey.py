@@ -101,13 +101,9 @@ class NameSurvey(Survey):
         name, soa = wire.from_text(zone), dns.rdatatype.SOA
         checked, unchecked = ProbeQuestion(name, soa, recurse=True), plain(name, soa)
         replies = self.ask_recursive(context, [checked, unchecked])
-        return any(
-            probe == checked
-            and reply.answer is not None
-            and reply.answer.rcode() == dns.rcode.SERVFAIL
-            and probes.answer_of(replies.get((address, unchecked))) is not None
-            for (address, probe), reply in replies.items()
-        )
+        given = [(address, reply.answer) for (address, probe), reply in replies.items() if probe == checked]
+        failed = [address for address, answer in given if answer is not None and answer.rcode() == dns.rcode.SERVFAIL]
+        return any(probes.answer_of(replies.get((address, unchecked))) is not None for address in failed)
 
     def texts(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, dict[str, list[str]]]:
         """Return the TXT values at names (name → the zone that holds it), by the address of the server.
@@ -310,8 +306,7 @@ def _ds_records(context: Context, survey: Survey, cut: ZoneCut) -> list[DsRecord
 
 def _keys(name: Name, ds: Sequence[DsRecord], answer: Message, now: datetime) -> RRset:
     """Return the keys of a zone, signed by one that a DS record vouches for."""
-    keys = next(_sets(answer.answer, name, _DNSKEY), None)
-    if keys is None:
+    if (keys := next(_sets(answer.answer, name, _DNSKEY), None)) is None:
         raise _Broken("no-key", name, _DNSKEY)
     trusted = [key for key in list(keys)[:_MAX_RECORDS] if isinstance(key, DnsKey) and _is_vouched(name, key, ds)]
     if not trusted:

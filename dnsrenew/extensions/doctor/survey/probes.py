@@ -56,9 +56,7 @@ class ProbeQuestion(DnsQuestion):
         unchecked: bool = False,
     ) -> None:
         super().__init__(name, kind, recurse=recurse)
-        self.is_tcp = is_tcp
-        self.signed = signed
-        self.unchecked = unchecked
+        self.is_tcp, self.signed, self.unchecked = is_tcp, signed, unchecked
         self._key += bytes((is_tcp, signed, unchecked))
 
     def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:

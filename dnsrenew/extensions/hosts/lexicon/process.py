@@ -153,8 +153,7 @@ class _Child:
     ) -> dict[str, Any]:
         while not cancel.is_set() and (left := seconds_left()) > 0:
             with contextlib.suppress(Empty):
-                answer = answers.get(timeout=min(left, _SLICE))
-                if answer is None:
+                if (answer := answers.get(timeout=min(left, _SLICE))) is None:
                     raise ProcessEnded(_how(self._process.returncode or 0))
                 return answer
         raise TimeoutError("the call is over")
