@@ -86,7 +86,7 @@ def test_the_only_certificate_needs_one_name(box: AcmeBox, tmp_path: Path) -> No
     names = "".join(f'[[certificate]]\nname = "{name}"\ndomains = ["{name}.example.com"]\n' for name in ("one", "two"))
     (tmp_path / "dnsrenew.toml").write_text(f'default_ca = "box"\nagree_terms = true\n{box.toml()}{names}')
     with dnsrenew.Renewer(dnsrenew.Config.load(tmp_path / "dnsrenew.toml")).serve() as both:
-        with pytest.raises(ValueError, match=r"2 certificates \(one, two\): take certificates\[NAME\]"):
+        with pytest.raises(ValueError, match=r"2 certificates \(one, two\): use certificates\[NAME\]"):
             _ = both.certificate
         assert [each.name for each in both.status()] == ["one", "two"]
 
