@@ -247,7 +247,7 @@ HTTP_ADDRESS_MISSING: Final = Text(
 HTTP_PORT_FAILED: Final = Text(
     "http-port-failed",
     "Port {port} cannot be opened: {cause}.",
-    "Fix the cause ({cause}), or use dns-01, which needs no port.",
+    "Fix this, or use dns-01, which needs no port.",
 )
 HTTP_NO_APP: Final = Text(
     "http-no-app",
@@ -311,7 +311,7 @@ TLS_ADDRESS_MISSING: Final = Text(
 TLS_PORT_FAILED: Final = Text(
     "tls-alpn-port-failed",
     "Port {port} cannot be opened: {cause}.",
-    "Fix the cause ({cause}), or use dns-01, which needs no port.",
+    "Fix this, or use dns-01, which needs no port.",
 )
 
 # Clauses for the field {cause}.

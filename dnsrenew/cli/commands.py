@@ -31,8 +31,8 @@ HEADINGS: Final = {
 """The headings of ``--help``."""
 TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     "Start": {"init": "setup", "import": "setup", "providers": "", "delegate": "setup", "check": ""},
-    "Every day": {"renew": "", "status": "", "schedule": "", "run": ""},
-    "When it fails": {"doctor": "doctor", "cleanup": "", "notify": "watch"},
+    "Every day": {"renew": "", "status": "", "schedule": "", "run": "", "notify": "watch"},
+    "When it fails": {"doctor": "doctor", "cleanup": ""},
     "Servers": {"deploy": "", "serve": "serve"},
     "Certificates and accounts": dict.fromkeys(("rollback", "revoke", "remove", "csr", "install", "account"), "")
     | dict.fromkeys(("export", "restore"), "setup"),
@@ -98,7 +98,7 @@ _COMMANDS: Final = {
             Option("--force", "renew even if not due; with several certificates, name some or use --all"),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
-            Option("--dry-run", "test with the CA's staging server; saves only the account there, records no failure"),
+            Option("--dry-run", "test at the CA's staging server; saves only an account there, counts as no attempt"),
             Option("--no-deploy", "leave deployments to a later run"),
             WORKERS,
             wait_option(OTHER_RUN),
@@ -120,7 +120,7 @@ _COMMANDS: Final = {
         "dnsrenew.cli.status.status",
         (Argument("names", "NAME", f"certificates to show: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--check", "exit with 1 if a certificate needs attention: see below"),
+            Option("--check", "exit with 1 if something needs attention"),
             Option("--failing", "only certificates that need attention"),
             Option("--expiring", "only certificates that expire within TIME (12h, 14d)", "TIME", "duration"),
         ),
@@ -129,8 +129,9 @@ _COMMANDS: Final = {
             ("dnsrenew status 'web-*' --expiring 14d", "those that expire within two weeks"),
             ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
         ),
-        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, or if it "
-        "is in the store but no longer in the configuration (unconfigured). With -q only such certificates are shown.",
+        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, if "
+        "its next renewal would fail, if a server that `before` stopped was not started again, or if it is not in the "
+        "configuration any more (unconfigured). -q shows only these. --check also reports missing scheduled runs.",
     ),
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
@@ -170,7 +171,7 @@ _COMMANDS: Final = {
             ("dnsrenew providers --search gandi", "search them"),
             ("dnsrenew providers cloudflare", "its options, and a block to copy"),
             ("dnsrenew providers cloudflare -q", "only the configuration block"),
-            ("dnsrenew providers --check home", "does the driver of [dns.home] follow every rule (MUST)?"),
+            ("dnsrenew providers --check home", "test the DNS account home with about 20 test values"),
             ("dnsrenew providers --new myhost", "a driver and its test to start from"),
         ),
         "--check writes about 20 TXT values at unused names in the first zone of the account, or in that of a "

@@ -41,7 +41,8 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     lines = [*_wrap(say(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
     summary = say(command.summary)
     lines += _wrap(say(commands.SENTENCE).format(summary=f"{summary[:1].upper()}{summary[1:]}"), columns)
-    lines += _examples(command.examples, columns, say)
+    notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
+    lines += [*([""] if notes else []), *notes, *_examples(command.examples, columns, say)]
     if name in commands.GROUPS:
         rows = [_member(name, member, say) for member in commands.members(name)]
         lines += _section(say(commands.HEADINGS["commands"]), rows, columns, say)
@@ -50,8 +51,7 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     lines += _section(say(commands.HEADINGS["options"]), _options(command.options, say), columns, say)
     always = (*((commands.INSIST,) if command.reads_config else ()), *commands.GLOBAL)
     lines += _section(say(commands.HEADINGS["global"]), _options(always, say), columns, say)
-    notes = [line for paragraph in command.notes.split("\n") for line in _wrap(say(paragraph), columns) if paragraph]
-    return "\n".join([*lines, *([""] if notes else []), *notes, ""])
+    return "\n".join([*lines, ""])
 
 
 def usage(name: str) -> str:

@@ -73,8 +73,10 @@ NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine
 SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run `dnsrenew schedule remove` first."
 )
+_OTHER_ACCOUNT: Final = "add an account at another host (`dnsrenew providers acme-dns` shows one that needs no domain)"
 _OTHER_WAYS: Final = (
-    "run `dnsrenew delegate NAME`: one CNAME record is enough (developers: `dnsrenew providers --new NAME`)."
+    f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`: you set one CNAME record, once (developers: `dnsrenew "
+    "providers --new NAME`)."
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
@@ -98,13 +100,13 @@ SHORTER_FOUND: Final = Text(
 SCRIPT_PROVIDER: Final = Text(
     "provider-unknown",
     "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
-    'Write `provider = "acme.sh"` and `script = "{script}"` (see `dnsrenew providers acme.sh`), or run '
-    "`dnsrenew delegate NAME`, which needs no API.",
+    'Write `provider = "acme.sh"` and `script = "{script}"` (see `dnsrenew providers acme.sh`). Or '
+    f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`, which needs no API of {{title}}.",
 )
 NO_DRIVER: Final = Text(
     "provider-unknown",
     "dnsrenew has no driver for {title}.",
-    "Run `dnsrenew delegate NAME`, which needs no API, only one CNAME record, set once by hand.",
+    f"Instead, {_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`: you set one CNAME record by hand, once.",
 )
 LEFT_OUT_PROVIDER: Final = Text(
     "provider-unknown",
@@ -317,7 +319,7 @@ MORE_CERTIFICATE: Final = "more certificate"
 # ── results of renew and run ────────────────────────────────────────────────────────────
 
 STOPPING: Final = {
-    "renewal": "Stopping: removing our TXT records. To stop at once, interrupt again.",
+    "renewal": "Stopping: removing its TXT records. To stop at once, interrupt again.",
     "deployment": "Stopping: ending the deployment. To stop at once, interrupt again.",
     "nothing": "Stopping. To stop at once, interrupt again.",
 }
@@ -396,7 +398,7 @@ NOTHING_RENEWS_HERE: Final = (
     "This machine has neither systemd nor cron. To renew automatically, keep this running: dnsrenew run"
 )
 RENEWED_BY_HAND: Final = (
-    "No schedule can renew {names}, because its records are set by hand: run `dnsrenew renew` at a "
+    "No schedule can renew {names}, because its records are set by hand: run `dnsrenew renew` in a "
     "terminal when a renewal is due."
 )
 
@@ -706,7 +708,8 @@ WAY_SCRIPT_MISSING: Final = "script {script} of acme.sh (not installed)"
 WAY_DELEGATE: Final = "a CNAME record: dnsrenew delegate NAME"
 SEARCH_HINT: Final = (
     "`dnsrenew providers NAME` shows the options of a host that has a driver, `dnsrenew providers acme.sh` those "
-    "of its scripts. `dnsrenew delegate NAME` works with any host: you set one CNAME record by hand, once."
+    "of its scripts. `dnsrenew delegate NAME` works with any host: another DNS account writes, and you set one CNAME "
+    "record by hand, once."
 )
 PROVIDERS_HINT: Final = "To see the options of one and a block to copy, run: dnsrenew providers NAME"
 SEE_DOCUMENTATION: Final = "see its documentation"

@@ -118,7 +118,7 @@ _SETTINGS: Final = {
     "notify": Key(fields.flag),
 }
 _OWN: Final = {"name": Key(fields.certificate_name), "domains": Key(_domains, required=True), "csr": Key(_csr)}
-_CERTIFICATE: Final = Table({**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
+CERTIFICATE: Final = Table({**_OWN, **_SETTINGS}, elsewhere=texts.IN_A_ROUTE)
 
 
 def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
@@ -126,7 +126,7 @@ def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
 
 
 _DEFAULTS: Final = Table({**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS))
-_DOCUMENT: Final = Table(_CERTIFICATE.keys, offered=(*_CERTIFICATE.keys, "tags"))
+_DOCUMENT: Final = Table(CERTIFICATE.keys, offered=(*CERTIFICATE.keys, "tags"))
 """A document of a fleet; its reader removes the tags first."""
 
 
@@ -182,7 +182,7 @@ class CertificateTables:
         for index, table in enumerate(value):
             item_path = (*path, index)
             with scope.reading(item_path, table):
-                self._read_one(_fitting(table, _CERTIFICATE).read(table, scope, item_path), table, scope, item_path)
+                self._read_one(_fitting(table, CERTIFICATE).read(table, scope, item_path), table, scope, item_path)
 
     def check_files(self, report: MistakeReport) -> None:
         """Add a mistake where two certificates are deployed to the same file."""

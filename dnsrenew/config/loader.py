@@ -18,7 +18,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import sources, texts
 from dnsrenew.config.cas import CaTables, host_name, is_built_in
-from dnsrenew.config.certificates import CertificateDraft, CertificateTables
+from dnsrenew.config.certificates import CERTIFICATE, CertificateDraft, CertificateTables
 from dnsrenew.config.dns_accounts import DnsAccountTables, provider_folders
 from dnsrenew.config.extension_tables import FleetSettings, fleet_settings, metrics_settings, notify, store_place
 from dnsrenew.config.fields import address, contact, flag, https_url, integer, list_of, plain_name, unread, web_url
@@ -40,6 +40,7 @@ _RESOLVER: Final = table_of(
 _DOCTOR: Final = table_of(probe_url=Key(web_url))
 _SHARED: Final = {"ca": Key(unread), "dns": Key(unread), "certificate": Key(unread)}
 _MAIN: Final = table_of(
+    dict.fromkeys(CERTIFICATE.keys, texts.MOVE_BELOW),
     include=Key(unread),
     store=Key(store_place),
     contact=Key(list_of(contact, texts.CONTACTS, one=True)),

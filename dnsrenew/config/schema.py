@@ -290,6 +290,6 @@ class Table(Frozen):
         return meant
 
 
-def table_of(**keys: Key) -> Table:
+def table_of(elsewhere: Mapping[str, Phrase] | None = None, /, **keys: Key) -> Table:
     """Return a table with these keys."""
-    return Table(keys)
+    return Table(keys, elsewhere=elsewhere or {})

@@ -226,6 +226,7 @@ A_VALUE_FOR: Final = Phrase("Add a line {key} = … here.")
 MISPLACED_KEY: Final = Phrase("This key is for the whole file, but is in a table.")
 ABOVE_TABLES: Final = Phrase("this line above the first [table] of the file")
 MOVE_ABOVE: Final = Phrase("Move this line, and other such lines, above the first [table].")
+MOVE_BELOW: Final = Phrase("It belongs in a certificate: move this line below its [[certificate]].")
 NO_EFFECT: Final = Phrase("This key has no effect in this route.")
 NOT_HERE: Final = Phrase("This key is not allowed here.")
 ONLY_WITH: Final = Phrase("It works only with challenge = {challenge}.")
@@ -434,13 +435,18 @@ DNS_HOST: Final = Phrase("the name of a DNS host, see `dnsrenew providers`")
 DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots, hyphens and underscores")
 UNKNOWN_HOST: Final = Phrase("The DNS host {provider} is unknown.")
 HOST_WITHOUT_DRIVER: Final = Phrase("dnsrenew has no driver for {title}.")
-USE_SCRIPT: Final = Phrase(
-    'If acme.sh is installed, write provider = "acme.sh" and script = "{script}"; if not, run `dnsrenew delegate NAME`.'
+_OTHER_ACCOUNT: Final = (
+    "replace this table with an account that can write for your domain: `dnsrenew providers acme-dns` shows one that "
+    "needs no domain, `dnsrenew providers duckdns` one with a free domain. Then run `dnsrenew delegate NAME` with the "
+    "name of the certificate."
 )
-DELEGATE: Final = Phrase("Run `dnsrenew delegate NAME`: one CNAME record, set once by hand, is enough.")
+USE_SCRIPT: Final = Phrase(
+    f'If acme.sh is installed, write provider = "acme.sh" and script = "{{script}}". If not, {_OTHER_ACCOUNT}'
+)
+DELEGATE: Final = Phrase(f"Instead, {_OTHER_ACCOUNT}")
 HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}.")
 OTHER_HOST: Final = Phrase(
-    "Run `dnsrenew providers --search WORD` to find its name. If it is not listed, run `dnsrenew delegate NAME`."
+    f"Run `dnsrenew providers --search WORD` to find its name. If it is not listed, {_OTHER_ACCOUNT}"
 )
 NO_DRIVER: Final = Phrase("The driver {driver} of {provider} is not installed.")
 SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")

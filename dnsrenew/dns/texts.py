@@ -16,10 +16,12 @@ from dnsrenew.errors import Phrase, Text
 _FAILED: Final = "No DNS server of this machine can resolve the name: {answers}."
 _UNREACHABLE: Final = "This machine cannot reach any DNS server: {answers}."
 
+_SET_PUBLIC: Final = 'Set `nameservers` under [resolver] to public DNS servers, such as ["9.9.9.9", "1.1.1.1"].'
+
 NAMESERVERS_FAILED: Final = Text(
     "dns-unreachable",
     _FAILED,
-    "Set `resolver.nameservers` to a server that resolves every domain for this machine.",
+    _SET_PUBLIC,
 )
 SYSTEM_NAMESERVERS_FAILED: Final = Text(
     "dns-unreachable",
@@ -29,7 +31,7 @@ SYSTEM_NAMESERVERS_FAILED: Final = Text(
 NAMESERVERS_UNREACHABLE: Final = Text(
     "dns-unreachable",
     _UNREACHABLE,
-    "Check that this machine has a network connection and that `resolver.nameservers` is right.",
+    "Check that this machine has a network connection and that `nameservers` under [resolver] is right.",
 )
 SYSTEM_NAMESERVERS_UNREACHABLE: Final = Text(
     "dns-unreachable",
@@ -39,7 +41,7 @@ SYSTEM_NAMESERVERS_UNREACHABLE: Final = Text(
 NAMESERVERS_UNKNOWN: Final = Text(
     "dns-unreachable",
     "This machine cannot reach any DNS server: none of the configured names has an address.",
-    "Set `resolver.nameservers` to the IP address of a server.",
+    _SET_PUBLIC,
 )
 
 # ── zones ───────────────────────────────────────────────────────────────────────────────

@@ -27,7 +27,8 @@ SCHEDULE_FOREIGN: Final = Text(
 SCHEDULE_OTHER: Final = Text(
     "schedule-other",
     "{path} already exists and runs dnsrenew for another configuration.",
-    "Run `dnsrenew schedule show`: it shows the configuration of each schedule.",
+    "Run `dnsrenew schedule show` to see the configuration of each schedule. Then remove that schedule, or choose "
+    "another kind with --kind.",
 )
 _PERMISSIONS: Final = "Check the permissions of the file and its folder, or run the command as root."
 SCHEDULE_UNREADABLE: Final = Text("schedule-unreadable", "{path} cannot be read: {reason}.", _PERMISSIONS)

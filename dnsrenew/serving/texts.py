@@ -41,10 +41,10 @@ NO_CERTIFICATE_OF_ONES_OWN: Final = (
     "this context serves the certificates of serve(), and takes no other one: give serve() more names, import the "
     "files with `dnsrenew install`, or use a context of your own for them in an sni_callback"
 )
-NO_CERTIFICATE_YET: Final = "there is no certificate before the first entering: enter it by `with` or `async with`"
-SEVERAL_CERTIFICATES: Final = "there are {count} certificates ({names}): take certificates[NAME]"
-NOT_ENTERED: Final = "nothing is served yet, or no more: enter it by `with` or `async with`"
+NO_CERTIFICATE_YET: Final = "there is no certificate yet: use this object inside `with served:` or `async with served:`"
+SEVERAL_CERTIFICATES: Final = "this object has {count} certificates ({names}): use certificates[NAME]"
+NOT_ENTERED: Final = "this object is not active: use it inside `with served:` or `async with served:`"
 NOT_FOR_ANOTHER_PROCESS: Final = (
-    "what serve() returns belongs to its process: give worker processes dnsrenew.ssl_context_factory(), or a function "
-    "of a module that makes its own"
+    "the object that serve() returned works only in the process that made it: in worker processes, use "
+    "dnsrenew.ssl_context_factory(), or call serve() there"
 )

@@ -85,7 +85,7 @@ IO_ERROR: Final = Text(
 FAILED: Final = Text(
     "store-failed",
     "The operating system refused an operation on {path}: {reason}.",
-    "Fix the cause ({reason}), or set `store` to another folder.",
+    "Fix this, or set `store` to another folder.",
 )
 NOT_PRIVATE: Final = Text(
     "store-not-private",

@@ -96,14 +96,14 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
+        (["unheard-of"], "If your host is not listed, add an account at another host"),
         (["cloudfare"], "Did you mean cloudflare? Otherwise search with `dnsrenew providers --search WORD`"),
         (["bind"], "Did you mean rfc2136? Otherwise search with `dnsrenew providers --search WORD`"),
         (["alidns"], "Did you mean aliyun?"),
         (["alibaba"], "Did you mean aliyun?"),
         (["tencentcloud"], "Did you mean qcloud?"),
         (["--search", "unheard-of"], "Nothing matches 'unheard-of'."),
-        (["--search", "unheard-of"], "If your host is not listed, run `dnsrenew delegate NAME`"),
+        (["--search", "unheard-of"], "If your host is not listed, add an account at another host"),
         (["--search", "cloudfare"], "Did you mean cloudflare?"),
     ],
 )
@@ -131,7 +131,7 @@ def test_a_host_without_an_api(folder: Path, capsys: pytest.CaptureFixture[str],
     assert main(["providers", *arguments]) == 2
     err = " ".join(capsys.readouterr().err.split())
     assert "Strato has no API for DNS records." in err
-    assert "Run `dnsrenew delegate NAME`" in err
+    assert "run `dnsrenew delegate NAME`" in err
 
 
 @pytest.mark.parametrize("columns", [60, 80, 120])

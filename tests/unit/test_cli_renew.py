@@ -897,7 +897,7 @@ def test_an_interruption_is_no_failure(stage: Stage, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("events", "doing"),
     [
-        (["certificate-started"], "Stopping: removing our TXT records. To"),
+        (["certificate-started"], "Stopping: removing its TXT records. To"),
         (["certificate-started", "certificate-stored"], "Stopping. To"),
         (["certificate-started", "certificate-stored", "deploy-started"], "Stopping: ending the deployment. To"),
         (["deploy-started"], "Stopping: ending the deployment. To"),

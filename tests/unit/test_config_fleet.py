@@ -17,7 +17,7 @@ import pytest
 from dnsrenew import Config, Deployment, Secret, StoreAddress
 from dnsrenew.base.model import Profile, RenewBefore, Route
 from dnsrenew.base.validation import FieldError
-from dnsrenew.config.certificates import _CERTIFICATE
+from dnsrenew.config.certificates import CERTIFICATE as TABLE
 from dnsrenew.config.deployments import _READERS
 from dnsrenew.config.documents import CertificateDocuments
 from dnsrenew.config.file_checks import FileChecks
@@ -385,9 +385,7 @@ def test_every_key_is_plain_or_refused(tmp_path: Path) -> None:
     A new key of a certificate or a route fails here until it is known whether it does.
     """
     reader = documents(tmp_path, PLAIN + HOME)
-    keys = [("certificate", key, key) for key in _CERTIFICATE.keys] + [
-        ("route", key, f"routes.{key}") for key in _ROUTE.keys
-    ]
+    keys = [("certificate", key, key) for key in TABLE.keys] + [("route", key, f"routes.{key}") for key in _ROUTE.keys]
     found = {shown: reader.read(example(table, key)) for table, key, shown in keys}
     assert {shown for shown, one in found.items() if one.refused} == OUTSIDE
     assert {shown for shown, one in found.items() if not one.refused} == {

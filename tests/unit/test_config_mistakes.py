@@ -59,6 +59,7 @@ CASES = [
     (CERTIFICATE + '[dns]\nprovider = "DuckDNS"\ntoken = "env:T"\n', 3, "dns", "without a name", "[dns.duckdns]"),
     (CERTIFICATE + "[dns]\nprovider = 3\n", 3, "dns", "without a name", "[dns.home]"),
     (CERTIFICATE, 1, "certificate[0]", "no DNS account", "[dns.NAME]"),
+    ('renew_before = "30d"\n' + GOOD, 1, "renew_before", "unknown key", "below its [[certificate]]"),
     (CERTIFICATE + "[dns.home]\n", 3, "dns.home.provider", "missing", "dnsrenew providers"),
     (CERTIFICATE + '[dns.home]\nprovider = "rfc2137"\n', 4, "dns.home.provider", '"rfc2137"', "rfc2136"),
     (CERTIFICATE + '[dns.home]\nprovider = "gratisdns"\n', 4, "dns.home.provider", "moved to one.com", "delegate NAME"),

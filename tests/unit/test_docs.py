@@ -202,7 +202,7 @@ def after(seconds: float) -> str:
 
 
 SENTENCES = [
-    ("how-it-works/fallback.md", f"The second time we wait {after(planner.SETTLE_AGAIN)} longer"),
+    ("how-it-works/fallback.md", f"The second time dnsrenew waits {after(planner.SETTLE_AGAIN)} longer"),
     ("how-it-works/fallback.md", "routes that failed within a day" if timedelta(days=1) == history.DAY else ""),
     ("how-it-works/when-renewed.md", f"is valid for less than {words(due.SHORT_LIFETIME)}"),
     ("how-it-works/when-renewed.md", f"if that fails, {words(renewal_info.SOON)} later"),

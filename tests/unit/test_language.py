@@ -25,7 +25,7 @@ FORBIDDEN: Final = {
     r"\bin order\b(?! for each)": "OK",
     r"\balso (if|where|after|while)\b": "even if",
     r"\balthough\b": "even if, even though",
-    r"\bcheck first\b": "First fix the other problem in this list: …",
+    r"\bcheck first\b": "First fix the problem with …, in this list.",
     r", expected\b": "a sentence: Use …",
     r"insist=True|in Python:|now=True": "{insist_option}, {now_option}",
     r"^[Cc]orrect [^.]*: nslookup": "To test it, run: nslookup",

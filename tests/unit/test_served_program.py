@@ -81,12 +81,12 @@ def test_threads_that_enter_together_obtain_once(box: AcmeBox) -> None:
 def test_the_only_certificate_needs_one_name(box: AcmeBox, tmp_path: Path) -> None:
     """Before the first entering, and with several names, the error says what to do."""
     served = dnsrenew.serve([NAME], **box.arguments)
-    with pytest.raises(ValueError, match="enter it by `with`"):
+    with pytest.raises(ValueError, match="with served"):
         _ = served.certificate
     names = "".join(f'[[certificate]]\nname = "{name}"\ndomains = ["{name}.example.com"]\n' for name in ("one", "two"))
     (tmp_path / "dnsrenew.toml").write_text(f'default_ca = "box"\nagree_terms = true\n{box.toml()}{names}')
     with dnsrenew.Renewer(dnsrenew.Config.load(tmp_path / "dnsrenew.toml")).serve() as both:
-        with pytest.raises(ValueError, match=r"2 certificates \(one, two\): take certificates\[NAME\]"):
+        with pytest.raises(ValueError, match=r"2 certificates \(one, two\): use certificates\[NAME\]"):
             _ = both.certificate
         assert [each.name for each in both.status()] == ["one", "two"]
 
@@ -111,7 +111,7 @@ def test_check_now_needs_entering(box: AcmeBox) -> None:
     """Before entering and after leaving, nothing is served, and it says so."""
     served = dnsrenew.serve([NAME], **box.arguments)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="enter it"):
+        with pytest.raises(RuntimeError, match="with served"):
             served.check_now()
         with served:
             pass

@@ -173,7 +173,7 @@ def test_the_first_call_enters(box: AcmeBox) -> None:
     assert serial(seen(context)) == served.certificate.serial
     served.close()
     served.ssl_context_factory()
-    with pytest.raises(RuntimeError, match="enter it"):
+    with pytest.raises(RuntimeError, match="with served"):
         served.check_now()
 
 

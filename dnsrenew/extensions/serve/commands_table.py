@@ -18,7 +18,7 @@ COMMANDS: Final = {
             Option("--bind", "the address for HTTPS; can be repeated (default: :443)", "HOST:PORT", "list"),
             Option(
                 "--redirect",
-                "send HTTP to HTTPS, and answer http-01; without HOST:PORT, at :80",
+                "redirect HTTP to HTTPS, and answer http-01; without HOST:PORT, at :80",
                 "HOST:PORT",
                 "address",
                 value_if_bare=":80",
@@ -43,7 +43,7 @@ COMMANDS: Final = {
             ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you develop it"),
             ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
             (
-                "dnsrenew serve main:app --domain a.example --dns desec --dns-option auth_token=file:t --agree-terms",
+                "dnsrenew serve main:app --domain a.test --dns desec --dns-option auth_token=file:token --agree-terms",
                 "without a configuration",
             ),
         ),

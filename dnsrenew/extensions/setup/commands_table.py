@@ -46,9 +46,10 @@ COMMANDS: Final = {
         "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains and "
         "deploys the certificate, and installs the schedule.\n"
         "At each question, ? shows help; Ctrl-C stops without writing a configuration.\n"
-        "It does not ask for answers that you pass as options. Without a terminal you must pass domains, "
-        "agree_terms, provider and its options; the others default to no, except rehearse. The file of answers can "
-        'also have the tables [ca.NAME] and [resolver]; default_ca = "NAME" selects that CA.',
+        "It does not ask for answers that you pass as options. Without a terminal, pass --domains, --agree-terms, "
+        "--provider and the options of the DNS host. By default, init then deploys to no server, installs no schedule "
+        "and gives the CA no address, but does a dry run. The file of answers can also have the tables [ca.NAME] and "
+        '[resolver]; default_ca = "NAME" selects that CA.',
     ),
     "import": Command(
         "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
@@ -89,10 +90,10 @@ COMMANDS: Final = {
             ("dnsrenew delegate home --to example.net", "with the account that writes to this zone"),
             ("dnsrenew delegate home --to dns-persist-01 --check", "is the permanent record still right?"),
         ),
-        "Another DNS account then answers for your domain. dnsrenew prints the CNAME record that you set by hand, "
-        "and waits until every name server shows it. You can stop the wait with Ctrl-C and continue it with the "
-        "same command. Then it tests the account with a value that it removes, and adds the route to the "
-        "configuration if needed.",
+        "dnsrenew writes the TXT values with another DNS account, which you add to the configuration first: at an "
+        "acme-dns server, or at a supported host where you have another domain. dnsrenew prints the CNAME record that "
+        "you set by hand, and waits until every name server shows it; to continue after Ctrl-C, run it again. Then it "
+        "tests the account with a value that it removes, and adds the route to the configuration if needed.",
     ),
     "export": Command(
         "back up the configuration and the certificates in one file",

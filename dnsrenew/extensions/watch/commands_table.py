@@ -7,12 +7,7 @@ from typing import Final
 from dnsrenew.cli.command_types import Command
 
 COMMANDS: Final = {
-    "notify": Command(
-        "send a test message to the addresses of [notify]",
-        "",
-        examples=(("dnsrenew notify test", "a test message to every address of [notify]"),),
-        notes="Without a command, it sends a test message.",
-    ),
+    "notify": Command("send a test message", "", examples=(("dnsrenew notify test", ""),)),
     "notify test": Command(
         "send a test message to every address of [notify]",
         "dnsrenew.extensions.watch.command.notify",

@@ -34,7 +34,7 @@ ACCOUNT_NONE_AT_ALL: Final = Text(
 ACCOUNT_UNKNOWN: Final = Text(
     "dns-account",
     "dnsrenew could not find out which DNS account writes the TXT records of {names}: DNS does not show their zone.",
-    "First fix the other problem in this list: that of the DNS of {names}.",
+    "First fix the DNS problem of {names}, in this list.",
 )
 
 ACCOUNT_BY_HAND: Final = Text(
@@ -60,7 +60,7 @@ CREDENTIALS_UNKNOWN: Final = Text(
     "dns-credentials",
     "dnsrenew did not check whether the DNS host accepts the credentials of the account {dns}: no test value was "
     "written.",
-    "First fix the other problem in this list: it kept the test value from being written.",
+    "First fix the problem in this list that kept dnsrenew from writing the test value.",
 )
 
 _PROBE: Final = "txt-probe"

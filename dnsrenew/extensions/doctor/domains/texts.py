@@ -65,7 +65,7 @@ EXISTS_ABSENT: Final = Text(
 EXISTS_NOWHERE: Final = Text(
     "name-exists",
     "Neither {domain} nor a domain above it exists in DNS, so the CA cannot find a host to connect to.",
-    "First fix the other problem in this list: that of the domain.",
+    "First fix the problem with the domain, in this list.",
 )
 EXISTS_EMPTY: Final = Text(
     "name-exists",
@@ -75,7 +75,7 @@ EXISTS_EMPTY: Final = Text(
 EXISTS_UNKNOWN: Final = Text(
     "name-exists",
     "dnsrenew could not find out whether {domain} has an address: no name server of its zone answers.",
-    "First fix the other problem in this list: that of the name servers.",
+    "First fix the problem with the name servers, in this list.",
 )
 
 # ── delegation ──────────────────────────────────────────────────────────────────────────
@@ -197,7 +197,7 @@ DNSSEC_UNSUPPORTED: Final = Text(
 DNSSEC_UNKNOWN: Final = Text(
     "dnssec",
     "dnsrenew could not check the DNSSEC signatures of {zone}: its name servers do not answer.",
-    "First fix the other problem in this list: that of the name servers.",
+    "First fix the problem with the name servers, in this list.",
 )
 
 # ── split-dns ───────────────────────────────────────────────────────────────────────────
@@ -257,13 +257,13 @@ TXT_DOUBLED: Final = Text(
 TXT_UNKNOWN: Final = Text(
     "txt-stale",
     "dnsrenew could not look for old TXT values at {name}: no name server of its zone answers.",
-    "First fix the other problem in this list: that of the name servers.",
+    "First fix the problem with the name servers, in this list.",
 )
 
 TXT_NO_PLACE: Final = Text(
     "txt-stale",
     "dnsrenew could not find out where the TXT records of {domains} are written, so it could not look for old values.",
-    "First fix the other problems in this list: those of the DNS of {domains}.",
+    "First fix the DNS problems of {domains}, in this list.",
 )
 
 # ── wildcard-shadow ─────────────────────────────────────────────────────────────────────
@@ -272,7 +272,7 @@ SHADOW_NONE: Final = Text("wildcard-shadow", "No name of the certificate depends
 SHADOW_UNKNOWN: Final = Text(
     "wildcard-shadow",
     "dnsrenew could not check whether a name of the certificate ({domains}) stops resolving during a renewal.",
-    "First fix the other problems in this list: those of the DNS of {domains}.",
+    "First fix the DNS problems of {domains}, in this list.",
 )
 SHADOWED: Final = Text(
     "wildcard-shadow",
@@ -286,7 +286,7 @@ SHADOWED: Final = Text(
 ADDRESS_UNKNOWN: Final = Text(
     "address",
     "dnsrenew could not find out whether {names} points to this machine: no name server of its zone answers.",
-    "First fix the other problem in this list: that of the name servers.",
+    "First fix the problem with the name servers, in this list.",
 )
 
 # ── proxied ─────────────────────────────────────────────────────────────────────────────
@@ -301,5 +301,5 @@ PROXIED: Final = Text(
 PROXIED_UNKNOWN: Final = Text(
     "proxied",
     "dnsrenew could not check whether a CDN answers for {domain}: its addresses are unknown.",
-    "First fix the other problem in this list: that of the name servers.",
+    "First fix the problem with the name servers, in this list.",
 )

@@ -25,12 +25,12 @@ INTERNET_SIGN_IN: Final = Text(
 )
 INTERNET_NO_DNS: Final = Text(
     "internet",
-    "No DNS server answers this machine, so it cannot find any other.",
+    "No DNS server answers this machine, so it cannot find any host.",
     "Check the DNS servers of this machine, or set `nameservers` under [resolver] to servers that answer.",
 )
 INTERNET_SILENT: Final = Text(
     "internet",
-    "This machine has a route to the Internet, but none of these answers: {hosts}.",
+    "This machine has a route to the Internet, but it cannot reach {hosts}.",
     "Try to open any web page on this machine with a browser or curl; if that fails, check the router.",
 )
 
@@ -191,8 +191,8 @@ PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "port-80-free",
     "The user {user} is not allowed to open port {port}.",
-    "Run dnsrenew as root, or allow every user of this machine to open port {port}: sudo sysctl "
-    "net.ipv4.ip_unprivileged_port_start={port}",
+    "Run dnsrenew as root, or use a dns-01 route, which needs no port. To let every user open all ports from {port} "
+    "up until the next restart: sudo sysctl net.ipv4.ip_unprivileged_port_start={port}",
 )
 PORT_NO_ADDRESS: Final = Text(
     "port-80-free",
@@ -202,7 +202,7 @@ PORT_NO_ADDRESS: Final = Text(
 PORT_FAILED: Final = Text(
     "port-80-free",
     "Port {port} cannot be opened ({error}).",
-    "Fix the cause ({error}), or use a dns-01 route, which needs no port.",
+    "Fix this, or use a dns-01 route, which needs no port.",
 )
 
 LISTENS_OWN: Final = Text("port-80-listens", "dnsrenew itself listens at {listen} during a validation.", "")

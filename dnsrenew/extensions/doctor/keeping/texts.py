@@ -97,7 +97,7 @@ WORKERS_NONE: Final = Text(
 WORKERS_UNKNOWN: Final = Text(
     "schedule",
     "dnsrenew could not check whether a worker of the fleet runs, because the database cannot be read.",
-    "First fix the other problem in this list: that of the store.",
+    "First fix the problem with the store, in this list.",
 )
 SCHEDULE_UNKNOWN: Final = Text(
     "schedule",
