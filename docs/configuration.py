@@ -44,7 +44,7 @@ def schemas() -> Mapping[str, Mapping[str, bool]]:
     found: dict[str, Mapping[str, bool]] = {}
     for module in pkgutil.iter_modules(config.__path__):
         for variable, value in vars(importlib.import_module(f"{config.__name__}.{module.name}")).items():
-            name = variable.strip("_").lower().removesuffix("_table")
+            name = variable.strip("_").lower()
             if isinstance(value, Table) and name not in PARTS:
                 keys = {key: spec.required for key, spec in value.keys.items()}
                 found[name] = {key: must for key, must in keys.items() if (name, key) not in ONLY_IN_PYTHON}
