@@ -70,7 +70,7 @@ _WORDS: Final = {
         "How dnsrenew finds out",
         "The messages, and what to do",
         "It can stop: {challenges}.",
-        "It stops no renewal; it is worth knowing.",
+        "It stops no renewal, but follow the advice below.",
         "This check is made only with `--probe`, because it writes to DNS.",
         "[All checks](README.md)",
         "[中文](zh/{code}.md)",
@@ -81,7 +81,7 @@ _WORDS: Final = {
         "dnsrenew 如何判断",
         "消息与处理办法",
         "可能妨碍：{challenges}。",
-        "不妨碍续期，仅供了解。",
+        "不妨碍续期本身，但请按下面的建议处理。",
         "此检查会写入 DNS，因此只在使用 `--probe` 时进行。",
         "[全部检查](README.md)",
         "[English](../{code}.md)",
@@ -145,7 +145,7 @@ def _page(entry: CheckEntry, language: str) -> str:
 
 def _stops(entry: CheckEntry, language: str) -> str:
     if not entry.blocks:
-        return _WORDS[language].stops_nothing
+        return str(_DATA[entry.code][language].get("stops", _WORDS[language].stops_nothing))
     challenges = [_ALL[language] if each == "all" else f"`{each}`" for each in entry.blocks]
     return _WORDS[language].stops.format(challenges=_AND[language].join(challenges))
 

@@ -19,6 +19,7 @@ from string import Formatter
 from typing import Any, Final
 
 from dnsrenew.base.translation import Translator
+from dnsrenew.base.validation import texts as validation
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.table import TABLE
@@ -37,6 +38,12 @@ FITTING: Final[Mapping[str, Mapping[str, Any]]] = _DATA["fitting"]
 """What it is for one code, or for the texts of the code that contain some words."""
 _CODE: Final = re.compile(r"[a-z]+(-[a-z]+)*")
 _CHINESE_GAP: Final = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])|(?<=[，：；。！？）]) (?=\S)")
+_PLACE: Final = re.compile(r"((?:\S+:\d+: )?)((?:[\w.]+: )*)(.*)")
+_MISTAKES: Final = {
+    each.template: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(each.template)))
+    for each in (validation.WRONG_VALUE, validation.WRONG_TYPE, validation.USE)
+}
+"""Sentences about a mistake in a file, and what each matches."""
 translator: Final = cache(Translator)
 
 
@@ -199,7 +206,20 @@ def _said(language: str, example: str) -> str:
     said = translator(language)
     if language == "zh" and example in _DATA["in-chinese"]:
         return str(_DATA["in-chinese"][example])
-    return re.sub(r"(?<=\w), (?=\w)", said.between(", "), said.template(example))
+    if language == "zh" and all(mistakes := [_mistake(said, each) for each in re.split(r"(?<=\.) ", example)]):
+        return "".join(mistakes).strip()
+    return re.sub(r"(?<=\w), (?=[\w./])", said.between(", "), said.template(example))
+
+
+def _mistake(said: Translator, sentence: str) -> str:
+    """Return a sentence of the program about a mistake, with its place and key, in a language; "" for any other one."""
+    place, keys, words = _PLACE.findall(sentence)[0]
+    own = said.template(words)
+    for template, pattern in _MISTAKES.items():
+        if found := pattern.fullmatch(words):
+            values = {name: _said(said.language, each) for name, each in found.groupdict().items()}
+            own = _CHINESE_GAP.sub("", said.template(template).format(**values))
+    return "" if own == words else f"{place and f' {place}'}{keys.replace(': ', '：')}{own}"
 
 
 def paired(pairs: Iterable[tuple[str, str]]) -> Iterator[tuple[list[str], str]]:

@@ -184,7 +184,9 @@ def hosts_in_chinese(providers: list[Provider]) -> str:
         rows.append(f"| [{title}](#{host.name.replace('.', '')}) | `{host.name}` |")
         hosts += [f"## {host.name}", "", f"**{title}**" + (f" <{website}>" if website else ""), ""]
         hosts += ["```toml", host.block(said.message).rstrip(), "```", ""]
-        waits = said.template(texts.WAITS).format(timeout=f"{host.behaviour.propagation_timeout:g} 秒")
+        size = host.behaviour.propagation_timeout
+        unit, word = next((each for each in ((3600, "小时"), (60, "分钟")) if size % each[0] == 0), (1, "秒"))
+        waits = said.template(texts.WAITS).format(timeout=f"{size / unit:g} {word}")
         hosts += [f"{said.message(host.behaviour.note)}{waits}" + (f"\n\n服务商的文档：<{page}>" if page else ""), ""]
     return _IN_CHINESE.format(count=len(chosen), rows="\n".join(rows), hosts="\n".join(hosts).rstrip())
 

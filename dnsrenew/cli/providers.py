@@ -226,7 +226,7 @@ def _behaviour(behaviour: Behaviour, columns: int) -> list[str]:
         texts.DELEGATED: behaviour.delegated,
         texts.BY_HAND: behaviour.by_hand,
         texts.EXCLUSIVE: behaviour.exclusive,
-        texts.REMOVES_NOTHING: not behaviour.removes,
+        texts.REMOVES_NOTHING: not behaviour.removes and not behaviour.by_hand,
         say(behaviour.note): bool(behaviour.note),
     }
     return [line for row, is_so in holds.items() if is_so for line in formatting.wrap(row, columns, "  ", "  ")]

@@ -36,8 +36,8 @@ class AcmeDnsDriver(HostDriver):
         super().__init__(context)
         missing = [key for key in _OPTIONS if not self.text(key)]
         if 0 < len(missing) < len(_OPTIONS):
-            options, account = ", ".join(_OPTIONS), context.account
-            raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=missing[0], options=options)
+            account, key = context.account, missing[0]
+            raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=key, options=list(_OPTIONS))
 
     def add_to(self, _zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values, each in place of the oldest one."""
