@@ -156,7 +156,7 @@ def test_no_provider_of_lexicon_follows(monkeypatch: pytest.MonkeyPatch, tmp_pat
 def test_duckdns_does_not_follow(monkeypatch: pytest.MonkeyPatch, other: Api) -> None:
     """DuckDNS has the token in its URL, so no redirect is followed."""
     with Api(lambda _: (307, ""), {"Location": other.url}) as api:
-        monkeypatch.setattr("dnsrenew.extensions.hosts.duckdns.DuckdnsDriver.address", api.url)
+        monkeypatch.setattr("dnsrenew.extensions.hosts.duckdns.DuckDnsDriver.address", api.url)
         with pytest.raises(HttpFailure, match="redirect"):
             maker(DnsAccount("duckdns", token="x" * 36))().add([RECORD])
         assert len(api.asked) == 1

@@ -24,7 +24,7 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API."""
 
 
-class AliesaDriver(RecordDriver):
+class AliEsaDriver(RecordDriver):
     """Writes through the API of Alibaba Cloud ESA, with an AccessKey."""
 
     unclear: ClassVar = (400, 403)

@@ -28,7 +28,7 @@ _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
 """How the faults of wrong credentials begin."""
 
 
-class AllinklDriver(RecordDriver):
+class AllInklDriver(RecordDriver):
     """Writes through the KAS API, with the login of a KAS account and its password."""
 
     address = "https://kasapi.kasserver.com/soap"

@@ -14,7 +14,7 @@ _NO_SUCH_USER: Final = "EF13012"
 """The answer to an unknown user, with the status 404."""
 
 
-class AutodnsDriver(BatchDriver):
+class AutoDnsDriver(BatchDriver):
     """Writes through the JSON API of AutoDNS, with a user and a password."""
 
     address = "https://api.autodns.com/v1"

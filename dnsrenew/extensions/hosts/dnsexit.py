@@ -14,7 +14,7 @@ _CODES: Final = {2: "provider-unauthorized", 6: "provider-zone-unknown", 7: "pro
 """The codes of errors by those of the API; 6 is "fail to find" the owner of a domain."""
 
 
-class DnsexitDriver(HostDriver):
+class DnsExitDriver(HostDriver):
     """Writes through the API of DNSExit, with its key.
 
     Its answers do not tell apart a value that exists already from one that could not be written: whether a value is

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import HostDriver
 from dnsrenew.extensions.hosts import texts
 
 
-class DuckdnsDriver(HostDriver):
+class DuckDnsDriver(HostDriver):
     """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
 
     address = "https://www.duckdns.org"

@@ -25,7 +25,7 @@ _SIGNED: Final = 131072
 """Octets of a body that are signed."""
 
 
-class EdgednsDriver(RecordSetDriver):
+class EdgeDnsDriver(RecordSetDriver):
     """Writes through the API of Edge DNS, with the credentials of an API client."""
 
     address = "https://{host}"

@@ -21,7 +21,7 @@ _CODES: Final = {
 """The codes of errors by the first part of those of the API, which come with the status 200."""
 
 
-class EdgeoneDriver(RecordDriver):
+class EdgeOneDriver(RecordDriver):
     """Writes through the API of Tencent EdgeOne, with a secret and its identifier."""
 
     address = "https://teo.tencentcloudapi.com"

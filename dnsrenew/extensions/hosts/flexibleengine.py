@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import pages, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, zone_among
 
 
-class FlexibleengineDriver(RecordSetDriver):
+class FlexibleEngineDriver(RecordSetDriver):
     """Writes through the DNS API of Flexible Engine, with a token of IAM."""
 
     address = "https://dns.prod-cloud-ocb.orange-business.com/v2"

@@ -19,7 +19,7 @@ _PLACE: Final = frozenset({"type", "name"})
 _WRITABLE: Final = frozenset({"data", "ttl", "port", "priority", "protocol", "service", "weight"})
 
 
-class GodaddyDriver(HostDriver):
+class GoDaddyDriver(HostDriver):
     """Writes through the API of GoDaddy, with an API key and its secret.
 
     The other values of a name are read right before a removal, and written back with every field.

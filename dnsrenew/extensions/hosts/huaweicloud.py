@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from dnsrenew.extensions.hosts.flexibleengine import FlexibleengineDriver
+from dnsrenew.extensions.hosts.flexibleengine import FlexibleEngineDriver
 from dnsrenew.extensions.hosts.record_driver import digest, keyed
 
 
-class HuaweicloudDriver(FlexibleengineDriver):
+class HuaweiCloudDriver(FlexibleEngineDriver):
     """Writes through the DNS API of Huawei Cloud, with an access key and its secret."""
 
     address = "https://dns.{region}.myhuaweicloud.com/v2"

@@ -17,7 +17,7 @@ _LOGIN: Final = ("login failed", "login is empty", "not allowed to access", "rem
 """In messages about the remote user."""
 
 
-class IspconfigDriver(RecordDriver):
+class IspConfigDriver(RecordDriver):
     """Writes through the remote API of an ISPConfig server, with a remote user."""
 
     if_missing = WRONG_ADDRESS

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import WRONG_ADDRESS, pick, segment, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry
 
 
-class MailinaboxDriver(RecordDriver):
+class MailInABoxDriver(RecordDriver):
     """Writes through the API of a box, with the address and the password of an administrator."""
 
     login = ("email", "password")

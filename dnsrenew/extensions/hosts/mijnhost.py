@@ -15,7 +15,7 @@ _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
 """What the API shows of a record, and takes."""
 
 
-class MijnhostDriver(BatchDriver):
+class MijnHostDriver(BatchDriver):
     """Writes through the API of mijn.host, with its key.
 
     A zone is read again right before it is written. Its own request for a single record is not used to add one: what

@@ -21,7 +21,7 @@ Zone = tuple[str, str]
 """The path of a zone, and its name."""
 
 
-class NicruDriver(RecordDriver):
+class NicRuDriver(RecordDriver):
     """Writes through the DNS API of RU-CENTER, with the login of the account and a registered application."""
 
     address = "https://api.nic.ru"

@@ -19,7 +19,7 @@ _CODES: Final = (
 """Our code, and parts of error codes of the API, one of which it stands for."""
 
 
-class RegruDriver(RecordDriver):
+class RegRuDriver(RecordDriver):
     """Writes through API 2 of Reg.ru, with the login and a password for the API."""
 
     address = "https://api.reg.ru/api/regru2"

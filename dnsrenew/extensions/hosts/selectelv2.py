@@ -20,7 +20,7 @@ Zone = tuple[str, str, str]
 """The path of the record sets of a zone, its name as the API has it, and as DNS has it."""
 
 
-class Selectelv2Driver(RecordSetDriver):
+class SelectelDriver(RecordSetDriver):
     """Writes through version 2 of the DNS API of Selectel, with a service user."""
 
     address = "https://api.selectel.ru/domains/v2"

@@ -17,7 +17,7 @@ _KNOWN: Final = frozenset({"domainid", "domainname", *_WRITTEN})
 """What the API shows of a zone: what it takes, and what names the zone."""
 
 
-class ValuedomainDriver(RewriteDriver):
+class ValueDomainDriver(RewriteDriver):
     """Writes through the API of Value Domain, with its token; every other line is written back as it was."""
 
     address = "https://api.value-domain.com/v1"
