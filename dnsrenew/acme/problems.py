@@ -111,8 +111,7 @@ class Problems(Frozen):
         evidence = {"ca": self.name, "identifiers": identifiers, "subproblems": subproblems}
         problem_fields = {"detail": detail, "type": kinds.pop() if len(kinds) == 1 else "compound"}
         fields = {**evidence, "problems": _sentence(detail)}
-        text = _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
-        return _made(text, fields, evidence, subproblems=subproblems, **problem_fields)
+        return _made(failed_validation(subproblems), fields, evidence, subproblems=subproblems, **problem_fields)
 
     def _invalid_order(self, problem: resources.Problem | None) -> CAError:
         if problem is None:
@@ -332,6 +331,11 @@ def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: s
     if status == 429:
         return texts.RATE_LIMITED
     return texts.SERVER_ERROR if status >= 500 else texts.OTHER
+
+
+def failed_validation(subproblems: Sequence[Mapping[str, Any]]) -> Text:
+    """Return the text of failed validations, one subproblem each."""
+    return _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
 
 
 def unexplained(status: int, retry_after: float | None) -> Text:

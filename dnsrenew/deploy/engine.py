@@ -11,7 +11,6 @@ import copy
 import os
 import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Final
 
 from dnsrenew.base import x509
@@ -109,7 +108,10 @@ class _EntryRun(Frozen):
             self._guarded(lambda: deployer.deploy(self.certificate))
             if wanted is not None:
                 seconds = self.entry.options.get("verify_timeout", VERIFY_TIMEOUT)
-                tell = partial(self._emit, "deploy-waiting", timeout=seconds)
+
+                def tell(address: str) -> None:
+                    self._emit("deploy-waiting", address=address, timeout=seconds)
+
                 verify.wait_served(self.context, wanted, seconds, tell)
         except Cancelled:
             raise

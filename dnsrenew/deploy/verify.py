@@ -72,11 +72,11 @@ def is_served(context: Context, wanted: Wanted) -> bool:
     return bool(seen) and all(one.leaf == wanted.leaf for one in seen)
 
 
-def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[..., None] | None = None) -> None:
+def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable[[str], None] | None = None) -> None:
     """Wait until every port serves the certificate.
 
     :param seconds: the time limit.
-    :param tell: called once, with the ``address`` that does not serve it, if that takes longer than usual.
+    :param tell: called once, with the address that does not serve it, if that takes longer than usual.
     :raises DeployError: ``deploy-unreachable``: nothing accepts connections; ``deploy-not-served``.
     :raises Cancelled: the run was cancelled.
     """
@@ -91,7 +91,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable
         if clock.monotonic() + _PAUSE >= end:
             raise _error(wrong, wanted, seconds)
         if tell is not None and clock.monotonic() - start >= _TOLD_AFTER:
-            tell(address=wrong.address)
+            tell(wrong.address)
             tell = None
         context.wait(_PAUSE)
 

@@ -95,7 +95,7 @@ def test_an_ordinary_user_may_not_open_the_port(host: NetHost) -> None:
     check = host.check("port-80-free", routes=LISTEN, user=True)
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"]["error"] == "EACCES"
-    assert "open port 80" in check["fix"]
+    assert "open all ports from 80" in check["fix"]
     assert verdict(host.check("port-80-free", config=False, user=True)) == ("unknown", HTTP)
 
 

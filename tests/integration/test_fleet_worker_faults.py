@@ -17,7 +17,6 @@ from procrastinate.schema import SchemaManager
 from dnsrenew.base.model import CA
 from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
-from dnsrenew.extensions.fleet import worker as session_module
 from dnsrenew.extensions.fleet.commands.fleet_add import status_lines
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
@@ -228,7 +227,7 @@ def test_a_step_that_fails_stops_no_other(stage: FleetStage, monkeypatch: pytest
     )
     monkeypatch.setattr(WorkerSession, "_clean_up", mock.Mock(side_effect=OSError()))
     monkeypatch.setattr(WorkerSession, "_notify", mock.Mock(side_effect=fail_to_notify))
-    monkeypatch.setattr(session_module, "reseal", lambda *_: done.set())
+    monkeypatch.setattr("dnsrenew.extensions.fleet.database.schema.reseal", lambda *_: done.set())
     with stage.crew() as (crew,):
         wait_until(lambda: done.is_set() and notified.is_set())
     assert crew.error is None

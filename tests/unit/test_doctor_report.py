@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.model import Diagnosis
+from dnsrenew.base.translation import Translator
 from dnsrenew.cli import formatting
 from dnsrenew.extensions.doctor.page import CODES, html
 from dnsrenew.extensions.doctor.table import TABLE
@@ -267,11 +268,8 @@ def test_a_browser_shows_it_dark_too(tmp_path: Path) -> None:
     assert sizes[0] != sizes[1]
 
 
-def test_the_language_of_the_page() -> None:
+def test_the_language_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """A Chinese page names the script of its region."""
-    formatting.choose("zh")
-    try:
-        page = html([diagnoses.HEALTHY], [], now=diagnoses.NOW, version="1", system="x")
-    finally:
-        formatting.choose("en")
+    monkeypatch.setattr(formatting, "_translator", [Translator("zh")])
+    page = html([diagnoses.HEALTHY], [], now=diagnoses.NOW, version="1", system="x")
     assert '<html lang="zh-CN">' in page

@@ -25,7 +25,6 @@ import dns.rcode
 import dns.rdatatype
 import dns.rrset
 
-from dnsrenew.acme.problems import REFUSALS
 from dnsrenew.base.model import CA, DnsAccount, Resolver
 from dnsrenew.testing.box.dns_host import TTL, BoxDnsAccount, BoxDnsHost, BoxHandler, BoxServer, InMemoryDriver
 from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation, OrderServer
@@ -33,8 +32,12 @@ from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
 """Errors that a CA reports about a name, when it validates it."""
-_OTHERS: Final = ("alreadyReplaced", "badNonce", "badSignatureAlgorithm", "compound", "malformed", "orderNotReady")
-_ERRORS: Final = frozenset(REFUSALS).union(_OTHERS)
+_ERRORS: Final = _ABOUT_A_NAME.union(
+    ("accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey", "compound"),
+    ("badRevocationReason", "badSignatureAlgorithm", "externalAccountRequired", "invalidContact", "invalidProfile"),
+    ("malformed", "orderNotReady", "rateLimited", "rejectedIdentifier", "serverInternal", "unauthorized"),
+    ("unsupportedContact", "unsupportedIdentifier", "userActionRequired"),
+)
 """The error types of RFC 8555 section 6.7, of RFC 9773, and of the draft of profiles."""
 
 
