@@ -205,7 +205,7 @@ SERVER_ERROR_UNEXPLAINED: Final = Text(
 RATE_LIMITED_UNEXPLAINED: Final = Text(
     "ca-rate-limited",
     _UNEXPLAINED,
-    "Wait as long as the message says: the CA refuses earlier attempts.",
+    "Wait an hour, then renew again: the CA has received too many requests, and does not say how long to wait.",
 )
 RATE_LIMITED_UNEXPLAINED_UNTIL: Final = Text(
     "ca-rate-limited",

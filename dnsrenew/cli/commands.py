@@ -103,9 +103,7 @@ _COMMANDS: Final = {
             WORKERS,
             wait_option(OTHER_RUN),
             Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
-            Option(
-                "--scheduled", "after a failure, wait as scheduled runs do; without this option, renew tries at once"
-            ),
+            Option("--scheduled", "after a failure, wait as scheduled runs do, also in a terminal"),
             Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
         ),
         (
@@ -183,7 +181,7 @@ _COMMANDS: Final = {
         (Argument("name", "NAME", "the certificate to revoke", "certificates", required=True),),
         (
             Option(
-                "--reason", "one of the reasons below (default: unspecified)", "R", "word", REASONS, default=REASONS[0]
+                "--reason", "one of the reasons above (default: unspecified)", "R", "word", REASONS, default=REASONS[0]
             ),
             YES,
             wait_option(OTHER_RUN),

@@ -146,8 +146,8 @@ WILDCARD_SHADOW: Final = Text(
 
 # ── propagation ─────────────────────────────────────────────────────────────────────────
 
-_SOME_UPDATED: Final = "{updated} of {total} name servers updated after {seconds:.0f} s: {answers}."
-_NONE_UPDATED: Final = "No name server updated after {seconds:.0f} s: {answers}."
+_SOME_UPDATED: Final = "{updated} of {total} name servers have the new value after {seconds:.0f} s: {answers}."
+_NONE_UPDATED: Final = "No name server has the new value after {seconds:.0f} s: {answers}."
 _OPEN_FILES: Final = (
     "Allow dnsrenew to open more files (ulimit -n; in a systemd unit, LimitNOFILE=), or renew fewer certificates "
     "at once (--workers)."

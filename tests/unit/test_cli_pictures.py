@@ -26,7 +26,7 @@ ROUTE = RouteTaken(ca="letsencrypt", challenge="dns-01", dns=("duckdns",))
 SYSTEMD, NOTHING = ActiveSchedule(True, "systemd"), ActiveSchedule(False)
 HOUSE, SHOP = ("my-house.duckdns.org",), ("shop.example.org", "www.shop.example.org")
 LIFE: dict[str, Any] = {"not_before": NOW - DAY, "not_after": NOW + 89 * DAY, "next_renewal": NOW + 59 * DAY}
-SLOW = "1 of 2 name servers updated after 120 s: ns2.duckdns.org (192.0.2.2) answers NXDOMAIN."
+SLOW = "1 of 2 name servers have the new value after 120 s: ns2.duckdns.org (192.0.2.2) answers NXDOMAIN."
 FIX = "DNS can be slow: try again in 10 minutes, or write propagation = { timeout = 600 } in the certificate."
 HFS: dict[str, Any] = {"to": "hfs", "target": "http://127.0.0.1:8080"}
 REFUSED = DeployError("deploy-unreachable", "HFS at http://127.0.0.1:8080 does not answer.", fix="Start HFS.")

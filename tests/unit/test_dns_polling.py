@@ -147,7 +147,7 @@ def test_at_the_time_out_only_those_who_answer_are_late() -> None:
     wait, _, polls = rounds({"1": 0, "2": 1000}, timeout=5)
     assert not wait.run()
     error = propagation.timed_out(polls, 5)
-    assert error.message == "1 of 2 name servers updated after 5 s: ns-2 (2) is not updated yet."
+    assert error.message == "1 of 2 name servers have the new value after 5 s: ns-2 (2) is not updated yet."
     asked = {"zone": "example.test", "name": "a.example.test", "expected": ["new"]}
     assert error.evidence["servers"] == [
         {
@@ -172,7 +172,7 @@ def test_a_server_that_has_only_failed_is_not_late(others: dict[str, float | Non
     assert polls[-1].state == "unreachable"
     if not agree:
         assert propagation.timed_out(polls, 30).message == (
-            "1 of 3 name servers updated after 30 s: ns-3 (3) is not updated yet, "
+            "1 of 3 name servers have the new value after 30 s: ns-3 (3) is not updated yet, "
             "ns-2 (2) is unreachable: it only answers SERVFAIL."
         )
 
@@ -216,7 +216,9 @@ def test_what_can_hardly_be_reached_is_left_out_while_another_address_answers(mo
     assert {address for _, address, _ in engine.asked} == {"1"}
     wait, _, polls = rounds({"1": 1000, "2": None}, timeout=5)
     assert not wait.run()
-    assert propagation.timed_out(polls, 5).message == ("No name server updated after 5 s: ns-1 (1) is not updated yet.")
+    assert propagation.timed_out(polls, 5).message == (
+        "No name server has the new value after 5 s: ns-1 (1) is not updated yet."
+    )
 
 
 @pytest.mark.parametrize("shows", [{"2": 0.0}, {"1": None, "2": 0.0}], ids=["alone", "the other is silent"])
@@ -375,7 +377,8 @@ def test_a_server_that_could_not_be_asked_is_waited_for() -> None:
     assert [poll.state for poll in polls] == ["agrees", "waiting"]
     error = propagation.timed_out(polls, 30)
     assert error.message == (
-        "1 of 2 name servers updated after 30 s: ns-2 (2) could not be queried: this process has too many open files."
+        "1 of 2 name servers have the new value after 30 s: ns-2 (2) could not be queried: this process has too many "
+        "open files."
     )
     assert "ulimit -n" in error.fix
 

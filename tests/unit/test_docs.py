@@ -217,11 +217,11 @@ SENTENCES = [
     ("how-it-works/limits.md", f"| any of these times | {words(state.LONGEST)} at most"),
     ("how-it-works/limits.md", f"at least 1 second; more than {after(session.MOST_ASKED)} ends the attempt"),
     ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
-    ("how-it-works/limits.md", f"and within {after(client.LONGEST)}"),
+    ("how-it-works/limits.md", f"after {after(client.LONGEST)} at the latest"),
     ("how-it-works/limits.md", f"more than {transport.NONCE_TRIES} refused nonces in a row"),
     ("how-it-works/limits.md", f"not asked again for {after(single_flight.FAILURE_SECONDS)}"),
     ("how-it-works/limits.md", f"for {after(single_flight.OPEN_SECONDS)} nothing is ordered for the others"),
-    ("how-it-works/limits.md", "after 1, 10 and 100 minutes it retries once a day"),
+    ("how-it-works/limits.md", "after 1, 10 and 100 minutes, then once a day"),
     *(
         (
             "how-it-works/when-renewed.md",

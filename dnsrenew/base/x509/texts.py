@@ -31,6 +31,10 @@ class ChainTexts(Frozen):
 
 
 _FIX: Final = "Renew again, and ask the CA's support if it happens again (the certificate was not stored)."
+_FIX_DATES: Final = (
+    "If the clock of this machine is wrong, set it and renew again; otherwise ask the CA's support (the certificate "
+    "was not stored)."
+)
 FROM_CA: Final = ChainTexts(
     pem=Text("certificate-wrong", "The certificate from the CA cannot be read: {reason}.", _FIX),
     key=Text(
@@ -52,13 +56,13 @@ FROM_CA: Final = ChainTexts(
     dates=Text(
         "certificate-wrong",
         "The certificate from the CA is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
-        _FIX,
+        _FIX_DATES,
     ),
     chain_dates=Text(
         "certificate-wrong",
         "A certificate in the chain from the CA is valid from {not_before} to {not_after}, but this machine's "
         "clock shows {now}.",
-        _FIX,
+        _FIX_DATES,
     ),
     chain=Text(
         "certificate-wrong",
@@ -105,12 +109,13 @@ FROM_FILE: Final = ChainTexts(
     dates=Text(
         "certificate-wrong",
         "The certificate is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
-        _ASK,
+        "If the clock of this machine is wrong, set it; otherwise ask the issuer for a certificate that is valid now.",
     ),
     chain_dates=Text(
         "certificate-wrong",
         "A certificate in the chain is valid from {not_before} to {not_after}, but this machine's clock shows {now}.",
-        "Replace it in the file with the one that the issuer publishes now.",
+        "If the clock of this machine is right, replace that certificate in the file with the one that the issuer "
+        "publishes now.",
     ),
     chain=Text(
         "certificate-wrong",

@@ -90,7 +90,8 @@ FORWARDED_ELSEWHERE: Final = Text(
 FORWARDED_OTHER_PORT: Final = Text(
     "port-80-forwarded",
     "The router forwards port 80 to port {target_port} of this machine, but http-01 listens on port {port}.",
-    "Forward port 80 to port {port} on the router's page ({gateway}), or set listen to {target_port} in the route.",
+    'Forward port 80 to port {port} on the router\'s page ({gateway}), or write `listen = ":{target_port}"` in the '
+    "route.",
 )
 FORWARDED_NONE: Final = Text(
     "port-80-forwarded",
