@@ -122,8 +122,8 @@ def warning_list(language: str = "en") -> str:
 
 
 def _plain(text: str) -> str:
-    """Return a text with the characters of Markdown escaped."""
-    return re.sub(r"([*<\[])", r"\\\1", " ".join(text.split()))
+    """Return a text with the characters of Markdown escaped; those in backquotes are shown as they are."""
+    return re.sub(r"(`[^`]*`)|([*<\[])", lambda found: found[1] or f"\\{found[2]}", " ".join(text.split()))
 
 
 def _cell(text: str) -> str:

@@ -160,6 +160,18 @@ def test_a_page_in_chinese_has_what_the_english_one_has() -> None:
         assert f"]({page.name})" in english.read_text("utf-8")
 
 
+def test_code_in_a_line_has_no_escapes() -> None:
+    """Markdown shows a backslash between backquotes as it is, so a reader would copy it."""
+    found = [
+        f"{name_of(page)}: {code}"
+        for page in PAGES
+        for line in without_blocks(page.read_text("utf-8")).splitlines()
+        for code in re.findall(r"`([^`]+)`", line)
+        if re.search(r"\\[\[*<]", code)
+    ]
+    assert found == []
+
+
 def test_a_page_in_chinese_says_which_links_are_english() -> None:
     """A link leads to the page in Chinese if there is one; otherwise （英文） follows it."""
     wrong = []
