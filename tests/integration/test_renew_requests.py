@@ -8,6 +8,7 @@ import pytest
 
 from tests.kit.renew_stage import Stage, certificates, names_in, through
 from tests.lab import AcmeProxy, Request, Response
+from tests.lab.workspace import forget_account
 
 KEYS = {"ec": "ecdsa-p256", "rsa": "rsa2048"}
 ONCE = {"directory", "newNonce", "newAccount"}
@@ -26,7 +27,8 @@ def requests(stage: Stage, proxy: AcmeProxy, count: int) -> Counter[str]:
 def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
     """An order for N names takes 4 + 2N signed requests, and one unsigned request.
 
-    On a busy machine the CA may need longer, which costs one more poll: the best of three runs counts.
+    On a busy machine the CA may need longer, which costs one more poll, and is remembered with the account: the best of
+    five runs counts.
     """
     wanted = {
         "newOrder": 1,
@@ -39,10 +41,11 @@ def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
     }
     seen = []
     with stage.lab.acme_proxy() as proxy:
-        for _ in range(3):
+        for _ in range(5):
             seen.append(requests(stage, proxy, count))
             if seen[-1] == wanted:
                 return
+            forget_account(stage.workspace.store)
     pytest.fail(f"not once {wanted}: {seen}")
 
 
