@@ -351,10 +351,9 @@ class Renewer:
         return own._serve(chosen)  # noqa: SLF001  # as above
 
     def _serve(self, names: Sequence[str]) -> Served:
-        from dnsrenew.serving.follower import CertificateSource  # not needed by other calls
-        from dnsrenew.serving.served import Served  # as above
+        from dnsrenew.serving import follower, served  # not needed by other calls
 
-        source = CertificateSource(
+        source = follower.CertificateSource(
             names=names,
             obtain=partial(self._obtain, names),
             renew=partial(self._renew_served, names),
@@ -366,7 +365,7 @@ class Renewer:
             redact=self.redact,
             responses=self._responses,
         )
-        return Served(source, self._clock)
+        return served.Served(source, self._clock)
 
     @property
     def _responses(self) -> AppResponses:

@@ -32,7 +32,7 @@ T = TypeVar("T")
 class Extension(Frozen, kw_only=True):
     """What an extension plugs in. Each is a function that imports the part of the extension when it is called.
 
-    :ivar commands: returns its commands, by name: each a :class:`dnsrenew.cli.command_types.Command`.
+    :ivar commands: returns its :class:`dnsrenew.cli.command_types.CommandTable`.
     :ivar store: returns how it opens a store that is no folder: a :class:`dnsrenew.operations.selection.StoreKind`.
     :ivar listener: returns what it does after a run, and while ``dnsrenew run`` runs: a
         :class:`dnsrenew.operations.event_log.RunListener`.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from dnsrenew.base.values import Frozen
@@ -82,22 +81,24 @@ Runner = Callable[..., int]
 class Command(Frozen):
     """A command.
 
-    :ivar run: the module and the name of its :data:`Runner`, which is loaded when the command is run; "" for a group,
-        whose default runs, and for help.
     :ivar examples: pairs of a command line and a comment.
     :ivar reads_config: whether it reads the configuration.
     """
 
     summary: str
-    run: str
     arguments: tuple[Argument, ...] = ()
     options: tuple[Option, ...] = ()
     examples: tuple[tuple[str, str], ...] = ()
     notes: str = ""
     reads_config: bool = True
 
-    def runner(self) -> Runner:
-        """Return the function that runs it."""
-        module, _, name = self.run.rpartition(".")
-        run: Runner = getattr(import_module(module), name)
-        return run
+
+class CommandTable(Frozen):
+    """The commands of the core, or of an extension.
+
+    :ivar rows: the commands by name, with two words for those of a group.
+    :ivar runner: imports what runs a command, by its name: only that module, and only then.
+    """
+
+    rows: Mapping[str, Command]
+    runner: Callable[[str], Runner]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dnsrenew.base import extensions
-from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
@@ -58,7 +58,6 @@ NAMES: Final = "names, or patterns such as 'web-*'"
 _CA: Final = Argument("ca", "CA", "only the account at this CA (default: all)", "cas")
 _KIND_HELP: Final = "systemd, cron, launchd or windows (default: the best one for this machine)"
 _KIND: Final = Option("--kind", _KIND_HELP, "KIND", "word", ("systemd", "cron", "launchd", "windows"))
-_SCHEDULE: Final = "dnsrenew.cli.schedule.schedule"
 _INTERVAL: Final = "check at least this often: 1m to 24h (default: 12h)"
 _OLDER: Final = "the number of the version (default: the newest other one that is valid and not revoked)"
 SHELLS: Final = ("bash", "zsh", "fish", "powershell")
@@ -92,7 +91,6 @@ EXAMPLES: Final = (
 _COMMANDS: Final = {
     "renew": Command(
         "obtain missing certificates and renew those that are due",
-        "dnsrenew.cli.renew.renew",
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "renew even if not due; with several certificates, name some or use --all"),
@@ -115,7 +113,6 @@ _COMMANDS: Final = {
     ),
     "status": Command(
         "show every certificate with its expiry and next renewal",
-        "dnsrenew.cli.status.status",
         (Argument("names", "NAME", f"certificates to show: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--check", "exit with 1 if something needs attention"),
@@ -133,7 +130,6 @@ _COMMANDS: Final = {
     ),
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
-        "dnsrenew.cli.deploy.deploy",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--force", "activate and verify even if the certificate is there already"),
@@ -151,12 +147,10 @@ _COMMANDS: Final = {
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",
-        "dnsrenew.cli.providers.check",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
-        "dnsrenew.cli.providers.providers",
         (Argument("names", "NAME", "show one DNS host: options, configuration block, limits", "providers"),),
         (
             Option("--search", "list only the hosts with WORD in the name or the title", "WORD", "text"),
@@ -177,7 +171,6 @@ _COMMANDS: Final = {
     ),
     "revoke": Command(
         "revoke a certificate; the next run replaces it",
-        "dnsrenew.cli.other_commands.revoke",
         (Argument("name", "NAME", "the certificate to revoke", "certificates", required=True),),
         (
             Option(
@@ -194,7 +187,6 @@ _COMMANDS: Final = {
     ),
     "rollback": Command(
         "use an older version of a certificate again, and deploy it",
-        "dnsrenew.cli.deploy.rollback",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option("--to", _OLDER, "VERSION", "version"),
@@ -212,7 +204,6 @@ _COMMANDS: Final = {
     ),
     "remove": Command(
         "delete a certificate that is no longer in the configuration",
-        "dnsrenew.cli.other_commands.remove",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),
@@ -222,7 +213,6 @@ _COMMANDS: Final = {
     ),
     "csr": Command(
         "print a certificate request (CSR) for another issuer",
-        "dnsrenew.cli.deploy.csr",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (Option("--new", "make a new key and CSR; the earlier key is deleted"), wait_option(OTHER_RUN)),
         (
@@ -234,7 +224,6 @@ _COMMANDS: Final = {
     ),
     "install": Command(
         "store and deploy a certificate from another issuer",
-        "dnsrenew.cli.deploy.install",
         (Argument("name", "NAME", "the certificate", "certificates", required=True),),
         (
             Option("--certificate", "the certificate with its chain: PEM in any order, DER or PKCS#7", "FILE", "file"),
@@ -252,7 +241,6 @@ _COMMANDS: Final = {
     ),
     "cleanup": Command(
         "remove TXT records that an interrupted run left in DNS",
-        "dnsrenew.cli.other_commands.cleanup",
         (),
         (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
@@ -262,7 +250,6 @@ _COMMANDS: Final = {
     ),
     "account": Command(
         "show or change the accounts at the CAs",
-        "",
         examples=(
             ("dnsrenew account show", "account URLs, for accounturi in CAA records"),
             ("dnsrenew account roll letsencrypt", "replace the account key; the URL stays"),
@@ -271,13 +258,11 @@ _COMMANDS: Final = {
     ),
     "account show": Command(
         "show the accounts and their state at the CAs",
-        "dnsrenew.cli.other_commands.account",
         (_CA,),
         examples=(("dnsrenew account show", "account URLs, for accounturi in CAA records"),),
     ),
     "account roll": Command(
         "replace the account key; the account URL stays the same",
-        "dnsrenew.cli.other_commands.account",
         (_CA,),
         (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
         (
@@ -290,14 +275,12 @@ _COMMANDS: Final = {
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
-        "dnsrenew.cli.other_commands.account",
         (_CA,),
         examples=(("dnsrenew account contact", "after you have changed contact in dnsrenew.toml"),),
         notes="Without this command, the next order at the CA updates them.",
     ),
     "account deactivate": Command(
         "close the account at the CA permanently",
-        "dnsrenew.cli.other_commands.account",
         (_CA,),
         (YES,),
         (("dnsrenew account deactivate zerossl", ""),),
@@ -306,7 +289,6 @@ _COMMANDS: Final = {
     ),
     "schedule": Command(
         "install, show or remove the automatic renewal schedule",
-        "",
         examples=(
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule show --kind systemd", "print the files without installing them"),
@@ -315,7 +297,6 @@ _COMMANDS: Final = {
     ),
     "schedule install": Command(
         "renew automatically from now on",
-        _SCHEDULE,
         (),
         (_KIND,),
         (
@@ -326,7 +307,6 @@ _COMMANDS: Final = {
     ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",
-        _SCHEDULE,
         (),
         (_KIND,),
         (
@@ -336,12 +316,9 @@ _COMMANDS: Final = {
         ),
         "In a pipe or a file, --kind prints only the text of the file.",
     ),
-    "schedule remove": Command(
-        "stop renewing automatically", _SCHEDULE, (), (_KIND,), (("dnsrenew schedule remove", ""),)
-    ),
+    "schedule remove": Command("stop renewing automatically", (), (_KIND,), (("dnsrenew schedule remove", ""),)),
     "run": Command(
         "renew in the foreground, for containers",
-        "dnsrenew.cli.run.run",
         (),
         (
             Option("--interval", _INTERVAL, "TIME", "interval", default=43_200.0),
@@ -357,7 +334,6 @@ _COMMANDS: Final = {
     ),
     "completion": Command(
         "print the completion script of a shell",
-        "dnsrenew.cli.completion.completion",
         (Argument("shell", "SHELL", "bash, zsh, fish or powershell", words=SHELLS, required=True),),
         examples=(
             ("source <(dnsrenew completion bash)", "in ~/.bashrc"),
@@ -370,29 +346,67 @@ _COMMANDS: Final = {
     ),
     "help": Command(
         "show help for the program or a command",
-        "",
         (Argument("names", "COMMAND", "the command", "commands", many=True),),
         examples=(("dnsrenew help renew", ""), ("dnsrenew help schedule install", "")),
         reads_config=False,
     ),
 }
-"""The commands of the core by name, with two words for the commands of a group."""
+
+
+def _runner(name: str) -> Runner:
+    match name.partition(" ")[0]:
+        case "renew":
+            from dnsrenew.cli.renew import renew
+
+            return renew
+        case "status":
+            from dnsrenew.cli.status import status
+
+            return status
+        case "deploy" | "rollback" | "install" | "csr":
+            from dnsrenew.cli import deploy
+
+            named = {"deploy": deploy.deploy, "rollback": deploy.rollback, "install": deploy.install, "csr": deploy.csr}
+            return named[name]
+        case "check" | "providers":
+            from dnsrenew.cli import providers
+
+            return providers.check if name == "check" else providers.providers
+        case "schedule":
+            from dnsrenew.cli.schedule import schedule
+
+            return schedule
+        case "run":
+            from dnsrenew.cli.run import run
+
+            return run
+        case "completion":
+            from dnsrenew.cli.completion import completion
+
+            return completion
+    from dnsrenew.cli import other_commands as other
+
+    runners = {"revoke": other.revoke, "remove": other.remove, "cleanup": other.cleanup, "account": other.account}
+    return runners[name.partition(" ")[0]]
+
+
+_CORE: Final = CommandTable(_COMMANDS, _runner)
 
 _PLACES: Final = {name: place for topic in TOPICS.values() for name, place in topic.items()}
 
 
-def _table(name: str) -> Mapping[str, Command]:
+def _table(name: str) -> CommandTable:
     """Return the commands of the core, or of the extension that has a command.
 
     :raises ConfigError: ``extension-missing``: the extension is not here.
     """
     place = _PLACES.get(name.partition(" ")[0])
     if not place:
-        return _COMMANDS
+        return _CORE
     extension = extensions.installed().get(place)
     if extension is None or extension.commands is None:
         raise extensions.missing(f"dnsrenew {name}", place)
-    table: Mapping[str, Command] = extension.commands()
+    table: CommandTable = extension.commands()
     return table
 
 
@@ -400,16 +414,20 @@ class _AllCommands(Mapping[str, Command]):
     """The commands that are here, in the order of ``--help``."""
 
     def __getitem__(self, name: str) -> Command:
-        return _table(name)[name]
+        return _table(name).rows[name]
 
     def __iter__(self) -> Iterator[str]:
         here = {"", *extensions.installed()}
         for first, place in _PLACES.items():
             if place in here:
-                yield from (name for name in _table(first) if name.partition(" ")[0] == first)
+                yield from (name for name in _table(first).rows if name.partition(" ")[0] == first)
 
     def __len__(self) -> int:
         return len([*self])
+
+    def runner(self, name: str) -> Runner:
+        """Return the function that runs a command."""
+        return _table(name).runner(name)
 
 
 COMMANDS: Final = _AllCommands()
@@ -451,4 +469,4 @@ def options_of(command: str | None) -> tuple[Option, ...]:
 
 def members(group: str) -> list[str]:
     """Return the second words of the commands of a group."""
-    return [name.split()[1] for name in _table(group) if name.startswith(f"{group} ")]
+    return [name.split()[1] for name in _table(group).rows if name.startswith(f"{group} ")]

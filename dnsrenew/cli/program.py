@@ -81,7 +81,7 @@ def _run_command(request: arguments.Request, terminal: Terminal, signals: Signal
     invocation.type_commands(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
     with extensions.needed_by(f"dnsrenew {name}"):
-        return COMMANDS[name].runner()(invocation.make_invocation(options, terminal, signals))
+        return COMMANDS.runner(name)(invocation.make_invocation(options, terminal, signals))
 
 
 def _without_command(request: arguments.Request, terminal: Terminal) -> int:

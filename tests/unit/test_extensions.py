@@ -19,7 +19,7 @@ from docs import floors
 from tests.kit.without_extension import copy_without, run
 
 PACKAGE: Final = Path(dnsrenew.__file__).parent
-COMMANDS: Final = {name: [*each.commands()] for name, each in installed().items() if each.commands is not None}
+COMMANDS: Final = {name: [*each.commands().rows] for name, each in installed().items() if each.commands is not None}
 """The commands of each extension."""
 INTERNAL: Final = internal(ValueError(), "x").code
 TYPE: Final = """

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.cli.command_types import Command
+    from dnsrenew.cli.command_types import CommandTable
     from dnsrenew.operations.event_log import DiagnosisMaker
 
 
-def _commands() -> Mapping[str, Command]:
+def _commands() -> CommandTable:
     from dnsrenew.extensions.doctor.commands_table import COMMANDS
 
     return COMMANDS

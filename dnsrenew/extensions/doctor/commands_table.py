@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 from dnsrenew.cli.commands import NAMES
 
 _SERVE_PROBE: Final = "serve as the outside helper for other machines on HOST:PORT; examine nothing here"
-COMMANDS: Final = {
+_ROWS: Final = {
     "doctor": Command(
         "find out whether your certificates can be renewed, and if not, why",
-        "dnsrenew.extensions.doctor.command.doctor",
         (Argument("names", "NAME", f"certificates to examine: {NAMES} (default: all)", "certificates", many=True),),
         (
             Option("--probe", "also write a test value to DNS with each account, then remove it"),
@@ -33,3 +32,12 @@ COMMANDS: Final = {
         "and the exit status is 2.",
     ),
 }
+
+
+def _runner(_: str) -> Runner:
+    from dnsrenew.extensions.doctor.command import doctor
+
+    return doctor
+
+
+COMMANDS: Final = CommandTable(_ROWS, _runner)

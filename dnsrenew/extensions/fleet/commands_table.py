@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 from dnsrenew.cli.commands import NAMES, OTHER_RUN, YES, wait_option
 
-COMMANDS: Final = {
+_ROWS: Final = {
     "worker": Command(
         "renew the due certificates of a fleet, on any number of machines",
-        "dnsrenew.extensions.fleet.commands.worker.worker",
         (),
         (
             Option(
@@ -33,7 +32,6 @@ COMMANDS: Final = {
     ),
     "fleet": Command(
         "manage certificates that several machines share in a database",
-        "",
         examples=(
             ("dnsrenew fleet init", "create the tables"),
             ("dnsrenew fleet add customers.jsonl", "add certificates"),
@@ -43,7 +41,6 @@ COMMANDS: Final = {
     ),
     "fleet init": Command(
         "create the tables, or upgrade them to this version",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_init",
         options=(
             Option(
                 "--seal-existing", ("when a fleet gets its first seal: seal the private keys that are stored already")
@@ -55,7 +52,6 @@ COMMANDS: Final = {
     ),
     "fleet add": Command(
         "add or change certificates (all lines of the file, or none)",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_add",
         (Argument("file", "FILE", "JSON lines; - for standard input", "files", required=True),),
         examples=(("dnsrenew fleet add customers.jsonl", ""), ("dnsrenew fleet add -", "")),
         notes="Each line is a JSON object with the keys of a [[certificate]] table, and tags. Missing keys come from "
@@ -64,7 +60,6 @@ COMMANDS: Final = {
     ),
     "fleet remove": Command(
         "remove certificates from the fleet, with their private keys",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_remove",
         (Argument("names", "NAME", NAMES, many=True),),
         (
             Option("--tag", "all certificates with this tag", "TAG", "text"),
@@ -77,7 +72,6 @@ COMMANDS: Final = {
     ),
     "fleet status": Command(
         "show the status of the fleet",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_status",
         (),
         (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
         (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
@@ -86,14 +80,12 @@ COMMANDS: Final = {
     ),
     "fleet sync": Command(
         "write the [[certificate]] tables of the configuration into the fleet",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_sync",
         examples=(("dnsrenew fleet sync", "from now on, the workers renew them"),),
         notes="If you remove a table from the configuration, its certificate stays in the fleet. To remove it, use "
         "dnsrenew fleet remove.",
     ),
     "fleet load": Command(
         "copy a store from a folder into the database",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_move",
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
         notes="Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
@@ -101,10 +93,30 @@ COMMANDS: Final = {
     ),
     "fleet dump": Command(
         "copy the store from the database into an empty folder",
-        "dnsrenew.extensions.fleet.commands.fleet_add.fleet_move",
         (Argument("folder", "FOLDER", "a folder that is empty or does not exist yet", "files", required=True),),
         examples=(("dnsrenew fleet dump backup", 'a folder store, to use with store = "backup"'),),
         notes="The folder contains the private keys unencrypted. It does not contain the settings and tags "
         "from `fleet add`.",
     ),
 }
+
+
+def _runner(name: str) -> Runner:
+    if name == "worker":
+        from dnsrenew.extensions.fleet.commands.worker import worker
+
+        return worker
+    from dnsrenew.extensions.fleet.commands import fleet_add as fleet
+
+    return {
+        "fleet init": fleet.fleet_init,
+        "fleet add": fleet.fleet_add,
+        "fleet remove": fleet.fleet_remove,
+        "fleet status": fleet.fleet_status,
+        "fleet sync": fleet.fleet_sync,
+        "fleet load": fleet.fleet_move,
+        "fleet dump": fleet.fleet_move,
+    }[name]
+
+
+COMMANDS: Final = CommandTable(_ROWS, _runner)

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.cli.command_types import Command
+    from dnsrenew.cli.command_types import CommandTable
 
 
-def _commands() -> Mapping[str, Command]:
+def _commands() -> CommandTable:
     from dnsrenew.extensions.serve.commands_table import COMMANDS
 
     return COMMANDS

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 
 _INTERFACES: Final = ("asgi", "wsgi")
 
-COMMANDS: Final = {
+_ROWS: Final = {
     "serve": Command(
         "run a Python web app with a certificate that renews itself",
-        "dnsrenew.extensions.serve.command.serve",
         (Argument("app", "MODULE:APP", "the app: `app` in main.py is main:app", required=True),),
         (
             Option("--certificate", "the certificate to serve (default: all, chosen by SNI)", "NAME", "text"),
@@ -57,3 +56,12 @@ COMMANDS: Final = {
         "a port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
     )
 }
+
+
+def _runner(_: str) -> Runner:
+    from dnsrenew.extensions.serve.command import serve
+
+    return serve
+
+
+COMMANDS: Final = CommandTable(_ROWS, _runner)

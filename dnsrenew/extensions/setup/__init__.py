@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from dnsrenew.cli.command_types import Command
+    from dnsrenew.cli.command_types import CommandTable
     from dnsrenew.cli.providers import AccountTools
 
 
-def _commands() -> Mapping[str, Command]:
+def _commands() -> CommandTable:
     from dnsrenew.extensions.setup.commands_table import COMMANDS
 
     return COMMANDS

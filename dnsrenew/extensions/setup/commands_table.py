@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.cli.command_types import Argument, Command, Option
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 from dnsrenew.extensions.setup.importing import KINDS
 
 _YES_OR_NO: Final = ("yes", "no")
 _TOOLS: Final = tuple(KINDS)
-COMMANDS: Final = {
+_ROWS: Final = {
     "init": Command(
         "ask a few questions, write dnsrenew.toml, obtain and deploy the certificate",
-        "dnsrenew.extensions.setup.commands.init.init",
         (),
         (
             Option(
@@ -53,7 +52,6 @@ COMMANDS: Final = {
     ),
     "import": Command(
         "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
-        "dnsrenew.extensions.setup.commands.import_tool.import_tool",
         (Argument("path", "PATH", "the folder of the tool, or of a certificate and key (default: the usual places)"),),
         (
             Option("--from", f"{', '.join(_TOOLS[:-1])} or {_TOOLS[-1]} (default: any)", "KIND", "word", _TOOLS),
@@ -73,7 +71,6 @@ COMMANDS: Final = {
     ),
     "delegate": Command(
         "use a domain whose DNS host has no API: you set one CNAME record, once",
-        "dnsrenew.extensions.setup.commands.delegate.delegate",
         (Argument("name", "NAME", "a certificate, or a domain of one", "certificates", required=True),),
         (
             Option(
@@ -97,7 +94,6 @@ COMMANDS: Final = {
     ),
     "export": Command(
         "back up the configuration and the certificates in one file",
-        "dnsrenew.extensions.setup.commands.export.export",
         (Argument("file", "FILE", "the new file; - for standard output", required=True),),
         (
             Option("--secrets", "include private keys and secrets, and seal the file with a passphrase"),
@@ -113,7 +109,6 @@ COMMANDS: Final = {
     ),
     "restore": Command(
         "restore an exported backup, on this machine or another one",
-        "dnsrenew.extensions.setup.commands.export.restore",
         (Argument("file", "FILE", "the file that dnsrenew export wrote", required=True),),
         (Option("--passphrase-file", "read the passphrase from FILE instead of asking", "FILE", "file"),),
         (
@@ -125,3 +120,25 @@ COMMANDS: Final = {
         "nothing behind after an error. A configuration can run programs, so restore only files that you trust.",
     ),
 }
+
+
+def _runner(name: str) -> Runner:
+    match name:
+        case "init":
+            from dnsrenew.extensions.setup.commands.init import init
+
+            return init
+        case "import":
+            from dnsrenew.extensions.setup.commands.import_tool import import_tool
+
+            return import_tool
+        case "delegate":
+            from dnsrenew.extensions.setup.commands.delegate import delegate
+
+            return delegate
+    from dnsrenew.extensions.setup.commands.export import export, restore
+
+    return {"export": export, "restore": restore}[name]
+
+
+COMMANDS: Final = CommandTable(_ROWS, _runner)

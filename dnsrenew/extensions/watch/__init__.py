@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from dnsrenew.base.extensions import Extension
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from dnsrenew.cli.command_types import Command
+    from dnsrenew.cli.command_types import CommandTable
     from dnsrenew.config.loader import Draft
     from dnsrenew.operations.event_log import RunListener
 
 
-def _commands() -> Mapping[str, Command]:
+def _commands() -> CommandTable:
     from dnsrenew.extensions.watch.commands_table import COMMANDS
 
     return COMMANDS

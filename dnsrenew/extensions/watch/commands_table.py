@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from dnsrenew.cli.command_types import Command
+from dnsrenew.cli.command_types import Command, CommandTable, Runner
 
-COMMANDS: Final = {
-    "notify": Command("send a test message", "", examples=(("dnsrenew notify test", ""),)),
+_ROWS: Final = {
+    "notify": Command("send a test message", examples=(("dnsrenew notify test", ""),)),
     "notify test": Command(
         "send a test message to every address of [notify]",
-        "dnsrenew.extensions.watch.command.notify",
         examples=(("dnsrenew notify test", ""),),
         notes="Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
         "The exit status is 1 if one address fails.",
     ),
 }
+
+
+def _runner(_: str) -> Runner:
+    from dnsrenew.extensions.watch.command import notify
+
+    return notify
+
+
+COMMANDS: Final = CommandTable(_ROWS, _runner)

@@ -19,6 +19,8 @@ from functools import cache
 from types import ModuleType, SimpleNamespace
 from typing import Any, Never
 
+import requests
+
 from dnsrenew.base.http import BoundedAnswer, connections
 from dnsrenew.base.values import Frozen
 
@@ -66,8 +68,6 @@ def check() -> None:
 
 def patch_libraries(limits: RequestLimits) -> None:
     """Patch all that lexicon's providers send with."""
-    import requests
-
     # For the two modules that use xmlrpc, and the one that uses urllib: a limit for an answer, and for its time.
     socket.setdefaulttimeout(limits.read)
     http.client.HTTPConnection.response_class = BoundedAnswer
@@ -118,8 +118,6 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
 
 def http_error() -> type[Exception]:
     """Return the exception of requests for an error status."""
-    import requests
-
     return requests.HTTPError
 
 
