@@ -97,8 +97,9 @@ class CommandTable(Frozen):
     """The commands of the core, or of an extension.
 
     :ivar rows: the commands by name, with two words for those of a group.
-    :ivar runner: imports what runs a command, by its name: only that module, and only then.
+    :ivar runner: imports what runs a command, by its name: only that module, and only then; None for the core, whose
+        commands are imported by :mod:`dnsrenew.cli.program`.
     """
 
     rows: Mapping[str, Command]
-    runner: Callable[[str], Runner]
+    runner: Callable[[str], Runner] | None = None

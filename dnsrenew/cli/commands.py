@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from dnsrenew.base import extensions
-from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
+from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
@@ -353,49 +353,12 @@ _COMMANDS: Final = {
 }
 
 
-def _runner(name: str) -> Runner:
-    match name.partition(" ")[0]:
-        case "renew":
-            from dnsrenew.cli.renew import renew
-
-            return renew
-        case "status":
-            from dnsrenew.cli.status import status
-
-            return status
-        case "deploy" | "rollback" | "install" | "csr":
-            from dnsrenew.cli import deploy
-
-            named = {"deploy": deploy.deploy, "rollback": deploy.rollback, "install": deploy.install, "csr": deploy.csr}
-            return named[name]
-        case "check" | "providers":
-            from dnsrenew.cli import providers
-
-            return providers.check if name == "check" else providers.providers
-        case "schedule":
-            from dnsrenew.cli.schedule import schedule
-
-            return schedule
-        case "run":
-            from dnsrenew.cli.run import run
-
-            return run
-        case "completion":
-            from dnsrenew.cli.completion import completion
-
-            return completion
-    from dnsrenew.cli import other_commands as other
-
-    runners = {"revoke": other.revoke, "remove": other.remove, "cleanup": other.cleanup, "account": other.account}
-    return runners[name.partition(" ")[0]]
-
-
-_CORE: Final = CommandTable(_COMMANDS, _runner)
+_CORE: Final = CommandTable(_COMMANDS)
 
 _PLACES: Final = {name: place for topic in TOPICS.values() for name, place in topic.items()}
 
 
-def _table(name: str) -> CommandTable:
+def table(name: str) -> CommandTable:
     """Return the commands of the core, or of the extension that has a command.
 
     :raises ConfigError: ``extension-missing``: the extension is not here.
@@ -414,20 +377,16 @@ class _AllCommands(Mapping[str, Command]):
     """The commands that are here, in the order of ``--help``."""
 
     def __getitem__(self, name: str) -> Command:
-        return _table(name).rows[name]
+        return table(name).rows[name]
 
     def __iter__(self) -> Iterator[str]:
         here = {"", *extensions.installed()}
         for first, place in _PLACES.items():
             if place in here:
-                yield from (name for name in _table(first).rows if name.partition(" ")[0] == first)
+                yield from (name for name in table(first).rows if name.partition(" ")[0] == first)
 
     def __len__(self) -> int:
         return len([*self])
-
-    def runner(self, name: str) -> Runner:
-        """Return the function that runs a command."""
-        return _table(name).runner(name)
 
 
 COMMANDS: Final = _AllCommands()
@@ -469,4 +428,4 @@ def options_of(command: str | None) -> tuple[Option, ...]:
 
 def members(group: str) -> list[str]:
     """Return the second words of the commands of a group."""
-    return [name.split()[1] for name in _table(group).rows if name.startswith(f"{group} ")]
+    return [name.split()[1] for name in table(group).rows if name.startswith(f"{group} ")]

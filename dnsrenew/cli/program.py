@@ -15,7 +15,8 @@ from dnsrenew import __version__
 from dnsrenew.base import extensions
 from dnsrenew.base.subprocesses import RUNNING
 from dnsrenew.cli import arguments, error_text, formatting, texts
-from dnsrenew.cli.commands import COMMANDS, GROUPS
+from dnsrenew.cli.command_types import Runner
+from dnsrenew.cli.commands import GROUPS, table
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.cli.terminal import SHOW_CURSOR, Output, Terminal, red
 from dnsrenew.errors import OPTIONS, Cancelled, ConfigError, DnsRenewError, LockedError, stopped
@@ -81,7 +82,48 @@ def _run_command(request: arguments.Request, terminal: Terminal, signals: Signal
     invocation.type_commands(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
     with extensions.needed_by(f"dnsrenew {name}"):
-        return COMMANDS.runner(name)(invocation.make_invocation(options, terminal, signals))
+        return runner(name)(invocation.make_invocation(options, terminal, signals))
+
+
+def runner(name: str) -> Runner:
+    """Import the function that runs a command, and return it."""
+    extension = table(name).runner
+    if extension is not None:
+        return extension(name)
+    match name.partition(" ")[0]:
+        case "renew":
+            from dnsrenew.cli.renew import renew
+
+            return renew
+        case "status":
+            from dnsrenew.cli.status import status
+
+            return status
+        case "deploy" | "rollback" | "install" | "csr":
+            from dnsrenew.cli import deploy
+
+            named = {"deploy": deploy.deploy, "rollback": deploy.rollback, "install": deploy.install, "csr": deploy.csr}
+            return named[name]
+        case "check" | "providers":
+            from dnsrenew.cli import providers
+
+            return providers.check if name == "check" else providers.providers
+        case "schedule":
+            from dnsrenew.cli.schedule import schedule
+
+            return schedule
+        case "run":
+            from dnsrenew.cli.run import run
+
+            return run
+        case "completion":
+            from dnsrenew.cli.completion import completion
+
+            return completion
+    from dnsrenew.cli import other_commands as other
+
+    runners = {"revoke": other.revoke, "remove": other.remove, "cleanup": other.cleanup, "account": other.account}
+    return runners[name.partition(" ")[0]]
 
 
 def _without_command(request: arguments.Request, terminal: Terminal) -> int:
