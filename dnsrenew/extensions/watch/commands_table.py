@@ -12,7 +12,7 @@ COMMANDS: Final = {
         "send a test message to every address of [notify]",
         "dnsrenew.extensions.watch.command.notify",
         examples=(("dnsrenew notify test", ""),),
-        notes="Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
+        notes="For each address you see whether the message was sent, and if not, why. The heartbeat gets no message. "
         "The exit status is 1 if one address fails.",
     ),
 }
