@@ -67,10 +67,10 @@ def _behaviour(provider: Provider) -> list[str]:
         f"It waits up to {behaviour.propagation_timeout:g} s until all name servers have a value"
         + (f", and {behaviour.settle:g} s more after that." if behaviour.settle else "."),
     ]
-    if provider.driver == "lexicon" and "requests to write" not in behaviour.note:
+    if provider.driver == "lexicon" and "A certificate " not in behaviour.note:
         sentences.append(
-            "dns-lexicon writes and removes values one by one: N values of a zone take N to 4N requests to write, and "
-            "as many to remove (counted at six hosts, not at this one)."
+            "dns-lexicon writes and removes values one by one: a certificate with N names needs 2N to 8N requests "
+            "(counted at six hosts, not at this one)."
         )
     if behaviour.values == "one":
         where = "the whole zone" if behaviour.scope == "zone" else "a name"
@@ -84,10 +84,10 @@ def _behaviour(provider: Provider) -> list[str]:
         )
     if behaviour.delegated:
         sentences.append(
-            "It writes only names that a CNAME record leads to: `dnsrenew delegate` says which record to set."
+            "It writes only names that a CNAME record points to: `dnsrenew delegate` shows the record."
         )
     if behaviour.by_hand:
-        sentences.append("A person writes the records, so it needs a terminal.")
+        sentences.append("You set the records, so it needs a terminal.")
     if behaviour.exclusive:
         sentences.append("Each change rewrites the whole zone, so only one run at a time makes a change.")
     if not behaviour.removes:
