@@ -89,7 +89,7 @@ def _behaviour(provider: Provider) -> list[str]:
     if behaviour.by_hand:
         sentences.append("You set the records, so it needs a terminal.")
     if behaviour.exclusive:
-        sentences.append("Each change rewrites the whole zone, so only one run at a time makes a change.")
+        sentences.append("Only one run at a time changes a zone there, so that no change is lost.")
     if not behaviour.removes:
         sentences.append("Values need no removal.")
     if provider.zone_suffixes:
@@ -117,9 +117,9 @@ and [Your DNS host is not listed](../../guides/host-not-listed.md) says which wa
 _OTHERS: Final = """\
 # Hosts without a driver
 
-Other ACME clients know these {count} hosts. For {scripted} of them acme.sh has a script, which `provider = "acme.sh"`
+Other ACME clients support these {count} hosts. For {scripted} of them acme.sh has a script, which `provider = "acme.sh"`
 [runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of them work with
-`dnsrenew delegate`, which needs one CNAME record, set once by hand. `dnsrenew providers --search WORD` says which
+`dnsrenew delegate`, which needs one CNAME record, set once by hand. `dnsrenew providers --search WORD` shows which
 scripts are installed.
 
 | host | other names | way |
@@ -130,7 +130,7 @@ _LEFT_OUT: Final = """\
 # Hosts that are left out
 
 dnsrenew has no file for these: the service has ended, it has no API for TXT records, or what dns-lexicon would
-write would be wrong. The source of each is linked.
+write is wrong. Each reason has a link to its source.
 
 | host | why | what to do instead |
 |---|---|---|
