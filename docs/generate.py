@@ -83,9 +83,7 @@ def _behaviour(provider: Provider) -> list[str]:
             "A name keeps the two newest values: a domain and its wildcard are validated together, others in turn."
         )
     if behaviour.delegated:
-        sentences.append(
-            "It writes only names that a CNAME record points to: `dnsrenew delegate` shows the record."
-        )
+        sentences.append("It writes only names that a CNAME record points to: `dnsrenew delegate` shows the record.")
     if behaviour.by_hand:
         sentences.append("You set the records, so it needs a terminal.")
     if behaviour.exclusive:
@@ -117,10 +115,10 @@ and [Your DNS host is not listed](../../guides/host-not-listed.md) says which wa
 _OTHERS: Final = """\
 # Hosts without a driver
 
-Other ACME clients support these {count} hosts. For {scripted} of them acme.sh has a script, which `provider = "acme.sh"`
-[runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of them work with
-`dnsrenew delegate`, which needs one CNAME record, set once by hand. `dnsrenew providers --search WORD` shows which
-scripts are installed.
+Other ACME clients support these {count} hosts. For {scripted} of them acme.sh has a script, which
+`provider = "acme.sh"` [runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of
+them work with `dnsrenew delegate`: you set one CNAME record by hand, once. `dnsrenew providers --search WORD` shows
+which scripts are installed.
 
 | host | other names | way |
 |---|---|---|
