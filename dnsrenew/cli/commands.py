@@ -325,8 +325,7 @@ _COMMANDS: Final = {
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule install --kind cron", ""),
         ),
-        "The schedule runs dnsrenew renew four times a day as the current user, each time with a random delay of up "
-        "to an hour.",
+        "It runs as the current user, four times a day, each time up to an hour later at random.",
     ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",

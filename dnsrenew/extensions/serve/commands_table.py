@@ -43,10 +43,7 @@ COMMANDS: Final = {
             ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you develop it"),
             ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
             (
-                (
-                    "dnsrenew serve main:app --domain home.example.com --dns desec "
-                    "--dns-option auth_token=file:token.txt --agree-terms"
-                ),
+                "dnsrenew serve main:app --domain a.test --dns duckdns --dns-option token=file:token.txt --agree-terms",
                 "without a configuration",
             ),
         ),
