@@ -59,7 +59,7 @@ def _section(name: str, command: Command) -> Iterator[str]:
     if options:
         yield from (*_table(options), "")
     if command.notes:
-        yield from (*command.notes.split("\n"), "")
+        yield from (command.notes.replace("\n", "\n\n"), "")
     yield "```console"
     for line, comment in command.examples:
         yield f"$ {line}{f'  # {comment}' if comment else ''}"

@@ -67,10 +67,10 @@ def _behaviour(provider: Provider) -> list[str]:
         f"It waits up to {behaviour.propagation_timeout:g} s until all name servers have a value"
         + (f", and {behaviour.settle:g} s more after that." if behaviour.settle else "."),
     ]
-    if provider.driver == "lexicon" and "requests to write" not in behaviour.note:
+    if provider.driver == "lexicon" and "A certificate " not in behaviour.note:
         sentences.append(
-            "dns-lexicon writes and removes values one by one: N values of a zone take N to 4N requests to write, and "
-            "as many to remove (counted at six hosts, not at this one)."
+            "dns-lexicon writes and removes values one by one: a certificate with N names needs 2N to 8N requests "
+            "(counted at six hosts, not at this one)."
         )
     if behaviour.values == "one":
         where = "the whole zone" if behaviour.scope == "zone" else "a name"
@@ -83,13 +83,11 @@ def _behaviour(provider: Provider) -> list[str]:
             "A name keeps the two newest values: a domain and its wildcard are validated together, others in turn."
         )
     if behaviour.delegated:
-        sentences.append(
-            "It writes only names that a CNAME record leads to: `dnsrenew delegate` says which record to set."
-        )
+        sentences.append("It writes only names that a CNAME record points to: `dnsrenew delegate` shows the record.")
     if behaviour.by_hand:
-        sentences.append("A person writes the records, so it needs a terminal.")
+        sentences.append("You set the records, so it needs a terminal.")
     if behaviour.exclusive:
-        sentences.append("Each change rewrites the whole zone, so only one run at a time makes a change.")
+        sentences.append("Only one run at a time changes a zone there, so that no change is lost.")
     if not behaviour.removes:
         sentences.append("Values need no removal.")
     if provider.zone_suffixes:
@@ -117,10 +115,10 @@ and [Your DNS host is not listed](../../guides/host-not-listed.md) says which wa
 _OTHERS: Final = """\
 # Hosts without a driver
 
-Other ACME clients know these {count} hosts. For {scripted} of them acme.sh has a script, which `provider = "acme.sh"`
-[runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of them work with
-`dnsrenew delegate`, which needs one CNAME record, set once by hand. `dnsrenew providers --search WORD` says which
-scripts are installed.
+Other ACME clients support these {count} hosts. For {scripted} of them acme.sh has a script, which
+`provider = "acme.sh"` [runs](acme.sh.md) if acme.sh is on this machine; not every version has every script. All of
+them work with `dnsrenew delegate`: you set one CNAME record by hand, once. `dnsrenew providers --search WORD` shows
+which scripts are installed.
 
 | host | other names | way |
 |---|---|---|
@@ -130,7 +128,7 @@ _LEFT_OUT: Final = """\
 # Hosts that are left out
 
 dnsrenew has no file for these: the service has ended, it has no API for TXT records, or what dns-lexicon would
-write would be wrong. The source of each is linked.
+write is wrong. Each reason has a link to its source.
 
 | host | why | what to do instead |
 |---|---|---|

@@ -181,8 +181,8 @@ def pace_list() -> str:
     one = 1 + REQUESTS_A_RECORD
     minutes = (2 * one * _MANY - HOST_REQUESTS.burst) / HOST_REQUESTS.per_second / 60
     said = (
-        f"Writing a TXT value counts as {one} requests to the DNS host, and its removal as {one} more. So {_MANY} "
-        f"certificates of\none name at one host take {minutes:.0f} minutes, if all are due at once."
+        f"Writing a TXT value counts as {one} requests to the DNS host, and removing it as {one} more. So {_MANY} "
+        f"certificates with\none name each at one host take {minutes:.0f} minutes, if all are due at once."
     )
     return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 

@@ -96,12 +96,12 @@ _COMMANDS: Final = {
             Option("--force", "renew even if not due; with several certificates, name some or use --all"),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
-            Option("--dry-run", "test at the CA's staging server; saves only an account there, counts as no attempt"),
+            Option("--dry-run", "test at the CA's staging server; saves only an account there"),
             Option("--no-deploy", "leave deployments to a later run"),
             WORKERS,
             wait_option(OTHER_RUN),
             Option("--jitter", "start after a random delay of up to TIME", "TIME", "duration", default=0.0),
-            Option("--scheduled", "after a failure, wait as scheduled runs do, also in a terminal"),
+            Option("--scheduled", "after a failure, wait as scheduled runs do, even in a terminal"),
             Option("--events", "with --json: also print each event to standard error, as a line of JSON"),
         ),
         (
@@ -110,6 +110,8 @@ _COMMANDS: Final = {
             ("dnsrenew renew --dry-run", "test everything at the staging server"),
             ("dnsrenew renew home --force", "renew even if it is not due"),
         ),
+        "The exit status is 0 if everything is OK, 1 if a certificate was not renewed or not deployed, 2 if the "
+        "configuration or the command line is wrong, and 3 if another run holds a lock.",
     ),
     "status": Command(
         "show every certificate with its expiry and next renewal",
@@ -124,15 +126,16 @@ _COMMANDS: Final = {
             ("dnsrenew status 'web-*' --expiring 14d", "those that expire within two weeks"),
             ("dnsrenew status --check", "for monitoring: exit status 1 if something needs attention"),
         ),
-        "A certificate needs attention if it is missing, expired, revoked, overdue, failing or not deployed, if "
-        "its next renewal would fail, if a server that `before` stopped was not started again, or if it is not in the "
-        "configuration any more (unconfigured). -q shows only these. --check also reports missing scheduled runs.",
+        "A certificate needs attention if it is missing, expired, revoked, overdue, failing, not deployed or "
+        "unconfigured (no longer in the configuration); if its next renewal would fail; or if a server that `before` "
+        "stopped was not started again. -q shows only these certificates.\n--check also exits with 1 if no scheduled "
+        "run came for two days.",
     ),
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "activate and verify even if the certificate is there already"),
+            Option("--force", "load and verify it even if the server has it already"),
             WORKERS,
             wait_option(OTHER_RUN),
         ),
@@ -140,14 +143,15 @@ _COMMANDS: Final = {
             ("dnsrenew deploy", "check every target, and deploy where it differs"),
             ("dnsrenew deploy home --force", "reload the server even if it has the files"),
         ),
-        "Runs the deploy entries of the configuration with the certificates in the store, and renews nothing. "
-        "Every renew also does this for entries that have not succeeded yet. dnsrenew cannot look into programs, "
-        "webhooks, containers and Synology DSM: such an entry runs again only with --force, or if a port of "
-        "`verify` serves another certificate. The exit status is 1 if a certificate is not deployed.",
+        "The `deploy` entries of the configuration name the servers. Nothing is renewed. Every renew also deploys, "
+        "if an entry has not succeeded yet.\nPrograms, webhooks, containers and Synology DSM do not show which "
+        "certificate they have. Such an entry runs again only with --force, or if a port of `verify` serves another "
+        "certificate.\nThe exit status is 1 if a certificate is not deployed.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
+        notes="You see all mistakes with their lines, and nothing is sent. The exit status is 2 if there is a mistake.",
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
@@ -197,19 +201,18 @@ _COMMANDS: Final = {
             ("dnsrenew rollback home", "the version before the current one"),
             ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
         ),
-        "The store keeps three versions. You cannot go back to a version that is revoked or expired. Renewals "
-        "leave the old version in place until its renewal time, or until you change its table in the "
-        "configuration. If its renewal time is over already, dnsrenew sets a new one from the lifetime that is "
-        "left.",
+        "The store keeps three versions. You cannot go back to a version that is revoked or expired.\nRenewals keep "
+        "the older version until its renewal time, or until you change the table of the certificate in the "
+        "configuration. If that time is over already, dnsrenew sets a new one from the lifetime that is left.",
     ),
     "remove": Command(
         "delete a certificate that is no longer in the configuration",
         (Argument("name", "NAME", "the certificate to delete", "orphans", required=True),),
         (YES, wait_option(OTHER_RUN)),
         (("dnsrenew remove old-shop", ""),),
-        "Deletes the certificate with its private keys and its history. If the file system records it, you see "
-        "when the private key was last read, because a server may still use it. The certificate stays valid at the "
-        "CA until it expires; to end that, revoke it first.",
+        "Its private keys and its history are deleted too. The certificate stays valid at the CA until it expires; "
+        "to end that, revoke it first.\nA server may still use the private key: if the file system records it, you "
+        "see when the key was last read.",
     ),
     "csr": Command(
         "print a certificate request (CSR) for another issuer",
@@ -244,9 +247,9 @@ _COMMANDS: Final = {
         (),
         (wait_option("another cleanup"),),
         (("dnsrenew cleanup", ""),),
-        "Every renew starts with this cleanup. It removes only values that are listed in the journal of the store, "
-        "with the account that wrote them, and does not touch the values of running renewals. The exit status is 1 "
-        "if a value could not be removed; the next run tries again.",
+        "Every renew starts with this, so you rarely need it. It removes only values that dnsrenew wrote and "
+        "recorded in its store, and leaves those of running renewals alone. The exit status is 1 if a value could "
+        "not be removed; the next run tries again.",
     ),
     "account": Command(
         "show or change the accounts at the CAs",
@@ -269,9 +272,9 @@ _COMMANDS: Final = {
             ("dnsrenew account roll letsencrypt", ""),
             ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
         ),
-        "A crash loses no key: dnsrenew keeps both until the CA has the new one. CAs close an account whose key is "
-        "reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA cannot "
-        "change keys. It has another URL, so change CAA records with accounturi after that.",
+        "dnsrenew keeps both keys until the CA has the new one, so a crash loses none.\nA CA closes an account whose "
+        "key is reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA "
+        "cannot change keys. It has another URL, so change CAA records with accounturi after that.",
     ),
     "account contact": Command(
         "send the contact addresses of the configuration to the CA now",
@@ -284,7 +287,7 @@ _COMMANDS: Final = {
         (_CA,),
         (YES,),
         (("dnsrenew account deactivate zerossl", ""),),
-        "Certificates stay valid. You cannot reopen a closed account; the next order at this CA creates a new one, "
+        "Certificates stay valid. You cannot reopen a closed account: the next order at this CA creates a new one, "
         "with a new URL. Change CAA records with accounturi before that.",
     ),
     "schedule": Command(
@@ -303,7 +306,7 @@ _COMMANDS: Final = {
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule install --kind cron", ""),
         ),
-        "Runs dnsrenew renew four times a day, each time with a random delay of up to an hour.",
+        "It runs as the current user, four times a day, each time up to an hour later at random.",
     ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",
@@ -326,10 +329,10 @@ _COMMANDS: Final = {
             WORKERS,
         ),
         (("dnsrenew run --config /etc/dnsrenew/dnsrenew.toml", ""), ("kill -HUP PID", "read the configuration again")),
-        "Renews certificates that are due, logs when the next one is due, and sleeps until then. A failed renewal "
-        "does not end it. Ctrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
-        "first. SIGHUP makes it read the configuration again; if the new one has a mistake, it shows the mistake "
-        "and keeps the old one.\nThe log goes to standard error. With --json each log line is a JSON object, and "
+        "It renews certificates that are due, logs when the next one is due, and waits until then. A failed renewal "
+        "does not end it.\nCtrl-C ends it with exit status 130, SIGTERM with 143; a renewal in progress cleans up "
+        "first. SIGHUP makes it read the configuration again; if the new one has a mistake, you see the mistake, and "
+        "the old one stays in use.\nThe log goes to standard error. With --json each log line is a JSON object, and "
         "standard output gets one document at the end: the outcomes of the last round.",
     ),
     "completion": Command(

@@ -156,13 +156,14 @@ _OPEN_FILES: Final = (
 SOME_UPDATED: Final = Text(
     "propagation-timeout",
     _SOME_UPDATED,
-    "DNS can be slow: try again in 10 minutes, or write propagation = {{ timeout = 600 }} in the certificate.",
+    "DNS can be slow: try again in 10 minutes, or write propagation = {{ timeout = 600 }} in its [[certificate]] "
+    "table.",
 )
 NONE_UPDATED: Final = Text(
     "propagation-timeout",
     _NONE_UPDATED,
     "Check that the DNS account writes to these name servers. If it does, DNS is slow: write propagation = "
-    "{{ timeout = 600 }} in the certificate.",
+    "{{ timeout = 600 }} in its [[certificate]] table.",
 )
 SOME_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _SOME_UPDATED, _OPEN_FILES)
 NONE_UPDATED_NO_SOCKET: Final = Text("propagation-timeout", _NONE_UPDATED, _OPEN_FILES)

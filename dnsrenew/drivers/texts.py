@@ -440,7 +440,7 @@ VARIABLES: Final = Phrase("a table of environment variables, such as [dns.NAME.e
 NOT_A_URL: Final = Phrase("a text that is not a web address")
 URL_WITH_USER: Final = Phrase("an address with a user name")
 URL_WITH_QUERY: Final = Phrase("an address with a query or fragment")
-HOST_ADDRESS: Final = Phrase("an address HOST or HOST:PORT, IPv6 in brackets")
+HOST_ADDRESS: Final = Phrase('an address such as "192.0.2.53" or "[2001:db8::53]:5353", IPv6 in brackets')
 API_ADDRESS: Final = Phrase(
     "an http:// or https:// address without user name, query and fragment, such as https://dns.example.net/api"
 )

@@ -44,12 +44,13 @@ KEY_NOT_REUSED: Final = Text(
 BEFORE_FAILED: Final = Text(
     "listen-before-failed",
     "The program {program}, which should free the port before a renewal, failed: {cause}.",
-    "Correct `before` in the certificate, or use dns-01, which needs no port.",
+    "Correct `before` in its [[certificate]] table, or use dns-01, which needs no port.",
 )
 AFTER_FAILED: Final = Text(
     "listen-after-failed",
     "The program {program}, which should run after a renewal has used the port, failed: {cause}.",
-    "Run it by hand, then correct `after` in the certificate. The next run tries this command again: {command}",
+    "Run it by hand, then correct `after` in the [[certificate]] table. The next run tries this command again: "
+    "{command}",
 )
 DEBT_PAID: Final = Text(
     "listen-after-owed",

@@ -108,10 +108,10 @@ class Demo:
         self._obtain()
         self._dnsrenew("status")
         self._again()
-        self._page.title("Is it true? What openssl and the name servers say, past dnsrenew:")
+        self._page.title("The same, checked with openssl and the name servers, without dnsrenew:")
         self._chain()
         for server, name in ((PRIMARY, "primary"), (SECONDARY, "secondary")):
-            words = f"{name}: our TXT values are gone, that of somebody else still stands"
+            words = f"{name}: the TXT values of dnsrenew are gone, that of another program is still there"
             self._page.check(self._only_foreign(server), words, f"{name}: it has {self._lab.txt(_TXT, server)}")
 
     def _servers(self) -> None:
@@ -127,7 +127,7 @@ class Demo:
         begin = time.monotonic()  # before the update: on a busy machine its answer may reach us late
         lab.update("example.test", add=[(f"{_TXT}.", "TXT", value) for value in _FOREIGN])
         late = self._only_foreign(SECONDARY) and time.monotonic() - begin > _MEASURED
-        words = f"a TXT value of somebody else stands at {_TXT}; the secondary showed it"
+        words = f"another program has a TXT value at {_TXT}; the secondary showed it"
         took = formatting.seconds(time.monotonic() - begin)
         self._page.check(late, f"{words} {took} later", "the secondary is not behind as it should be")
 
@@ -140,7 +140,7 @@ class Demo:
         self._page.title("dnsrenew.toml")
         self._page.line(mine.rstrip(), "  ")
         self._page.line(dim(rest.rstrip()), "  ")
-        self._page.line(dim("(from ca on: only for this demo, whose CA and DNS are not the world's)"), "  ")
+        self._page.line(dim("(from ca on: only for this demo, because its CA and DNS are on this machine)"), "  ")
 
     def _obtain(self) -> None:
         seen: dict[str, float] = {}
@@ -182,7 +182,7 @@ class Demo:
         took = self._dnsrenew("renew", "  # again, as a timer would")
         same = (log(), leaf.read_bytes()) == before
         self._page.line()
-        self._page.check(same, f"{took * 1000:.0f} ms, and the CA was not asked", "the CA was asked again")
+        self._page.check(same, f"{took * 1000:.0f} ms, without a request to the CA", "the CA was asked again")
 
     def _chain(self) -> None:
         page, ca = self._page, self._lab.pebble
@@ -193,11 +193,13 @@ class Demo:
         for name in ("example.test", "any.example.test"):
             trust = ("-no-CApath", "-no-CAstore", "-CAfile", str(root), "-untrusted", chain)
             said = _openssl("verify", *trust, "-purpose", "sslserver", "-verify_hostname", name, leaf)
-            page.check(said.endswith(": OK"), f"its chain leads to {issuer}; good for {name}", said)
+            page.check(said.endswith(": OK"), f"its chain ends at {issuer}, and it is valid for {name}", said)
         said = _openssl("x509", "-in", leaf, "-noout", "-ext", "subjectAltName").splitlines()[-1].strip()
         page.check(set(said.split(", ")) == {"DNS:example.test", "DNS:*.example.test"}, f"its names: {said}", said)
         public = _openssl("x509", "-in", leaf, "-noout", "-pubkey")
-        page.check(public == _openssl("pkey", "-in", key, "-pubout"), "its private key fits", "its key does not fit")
+        page.check(
+            public == _openssl("pkey", "-in", key, "-pubout"), "its private key belongs to it", "its key does not fit"
+        )
 
     def _only_foreign(self, server: str, timeout: float = 10.0) -> bool:
         """Wait until the server has only the foreign value."""

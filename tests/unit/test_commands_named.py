@@ -336,9 +336,9 @@ class Place:
         self.configure({"certificate": [{"name": "new", "domains": ["c.example.test"]}]})
         return self.type("status")[1]
 
-    def without_accounts(self, line: str) -> str:
+    def without_accounts(self, line: str, **route: str) -> str:
         """A configuration without a DNS account."""
-        self.configure({"certificate.0.routes": [{"challenge": "http-01", "listen": ":1"}]})
+        self.configure({"certificate.0.routes": [route or {"challenge": "http-01", "listen": ":1"}]})
         text = self.workspace.config_path.read_text()
         self.workspace.write_text(re.sub(r"(?ms)^\[dns\.home\].*?(?=^\[)", "", text))
         return self.type(line)[1]
@@ -737,6 +737,7 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "doctor.MISTAKES_FIRST": (lambda place: place.misspelt("provider =", "provder =", "doctor"), ""),
     "setup.init.INIT_STOPPED_NEW": (lambda place: place.empty("status") and place.dialogue(), ""),
     "config.CONFIG_NOT_FOUND": (lambda place: place.empty("status"), ""),
+    "config.ACCOUNT_NEEDED": (lambda place: place.without_accounts("check", challenge="dns-01"), ""),
     "config.USE_SCRIPT": (lambda place: place.hosted("edgecenter"), ""),
     "config.DELEGATE": (lambda place: place.hosted("lightsail"), ""),
     "config.OTHER_HOST": (lambda place: place.hosted("nowhere"), ""),

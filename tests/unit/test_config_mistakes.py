@@ -58,7 +58,7 @@ CASES = [
     # tables of accounts
     (CERTIFICATE + '[dns]\nprovider = "DuckDNS"\ntoken = "env:T"\n', 3, "dns", "without a name", "[dns.duckdns]"),
     (CERTIFICATE + "[dns]\nprovider = 3\n", 3, "dns", "without a name", "[dns.home]"),
-    (CERTIFICATE, 1, "certificate[0]", "no DNS account", "[dns.NAME]"),
+    (CERTIFICATE, 1, "certificate[0]", "no DNS account", "[dns.duckdns]"),
     ('renew_before = "30d"\n' + GOOD, 1, "renew_before", "unknown key", "below its [[certificate]]"),
     (CERTIFICATE + "[dns.home]\n", 3, "dns.home.provider", "missing", "dnsrenew providers"),
     (CERTIFICATE + '[dns.home]\nprovider = "rfc2137"\n', 4, "dns.home.provider", '"rfc2137"', "rfc2136"),
@@ -235,7 +235,13 @@ CASES = [
     (GOOD + 'deploy = [{ to = "pkcs12" }]\n', 6, "certificate[0].deploy[0].path", "missing", "path"),
     (GOOD + 'deploy = [{ to = "webhook", url = "ftp://h" }]\n', 6, "certificate[0].deploy[0].url", "ftp", "https://"),
     (GOOD + 'deploy = [{ run = "ls" }]\n', 6, "certificate[0].deploy[0].run", '"ls"', "a list of texts"),
-    (GOOD + 'deploy = [{ run = ["ls"], verify = "h" }]\n', 6, "certificate[0].deploy[0].verify[0]", '"h"', "HOST:PORT"),
+    (
+        GOOD + 'deploy = [{ run = ["ls"], verify = "h" }]\n',
+        6,
+        "certificate[0].deploy[0].verify[0]",
+        '"h"',
+        "localhost:443",
+    ),
 ]
 
 

@@ -82,7 +82,7 @@ def test_a_program_of_another_machine_is_taken_as_it_is(tmp_path: Path) -> None:
         ("haproxy", {"socket": "lb.test:9999", "certificate": "/c.pem"}, "on this machine"),
         ("haproxy", {"socket": "[2001:db8::1]:9999", "certificate": "/c.pem"}, "on this machine"),
         ("haproxy", {"socket": "0.0.0.0:9999", "certificate": "/c.pem"}, "on this machine"),
-        ("haproxy", {"socket": "haproxy.sock", "certificate": "/c.pem"}, "HOST:PORT"),
+        ("haproxy", {"socket": "haproxy.sock", "certificate": "/c.pem"}, "localhost:443"),
         ("hfs", {"user": "a", "password": "env:X"}, "sends no credentials to a server that it found itself"),
         ("hfs", {"password": "env:X", "folder": "/srv/hfs"}, "sends no credentials to a server that it found itself"),
         ("proxmox", {"url": "https://pve.test:8006"}, "`user` and `password`"),

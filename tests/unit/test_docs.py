@@ -214,7 +214,7 @@ SENTENCES = [
     ("how-it-works/when-renewed.md", f"the pause is {words(history.DAY)}, and the error has the address"),
     ("how-it-works/when-renewed.md", "four times a day, up to an hour later" if plan.JITTER == 3600 else ""),
     ("how-it-works/when-renewed.md", "checks at least twice a day, and earlier" if batch.INTERVAL == 43_200 else ""),
-    ("how-it-works/limits.md", f"| any of these times | {words(state.LONGEST)} at most"),
+    ("how-it-works/limits.md", f"It waits {words(state.LONGEST)} at most"),
     ("how-it-works/limits.md", f"at least 1 second; more than {after(session.MOST_ASKED)} ends the attempt"),
     ("how-it-works/limits.md", f"{RESEND.tries} times in all, within {RESEND.within:.0f} seconds"),
     ("how-it-works/limits.md", f"after {after(client.LONGEST)} at the latest"),

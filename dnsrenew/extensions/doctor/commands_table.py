@@ -7,7 +7,7 @@ from typing import Final
 from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option, Runner
 from dnsrenew.cli.commands import NAMES
 
-_SERVE_PROBE: Final = "serve as the outside helper for other machines on HOST:PORT; examine nothing here"
+_SERVE_PROBE: Final = "only run the outside helper on HOST:PORT, which tests the ports of other machines"
 _ROWS: Final = {
     "doctor": Command(
         "find out whether your certificates can be renewed, and if not, why",
@@ -26,8 +26,8 @@ _ROWS: Final = {
             ("dnsrenew doctor --markdown --redact > post.md", "to ask others for help"),
             ("dnsrenew doctor --report report.html --record", ""),
         ),
-        "Checks this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. "
-        "For each certificate you see the route by which it can be renewed now, or the one thing to do next. The "
+        "It checks this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing. "
+        "For each certificate you see the route by which it can be renewed now, or the one thing to do next.\nThe "
         "exit status is 1 if a certificate cannot be renewed. Without a configuration it checks only this machine, "
         "and the exit status is 2.",
     ),

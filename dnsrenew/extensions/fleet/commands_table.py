@@ -23,11 +23,11 @@ _ROWS: Final = {
             ("dnsrenew worker --config /etc/dnsrenew/dnsrenew.toml", ""),
             ("kill -HUP PID", "read the configuration again"),
         ),
-        "Takes due certificates from the database, the most urgent first, until you stop it. If the database does "
-        "not answer, it waits. Ctrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
+        "It takes due certificates from the database, the most urgent first, until you stop it. If the database does "
+        "not answer, it waits.\nCtrl-C ends it with exit status 130, SIGTERM with 143: it takes no more "
         "certificates, finishes those in progress within a minute, and returns the rest to the queue. SIGHUP makes "
-        "it read the configuration again; if the new one has a mistake, it shows the mistake and keeps the old "
-        "one.\nThe log goes to standard error. With --json each log line is a JSON object, and standard output "
+        "it read the configuration again; if the new one has a mistake, you see the mistake, and the old one stays "
+        "in use.\nThe log goes to standard error. With --json each log line is a JSON object, and standard output "
         "gets one document at the end: the number of certificates by outcome.",
     ),
     "fleet": Command(
@@ -47,7 +47,7 @@ _ROWS: Final = {
             ),
         ),
         examples=(("dnsrenew fleet init", "in the database in `store`"),),
-        notes="You can run it again at any time. If you have put a new seal first in `seal` of [fleet], it seals the "
+        notes="You can run it again at any time.\nIf you have put a new seal first in `seal` of [fleet], it seals the "
         "private keys with that one. If [fleet] has a seal, it refuses private keys that are not sealed.",
     ),
     "fleet add": Command(
@@ -75,7 +75,7 @@ _ROWS: Final = {
         (),
         (Option("--tag", "count only certificates with this tag", "TAG", "text"),),
         (("dnsrenew fleet status", ""), ("dnsrenew fleet status --tag customer-7 --json", "")),
-        "Shows the number of certificates by state, those that wait for a worker, the running workers with their "
+        "You see the number of certificates by state, those that wait for a worker, the running workers with their "
         "work, the certificates issued in the last hour, and the orders that the CAs still allow.",
     ),
     "fleet sync": Command(
@@ -88,7 +88,7 @@ _ROWS: Final = {
         "copy a store from a folder into the database",
         (Argument("folder", "FOLDER", "the folder of the store", "files", required=True),),
         examples=(("dnsrenew fleet load /var/lib/dnsrenew", ""),),
-        notes="Copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
+        notes="It copies accounts with their keys, certificates, limits that the CAs reported, and pending orders. If "
         "both places have a certificate, the newer one is kept. The folder stays unchanged.",
     ),
     "fleet dump": Command(

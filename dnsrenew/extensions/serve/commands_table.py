@@ -42,18 +42,18 @@ _ROWS: Final = {
             ("dnsrenew serve main:app --bind 127.0.0.1:8443 --reload", "while you develop it"),
             ("dnsrenew serve main:app --certificate home --redirect --workers 4", ""),
             (
-                "dnsrenew serve main:app --domain a.test --dns desec --dns-option auth_token=file:token --agree-terms",
+                "dnsrenew serve main:app --domain a.test --dns duckdns --dns-option token=file:token.txt --agree-terms",
                 "without a configuration",
             ),
         ),
-        "Runs an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) with uvicorn. First it imports the "
-        "app from the current folder, then it obtains missing certificates. It renews certificates while it runs, "
-        "and new connections get them without a restart. Instead of the app you can name a function without "
-        "arguments that returns the app. Sockets that systemd opened are used instead of --bind; one named http "
-        "redirects. With --domain and --redirect, without --dns, the certificate is obtained by http-01.\nCtrl-C "
-        "ends it with exit status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new "
-        "processes, and ends the old ones when those answer. The exit status is 1 if the app cannot be imported or "
-        "a port cannot be opened. The log goes to standard error; with --json each line of it is a JSON object.",
+        "The app is an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) in the current folder, or a "
+        "function without arguments that returns it. uvicorn runs it.\nMissing certificates are obtained first. "
+        "Later ones are renewed in the background, and new connections get them without a restart. With --domain and "
+        "--redirect, without --dns, certificates are obtained through port 80 (http-01).\nSockets that systemd "
+        "opened are used instead of --bind; one named http redirects.\nCtrl-C ends it with exit status 130, SIGTERM "
+        "with 143: requests get 8 seconds to finish. SIGHUP starts new processes, and ends the old ones when those "
+        "answer. The exit status is 1 if the app cannot be imported or a port cannot be opened. The log goes to "
+        "standard error; with --json each line of it is a JSON object.",
     )
 }
 

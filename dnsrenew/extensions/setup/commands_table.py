@@ -39,16 +39,14 @@ _ROWS: Final = {
                 "",
             ),
         ),
-        "Finds the servers on this machine and the DNS host of your domain, and tests each answer right away: that "
-        "the name exists, that its zone is at this DNS host, and that the account can write a test value. It writes "
-        "dnsrenew.toml to the current folder, and secrets to files that only you can read. If there already is a "
-        "configuration, it adds the certificate at the end and keeps every line. Then it does a dry run, obtains and "
-        "deploys the certificate, and installs the schedule.\n"
-        "At each question, ? shows help; Ctrl-C stops without writing a configuration.\n"
-        "It does not ask for answers that you pass as options. Without a terminal, pass --domains, --agree-terms, "
-        "--provider and the options of the DNS host. By default, init then deploys to no server, installs no schedule "
-        "and gives the CA no address, but does a dry run. The file of answers can also have the tables [ca.NAME] and "
-        '[resolver]; default_ca = "NAME" selects that CA.',
+        "It finds the servers on this machine and the DNS host of your domain, and tests each answer right away. "
+        "Then it writes dnsrenew.toml to the current folder and secrets to files that only you can read, does a dry "
+        "run, obtains and deploys the certificate, and installs the schedule.\nAt each question, ? shows help; "
+        "Ctrl-C stops without writing a configuration. If you have a configuration already, it adds the certificate "
+        "at the end and keeps every line.\nIn a script, pass --domains, --agree-terms, --provider and the options of "
+        "the DNS host. By default, it then deploys to no server, installs no schedule and gives the CA no address, "
+        "but does a dry run. The file of answers can also have the tables [ca.NAME] and [resolver]; default_ca = "
+        '"NAME" selects that CA.',
     ),
     "import": Command(
         "take over from certbot, lego, acme.sh, Caddy, HFS or PEM files",
@@ -62,12 +60,12 @@ _ROWS: Final = {
             ("dnsrenew import /etc/letsencrypt --from certbot", ""),
             ("dnsrenew import --config imported.toml", "into a second configuration"),
         ),
-        "Copies accounts and certificates into the store and writes dnsrenew.toml with its secret files. It orders "
-        "nothing, sends nothing, and changes no file of the other tool. It lists the settings that it could not "
-        "import, the lines to change in your servers, and the command that stops the other tool; run it again when "
-        "the servers are changed. It reads only files that no user except root and you can change; --insist reads "
-        "all. As root, it uses the folder .lego and the Caddyfile of the current folder only if PATH names them. "
-        "The exit status is 1 if a certificate or an account could not be imported.",
+        "It copies accounts and certificates into the store, and writes dnsrenew.toml and the files with its "
+        "secrets. It orders nothing, sends nothing, and changes no file of the other tool.\nYou see the settings "
+        "that it could not import, the lines to change in your servers, and the command that stops the other tool. "
+        "Run it again when you have changed the servers.\nIt reads only files that no user except root and you can "
+        "change; --insist reads all. As root, it uses the folder .lego and the Caddyfile of the current folder only "
+        "if PATH names them. The exit status is 1 if a certificate or an account could not be imported.",
     ),
     "delegate": Command(
         "use a domain whose DNS host has no API: you set one CNAME record, once",
@@ -87,10 +85,10 @@ _ROWS: Final = {
             ("dnsrenew delegate home --to example.net", "with the account that writes to this zone"),
             ("dnsrenew delegate home --to dns-persist-01 --check", "is the permanent record still right?"),
         ),
-        "dnsrenew writes the TXT values with another DNS account, which you add to the configuration first: at an "
-        "acme-dns server, or at a supported host where you have another domain. dnsrenew prints the CNAME record that "
-        "you set by hand, and waits until every name server shows it; to continue after Ctrl-C, run it again. Then it "
-        "tests the account with a value that it removes, and adds the route to the configuration if needed.",
+        "First add a DNS account to the configuration: at an acme-dns server, or at a supported host where you have "
+        "another domain. dnsrenew writes the TXT values there.\nThe command prints the CNAME record that you set by "
+        "hand, and waits until every name server shows it. After Ctrl-C, run it again to continue. Then it tests the "
+        "account with a value that it removes, and adds the route to the configuration if needed.",
     ),
     "export": Command(
         "back up the configuration and the certificates in one file",
@@ -103,9 +101,9 @@ _ROWS: Final = {
             ("dnsrenew export backup.dnsrenew --secrets", "everything, as a backup or to move it"),
             ("dnsrenew export config.tgz", "without keys and secrets"),
         ),
-        "You can run it at any time, even while certificates are renewed. It does not replace files. Without "
-        "--secrets, it masks secrets in the configuration and leaves out files with secrets. It lists everything "
-        "that is not in the file.",
+        "You can run it at any time, even while certificates are renewed. It replaces no file, and lists everything "
+        "that it leaves out.\nWithout --secrets, it leaves out files with secrets, and masks secrets in the "
+        "configuration.",
     ),
     "restore": Command(
         "restore an exported backup, on this machine or another one",
@@ -115,9 +113,9 @@ _ROWS: Final = {
             ("dnsrenew restore backup.dnsrenew", ""),
             ("dnsrenew restore backup.dnsrenew --config /etc/dnsrenew/dnsrenew.toml", "to this place"),
         ),
-        "Writes the configuration to the path of --config (default: /etc/dnsrenew/dnsrenew.toml for root, "
-        "otherwise in your config folder), and the store to the path in it. It overwrites nothing, and leaves "
-        "nothing behind after an error. A configuration can run programs, so restore only files that you trust.",
+        "The configuration goes to the path of --config (default: /etc/dnsrenew/dnsrenew.toml for root, otherwise in "
+        "your config folder), the store to the path in it. Nothing is overwritten, and after an error nothing is "
+        "left behind.\nA configuration can run programs, so restore only files that you trust.",
     ),
 }
 

@@ -11,7 +11,7 @@ _ROWS: Final = {
     "notify test": Command(
         "send a test message to every address of [notify]",
         examples=(("dnsrenew notify test", ""),),
-        notes="Shows for each address whether the message was sent, and if not, why. The heartbeat gets no message. "
+        notes="For each address you see whether the message was sent, and if not, why. The heartbeat gets no message. "
         "The exit status is 1 if one address fails.",
     ),
 }

@@ -433,7 +433,7 @@ HFS_NO_DOMAIN: Final = Text(
 HFS_HTTPS_OFF: Final = Text(
     "import-hfs-https-off",
     "HTTPS is switched off in HFS, so a new certificate cannot be served.",
-    "Switch on HTTPS in HFS, or add `https = true` to the entry of `deploy` in the certificate {name}.",
+    "Switch on HTTPS in HFS, or add `https = true` to the `deploy` entry of the certificate {name}.",
 )
 HFS_PORT: Final = Text(
     "import-dns-unknown",
