@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PARTLY = (
     "reference/configuration.md",
+    "reference/configuration.zh.md",
     "reference/errors.md",
     "reference/errors.zh.md",
     "reference/events.md",

@@ -210,7 +210,8 @@ LAYOUT: Final = {
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
-    path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))
+    *(path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))),
+    _PARENT / "docs" / "reference" / "configuration.zh.md",
 ]
 
 
