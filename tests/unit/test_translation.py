@@ -319,7 +319,10 @@ def test_no_space_follows_a_mark_of_full_width(monkeypatch: pytest.MonkeyPatch) 
 def test_sentences_of_others_are_set_apart() -> None:
     """A space follows the full stop of a CA, none that of dnsrenew."""
     ours = Text("", "Use the key {expected}.", "").fill(expected='"ca"')[1]
-    for first, shown in (("It is paused.", 'It is paused. 可用的键："ca"。'), (ours, '可用的键："ca"。可用的键："ca"。')):
+    for first, shown in (
+        ("It is paused.", 'It is paused. 可用的键："ca"。'),
+        (ours, '可用的键："ca"。可用的键："ca"。'),
+    ):
         assert Translator("zh").message(series([first, ours], " ")) == shown
 
 
