@@ -47,7 +47,7 @@ def page() -> str:
 
 def _section(name: str, command: Command) -> Iterator[str]:
     yield f"{command.summary[:1].upper()}{command.summary[1:]}."
-    yield from ("", "```", usage(name), "```", "")
+    yield from ("", "```", f"{usage(name)} [options]", "```", "")
     if name in GROUPS:
         yield from (f"- [`{name} {member}`](#{_anchor(f'{name} {member}')})" for member in members(name))
         yield ""
@@ -89,7 +89,7 @@ def man_page() -> str:
     lines += [".SH SYNOPSIS", ".B dnsrenew", r"\fICOMMAND\fR [\fIoptions\fR]"]
     lines += [".SH DESCRIPTION", _plain(SUMMARY), ".PP", _plain(_TIME), ".SH COMMANDS"]
     for name, command in COMMANDS.items():
-        lines += [f".SS {_plain(usage(name))}", *_man_command(command)]
+        lines += [f".SS {_plain(usage(name))} [options]", *_man_command(command)]
     lines += [".SH GLOBAL OPTIONS", *_man_options((*GLOBAL, VERSION))]
     lines += [".SH EXIT STATUS", *_man_rows(EXIT_STATUSES.items())]
     lines += [".SH ENVIRONMENT", *_man_rows(ENVIRONMENT.items())]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 PARTLY = (
     "reference/configuration.md",
+    "reference/configuration.zh.md",
     "reference/errors.md",
     "reference/errors.zh.md",
     "reference/events.md",
@@ -154,16 +156,48 @@ _IN_CHINESE: Final = """\
 
 最常用的 {count} 家服务商：可以复制的配置块，以及每个选项在哪里获取。标有“（可选）”的选项可以不填。\
 `dnsrenew providers NAME` 会显示同样的内容。\
-其他服务商请用 `dnsrenew providers --search WORD` 查找，例如 `dnsrenew providers --search 西部数码`。\
-没有 API 的服务商，请用 `dnsrenew delegate NAME`：只需设置一条 CNAME 记录。
+其他服务商请用 `dnsrenew providers --search WORD` 查找，例如 `dnsrenew providers --search 西部数码`。
+
+## 国内服务商
 
 | 服务商 | `provider =` |
 |---|---|
-{rows}
+{at_home}
+
+以下服务商没有驱动。有 acme.sh 脚本的，请使用 [`provider = "acme.sh"`](#acmesh)（本机须已有 acme.sh）；\
+其余的请[设置一条 CNAME 记录](../../../guides/no-api.zh.md)：域名仍留在原处，只需设置一次。
+
+| 服务商 | 方式 | 需要的内容 |
+|---|---|---|
+{elsewhere}
+
+例如西部数码：
+
+```toml
+[dns.westcn]
+provider = "acme.sh"
+script   = "dns_west_cn"
+env      = {{ WEST_Username = "my-name", WEST_Key = "file:westcn-key.txt" }}
+```
+
+## 国外服务商，以及自建服务器等通用方式
+
+| 服务商 | `provider =` |
+|---|---|
+{abroad}
 
 {hosts}
 """
 _HOSTS_OF_CHINA: Final = ("aliyun", "qcloud", "dnspod", "huaweicloud", "edgeone", "aliesa")
+_SCRIPTS_OF_CHINA: Final = {
+    "dns_west_cn": "`WEST_Username`：API 用户名；`WEST_Key`：API 密钥，"
+    "在 <https://www.west.cn/manager/API/APIconfig.asp> 设置",
+    "dns_jd": "`JD_ACCESS_KEY_ID` 和 `JD_ACCESS_KEY_SECRET`：访问密钥（Access Key）；"
+    "`JD_REGION`：地域，例如 `cn-north-1`",
+    "dns_la": "`LA_Id`：API ID；`LA_Key`：API 密钥",
+    "dns_dpi": "`DPI_Id` 和 `DPI_Key`：国际版（dnspod.com）的 API Token，不是国内 DNSPod 的",
+}
+"""What these scripts of acme.sh need, by their own comments."""
 
 
 def hosts_in_chinese(providers: list[Provider]) -> str:
@@ -175,7 +209,9 @@ def hosts_in_chinese(providers: list[Provider]) -> str:
         return all(said.message(text) != text for text in about if text)
 
     names = {name: place for place, name in enumerate(_HOSTS_OF_CHINA)}
-    chosen = sorted(filter(is_translated, providers), key=lambda host: (names.get(host.name, 9), host.title.lower()))
+    chosen = sorted(
+        filter(is_translated, providers), key=lambda host: (names.get(host.name, 9), said.message(host.title).lower())
+    )
     rows, hosts = [], []
     for host in chosen:
         title, website, page = (said.message(text) for text in (host.title, host.website, host.docs))
@@ -185,8 +221,24 @@ def hosts_in_chinese(providers: list[Provider]) -> str:
         size = host.behaviour.propagation_timeout
         unit, word = next((each for each in ((3600, "小时"), (60, "分钟")) if size % each[0] == 0), (1, "秒"))
         waits = said.template(texts.WAITS).format(timeout=f"{size / unit:g} {word}")
-        hosts += [f"{said.message(host.behaviour.note)}{waits}" + (f"\n\n服务商的文档：<{page}>" if page else ""), ""]
-    return _IN_CHINESE.format(count=len(chosen), rows="\n".join(rows), hosts="\n".join(hosts).rstrip())
+        about = said.message(host.behaviour.note) + ("" if host.behaviour.by_hand else waits)
+        hosts += [about + (f"\n\n服务商的文档：<{page}>" if page else ""), ""]
+    return _IN_CHINESE.format(
+        count=len(chosen),
+        at_home="\n".join(rows[: len(names)]),
+        abroad="\n".join(rows[len(names) :]),
+        elsewhere="\n".join(_elsewhere_in_china(said)),
+        hosts="\n".join(hosts).rstrip(),
+    )
+
+
+def _elsewhere_in_china(said: Translator) -> Iterator[str]:
+    """Yield a row for each host of China that has no file, those with a script of acme.sh first."""
+    for host in sorted(other_hosts(), key=lambda host: not host.script):
+        if host.script in _SCRIPTS_OF_CHINA:
+            yield f"| {said.message(host.title)} | acme.sh 的脚本 `{host.script}` | {_SCRIPTS_OF_CHINA[host.script]} |"
+        elif not host.title.isascii() and "\u4e00" <= max(host.title) <= "\u9fff":
+            yield f"| {said.message(host.title)} | `dnsrenew delegate NAME` | 一条 CNAME 记录 |"
 
 
 def others() -> str:

@@ -18,7 +18,8 @@ SUMMARY: Final = (
 )
 
 
-USAGE: Final = "usage: {command}"
+USAGE: Final = "usage: {command} [options]"
+COMMAND: Final = "COMMAND"
 HEADING: Final = "{title}:"
 SENTENCE: Final = "{summary}."
 HEADINGS: Final = {

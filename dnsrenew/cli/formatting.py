@@ -365,9 +365,8 @@ def say(text: str) -> str:
 
 
 def sentences(*messages: str) -> str:
-    """Return messages as one text, in the language of the program; Chinese has no space after a full stop."""
-    between = _translator[0].between(" ") if _translator else " "
-    return between.join(shown for each in messages if (shown := say(each).strip()))
+    """Return messages as one text, in the language of the program; no space follows a Chinese full stop."""
+    return closed(" ".join(shown for each in messages if (shown := say(each).strip())))
 
 
 def closed(text: str) -> str:

@@ -22,7 +22,7 @@ def top_help(columns: int = 80, say: Say = str) -> str:
     """Return the help of the program itself, wrapped to so many columns."""
     columns = min(columns, _WIDEST)
     left = {name: say(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
-    usage = say(commands.USAGE).format(command="dnsrenew COMMAND [options]")
+    usage = say(commands.USAGE).format(command=f"dnsrenew {say(commands.COMMAND)}")
     lines = [usage, "", *_wrap(say(commands.SUMMARY), columns)]
     width = max(map(len, left)) + 4
     *topics, last = commands.TOPICS
@@ -38,7 +38,7 @@ def top_help(columns: int = 80, say: Say = str) -> str:
 def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     """Return the help of a command, wrapped to so many columns."""
     columns, command = min(columns, _WIDEST), commands.COMMANDS[name]
-    lines = [*_wrap(say(commands.USAGE).format(command=usage(name)), columns, "", "    "), ""]
+    lines = [*_wrap(say(commands.USAGE).format(command=usage(name, say)), columns, "", "    "), ""]
     summary = say(command.summary)
     lines += _wrap(say(commands.SENTENCE).format(summary=f"{summary[:1].upper()}{summary[1:]}"), columns)
     lines += [line for text in filter(None, command.notes.split("\n")) for line in ("", *_wrap(say(text), columns))]
@@ -54,11 +54,11 @@ def command_help(name: str, columns: int = 80, say: Say = str) -> str:
     return "\n".join([*lines, ""])
 
 
-def usage(name: str) -> str:
-    """Return the line that shows how a command is used."""
+def usage(name: str, say: Say = str) -> str:
+    """Return the line that shows how a command is used, without its options."""
     command = commands.COMMANDS[name]
-    words = ["COMMAND"] if name in commands.GROUPS else [argument.usage for argument in command.arguments]
-    return " ".join(["dnsrenew", name, *words, "[options]"])
+    words = [say(commands.COMMAND)] if name in commands.GROUPS else [argument.usage for argument in command.arguments]
+    return " ".join(["dnsrenew", name, *words])
 
 
 def _member(group: str, member: str, say: Say) -> tuple[str, str]:

@@ -158,7 +158,8 @@ def _strings(value: Any, *, with_texts: bool = True) -> Iterator[str]:
 
 def _help() -> Iterator[str]:
     """Yield the texts of ``--help``."""
-    yield from (commands.SUMMARY, commands.SENTENCE, commands.USAGE, commands.HEADING, *commands.HEADINGS.values())
+    yield from (commands.SUMMARY, commands.SENTENCE, commands.USAGE, commands.COMMAND)
+    yield from (commands.HEADING, *commands.HEADINGS.values())
     yield from commands.TOPICS
     yield command_types.OR
     for option in (*commands.GLOBAL, commands.VERSION, commands.INSIST):

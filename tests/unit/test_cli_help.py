@@ -45,6 +45,7 @@ def test_chinese_help_fits_the_terminal(columns: int) -> None:
     """Every line fits, counting two columns for a Chinese character."""
     say = Translator("zh").template
     for text in (top_help(columns, say), *(command_help(name, columns, say) for name in COMMANDS)):
+        assert ("[选项]" in text, "[options]" in text) == (True, False)
         long = [line for line in text.splitlines() if formatting.width(line) > columns]
         assert all(line.isascii() and line.startswith(("  dnsrenew ", "  source ")) for line in long), long
 

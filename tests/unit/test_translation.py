@@ -210,7 +210,8 @@ LAYOUT: Final = {
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
-    path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))
+    *(path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))),
+    _PARENT / "docs" / "reference" / "configuration.zh.md",
 ]
 
 
@@ -315,6 +316,16 @@ def test_no_space_follows_a_mark_of_full_width(monkeypatch: pytest.MonkeyPatch) 
         assert Translator("zh").message(Text("", "{title} works.", "").fill(title=title)[1]) == shown
 
 
+def test_sentences_of_others_are_set_apart() -> None:
+    """A space follows the full stop of a CA, none that of dnsrenew."""
+    ours = Text("", "Use the key {expected}.", "").fill(expected='"ca"')[1]
+    for first, shown in (
+        ("It is paused.", 'It is paused. 可用的键："ca"。'),
+        (ours, '可用的键："ca"。可用的键："ca"。'),
+    ):
+        assert Translator("zh").message(series([first, ours], " ")) == shown
+
+
 def test_a_message_is_a_text_elsewhere() -> None:
     """A message is compared, serialized and copied as its English text."""
     message = TEXT.fill(name="a", time="now", cause="b", commands=[])[1]
@@ -379,7 +390,7 @@ def test_a_phrase_shows_braces() -> None:
     [
         (", ", "an empty text, b", "空文本、b"),
         ("; ", "an empty text; b", "空文本；b"),
-        (" ", "an empty text b", "空文本b"),
+        (" ", "an empty text b", "空文本 b"),
         ("\n", "an empty text\nb", "空文本\nb"),
     ],
 )

@@ -246,8 +246,8 @@ def _advice(mistake: Mistake) -> str:
     nearest = mistake.nearest if expected != f'"{mistake.nearest}"' else None  # no other word is right
     if mistake.fix:
         return mistake.fix
-    template = texts.SET if mistake.found == texts.MISSING else texts.USE_OTHER if nearest else texts.USE
-    expected = expected if expected.endswith(".") else template.format(expected=expected)
+    use = texts.SET if mistake.found == texts.MISSING else texts.USE_KEY if mistake.found in texts.OF_KEY else texts.USE
+    expected = expected if expected.endswith(".") else (texts.USE_OTHER if nearest else use).format(expected=expected)
     return texts.NEAREST.format(nearest=nearest, advice=expected) if nearest else expected
 
 

@@ -47,6 +47,7 @@ NOT_ONE_OF: Final = Phrase("{found} is not a known value.")
 OUT_OF_RANGE: Final = Phrase("{found} is out of range.")
 
 USE: Final = Phrase("Use {expected}.")
+USE_KEY: Final = Phrase("Use the key {expected}.")
 USE_OTHER: Final = Phrase("If not, use {expected}.")
 SET: Final = Phrase("Set it to {expected}.")
 NEAREST: Final = Phrase("Did you mean {nearest}? {advice}")
