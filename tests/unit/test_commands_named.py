@@ -42,8 +42,6 @@ from dnsrenew.extensions.setup.importing.next_steps import NextSteps
 from dnsrenew.extensions.setup.importing.plan import make_plan
 from dnsrenew.extensions.setup.importing.reading import Notes
 from dnsrenew.operations import texts as operations
-from dnsrenew.schedule.detect import ActiveSchedule
-from dnsrenew.schedule.machine import Halt, Machine, halt_of_agent, halt_of_cron
 from dnsrenew.serving.recorded_context import RecordedContext
 from dnsrenew.store import FolderStore
 from dnsrenew.testing.box.resources import AcmeProblem
@@ -550,18 +548,6 @@ class Place:
         ):
             return self.type(line)[1]
 
-    def halted(self, halt: Callable[[Machine], Halt | None], **machine: Any) -> str:
-        """A schedule that is installed, on a machine that does not run it."""
-        folder = self.workspace.path / "root"
-        (folder / "proc/1").mkdir(parents=True)
-        (folder / "proc/1/status").write_text("Name:\tinit\n")
-        with mock.patch("dnsrenew.schedule.machine.shutil.which", return_value=None):
-            found = halt(Machine(root=folder, home=folder, **machine))
-        assert found is not None
-        active = ActiveSchedule(installed=True, kind="cron", halt=found, name="crontab")
-        with mock.patch("dnsrenew.schedule.detect.detect", return_value=active):
-            return self.type("status")[1]
-
     def closed(self) -> str:
         """A machine without a configuration whose port 80 is in use."""
         taken = Check.of(PORT_TAKEN_UNKNOWN, "bad", {"port": 80}, blocks=("http-01",))
@@ -746,15 +732,6 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     ),
     "serve.NO_CONFIG": (lambda place: place.empty("serve app:app"), ""),
     "challenges.INIT_INSTEAD": (Place.closed, ""),
-    "schedule.START_CRON": (lambda place: place.halted(halt_of_cron, platform="linux"), ""),
-    "schedule.SCHEDULE_AGAIN": (
-        lambda place: place.halted(
-            lambda machine: halt_of_agent(machine, "dnsrenew", user=True),
-            platform="darwin",
-            output=lambda *words: "" if "print" in words else "1",
-        ),
-        "",
-    ),
     "cli.RENEWED_BY_HAND": (lambda place: place.by_hand("status"), ""),
     "cli.NOT_DUE_BEFORE": (Place.withdrawn, ""),
     "config.SUPPORTED_HOST": (Place.without_driver, ""),
@@ -812,14 +789,14 @@ ELSEWHERE: Final = {
         ),
         "integration/test_fleet_worker_faults": ("fleet.QUEUE_UNFIT",),
         "integration/test_init": ("cli.INIT_DEPLOY", "cli.INIT_UNFINISHED_ALONE", "setup.init.FILE_HEAD"),
-        "integration/test_schedule_cron": ("cli.MISSED_RUN", "cli.NEVER_RAN"),
+        "integration/test_schedule_cron": ("cli.MISSED_RUN", "cli.NEVER_RAN", "schedule.START_CRON"),
         "integration/test_commands_named": (
             *("cli.INIT_DONE", "cli.INIT_SCHEDULED", "cli.INIT_UNFINISHED", "cli.INIT_UNSCHEDULED"),
             "setup.init.HELP_SCHEDULE",
         ),
         "unit/test_cli_schedule": (
             *("cli.NO_SCHEDULE_KIND", "cli.SCHEDULE_INSTALLED", "cli.SCHEDULE_REMOVE", "cli.SCHEDULE_INSTALL"),
-            *("cli.SCHEDULE_ELSEWHERE", "cli.SEVERAL_SCHEDULES"),
+            *("cli.SCHEDULE_ELSEWHERE", "cli.SEVERAL_SCHEDULES", "schedule.SCHEDULE_AGAIN"),
         ),
         "unit/test_import_ground": ("setup.importing.UNTRUSTED_FOLDER",),
         "unit/test_import_seen": ("setup.importing.STEP_AGAIN",),
