@@ -60,6 +60,14 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
     assert (note["text"], note["loses"], document["written"]) == ("odd", False, [str(machine.target)])
 
 
+def test_a_file_that_is_not_there_is_named_once(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A note whose sentence names the file does not begin with its path too."""
+    (machine.letsencrypt / "live/example.test/privkey.pem").unlink()
+    assert run(machine) == 1
+    shown = "".join(capsys.readouterr().err.split())
+    assert (shown.count("privkey.pem"), "example.test.conf:10:" in shown) == (1, True)
+
+
 def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """The output shows what was imported and the next steps. What was not understood is on standard error."""
     assert run(machine) == 0
