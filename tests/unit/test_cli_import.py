@@ -66,6 +66,7 @@ def test_a_file_that_is_not_there_is_named_once(machine: OldMachine, capsys: pyt
     assert run(machine) == 1
     shown = "".join(capsys.readouterr().err.split())
     assert (shown.count("privkey.pem"), "example.test.conf:10:" in shown) == (1, True)
+    assert machine.target.read_text().count("privkey.pem") == 1
 
 
 def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,9 +114,8 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 
 
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
-    mark, message = red("✗") if note.loses else yellow("!"), formatting.say(note.message)
-    said = message if note.place in message else f"{note.place}: {message}"
-    lines = formatting.wrap(said, columns, f"{mark} ", "  ")
+    mark = red("✗") if note.loses else yellow("!")
+    lines = formatting.wrap(note.placed(formatting.say(note.message)), columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(formatting.say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 
