@@ -272,9 +272,9 @@ def _with_dns_first(found: Diagnosis, advice: Callable[[str], str]) -> Diagnosis
     by_port = [check for check in found.checks if check.code in _ABOUT_PORTS and check.fix and check.result != "ok"]
     by_port.sort(key=lambda check: (check.result != "bad", not check.blocks and check.result == "bad"))
     following = found.next_action if found.name is not None else next((each.fix for each in by_port), None)
-    first = next((each for each in by_port if each.fix == following), None)
-    if first is None:
+    if not any(each.fix == following for each in by_port):
         return found
+    first = by_port[0]
     checks = tuple(replace(check, fix=advice(check.fix)) if check is first else check for check in found.checks)
     return replace(found, next_action=advice(following or ""), checks=checks)
 
