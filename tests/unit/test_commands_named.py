@@ -52,6 +52,7 @@ from tests.kit.certificates import issue, issuer
 from tests.kit.fallback_stage import problem, refusing
 from tests.kit.memory_lab import MemoryWorkspace
 from tests.kit.program import named_in
+from tests.kit.schedule_stage import DEBIAN_USER, Programs, in_folder
 from tests.kit.tool_folders import OldMachine, rsa_key
 from tests.lab import Response
 
@@ -196,6 +197,7 @@ class Place:
     def __init__(self, workspace: MemoryWorkspace) -> None:
         self.workspace, self.changes, self.worked = workspace, dict[str, Any](), set[str]()
         self.failed: dict[str, str] = {}
+        self.programs = Programs()
         self.server = Api(lambda _: (200, ""))
         self.configure({"certificate": [{"name": "home", "domains": ["example.test"]}]})
 
@@ -210,7 +212,11 @@ class Place:
         clock.elapsed += 61  # as a person needs, and TXT values live
         if line == "run":  # it does not end by itself
             clock.on_wait = lambda: signal.raise_signal(signal.SIGTERM)
-        with mock.patch.object(terminal.Terminal, "is_attended", is_attended):
+        with (
+            mock.patch.object(terminal.Terminal, "is_attended", is_attended),
+            mock.patch("dnsrenew.schedule.host.this_host", return_value=in_folder(DEBIAN_USER, self.workspace.path)),
+            mock.patch("dnsrenew.schedule.installer.run_program", self.programs),
+        ):
             done = self.workspace.run(*shlex.split(line))
         clock.on_wait = lambda: None
         status = 0 if line == "run" and done.returncode == 128 + signal.SIGTERM else done.returncode
@@ -219,7 +225,10 @@ class Place:
     def follow(self, said: str, text: Text | str, added: str = "") -> None:
         """Type each command of a text that was shown; one that fails names another, which works."""
         for line in lines_in(said, text):
-            if any(line.startswith(form) for form in AT_A_TERMINAL):
+            if line == "worker":
+                continue
+            if line.startswith("init"):
+                assert "Stopped; no configuration was written" in self.dialogue(line=line)
                 continue
             words = next((more for form, more in ADDED.items() if re.fullmatch(form, line)), "")
             if added and (words or line in ALONE or re.search(r"\b[A-Z]{3,}\b", line)):
@@ -348,7 +357,7 @@ class Place:
         self.workspace.write_text(text)
         return said
 
-    def dialogue(self, *answers: str) -> str:
+    def dialogue(self, *answers: str, line: str = "init") -> str:
         """What `init` says at a terminal; it is stopped after these answers. DNS and the account are not asked."""
         init = "dnsrenew.extensions.setup.commands.init"
         with (
@@ -356,7 +365,7 @@ class Place:
             mock.patch(f"{init}.can_edit", return_value=False),
             mock.patch("dnsrenew.extensions.setup.init.questions._look_up", return_value={}),
         ):
-            return self.type("init", is_attended=True)[1]
+            return self.type(line, is_attended=True)[1]
 
     def asked(self) -> str:
         """The questions about the DNS host, in a folder without a configuration."""
@@ -656,7 +665,11 @@ AT_A_TERMINAL: Final = {
     "schedule show": "integration/test_commands_named",
     "worker": "integration/test_fleet_worker",
 }
-"""Commands that need a person, cron or PostgreSQL: the file whose test types them where a message names them."""
+"""Commands that need a person, cron or PostgreSQL: the file whose test types them to their end.
+
+Here `init` is stopped at its first question, the schedule is that of a machine that is only described, and `worker` is
+not typed.
+"""
 
 # A text; what is done before, so that it is shown; what a person adds.
 MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
@@ -929,7 +942,10 @@ def test_what_a_check_says(workspace: MemoryWorkspace) -> None:
     def check(key: str, text: Text) -> CheckEntry:
         return CheckEntry(key, lambda _: Check.of(text, "bad", {}, **values_of(text)), "host")
 
-    with mock.patch("dnsrenew.extensions.doctor.examine.TABLE", list(map(check, texts, texts.values()))):
+    with (
+        mock.patch("dnsrenew.extensions.doctor.examine.TABLE", list(map(check, texts, texts.values()))),
+        mock.patch("dnsrenew.extensions.doctor.folding._TOLD", ()),  # what is told once, too
+    ):
         said = place.type("doctor")[1]
     for key in texts:
         place.try_to_follow(key, said)
