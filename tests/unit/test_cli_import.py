@@ -86,9 +86,8 @@ def test_settings_alone_are_no_success(machine: OldMachine, capsys: pytest.Captu
     assert main(["import", str(folder), "--from", "hfs", "--config", str(machine.target)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("! HFS")
-    assert (
-        f" 1. a.test can be renewed only if port 80 is open. If it is closed, delete {machine.target} and run " in shown
-    )
+    assert " 1. a.test can be renewed only if port 80 is open. If it is closed, delete " in shown
+    assert f"delete {machine.target}, start HFS and run " in shown
     assert f"dnsrenew init --config {machine.target}" in shown
 
 
