@@ -484,8 +484,8 @@ CHAIN_UNKNOWN: Final = Text(
 )
 CHAIN_UNKNOWN_ROOT: Final = Text(
     "chain-unknown-root",
-    'The new certificate of the CA {ca} leads to the root "{root}". This machine does not trust that root and the '
-    "previous certificate did not use it, so clients may refuse the new certificate.",
+    'The new certificate of the CA {ca} leads to the root "{root}". That root is new here, and this machine does not '
+    "trust it, so clients may refuse the certificate.",
     "Ask the CA whether it issues under this root, and update the root certificates of this machine if they are old.",
 )
 

@@ -237,7 +237,7 @@ HTTP_PORT_TAKEN_UNKNOWN: Final = Text(
 HTTP_PORT_FORBIDDEN: Final = Text(
     "http-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which http-01 needs.",
-    "Run dnsrenew as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or give it CAP_NET_BIND_SERVICE.",
 )
 HTTP_ADDRESS_MISSING: Final = Text(
     "http-address-missing",
@@ -301,7 +301,7 @@ TLS_PORT_TAKEN_UNKNOWN: Final = Text(
 TLS_PORT_FORBIDDEN: Final = Text(
     "tls-alpn-port-forbidden",
     "The user that runs dnsrenew is not allowed to listen on port {port}, which tls-alpn-01 needs.",
-    "Run dnsrenew as root, give it CAP_NET_BIND_SERVICE, or use dns-01, which needs no port.",
+    "Run dnsrenew as root, or give it CAP_NET_BIND_SERVICE.",
 )
 TLS_ADDRESS_MISSING: Final = Text(
     "tls-alpn-address-missing",

@@ -59,7 +59,9 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number in _DENIED:
         reading = operation in {"read", "list"}
         cause, fields = _denied(path, _denied_at(path, root, reading=reading), root)
-        return (cause.reading if reading else cause.writing), fields
+        text, its = (cause.reading, texts.READ_ITSELF) if reading else (cause.writing, texts.WRITE_ITSELF)
+        is_itself = "owner" in fields and fields["culprit"] == path
+        return (text._replace(message=its.template) if is_itself else text), fields
     if number in _LINK or (number == errno.ENOTDIR and os.path.islink(path)):
         return texts.SYMLINK, {}
     if number in _NOT_A_FOLDER:

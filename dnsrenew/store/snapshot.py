@@ -28,7 +28,7 @@ CSR: Final = ("csr/key.pem", "csr/csr.pem")
 _ACCOUNT: Final = ("key.next.pem", "key.pem", "account.json", "ledger.json")
 """The next key comes first: while it becomes the key, one of the two reads finds it."""
 _RECORDS: Final = ("notified.json", "doctor.json")
-_PRIVATE: Final = frozenset({"key.next.pem", "key.pem", KEY, CSR[0], "fingerprint.key"})
+_PRIVATE: Final = frozenset({"key.next.pem", "key.pem", KEY, *CSR, "fingerprint.key"})
 _TRIES: Final = 5
 
 
@@ -36,7 +36,7 @@ class StoredFile(Frozen, hidden=("data",)):
     """A file of the store.
 
     :ivar name: its path in the store's folder, with slashes.
-    :ivar private: whether it holds a private key.
+    :ivar private: whether it holds a private key, or is damaged without one.
     :ivar made: when it was written, where this is of interest: of a request for a certificate.
     """
 

@@ -188,6 +188,9 @@ def _denied_to_user(fix: str) -> DeniedTexts:
 
 
 DENIED: Final = _denied_to_user("Give {user} access to {folder}.")
+READ_ITSELF: Final = Phrase(_CANNOT_READ_OWNER.replace("{culprit}", "it"))
+WRITE_ITSELF: Final = Phrase(_CANNOT_WRITE_OWNER.replace("{culprit}", "it"))
+"""What is said where the file itself is the culprit."""
 DENIED_ON_WINDOWS: Final = _denied_to_user("Give {user} full control of {culprit}.")
 DENIED_IN_STORE: Final = _denied(
     "Run dnsrenew as {owner}, or give the store to {user}: sudo chown -R {user} {quoted_store}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from unittest import mock
 import pytest
 
 from dnsrenew.base.clock import SystemClock
+from dnsrenew.base.events import Event
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.certificate_job import spread
@@ -24,6 +26,7 @@ from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
+from dnsrenew.extensions.fleet.fleet import Fleet
 from dnsrenew.extensions.fleet.status import fleet_status
 from dnsrenew.extensions.fleet.worker import FleetWorker
 from dnsrenew.store import State
@@ -31,6 +34,7 @@ from tests.kit.fleet_stage import PATIENCE, Crew, FleetStage, Heard, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy, postgres  # noqa: F401  # fixtures
 from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.kit.program import named_in
+from tests.kit.served_fleet import UNKNOWN, LoopServer, ask
 from tests.lab import AcmeProxy, Response
 from tests.lab.workspace import Workspace
 
@@ -289,6 +293,27 @@ def test_a_worker_is_started_as_each_message_says(stage: FleetStage) -> None:
         assert end(process)[0] in {0, 128 + signal.SIGTERM}
         wait_until(lambda: not fleet_status(stage.database, {}).workers)
     assert stage.versions() == {"shop": 1}
+
+
+def test_what_a_server_advises_for_a_pair_that_does_not_fit_helps(stage: FleetStage) -> None:
+    """The command that its warning names, typed as it stands, obtains a version that the server takes up."""
+    stage.add("shop", "other")
+    with stage.crew():
+        wait_until(lambda: len(stage.versions()) == 2)
+    stage.database.execute(
+        "UPDATE dnsrenew_version SET key = (SELECT key FROM dnsrenew_version WHERE name = 'other') WHERE name = 'shop'"
+    )
+    warnings: list[Event] = []
+    with (
+        mock.patch.dict("os.environ", stage.workspace.env),
+        contextlib.closing(Fleet(stage.config(), on_event=warnings.append)) as fleet,
+        LoopServer(fleet.ssl_context()) as server,
+    ):
+        wait_until(lambda: warnings)
+        assert ask(server.port, "shop.example.test") == UNKNOWN
+        command = named_in(warnings[0].data["fix"], "renew --force {name}")
+        assert stage.workspace.run(*command.split()).returncode == 0
+        wait_until(lambda: ask(server.port, "shop.example.test") != UNKNOWN)
 
 
 # ── faults ──────────────────────────────────────────────────────────────────────────────

@@ -212,7 +212,7 @@ def test_port_80_without_the_right_to_it() -> None:
     done = subprocess.run(
         [*without, sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY, timeout=60, check=True
     )
-    assert done.stdout.startswith("http-port-forbidden Run dnsrenew as root, give it CAP_NET_BIND_SERVICE")
+    assert done.stdout.startswith("http-port-forbidden Run dnsrenew as root, or give it CAP_NET_BIND_SERVICE")
 
 
 # ── a webroot ───────────────────────────────────────────────────────────────────────────

@@ -812,8 +812,6 @@ def test_a_second_domain_from_a_file_of_answers(newcomer: Newcomer) -> None:
     assert status == 0, document
     before = newcomer.config.read_text().rstrip("\n") + "\n# mine"
     newcomer.config.write_text(before)
-    assert newcomer.workspace.run(named_in(before, "check")).returncode == 0
-    assert named_in(before, "init") == "init"
     status, document = answered(newcomer, ZONE)
     assert status == 0, document
     after = newcomer.config.read_text()
@@ -891,9 +889,17 @@ def test_a_second_domain_at_another_host(newcomer: Newcomer, lab: Lab) -> None:
 
 
 def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
-    """Beside a configuration `init` offers to add a certificate, and asks neither for contact nor for the terms."""
+    """Beside a configuration `init` offers to add a certificate, and asks neither for contact nor for the terms.
+
+    It is typed as the head of the file names it, and so is `check`, which names every mistake.
+    """
     assert answered(newcomer, f"www.{ZONE}")[0] == 0
     before = newcomer.config.read_text()
+    newcomer.config.write_text(before.replace("provider =", "provder =").replace("domains =", "domain ="))
+    done = newcomer.workspace.run(named_in(before, "check"))
+    assert (done.returncode, "provder" in done.stderr, "domain:" in done.stderr) == (2, True, True), done.stderr
+    newcomer.config.write_text(before)
+    assert named_in(before, "init") == "init"
     with Dialogue.start(newcomer.argv(), newcomer.workspace.path, newcomer.workspace.env) as talk:
         talk.answer("There already is a configuration", "n")
         assert talk.end() == 2

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -71,6 +72,25 @@ def test_cron_that_does_not_run_is_said_until_it_does(machine: CronMachine, lab:
     ):
         status, said = machine.dnsrenew(user, *command.split())
         assert (status, wanted in said, OFF in said) == (0, True, False), said
+
+
+@as_root
+def test_what_replaces_a_cron_that_cannot_be_started(machine: CronMachine, lab: Lab) -> None:
+    """Where nothing tells how cron is started, `status` names `dnsrenew run`, which renews while it runs."""
+    configure(machine, lab, "anna")
+    assert machine.dnsrenew("anna", "schedule", "install")[0] == 0
+    hide = "mount -t tmpfs none /etc/init.d; for each in cron anacron; do mount --bind /dev/null /usr/sbin/$each; done"
+    assert machine.run("root", "sh", "-c", hide).returncode == 0
+    said = machine.dnsrenew("anna", "status")[1]
+    assert "Start the cron daemon, or keep" in said, said
+    line = f"echo $$; exec {program()} {named_in(said, 'run')} 2>/dev/null"
+    argv = machine.argv("anna", "sh", "-c", line)
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        number = run.stdout.readline().strip()
+        wait_until(lambda: "run` renews automatically." in machine.dnsrenew("anna", "status")[1])
+        assert machine.run("anna", "kill", number).returncode == 0
+    assert OFF in machine.dnsrenew("anna", "status")[1]
 
 
 @as_root

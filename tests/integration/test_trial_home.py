@@ -135,6 +135,7 @@ def test_the_trial_at_home(machine: CronMachine, lab: Lab, user: str) -> None:
         hfs_again_and_the_page(home, server, leaf)
         if user == "anna":
             watching(home, config)
+            taking_over(home, lab, options)
         to_another_machine(home)
         the_way_back(home, server, leaf, config)
     assert {path.lstat().st_uid for path in (home.folder / "state").rglob("*")} == {home.number}
@@ -223,6 +224,20 @@ def watching(home: Home, config: dict[str, Any]) -> None:
     assert home.types("dnsrenew renew")[0] == 0
     assert 'dnsrenew_certificate_failures{name="home"} 0' in (home.folder / "home.prom").read_text()
     home.write("dnsrenew.toml", to_toml(config))
+
+
+def taking_over(home: Home, lab: Lab, options: dict[str, Any]) -> None:
+    """A4: after an import from HFS, the `init` that its first step names finds HFS and asks for the DNS host."""
+    home.write("c4/given.toml", to_toml({"schedule": False, "rehearse": False, **tables(lab, home)}))
+    init = named_in(home.types(f"cd c4; dnsrenew import {home.folder}/hfs --from hfs")[1], "init")
+    questions = [("Which domain", SITE), ("Which email address", "none"), ("Do you agree", "")]
+    questions += [("Which DNS host", "rfc2136")]
+    questions += [(f"? {key}", options[key]) for key in ("server", "tsig_name", "tsig_algorithm")]
+    questions += [("? tsig_secret", lab.key.secret), ("Which of these servers", "none")]
+    status, said = home.types(
+        f"rm dnsrenew.toml; dnsrenew {init} --answers given.toml; status=$?; cd; (exit $status)", *questions
+    )
+    assert (status, f"1. hfs ({home.folder}/hfs/config.yaml)" in said) == (0, True), said
 
 
 def to_another_machine(home: Home) -> None:

@@ -128,6 +128,7 @@ def test_without_keys_everything_else_is_there(source: Path, target: Path) -> No
     assert result.missing == (str(target.parent / "secrets/own-token.secret"), str(target.parent / "hook.sh"))
     found = Renewer(Config.load(target), clock=FakeClock()).status()
     assert [each.state for each in found] == ["missing"] * 2
+    assert not any(target.parent.rglob("csr.pem"))  # it is of no use without its key
 
 
 def test_on_windows_current_is_a_folder(source: Path, tmp_path: Path) -> None:

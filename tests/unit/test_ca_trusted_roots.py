@@ -66,6 +66,7 @@ def warnings(chain: str, previous: str | None = None) -> list[str]:
     context = Context()
     transport.warn_if_unknown(context, "letsencrypt", chain, previous)
     assert all("letsencrypt" in notice.message for notice in context.notices)
+    assert not any("previous" in notice.message for notice in context.notices)  # there may be none
     return [notice.code for notice in context.notices]
 
 

@@ -60,6 +60,15 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
     assert (note["text"], note["loses"], document["written"]) == ("odd", False, [str(machine.target)])
 
 
+def test_a_file_that_is_not_there_is_named_once(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
+    """A note whose sentence names the file does not begin with its path too."""
+    (machine.letsencrypt / "live/example.test/privkey.pem").unlink()
+    assert run(machine) == 1
+    shown = "".join(capsys.readouterr().err.split())
+    assert (shown.count("privkey.pem"), "example.test.conf:10:" in shown) == (1, True)
+    assert machine.target.read_text().count("privkey.pem") == 1
+
+
 def test_the_lines(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:
     """The output shows what was imported and the next steps. What was not understood is on standard error."""
     assert run(machine) == 0
@@ -77,9 +86,8 @@ def test_settings_alone_are_no_success(machine: OldMachine, capsys: pytest.Captu
     assert main(["import", str(folder), "--from", "hfs", "--config", str(machine.target)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.startswith("! HFS")
-    assert (
-        f" 1. a.test can be renewed only if port 80 is open. If it is closed, delete {machine.target} and run " in shown
-    )
+    assert " 1. a.test can be renewed only if port 80 is open. If it is closed, delete " in shown
+    assert f"delete {machine.target}, start HFS and run " in shown
     assert f"dnsrenew init --config {machine.target}" in shown
 
 

@@ -4,7 +4,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,8 +15,10 @@ from dnsrenew.cli import invocation, main
 from dnsrenew.cli import schedule as schedule_command
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import detect, installer
+from dnsrenew.schedule import machine as schedule_machine
 from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
 from dnsrenew.schedule.host import kinds
+from dnsrenew.schedule.installer import ProgramResult
 from dnsrenew.schedule.plan import Host
 from tests.kit.program import named_in
 from tests.kit.schedule_stage import CONTAINER, DEBIAN_USER, MAC_USER, WINDOWS_USER, Programs, in_folder
@@ -339,6 +341,34 @@ def test_what_is_not_switched_on_is_said(machine: Machine, capsys: pytest.Captur
     assert (document["installed"], document["state"]) == (False, "same")
     assert main(["schedule", "install"]) == 0
     assert "now runs automatically" in said(capsys)
+
+
+def test_an_agent_that_is_not_loaded_is_loaded_again(
+    machine: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The command that `status` names for an agent that launchd does not run lets launchd run it."""
+    run = machine(MAC_USER)
+
+    def output(*words: str) -> str:
+        return "state" if words[1] == "version" or any("launchctl bootstrap" in line for line in run.ran) else ""
+
+    def launchctl(arguments: Sequence[str], text: str | None = None) -> ProgramResult:
+        done = run(arguments, text)
+        return ProgramResult(113, "", "Could not find service") if not output(*arguments) else done
+
+    mac = schedule_machine.Machine(root=tmp_path, home=tmp_path, platform="darwin", output=output)
+    monkeypatch.setattr("dnsrenew.schedule.machine.this_machine", lambda: mac)
+    monkeypatch.setattr(installer, "run_program", launchctl)
+    assert main(["schedule", "install"]) == 0
+    run.ran.clear()  # as `launchctl bootout` does
+    capsys.readouterr()
+    assert main(["status"]) == 0
+    out = said(capsys)
+    assert "but launchd has not loaded dnsrenew" in " ".join(out.split())
+    assert main(shlex.split(named_in(out, "schedule install"))) == 0
+    assert "now runs automatically" in said(capsys)
+    assert main(["status"]) == 0
+    assert "launchd renews automatically." in said(capsys)
 
 
 def test_somebody_who_may_not_use_cron(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,12 +14,14 @@ from dnsrenew.base.model import CertificateSpec, Check, Diagnosis, DnsAccount, R
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.translation import Translator
 from dnsrenew.challenges.records import DnsInstead
+from dnsrenew.challenges.texts import HTTP_PORT_FORBIDDEN, TLS_PORT_FORBIDDEN
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.errors import CAError
 from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.command import report_lines
 from dnsrenew.extensions.doctor.facts import Facts
+from dnsrenew.extensions.doctor.host.texts import PORT_FORBIDDEN
 from dnsrenew.extensions.doctor.table import CheckEntry
 from dnsrenew.store import FolderStore
 from tests.kit.certificates import issue
@@ -40,7 +42,11 @@ def fixes(stage: Stage, **changes: Any) -> list[str]:
 
 
 def test_a_closed_port_and_an_account(stage: Stage) -> None:
-    """The route to add comes first, ready to paste; what would open the port comes after it, also in the store."""
+    """The route to add comes first, ready to paste; what would open the port comes after it, also in the store.
+
+    The port of a user who is not allowed to open it has no other word about DNS: it was the first one.
+    """
+    assert not any("dns-01" in text.fix for text in (HTTP_PORT_FORBIDDEN, TLS_PORT_FORBIDDEN, PORT_FORBIDDEN))
     found = fixes(stage, **{"certificate.0.routes": [http(stage.lab.reserve())]})
     for fix in found:
         assert fix.startswith(f"Add {ROUTE} to the routes of ")

@@ -179,3 +179,20 @@ def test_while_nothing_can_renew_nothing_advises_it() -> None:
     found = while_stopped([said(each) for each in (*kept, *gone, texts.EXPIRY_OK)], "ca-reachable")
     assert [(check.fix, follows(check)) for check in found[: len(kept)]] == [("", False)] * len(kept)
     assert [follows(check) for check in found[len(kept) :]] == [True] * len(gone) + [False]
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        (texts.EXPIRY_MISSING, [texts.SERVED_NONE_YET]),
+        (texts.LAST_RUN_MENDED, [texts.EXPIRY_MISSING, texts.SERVED_NONE_YET]),
+        (texts.LAST_RUN_MENDED, [texts.EXPIRY_SOON]),
+        (texts.LAST_RUN_OVERDUE, [texts.EXPIRY_SOON]),
+    ],
+)
+def test_one_row_advises_another_run(kept: Text, told: list[Text]) -> None:
+    """Where a certificate is missing or due, one row says so and names the command."""
+    assert [follows(check) for check in with_mended([said(each) for each in (kept, *told)])] == [False] + [True] * len(
+        told
+    )
+    assert [follows(check) for check in with_mended([said(each) for each in told[:1]])] == [False]

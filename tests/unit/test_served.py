@@ -16,12 +16,14 @@ from pathlib import Path
 
 import pytest
 
-from dnsrenew import Certificate, RenewalFailed
+from dnsrenew import Certificate, RenewalFailed, Renewer
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.errors import StoreError
 from dnsrenew.serving import follower as module
 from tests.kit.certificates import issue
 from tests.kit.folders import here
+from tests.kit.memory_lab import MemoryStage, MemoryWorkspace
+from tests.kit.program import named_in
 from tests.kit.served_host import OTHER, SPEC, ServedHost
 
 
@@ -121,6 +123,23 @@ def test_a_damaged_pair_in_the_store_is_not_served(host: ServedHost) -> None:
         third = host.keep()
         until(lambda: served.certificates["home"].serial == third)
     assert host.warnings() == ["serve-kept"]
+
+
+def test_the_command_for_a_damaged_pair_helps(workspace: MemoryWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command that the warning names, typed as it stands, obtains a pair that the server takes up."""
+    monkeypatch.setattr(module, "CHECK_EVERY", 0.01)
+    stage, wrong = MemoryStage(workspace), issue(SPEC.identifiers, SystemClock().now())[1]
+    stage.renewed()
+    folder = workspace.store / "certificates/home"
+    with Renewer(stage.config(), on_event=stage._heard).serve("home") as served:
+        first = served.certificate.serial
+        (folder / "current/privkey.pem").write_bytes(wrong)
+        os.utime(folder / "state.json")
+        until(lambda: "warning" in stage.kinds())
+        (warning,) = stage.event_data("warning")
+        assert (warning["code"], served.certificate.serial) == ("serve-kept", first)
+        assert workspace.run(*named_in(warning["fix"], "renew --force {name}").split()).returncode == 0
+        until(lambda: served.certificate.serial != first)
 
 
 def test_a_long_renewal_holds_nothing_up(host: ServedHost) -> None:

@@ -468,7 +468,7 @@ def test_what_is_ours_and_refused_all_the_same(tmp_path: Path, ours: str) -> Non
     keep(FolderStore(tmp_path / "state"), 1)
     path = str(tmp_path / "state" / ours).rstrip("/")
     error = translate(PermissionError(errno.EPERM, "Not permitted"), path, "chmod", str(tmp_path / "state"))
-    assert error.message.startswith(f"{path} cannot be written: {path} belongs to root")
+    assert error.message.startswith(f"{path} cannot be written: it belongs to root")
     assert error.fix.startswith(f"Check {path} for an immutable flag")
 
 

@@ -51,6 +51,13 @@ _NEEDED: Final = (*_EXPIRY, texts.LAST_RUN_OVERDUE)
 """What only a renewal mends; without one it is still so."""
 _ADVISED: Final = (LAST_RUN_MENDED, texts.SERVED_NONE_YET, texts.PERSIST_UNKNOWN, texts.PERSIST_FAILED)
 """What says only that a renewal comes next."""
+_TOLD: Final = (
+    (texts.SERVED_NONE_YET, texts.EXPIRY_MISSING),
+    (texts.EXPIRY_MISSING, LAST_RUN_MENDED),
+    (texts.EXPIRY_SOON, texts.LAST_RUN_OVERDUE),
+    (texts.EXPIRY_SOON, LAST_RUN_MENDED),
+)
+"""What advises the renewal that something else advises, and says less."""
 _SHOWS: Final = {
     **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
     **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
@@ -130,7 +137,10 @@ def while_stopped(checks: Sequence[Check], cause: str) -> list[Check]:
 
 
 def with_mended(checks: Sequence[Check]) -> list[Check]:
-    """Return the checks of a certificate; a failure of the last run whose cause is gone advises another run."""
+    """Return the checks of a certificate; a failure of the last run whose cause is gone advises another run.
+
+    Another run is advised once.
+    """
     silent = _silent(checks)
     by_code: dict[str, set[str]] = {}
     for check in checks:
@@ -157,7 +167,15 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
         is_forced = says(check, [texts.LAST_RUN_FORCED])
         return Check.of(LAST_RUN_FORCE_AGAIN if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
 
-    return [mended(check) for check in checks]
+    told = [mended(check) for check in checks]
+    return [_once(check, told) for check in told]
+
+
+def _once(check: Check, told: Sequence[Check]) -> Check:
+    """Return a check; what another one says with the same advice follows from that."""
+    more = [text for less, text in _TOLD if says(check, [less])]
+    cause = next((each for each in told if more and says(each, more)), None)
+    return check if cause is None else following(check, cause.code)
 
 
 def _follows(check: Check) -> Check:

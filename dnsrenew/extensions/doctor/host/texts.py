@@ -191,8 +191,8 @@ PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
 PORT_FORBIDDEN: Final = Text(
     "port-80-free",
     "The user {user} is not allowed to open port {port}.",
-    "Run dnsrenew as root, or use a dns-01 route, which needs no port. To let every user open all ports from {port} "
-    "up until the next restart: sudo sysctl net.ipv4.ip_unprivileged_port_start={port}",
+    "Run dnsrenew as root. To let every user open all ports from {port} up until the next restart: sudo sysctl "
+    "net.ipv4.ip_unprivileged_port_start={port}",
 )
 PORT_NO_ADDRESS: Final = Text(
     "port-80-free",

@@ -115,7 +115,7 @@ def _lines(result: ImportResult, columns: int | None) -> list[str]:
 
 def _note(note: NotUnderstood, columns: int | None) -> list[str]:
     mark = red("✗") if note.loses else yellow("!")
-    lines = formatting.wrap(f"{note.place}: {formatting.say(note.message)}", columns, f"{mark} ", "  ")
+    lines = formatting.wrap(note.placed(formatting.say(note.message)), columns, f"{mark} ", "  ")
     lines += formatting.wrap(note.text, columns, "    ", "    ") if note.text else []
     return [*lines, *formatting.wrap(dim(formatting.say(note.fix)), columns, f"  {yellow('→')} ", "    ")]
 

@@ -38,7 +38,7 @@ def document(
     writer = _Writer(plan, taken)
     lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables()]
     lines += ["", "# Not imported, or only in part:"] if notes else []
-    lines += [comment(f"{note.place}: {note.message}") for note in notes]
+    lines += [comment(note.placed(note.message)) for note in notes]
     return "\n".join([*lines, ""]), writer.secrets
 
 

@@ -125,6 +125,10 @@ class NotUnderstood(Frozen):
         """Where it stands, ``FILE`` or ``FILE:LINE``."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
+    def placed(self, message: str) -> str:
+        """Return its message, in any language, with the place before it unless it names that itself."""
+        return message if self.place in message else f"{self.place}: {message}"
+
 
 class FoundEab(Frozen, hidden=("hmac",)):
     """An external account binding (RFC 8555 section 7.3.4).

@@ -278,12 +278,12 @@ STEP_PORT_ACCOUNT: Final = Phrase(
     '"dns-01" }} to its routes.'
 )
 STEP_PORT_INIT: Final = Phrase(
-    "{name} can be renewed only if port {port} is open. If it is closed, delete {path} and run `dnsrenew "
-    "init{config}`: it finds HFS, and asks for your DNS host."
+    "{name} can be renewed only if port {port} is open. If it is closed, delete {path}, start HFS and run "
+    "`dnsrenew init{config}`: it finds HFS, and asks for your DNS host."
 )
 STEP_MANUAL_INIT: Final = Phrase(
-    "{names} cannot be renewed yet. Delete {path} and run `dnsrenew init{config}`: it finds HFS, and asks "
-    "for your DNS host."
+    "{names} cannot be renewed yet. Delete {path}, start HFS and run `dnsrenew init{config}`: it finds HFS, and "
+    "asks for your DNS host."
 )
 STEP_ADD: Final = Phrase(
     "Add the tables of {names}, which are shown above, to {path}, then run `dnsrenew import{option}` again."
