@@ -45,8 +45,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(LONGEST))
 
 
-def pytest_collection_finish() -> None:
-    """Leave what was collected out of every later collection of garbage."""
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Leave what was collected, and what earlier files keep, out of every later collection of garbage."""
     gc.collect()
     gc.freeze()
 

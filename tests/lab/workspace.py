@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .canary import assert_no_canary
+from .forks import forks
 from .settings import to_toml
 
 if TYPE_CHECKING:
@@ -98,10 +99,15 @@ class Workspace:
         """Run `dnsrenew ARGUMENTS` in this folder; for `renew`, the CA's resolver has forgotten what it was asked."""
         if "renew" in arguments:
             self.lab.flush()  # or the CA might see the TXT values of the last run: nothing has outlived their TTL
+        environment = {**self.env, **(env or {})}
+        if hasattr(os, "fork") and "--lang" not in arguments and forks().serves(environment):
+            done = forks().run(arguments, self.path, environment, timeout)
+            self.captured += [done.stdout, done.stderr]
+            return done
         done = subprocess.run(
             self.argv(*arguments),
             cwd=self.path,
-            env={**self.env, **(env or {})},
+            env=environment,
             capture_output=True,
             text=True,
             timeout=timeout,

@@ -1,0 +1,142 @@
+"""Runs of the program in processes forked from one that has loaded it: most of a run's time is that of imports.
+
+``python -m tests.lab.forks FD`` gets, on a socket, the command line, folder, environment, standard output and error of
+each run and a pipe, into which it writes the PID and then the exit status. What it forks is a process like any other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_AT_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_")
+"""Variables that an interpreter reads when it starts."""
+_LATE: Final = ("cli", "renewal", "acme", "challenges", "deploy", "drivers.rfc2136", "extensions.doctor", "operations")
+"""Packages whose modules are loaded."""
+
+
+class Forks:
+    """The process that forks."""
+
+    def __init__(self) -> None:
+        """Start it."""
+        self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        argv = [sys.executable, "-m", "tests.lab.forks", str(theirs.fileno())]
+        self.environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
+        subprocess.Popen(  # it ends when its socket is closed
+            argv, cwd=_ROOT, env=self.environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
+        ).returncode = 0
+        theirs.close()
+
+    def serves(self, env: Mapping[str, str]) -> bool:
+        """Return whether a fork is like a new process with this environment."""
+        names = {name for name in (*env, *os.environ) if name.startswith(_AT_THE_START)} - {"PYTHONPATH"}
+        return os.geteuid() == os.getuid() and all(env.get(name) == os.environ.get(name) for name in names)
+
+    def run(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the program in a folder until it ends."""
+        wanted = {"arguments": arguments, "folder": str(folder), "environ": dict(env)}
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            told, tells = os.pipe()
+            try:
+                socket.send_fds(self._ours, [json.dumps(wanted).encode()], [out.fileno(), err.fileno(), tells])
+            finally:
+                os.close(tells)
+            with open(told, "rb", buffering=0) as lines:
+                pid = int(lines.readline())
+                if not select.select([lines], [], [], timeout)[0]:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(list(arguments), timeout)
+                status = int(lines.readline())
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+
+
+@functools.cache
+def forks() -> Forks:
+    """The one of this process."""
+    return Forks()
+
+
+def _load() -> None:
+    for name in _LATE:
+        package = importlib.import_module(f"dnsrenew.{name}")
+        for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+
+
+def _serve(requests: socket.socket) -> dict[str, Any] | None:
+    """Fork until the socket is closed; in what is forked return what is wanted of it."""
+    woken, wakes = os.pipe()
+    os.set_blocking(wakes, False)
+    signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    told: dict[int, int] = {}
+    while True:
+        ready = select.select([requests, woken], [], [])[0]
+        if woken in ready:
+            os.read(woken, 4096)
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                tells = told.pop(ended[0])
+                with contextlib.suppress(BrokenPipeError):
+                    os.write(tells, b"%d\n" % os.waitstatus_to_exitcode(ended[1]))
+                os.close(tells)
+        if requests in ready:
+            text, handles, *_ = socket.recv_fds(requests, 1 << 20, 3)
+            if not text:
+                return None
+            out, err, tells = handles
+            if not (pid := os.fork()):
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                os.dup2(out, 1)
+                os.dup2(err, 2)
+                os.closerange(3, 1024)
+                return dict(json.loads(text))
+            told[pid] = tells
+            os.write(tells, b"%d\n" % pid)
+            os.close(out)
+            os.close(err)
+
+
+def _main() -> int:
+    _load()
+    gc.freeze()  # so that memory stays shared
+    os.fsync = os.fstat  # type: ignore[assignment]  # the next process sees what was written without it
+    with socket.socket(fileno=int(sys.argv[1])) as requests:
+        wanted = _serve(requests)
+        if wanted is None:
+            return 0
+        requests.detach()
+    os.environ.clear()
+    os.environ.update(wanted["environ"])
+    os.chdir(wanted["folder"])
+    time.tzset()
+    from dnsrenew import __main__, cli
+
+    sys.argv = [str(__main__.__file__), *wanted["arguments"]]
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(_main())
