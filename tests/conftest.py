@@ -36,6 +36,12 @@ LONGEST = (
     *("integration/test_image.py", "integration/test_systemd.py", "integration/test_systemd_power.py"),
     *("faults/test_killed.py", "integration/test_serving_servers.py", "integration/test_serve_command.py"),
     *("integration/test_init.py", "integration/test_bad_dns.py", "unit/hosts/test_all.py"),
+    *(
+        "integration/test_fleet_worker.py",
+        "integration/test_fleet_serving.py",
+        "unit/test_docs.py",
+        "unit/test_year.py",
+    ),
 )
 """Files that take a minute each; a worker that began one at the end would be waited for."""
 

@@ -18,7 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,7 +27,17 @@ from typing import Any, Final
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _AT_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_")
 """Variables that an interpreter reads when it starts."""
-_LATE: Final = ("cli", "renewal", "acme", "challenges", "deploy", "drivers.rfc2136", "extensions.doctor", "operations")
+_LATE: Final = (
+    *("cli", "renewal", "acme", "challenges", "deploy", "drivers.rfc2136", "operations", "schedule", "store"),
+    *(
+        "extensions.doctor",
+        "extensions.fleet",
+        "extensions.fleet.database",
+        "extensions.setup",
+        "extensions.setup.init",
+    ),
+    *("extensions.setup.importing", "extensions.watch"),
+)
 """Packages whose modules are loaded."""
 
 
@@ -44,31 +54,65 @@ class Forks:
         ).returncode = 0
         theirs.close()
 
-    def serves(self, env: Mapping[str, str]) -> bool:
-        """Return whether a fork is like a new process with this environment."""
+    def serves(self, arguments: Sequence[str], env: Mapping[str, str]) -> bool:
+        """Return whether a fork is like a new process. The texts of the program are loaded, in English."""
         names = {name for name in (*env, *os.environ) if name.startswith(_AT_THE_START)} - {"PYTHONPATH"}
-        return os.geteuid() == os.getuid() and all(env.get(name) == os.environ.get(name) for name in names)
+        return (
+            "--lang" not in arguments
+            and os.geteuid() == os.getuid()
+            and all(env.get(name) == os.environ.get(name) for name in names)
+        )
 
-    def run(
-        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], timeout: float
-    ) -> subprocess.CompletedProcess[str]:
-        """Run the program in a folder until it ends."""
+    def start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> Forked:
+        """Start the program in a folder."""
         wanted = {"arguments": arguments, "folder": str(folder), "environ": dict(env)}
-        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-            told, tells = os.pipe()
-            try:
-                socket.send_fds(self._ours, [json.dumps(wanted).encode()], [out.fileno(), err.fileno(), tells])
-            finally:
-                os.close(tells)
-            with open(told, "rb", buffering=0) as lines:
-                pid = int(lines.readline())
-                if not select.select([lines], [], [], timeout)[0]:
-                    os.kill(pid, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired(list(arguments), timeout)
-                status = int(lines.readline())
-            out.seek(0)
-            err.seek(0)
-            return subprocess.CompletedProcess(arguments, status, out.read(), err.read())
+        pipes = [os.pipe() for _ in ("output", "error", "end")]
+        try:
+            socket.send_fds(self._ours, [json.dumps(wanted).encode()], [written for _, written in pipes])
+        finally:
+            for _, written in pipes:
+                os.close(written)
+        return Forked(arguments, *(read for read, _ in pipes))
+
+
+class Forked(subprocess.Popen[str]):
+    """A run of the program, like one that was started as a program."""
+
+    def __init__(self, arguments: Sequence[str], out: int, err: int, told: int) -> None:
+        """It has been started.
+
+        `out`, `err`: where its output comes from; `told`: where the process that forks tells its PID and its end.
+        """
+        self.args = arguments
+        self.stdin, self.stdout, self.stderr = None, open(out), open(err)  # noqa: SIM115  # the caller closes them
+        self.returncode: Any = None
+        self._told = open(told, "rb", buffering=0)  # noqa: SIM115
+        self.pid = int(self._told.readline())
+        self._lock = threading.Lock()
+        vars(self).update(_child_created=False, _communication_started=False, _input=None, _sigint_wait_secs=0.0)
+        vars(self).update(text_mode=True, encoding=None, errors=None)
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit status when it has ended."""
+        with self._lock:
+            if self.returncode is None:
+                if not select.select([self._told], [], [], timeout)[0]:
+                    raise subprocess.TimeoutExpired(self.args, timeout or 0)
+                self.returncode = int(self._told.readline())
+                self._told.close()
+            return int(self.returncode)
+
+    def send_signal(self, sig: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
 
 
 @functools.cache
@@ -91,8 +135,9 @@ def _serve(requests: socket.socket) -> dict[str, Any] | None:
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     told: dict[int, int] = {}
+    sources: list[Any] = [requests, woken]
     while True:
-        ready = select.select([requests, woken], [], [])[0]
+        ready = select.select(sources, [], [])[0]
         if woken in ready:
             os.read(woken, 4096)
         with contextlib.suppress(ChildProcessError):
@@ -131,6 +176,8 @@ def _main() -> int:
     os.environ.clear()
     os.environ.update(wanted["environ"])
     os.chdir(wanted["folder"])
+    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # those of before may have been files
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     time.tzset()
     from dnsrenew import __main__, cli
 

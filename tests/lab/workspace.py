@@ -17,7 +17,7 @@ from .forks import forks
 from .settings import to_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .lab import Lab
 
@@ -99,22 +99,14 @@ class Workspace:
         """Run `dnsrenew ARGUMENTS` in this folder; for `renew`, the CA's resolver has forgotten what it was asked."""
         if "renew" in arguments:
             self.lab.flush()  # or the CA might see the TXT values of the last run: nothing has outlived their TTL
-        environment = {**self.env, **(env or {})}
-        if hasattr(os, "fork") and "--lang" not in arguments and forks().serves(environment):
-            done = forks().run(arguments, self.path, environment, timeout)
-            self.captured += [done.stdout, done.stderr]
-            return done
-        done = subprocess.run(
-            self.argv(*arguments),
-            cwd=self.path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        self.captured += [done.stdout, done.stderr]
-        return done
+        with self._started(arguments, {**self.env, **(env or {})}) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        self.captured += [out, err]
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def run_json(self, *arguments: str, **options: Any) -> tuple[int, Any]:
         """Return the exit status and the document on standard output of `dnsrenew ARGUMENTS --json`."""
@@ -123,14 +115,14 @@ class Workspace:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `dnsrenew ARGUMENTS` without waiting, for tests that send signals. The caller ends it."""
-        return subprocess.Popen(
-            self.argv(*arguments),
-            cwd=self.path,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return self._started(arguments, self.env)
+
+    def _started(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+        argv = self.argv(*arguments)
+        if hasattr(os, "fork") and argv == Workspace.argv(self, *arguments) and forks().serves(arguments, env):
+            return forks().start(arguments, self.path, env)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, cwd=self.path, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line of the program."""

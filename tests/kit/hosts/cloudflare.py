@@ -27,7 +27,7 @@ class Cloudflare(HostStandIn):
     """
 
     provider = "cloudflare"
-    page = 5000
+    largest_page = 5000
     credentials: ClassVar = {"auth_token": "Sn3lZJTBX6kkg7OdcBUAxOO963GEIyGQqnFTOFYY"}
     secret = "auth_token"
     batch = 3

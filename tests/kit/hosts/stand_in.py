@@ -48,7 +48,7 @@ class HostStandIn(Api):
     """The code of the error for a zone that is not in the account; some hosts answer as to wrong credentials."""
     bodies_are_defined: ClassVar[bool] = True
     """Whether the documentation says what the body of a success is, so that HTML in its place is an error."""
-    page: ClassVar[int] = 1000
+    largest_page: ClassVar[int] = 1000
     """How many records our driver asks for at once, at most."""
     last_ends_session: ClassVar[bool] = False
     """Whether the last request of a call only ends its session, so that the call succeeds without it."""
