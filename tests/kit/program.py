@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _TWO_SENTENCES = re.compile(r"[.!?]\s+[A-Z]")
 _KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 ROOT = sys.platform != "win32" and os.geteuid() == 0
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class WorkspaceHere(Workspace):
