@@ -41,6 +41,11 @@ _LATE: Final = (
 """Packages whose modules are loaded."""
 
 
+def python_path(env: Mapping[str, str]) -> str:
+    """Return the path of modules of a run with this environment."""
+    return os.pathsep.join(filter(None, [str(_ROOT), env.get("PYTHONPATH")]))
+
+
 class Forks:
     """The process that forks."""
 
@@ -56,11 +61,12 @@ class Forks:
 
     def serves(self, arguments: Sequence[str], env: Mapping[str, str]) -> bool:
         """Return whether a fork is like a new process. The texts of the program are loaded, in English."""
-        names = {name for name in (*env, *os.environ) if name.startswith(_AT_THE_START)} - {"PYTHONPATH"}
+        plain = {**os.environ, "PYTHONPATH": python_path(os.environ)}
+        names = {name for name in (*env, *plain) if name.startswith(_AT_THE_START)}
         return (
             "--lang" not in arguments
             and os.geteuid() == os.getuid()
-            and all(env.get(name) == os.environ.get(name) for name in names)
+            and all(env.get(name) == plain.get(name) for name in names)
         )
 
     def start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> Forked:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .canary import assert_no_canary
-from .forks import forks
+from .forks import forks, python_path
 from .settings import to_toml
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from .lab import Lab
 
-_ROOT = Path(__file__).resolve().parents[2]
 _STRIPPED = ("DNSRENEW_", "LEXICON_", "XDG_")
 
 
@@ -56,7 +55,7 @@ class Workspace:
         self.env = {
             **kept,
             "HOME": str(home),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), kept.get("PYTHONPATH")])),
+            "PYTHONPATH": python_path(kept),
             "TSIG_SECRET": self.lab.key.secret,
             "OTHER_TSIG_SECRET": self.lab.other_key.secret,
             "CANARY": canary,
