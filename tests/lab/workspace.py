@@ -118,7 +118,7 @@ class Workspace:
 
     def _started(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
         argv = self.argv(*arguments)
-        if hasattr(os, "fork") and argv == Workspace.argv(self, *arguments) and forks().serves(arguments, env):
+        if sys.platform == "linux" and argv == Workspace.argv(self, *arguments) and forks().serves(arguments, env):
             return forks().start(arguments, self.path, env)
         pipe = subprocess.PIPE
         return subprocess.Popen(argv, cwd=self.path, env=env, stdout=pipe, stderr=pipe, text=True)
