@@ -36,7 +36,9 @@ demo: $(DEMO_SET_UP) ## one certificate from a CA and name servers on this machi
 	@$(DEMO)/bin/python -m tests.lab.demo
 
 # The tests that check has besides are among all tests.
-test: debian lint ## lint, format and types, then all tests, on real servers that they start and stop
+# Meanwhile pytest compiles the tests, which each worker would do for itself.
+test: debian $(SET_UP) ## lint, format and types, then all tests, on real servers that they start and stop
+	@$(BIN)/pytest --collect-only -qq >/dev/null 2>&1 & $(MAKE) --no-print-directory lint; status=$$?; wait; exit $$status
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 quick: debian $(SET_UP) ## the unit tests that are nearest to what changed beside main, in a minute

@@ -166,7 +166,7 @@ def literals() -> set[str]:
     return {
         node.value
         for module in source().values()
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
         and "-" in node.value
@@ -202,6 +202,7 @@ def shown_in(language: str, template: str, examples: Mapping[str, Any]) -> str:
     return _CHINESE_GAP.sub("", shown(translator(language).template(template), own))
 
 
+@cache
 def _said(language: str, example: str) -> str:
     said = translator(language)
     if language == "zh" and example in _DATA["in-chinese"]:

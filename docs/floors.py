@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from docs.syntax import PACKAGE
+from docs.syntax import PACKAGE, nodes_of
 
 # Top to bottom. A unit imports only from the floors below its own.
 EXTENSIONS: Final[tuple[tuple[str, ...], ...]] = (
@@ -52,7 +52,7 @@ def unit_of(path: str) -> str:
 def imported(source: str, path: str) -> Iterator[str]:
     """Yield the absolute name of every imported module, also of late imports and those for typing."""
     here = ("dnsrenew", *Path(path).parts[:-1])
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -67,7 +67,7 @@ def edges(sources: Mapping[str, str]) -> dict[str, set[str]]:
     by_module = {_dotted(path): path for path in sources}
     found: dict[str, set[str]] = {path: set() for path in sources}
     for path, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
                 found[path] |= {by_module.get(name) or by_module.get(node.module, "") for name in names}

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -266,6 +267,7 @@ def left_out() -> str:
     return _LEFT_OUT.format(rows="\n".join(rows))
 
 
+@cache
 def pages() -> dict[str, str]:
     """Return every generated page: its path below docs/, and its text."""
     found = [provider for name in provider_names() if (provider := find_provider(name)) and not provider.any_options]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 PACKAGE: Final = Path(__file__).resolve().parents[1] / "dnsrenew"
 UNKNOWN: Final = "…"
@@ -26,7 +26,6 @@ class Module:
     :ivar inside: the innermost function around a node.
     """
 
-    tree: ast.Module
     nodes: tuple[ast.AST, ...]
     top: tuple[str, ...]
     imports: Mapping[str, str]
@@ -42,7 +41,13 @@ class Module:
 def source() -> Mapping[str, Module]:
     """Return every module of the package, by name."""
     files = {_dotted_name(file): file for file in sorted(PACKAGE.rglob("*.py"))}
-    return {name: _read(ast.parse(file.read_text("utf-8")), files.keys()) for name, file in files.items()}
+    return {name: _read(nodes_of(file.read_text("utf-8")), files.keys()) for name, file in files.items()}
+
+
+@cache
+def nodes_of(text: str) -> tuple[ast.AST, ...]:
+    """Return all nodes of a source, its tree first, and outer ones before those in them."""
+    return tuple(ast.walk(ast.parse(text)))
 
 
 def _dotted_name(file: Path) -> str:
@@ -50,22 +55,23 @@ def _dotted_name(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _read(tree: ast.Module, modules: Iterable[str]) -> Module:
+def _read(nodes: tuple[ast.AST, ...], modules: Iterable[str]) -> Module:
     top: dict[str, None] = {}
-    for statement in tree.body:
+    for statement in cast("ast.Module", nodes[0]).body:
         targets = [statement.target] if isinstance(statement, ast.AnnAssign) else getattr(statement, "targets", [])
         top |= dict.fromkeys(target.id for target in targets if isinstance(target, ast.Name))
     imports: dict[str, str] = {}
     inside: dict[ast.AST, Function] = {}
-    nodes = tuple(ast.walk(tree))
-    for node in nodes:  # outer functions come first, so the innermost one stays
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and node.module is not None:
             for alias in node.names:
                 module = f"{node.module}.{alias.name}"
                 imports[alias.asname or alias.name] = module if module in modules else node.module
         elif isinstance(node, Function):
-            inside |= dict.fromkeys(ast.walk(node), node)
-    return Module(tree, nodes, tuple(top), imports, inside)
+            inside[node] = node
+        if node in inside:
+            inside |= dict.fromkeys(ast.iter_child_nodes(node), inside[node])
+    return Module(nodes, tuple(top), imports, inside)
 
 
 def subclasses_of(modules: Iterable[Module], root: str) -> set[str]:

@@ -117,15 +117,8 @@ class _Search:
         found: set[str] = set()
         for where, node in uses:
             kinds = self._from_use(where, node)
-            found |= kinds | (self._from_checks(where) if CHECK in kinds else set())
+            found |= kinds | (_from_checks(where) if CHECK in kinds else set())
         return found
-
-    def _from_checks(self, where: str) -> set[str]:
-        """Return the errors that the functions of a module make from verdicts."""
-        found = [each for its in self.index.functions.values() for module, each in its if module == where]
-        annotations = [(each, argument.annotation) for each in found for argument in each.args.args]
-        makers = [each for each, annotation in annotations if annotation is not None and CHECK in _names(annotation)]
-        return {kind for each in makers for kind in self._returned(each)} - {CHECK}
 
     def _from_use(self, where: str, node: ast.AST) -> set[str]:
         keyword = ""
@@ -148,7 +141,7 @@ class _Search:
         return {kind for name in names for kind in (self._field(name) if in_class else self.of(where, name))}
 
     def _from_function(self, where: str, function: Function, node: ast.stmt) -> set[str]:
-        if own := self._returned(function):
+        if own := _returned(function):
             return own
         names = set(_names(node, ast.Store))
         inner: ast.AST = node
@@ -196,10 +189,20 @@ class _Search:
             handlers = self.index.handlers[name]
             calls = [(at, each) for at, body in handlers for each in ast.walk(body) if isinstance(each, ast.Call)]
             return {kind for at, each in calls for kind in self._made_by(at, each)}
-        return {kind for _, each in self.index.nearest(where, name) for kind in self._returned(each)}
+        return {kind for _, each in self.index.nearest(where, name) for kind in _returned(each)}
 
-    def _returned(self, function: Function) -> set[str]:
-        return self.index.kinds & set(_names(function.returns)) if function.returns is not None else set()
+
+@cache
+def _from_checks(where: str) -> set[str]:
+    """Return the errors that the functions of a module make from verdicts."""
+    found = [each for each in source()[where].nodes if isinstance(each, Function)]
+    annotations = [(each, argument.annotation) for each in found for argument in each.args.args]
+    makers = [each for each, annotation in annotations if annotation is not None and CHECK in _names(annotation)]
+    return {kind for each in makers for kind in _returned(each)} - {CHECK}
+
+
+def _returned(function: Function) -> set[str]:
+    return _index().kinds & set(_names(function.returns)) if function.returns is not None else set()
 
 
 def _means(use: _Use, module: str, name: str) -> bool:

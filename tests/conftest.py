@@ -36,6 +36,12 @@ LONGEST = (
     *("integration/test_image.py", "integration/test_systemd.py", "integration/test_systemd_power.py"),
     *("faults/test_killed.py", "integration/test_serving_servers.py", "integration/test_serve_command.py"),
     *("integration/test_init.py", "integration/test_bad_dns.py", "unit/hosts/test_all.py"),
+    *(
+        "integration/test_fleet_worker.py",
+        "integration/test_fleet_serving.py",
+        "unit/test_docs.py",
+        "unit/test_year.py",
+    ),
 )
 """Files that take a minute each; a worker that began one at the end would be waited for."""
 
@@ -45,8 +51,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(LONGEST))
 
 
-def pytest_collection_finish() -> None:
-    """Leave what was collected out of every later collection of garbage."""
+@pytest.fixture(scope="module", autouse=True)
+def _small_heap() -> None:
+    """Leave what was collected, and what earlier files keep, out of every later collection of garbage."""
     gc.collect()
     gc.freeze()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.dns_stage import ViewStage
+from tests.kit.dns_stage import ViewStage, until_both_serve
 from tests.kit.fallback_stage import attempt_rows
 from tests.kit.program import WorkspaceHere, named_in
 from tests.kit.renew_stage import Stage, error_of
@@ -45,6 +45,7 @@ def test_the_name_servers_tell_which_records_there_are(lab: Lab) -> None:
     """Values are read from the name servers whole, with their semicolons. A name without a record has no value."""
     lab.add_zone("persist-values.test")
     lab.update("persist-values.test", add=[("_validation-persist", "TXT", f'"{TEXT}"')])
+    until_both_serve(lab, "_validation-persist.persist-values.test", TEXT)
     stage = ViewStage(lab)
     assert stage.view.known_values(stage.context, "_validation-persist.persist-values.test.") == {TEXT}
     assert stage.view.known_values(stage.context, "_validation-persist.www.persist-values.test.") == set()
@@ -54,6 +55,7 @@ def test_the_resolver_tells_where_the_name_servers_do_not(lab: Lab) -> None:
     """If the name servers do not answer, values come from the recursive server. Without it they are unknown."""
     lab.add_zone("persist-closed.test")
     lab.update("persist-closed.test", add=[("_validation-persist", "TXT", f'"{TEXT}"')])
+    until_both_serve(lab, "_validation-persist.persist-closed.test", TEXT)  # the resolver may ask either
     name = "_validation-persist.persist-closed.test."
     stage = ViewStage(lab)
     stage.view.zones.port = lab.reserve("127.0.0.1", "127.0.0.2")  # nothing listens there

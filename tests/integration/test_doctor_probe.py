@@ -266,8 +266,9 @@ def test_an_interrupt_takes_the_value_back(lab: Lab, workspace: Workspace) -> No
         workspace.write({"dns.home.zones": [zone], "certificate": certificate})
         running = workspace.start("doctor", "--probe")
         until(lambda: bool(lab.txt(f"_acme-challenge.{zone}")))
+        until(lambda: not list((workspace.store / "journal").glob("*.asked")))  # the host has answered
         running.send_signal(signal.SIGINT)
-        workspace.captured += running.communicate(timeout=10)
+        workspace.captured += running.communicate(timeout=60)
     assert running.returncode == 130
     assert lab.txt(f"_acme-challenge.{zone}") == set()
     assert list((workspace.store / "journal").glob("*.json")) == []

@@ -289,10 +289,9 @@ def test_a_worker_is_started_as_each_message_says(stage: FleetStage) -> None:
     (stage.workspace.path / "more.jsonl").write_text('{"name": "shop", "domains": ["shop.example.test"]}\n')
     for command in ("fleet add more.jsonl", "fleet status", "schedule show"):
         process = stage.workspace.start(named_in(stage.workspace.run(*command.split()).stdout, "worker"))
-        wait_until(lambda: fleet_status(stage.database, {}).workers)
+        wait_until(lambda: fleet_status(stage.database, {}).workers and stage.versions() == {"shop": 1})
         assert end(process)[0] in {0, 128 + signal.SIGTERM}
         wait_until(lambda: not fleet_status(stage.database, {}).workers)
-    assert stage.versions() == {"shop": 1}
 
 
 def test_what_a_server_advises_for_a_pair_that_does_not_fit_helps(stage: FleetStage) -> None:

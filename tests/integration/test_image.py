@@ -16,7 +16,7 @@ from dnsrenew.extensions.targets.docker import DockerDeployer
 from tests.kit.deployments import deployer_context, make_certificate
 from tests.kit.load import allowed
 from tests.kit.processes import wait_until
-from tests.lab.containers import BASE, CODE, ENGINES, IMAGE, Engine, running_engine
+from tests.lab.containers import BASE, ENGINES, IMAGE, Engine, code_in, running_engine
 from tests.lab.workspace import Workspace
 
 USER: Final = 1000
@@ -55,10 +55,13 @@ def engines(slow: str) -> pytest.MarkDecorator:
 
 
 @engines(slow="docker")
-def test_it_renews_tells_its_health_and_ends(engine: Engine, config: Path, workspace: Workspace) -> None:
+def test_it_renews_tells_its_health_and_ends(
+    engine: Engine, config: Path, workspace: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """As an ordinary user without rights the container renews, is healthy, reads its configuration anew, and ends."""
     engine.load_image()
-    folders = (*CODE, f"--volume={config}:/etc/dnsrenew:ro", "--volume=store:/var/lib/dnsrenew")
+    code = code_in(tmp_path_factory.mktemp("code"))
+    folders = (*code, f"--volume={config}:/etc/dnsrenew:ro", "--volume=store:/var/lib/dnsrenew")
     engine.good("run", "--rm", "--network=host", *folders[:-1], IMAGE, "check")
     often = ("--health-interval=1s", "--health-start-period=1s") if engine.name == "docker" else ()
     engine.good("run", "--detach", "--name=dnsrenew", *often, *RIGHTS, *folders, IMAGE)

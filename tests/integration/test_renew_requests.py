@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 
 import pytest
 
 from tests.kit.renew_stage import Stage, certificates, names_in, through
 from tests.lab import AcmeProxy, Request, Response
-from tests.lab.workspace import forget_account
 
 KEYS = {"ec": "ecdsa-p256", "rsa": "rsa2048"}
 ONCE = {"directory", "newNonce", "newAccount"}
@@ -45,7 +45,7 @@ def test_n_names_take_4_plus_2n_requests(stage: Stage, count: int) -> None:
             seen.append(requests(stage, proxy, count))
             if seen[-1] == wanted:
                 return
-            forget_account(stage.workspace.store)
+            shutil.rmtree(stage.workspace.store)  # a certificate of another account costs a second order
     pytest.fail(f"not once {wanted}: {seen}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import threading
 from collections.abc import Callable
@@ -38,6 +39,7 @@ def powerdns_account(server: PowerDns, **changes: Any) -> DnsAccount:
     )
 
 
+@functools.cache
 def provider_of(name: str) -> Provider:
     """Return the provider with this name."""
     provider = find_provider(name)

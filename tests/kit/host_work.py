@@ -46,11 +46,11 @@ FAULTS: dict[str, tuple[Fault, set[str]]] = {
     "401": (always(401, {"message": "unauthorized"}), {"provider-unauthorized"}),
 }
 """What may happen at any request, and the codes that it may come to."""
-_SLOW = {"502 with HTML", "a page in another encoding"}
+ALIKE = {"502 with HTML", "a page in another encoding"}
+"""Those that differ little from the ones before them."""
 each_fault = pytest.mark.parametrize(
-    "fault", [pytest.param(name, marks=pytest.mark.slow if name in _SLOW else ()) for name in FAULTS]
+    "fault", [pytest.param(name, marks=pytest.mark.slow if name in ALIKE else ()) for name in FAULTS]
 )
-"""Each of them; the slow ones differ little from those before them."""
 
 
 class Work:

@@ -28,7 +28,7 @@ from tests.lab.workspace import Workspace
 MARKER: Final = "shows_secret"
 SHORTEST: Final = 12
 """Characters; a shorter text may occur by chance."""
-_ERRORS: Final = 50
+_ERRORS: Final = 100
 _TEXTS: Final = 2000
 _LONGEST: Final = 10_000
 _LARGEST: Final = 1 << 20

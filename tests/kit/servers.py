@@ -71,11 +71,14 @@ def place(folder: Path, certificate: Certificate) -> None:
     (folder / "both.pem").write_text(certificate.private_key_pem + certificate.fullchain_pem)
 
 
-def accepts(port: int) -> Callable[[], bool]:
-    """Return a function that tells whether a port accepts connections."""
+def accepts(port: int, path: Path | None = None) -> Callable[[], bool]:
+    """Return a function that tells whether a port, and a Unix socket, accept connections."""
 
     def ask() -> bool:
         with contextlib.suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+            if path is not None:
+                with socket.socket(socket.AF_UNIX) as other:
+                    other.connect(str(path))
             return True
         return False
 
@@ -84,12 +87,18 @@ def accepts(port: int) -> Callable[[], bool]:
 
 @contextmanager
 def _running(
-    name: str, argv: Sequence[str], folder: Path, port: int, env: Mapping[str, str] | None = None
+    name: str,
+    argv: Sequence[str],
+    folder: Path,
+    port: int,
+    env: Mapping[str, str] | None = None,
+    *,
+    path: Path | None = None,
 ) -> Iterator[ServerProcess]:
     process = ServerProcess(name, argv, folder, env).start()
     group = process.pid
     try:
-        process.wait_ready(accepts(port))
+        process.wait_ready(accepts(port, path))
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
@@ -175,7 +184,7 @@ frontend tls
 """,
         )
         argv = [find_program("haproxy"), "-f", conf, "-db"]
-        with _running("haproxy", argv, folder, port.number) as process:
+        with _running("haproxy", argv, folder, port.number, path=where) as process:  # it has the port before the path
             yield Served(folder=folder, port=port.number, process=process, reload=[], more={"socket": str(where)})
 
 

@@ -16,7 +16,7 @@ PACKAGE: Final = Path(dnsrenew.__file__).parent
 
 def copy_without(folder: Path, extension: str) -> dict[str, str]:
     """A copy of the package without an extension; the environment of a process that uses it."""
-    shutil.copytree(PACKAGE, folder / "dnsrenew", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(PACKAGE, folder / "dnsrenew")  # with what is compiled
     shutil.copytree(PACKAGE.parent / "providers", folder / "dnsrenew" / "_providers")
     shutil.rmtree(folder / "dnsrenew" / ("testing" if extension == "testing" else f"extensions/{extension}"))
     return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -2,7 +2,7 @@
 
 No registry is needed: the base of the image has Debian's Python, and what is installed into it comes from a folder.
 Both, and the image, are made once and kept in `build/`; containers get the code of this checkout over that of the
-image (:data:`CODE`), which is older. Only root can start the engines.
+image (:func:`code_in`), which is older. Only root can start the engines.
 """
 
 from __future__ import annotations
@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 ENGINES: Final = ("podman", "docker")
 IMAGE: Final = "localhost/dnsrenew"
 BASE: Final = "localhost/base"
-CODE: Final = (
-    *(f"--volume={CHECKOUT / each}:/checkout/{each}:ro" for each in ("dnsrenew", "providers")),
-    "--env=PYTHONPATH=/checkout",
-)
-"""Options of a container with the code of this checkout."""
 _PATIENCE: Final = 120.0
 _PACKAGES: Final = "python3,python3-venv,ca-certificates"
 _LOCK: Final = ".ci/image.lock"
@@ -181,6 +176,15 @@ def _docker(folder: Path, socket: Path) -> ServerProcess:
         *("--iptables=false", "--ip6tables=false", "--bridge=none", "--log-level=warn"),
     ]
     return ServerProcess("dockerd", command, folder)
+
+
+def code_in(folder: Path) -> tuple[str, ...]:
+    """Copy the code of this checkout to a folder; return the options of containers that use it and compile it once."""
+    for name in ("dnsrenew", "providers"):
+        shutil.copytree(CHECKOUT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (folder, *(each for each in folder.rglob("*") if each.is_dir())):
+        path.chmod(0o777)
+    return (f"--volume={folder}:/checkout", "--env=PYTHONPATH=/checkout")
 
 
 # ── images ──────────────────────────────────────────────────────────────────────────────

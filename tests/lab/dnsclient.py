@@ -5,6 +5,7 @@ from __future__ import annotations
 import dns.exception
 import dns.flags
 import dns.message
+import dns.opcode
 import dns.query
 import dns.rcode
 import dns.rdataset
@@ -20,6 +21,13 @@ def ask(
     query = dns.message.make_query(name, rdtype, flags=dns.flags.RD if recurse else 0)
     answer, _ = dns.query.udp_with_fallback(query, server, port=port, timeout=timeout)
     return answer
+
+
+def notify(zone: str, server: str, port: int) -> None:
+    """Tell a server that a zone has changed (RFC 1996)."""
+    message = dns.message.make_query(zone, "SOA", flags=dns.flags.AA)
+    message.set_opcode(dns.opcode.NOTIFY)
+    dns.query.udp(message, server, port=port, timeout=5.0, source="127.0.0.1")
 
 
 def serves(zone: str, server: str, port: int) -> bool:

@@ -25,12 +25,11 @@ class Knot:
         zones: Sequence[Zone],
         *,
         owners: Mapping[str, Sequence[str]] | None = None,
-        notify: tuple[str, int] | None = None,
     ) -> None:
         """Nothing is started yet.
 
-        `owners`: for a zone, the names (relative to it) that its key may change, by default all; `notify`: the
-        address and port that hear of each change (by TCP, within a second). Loopback addresses may transfer the zones.
+        `owners`: for a zone, the names (relative to it) that its key may change, by default all. Loopback addresses may
+        transfer the zones. No server hears of a change.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -38,7 +37,6 @@ class Knot:
         self.port = port
         self.zones = tuple(zones)
         self._owners = dict(owners or {})
-        self._notify = notify
         self.process = ServerProcess("knot", [], folder)
 
     def start(self) -> Self:
@@ -89,8 +87,6 @@ class Knot:
         text += "key:\n" + "".join(
             f'  - id: {key.name}\n    algorithm: {key.algorithm}\n    secret: "{key.secret}"\n' for key in keys.values()
         )
-        if self._notify is not None:
-            text += "remote:\n  - id: secondary\n    address: {}@{}\n".format(*self._notify)
         text += "acl:\n  - id: transfer\n    address: 127.0.0.0/8\n    action: transfer\n"
         text += "".join(map(self._update_rule, self.zones))
         return text + "zone:\n" + "".join(map(self._zone_statement, self.zones))
@@ -108,8 +104,7 @@ class Knot:
 
     def _zone_statement(self, zone: Zone) -> str:
         rules = ["transfer", *([f"update-{zone.name}"] if zone.key else [])]
-        notify = "" if self._notify is None else "    notify: secondary\n"
         return (
             f'  - domain: {zone.name}\n    file: "{self.folder / zone.name}.zone"\n    zonefile-sync: -1\n'
-            f"    acl: [{', '.join(rules)}]\n{notify}"
+            f"    acl: [{', '.join(rules)}]\n"
         )

@@ -53,6 +53,10 @@ class Nsd:
         """The TXT values that it has at the name now."""
         return dnsclient.texts(dnsclient.ask(name, "TXT", self.address, self.port))
 
+    def notify(self, name: str) -> None:
+        """Tell it that a zone has changed, as its primary does."""
+        dnsclient.notify(name, self.address, self.port)
+
     def __enter__(self) -> Self:
         try:
             self.start()

@@ -74,7 +74,7 @@ class ServerProcess:
         """Whether the process was started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def wait_ready(self, ready: Callable[[], bool], timeout: float = 15.0) -> None:
+    def wait_ready(self, ready: Callable[[], bool], timeout: float = 60.0) -> None:
         """Poll `ready` (which must not block for long) until it is true."""
         end = time.monotonic() + timeout
         while not ready():

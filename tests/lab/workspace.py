@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .canary import assert_no_canary
+from .forks import forks, python_path
 from .settings import to_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .lab import Lab
 
-_ROOT = Path(__file__).resolve().parents[2]
 _STRIPPED = ("DNSRENEW_", "LEXICON_", "XDG_")
 
 
@@ -55,7 +55,7 @@ class Workspace:
         self.env = {
             **kept,
             "HOME": str(home),
-            "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), kept.get("PYTHONPATH")])),
+            "PYTHONPATH": python_path(kept),
             "TSIG_SECRET": self.lab.key.secret,
             "OTHER_TSIG_SECRET": self.lab.other_key.secret,
             "CANARY": canary,
@@ -98,17 +98,14 @@ class Workspace:
         """Run `dnsrenew ARGUMENTS` in this folder; for `renew`, the CA's resolver has forgotten what it was asked."""
         if "renew" in arguments:
             self.lab.flush()  # or the CA might see the TXT values of the last run: nothing has outlived their TTL
-        done = subprocess.run(
-            self.argv(*arguments),
-            cwd=self.path,
-            env={**self.env, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-        self.captured += [done.stdout, done.stderr]
-        return done
+        with self._started(arguments, {**self.env, **(env or {})}) as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except BaseException:
+                process.kill()
+                raise
+        self.captured += [out, err]
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def run_json(self, *arguments: str, **options: Any) -> tuple[int, Any]:
         """Return the exit status and the document on standard output of `dnsrenew ARGUMENTS --json`."""
@@ -117,14 +114,14 @@ class Workspace:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start `dnsrenew ARGUMENTS` without waiting, for tests that send signals. The caller ends it."""
-        return subprocess.Popen(
-            self.argv(*arguments),
-            cwd=self.path,
-            env=self.env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return self._started(arguments, self.env)
+
+    def _started(self, arguments: Sequence[str], env: Mapping[str, str]) -> subprocess.Popen[str]:
+        argv = self.argv(*arguments)
+        if sys.platform == "linux" and argv == Workspace.argv(self, *arguments) and forks().serves(arguments, env):
+            return forks().start(arguments, self.path, env)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, cwd=self.path, env=env, stdout=pipe, stderr=pipe, text=True)
 
     def argv(self, *arguments: str) -> list[str]:
         """The command line of the program."""

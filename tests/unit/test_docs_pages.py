@@ -15,7 +15,6 @@ from bench.figures import TIMES, Figure
 from bench.page import with_our_times
 from dnsrenew.cli import arguments
 from dnsrenew.errors import ConfigError
-from docs import checks
 from docs.screen import lines_of, terminal_of
 from tests.kit.documents import (
     DOCS,
@@ -192,8 +191,8 @@ def test_a_page_in_chinese_says_which_links_are_english() -> None:
 
 def test_the_page_of_a_check_has_its_remedies() -> None:
     """Each check that finds a fault shows its remedy, and has an example for each field; split DNS needs no remedy."""
-    made = {path: text for path, text in checks.pages().items() if not re.search("README|split-dns", path)}
-    quoted = {path: re.findall(r"^> .*", text, re.MULTILINE) for path, text in made.items()}
+    made = [path for path in (DOCS / "reference/checks").rglob("*.md") if not re.search("README|split-dns", path.name)]
+    quoted = {name_of(path): re.findall(r"^> .*", path.read_text("utf-8"), re.MULTILINE) for path in made}
     assert [path for path, lines in quoted.items() if not any(line.startswith("> → **") for line in lines)] == []
     left = re.compile(r'(?<!["\[:])…')  # in quotation marks or brackets, it is what the reader fills in
     assert [f"{path}: {line}" for path, lines in quoted.items() for line in lines if left.search(line)] == []

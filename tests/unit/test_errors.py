@@ -11,6 +11,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew import errors
+from docs.syntax import nodes_of
 
 ALL = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, errors.DnsRenewError)]
 
@@ -95,20 +96,20 @@ def test_times_in_messages_have_one_form(value: object, shown: str) -> None:
 # ── what steers is typed ────────────────────────────────────────────────────────────────
 
 
-def package_trees(*folders: str) -> Iterator[tuple[str, ast.Module]]:
-    """The files of some folders of the package, parsed."""
+def package_trees(*folders: str) -> Iterator[tuple[str, tuple[ast.AST, ...]]]:
+    """The files of some folders of the package, with their syntax."""
     package = Path(dnsrenew.__file__).parent
     for folder in folders:
         for path in sorted((package / folder).rglob("*.py")):
-            yield path.relative_to(package).as_posix(), ast.parse(path.read_text("utf-8"))
+            yield path.relative_to(package).as_posix(), nodes_of(path.read_text("utf-8"))
 
 
 def test_evidence_is_for_people() -> None:
     """What decides about the next step reads the typed fields of an error, never its evidence."""
     folders = ("renewal", "fallback", "challenges", "acme", "dns", "drivers")
     found = []
-    for path, tree in package_trees(*folders):
-        for node in ast.walk(tree):
+    for path, nodes in package_trees(*folders):
+        for node in nodes:
             of: ast.AST | None = (
                 node.value if isinstance(node, ast.Subscript) else node.func if isinstance(node, ast.Call) else None
             )
@@ -121,8 +122,8 @@ def test_evidence_is_for_people() -> None:
 def test_each_typed_field_is_written_somewhere() -> None:
     """Each field that steers is a keyword, or a key, where the package raises an error: a renamed key is noticed."""
     written = set[str]()
-    for _, tree in package_trees("."):
-        for node in ast.walk(tree):
+    for _, nodes in package_trees("."):
+        for node in nodes:
             if isinstance(node, ast.Call):
                 written.update(keyword.arg for keyword in node.keywords if keyword.arg)
             elif isinstance(node, ast.Dict):

@@ -12,7 +12,7 @@ import pytest
 
 import dnsrenew
 from dnsrenew.base.model import DeploymentResult
-from docs.syntax import called_name
+from docs.syntax import called_name, nodes_of
 from docs.tables import EVENTS
 
 PACKAGE = Path(dnsrenew.__file__).parent
@@ -34,7 +34,7 @@ def emitted() -> list[tuple[str, set[str], bool]]:
 def _emitted() -> Iterator[tuple[str, set[str], bool]]:
     """Kind, keys, and whether these are all: a call may take further ones from an object."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes_of(path.read_text("utf-8")):
             if isinstance(node, ast.Call) and called_name(node) in EMITTERS and node.args:
                 for each in ast.walk(node.args[0]):
                     if isinstance(each, ast.Constant):

@@ -14,6 +14,7 @@ import pytest
 
 import dnsrenew
 from docs import floors
+from docs.syntax import nodes_of
 
 PACKAGE = Path(dnsrenew.__file__).parent
 MOST_AT_THE_ROOT = 10
@@ -91,8 +92,8 @@ def test_the_core_has_few_floors() -> None:
 
 def counted(source: str) -> tuple[int, int]:
     """Return the lines of code of a file, without comments and docstrings, and its imports within functions."""
-    tree, words, late = ast.parse(source), set[int](), set[int]()
-    for node in ast.walk(tree):
+    words, late = set[int](), set[int]()
+    for node in nodes_of(source):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             late.update(each.lineno for each in ast.walk(node) if isinstance(each, (ast.Import, ast.ImportFrom)))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
@@ -202,7 +203,7 @@ def test_what_is_allowed_is_quiet(path: str, source: str) -> None:
 def class_names(sources: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield every class with its file. A leading underscore is ignored."""
     for path, source in sources.items():
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.ClassDef):
                 yield node.name.lstrip("_"), path
 

@@ -26,6 +26,7 @@ from dnsrenew.base.subprocesses import environment, run
 from dnsrenew.errors import Cancelled, SecretError
 from dnsrenew.schedule import installer
 from dnsrenew.schedule.host import make_plan
+from docs.syntax import nodes_of
 from tests.kit.config_files import load, mistake
 from tests.kit.schedule_stage import DEBIAN_USER, JOB_OF_JOE, Programs, in_folder
 
@@ -308,7 +309,7 @@ def test_what_a_schedule_writes_is_open_to_no_other_writer(tmp_path: Path, mask:
 def calls() -> Iterator[tuple[str, ast.Call]]:
     """Yield every call in the package, with its file and line."""
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        for node in nodes_of(path.read_text("utf-8")):
             if isinstance(node, ast.Call):
                 yield f"{path.relative_to(PACKAGE)}:{node.lineno}", node
 
@@ -318,7 +319,8 @@ def test_every_program_is_a_list_with_an_environment_and_a_time_limit() -> None:
     found: dict[str, set[str | None]] = {}
     ways = {"base/subprocesses.py": "subprocess.Popen", "schedule/installer.py": "subprocess.run"}
     for place, call in calls():
-        name = ast.unparse(call.func)
+        module = call.func.value if isinstance(call.func, ast.Attribute) else None
+        name = ast.unparse(call.func) if isinstance(module, ast.Name) else ""
         assert not name.startswith(("os.system", "os.popen", "os.exec", "os.spawn", "os.posix_spawn", "pty.")), place
         is_quoting = name == "subprocess.list2cmdline"
         if name.startswith(("subprocess.", "asyncio.create_subprocess")) and not is_quoting:
@@ -340,9 +342,8 @@ def test_no_way_round_the_verification_of_tls() -> None:
     """
     for place, call in calls():
         for keyword in call.keywords:
-            value = ast.unparse(keyword.value)
-            off = keyword.arg in {"verify", "check_hostname", "assert_hostname"} and value in {"False", "None", "0"}
-            assert not off, place
+            if keyword.arg in {"verify", "check_hostname", "assert_hostname"}:
+                assert ast.unparse(keyword.value) not in {"False", "None", "0"}, place
             assert keyword.arg != "cert_reqs", place
     words = (
         "CERT_NONE",

@@ -21,6 +21,7 @@ import pytest
 import dnsrenew
 from dnsrenew import Certificate, Outcome, TxtRecord
 from dnsrenew.base.values import Frozen, field, field_types, replace
+from docs.syntax import nodes_of
 
 PACKAGE = Path(dnsrenew.__file__).parent
 NOT_FROZEN = {
@@ -236,10 +237,11 @@ def other_values(source: str) -> list[str]:
     """The classes of a file that are named tuples or dataclasses."""
     others = {"NamedTuple", "namedtuple", "dataclass", "make_dataclass"}
     found = []
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         makers: list[ast.expr] = [*node.bases, *node.decorator_list] if isinstance(node, ast.ClassDef) else []
         makers += [node] if isinstance(node, ast.Call) else []
-        names = {ast.unparse(each.func if isinstance(each, ast.Call) else each).rpartition(".")[2] for each in makers}
+        named = [each.func if isinstance(each, ast.Call) else each for each in makers]
+        names = {getattr(each, "attr", getattr(each, "id", "")) for each in named}
         if names & others:
             found.append(node.name if isinstance(node, ast.ClassDef) else ast.unparse(node))
     return found

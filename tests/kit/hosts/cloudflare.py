@@ -27,6 +27,7 @@ class Cloudflare(HostStandIn):
     """
 
     provider = "cloudflare"
+    largest_page = 5000
     credentials: ClassVar = {"auth_token": "Sn3lZJTBX6kkg7OdcBUAxOO963GEIyGQqnFTOFYY"}
     secret = "auth_token"
     batch = 3

@@ -48,6 +48,8 @@ class HostStandIn(Api):
     """The code of the error for a zone that is not in the account; some hosts answer as to wrong credentials."""
     bodies_are_defined: ClassVar[bool] = True
     """Whether the documentation says what the body of a success is, so that HTML in its place is an error."""
+    largest_page: ClassVar[int] = 1000
+    """How many records our driver asks for at once, at most."""
     last_ends_session: ClassVar[bool] = False
     """Whether the last request of a call only ends its session, so that the call succeeds without it."""
 
@@ -125,7 +127,7 @@ class HostStandIn(Api):
         fault = self.faults.get(len(self.asked) - 1)
         if fault is not None:
             return fault(asked)
-        before = self._copy()
+        before = self if self._listed is None else self._copy()
         answer = self.answer(asked)
         if self._listed is not None and before._state() == self._state():  # it only reads
             before.values = self._listed
