@@ -1,7 +1,8 @@
 """Encodes questions and reads answers (RFC 1035 section 4, RFC 6891); one query and its result.
 
 A question is encoded here: it is forty bytes. dnspython reads an answer, but only if it belongs to the question (id,
-name, type: RFC 5452 section 4).
+name, type: RFC 5452 section 4). Of an answer whose records all belong to the name of the question or to names above it,
+as in nearly all, it reads only the data of each record: that takes a fifth of the time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import string
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import dns.exception
@@ -16,6 +18,7 @@ import dns.flags
 import dns.message
 import dns.name
 import dns.rcode
+import dns.rdata
 import dns.rdataclass
 import dns.rdatatype
 import dns.rdtypes.ANY.CNAME
@@ -45,8 +48,12 @@ _TC_IN_BYTE_2: Final = 0x02
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
 _RCODE_IN_BYTE_3: Final = 0x0F
+_OPCODE: Final = 0x7800
+_POINTER: Final = 0xC000
+_RECORD_BY_POINTER: Final = struct.Struct("!HHHIH")
+_MAX_TTL: Final = (1 << 31) - 1  # RFC 2181 section 8: a larger one is zero
 _WITHOUT_QUESTION: Final = {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
-_LETTERS: Final = frozenset(string.ascii_letters.encode())
+_CASE_BITS: Final = bytes(0x20 if chr(octet) in string.ascii_letters else 0 for octet in range(256))
 MAX_NAME: Final = 255
 """Octets of the longest name."""
 _MAX_HOPS: Final = 16
@@ -56,10 +63,11 @@ class DnsQuestion:
     """A question, fast to hash (the hash of a dnspython name is slow).
 
     :ivar recurse: whether the server shall resolve the name (RD).
+    :ivar end: where the question ends in a message.
     :cvar with_additional: whether the additional section of the answer is read.
     """
 
-    __slots__ = ("_key", "_section", "name", "recurse", "type")
+    __slots__ = ("_key", "_section", "end", "name", "recurse", "type")
 
     with_additional = False
 
@@ -68,6 +76,7 @@ class DnsQuestion:
         self.type = kind
         self.recurse = recurse
         self._section = (name.to_wire() or b"") + struct.pack("!HH", kind, dns.rdataclass.IN)
+        self.end = _QUESTION_AT + len(self._section)
         self._key = self._section.lower() + (b"r" if recurse else b"")
 
     def __eq__(self, other: object) -> bool:
@@ -82,19 +91,35 @@ class DnsQuestion:
     def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:
         """Return the message with this id; with ``edns`` it allows answers of up to 1232 octets.
 
-        :param case: for each bit that is set, the case of the letter at that place is changed.
+        :param case: for the sixth bit of each octet that is set, the case of a letter at that place is changed.
         """
         header = struct.pack("!HHHHHH", identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
         section = _change_case(self._section, case) if case else self._section
         return header + section + (_OPT if edns else b"")
 
 
+    def name_at(self, place: int) -> Name | None:
+        """Return the name that begins at a place in a message: this name, or one above it; None: none of these."""
+        at = _QUESTION_AT
+        labels = self.name.labels
+        for number, label in enumerate(labels):
+            if at == place:
+                return _name(labels[number:]) if number else self.name
+            at += len(label) + 1
+        return None
+
+
 def _change_case(section: bytes, case: int) -> bytes:
-    end = len(section) - 4  # type and class follow; the length of a label is no letter: it is below 64
-    letters = (octet ^ 0x20 if case >> at & 1 and octet in _LETTERS else octet for at, octet in enumerate(section))
-    return bytes(letters)[:end] + section[end:]
+    size = len(section) - 4  # type and class follow; the length of a label is no letter: it is below 64
+    letters = int.from_bytes(section[:size].translate(_CASE_BITS), "little")
+    changed = int.from_bytes(section[:size], "little") ^ (letters & case)
+    return changed.to_bytes(size, "little") + section[size:]
 
 
+_name = lru_cache(maxsize=4096)(dns.name.Name)
+
+
+@lru_cache(maxsize=4096)
 def from_text(name: str) -> Name:
     """Return the absolute name, in lower case."""
     return dns.name.from_text(name.lower())
@@ -144,17 +169,49 @@ def needs_authority(kind: Type, data: bytes) -> bool:
     return kind != dns.rdatatype.CAA or not data[2] & _AA_IN_BYTE_2
 
 
-def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> Message | None:
+def parse(
+    data: bytes, question: DnsQuestion | None = None, *, authority: bool = True, additional: bool = False
+) -> Message | None:
     """Return the answer, or None if it is not a DNS message or costs too much to read.
 
+    :param question: what it belongs to (:func:`belongs`), if it is to be read fast where that is possible.
     :param authority: whether the authority section is read.
     :param additional: whether the additional section is read.
     """
     data = _needed(data, authority=authority, additional=additional)
     try:
+        if question is not None and (answer := _read_fast(data, question)) is not None:
+            return answer
         return None if has_too_many_records(data) else dns.message.from_wire(data, ignore_trailing=True)
     except (dns.exception.DNSException, ValueError, IndexError, struct.error):
         return None
+
+
+def _read_fast(data: bytes, question: DnsQuestion) -> Message | None:
+    """Return the same as dnspython if the owner of each record is a pointer into the question; None: it may not be.
+
+    A message that fits into a datagram has too few octets for more records or labels than are allowed.
+    """
+    flags, questions, *counts, additional = struct.unpack_from("!2xHHHHH", data)
+    if len(data) > _PAYLOAD or questions != 1 or additional or flags & _OPCODE:
+        return None
+    message = dns.message.QueryMessage(int.from_bytes(data[:2], "big"))
+    message.flags = dns.flags.Flag(flags)
+    message.question.append(dns.rrset.RRset(question.name, dns.rdataclass.IN, question.type))
+    at = question.end
+    for section, count in zip((message.answer, message.authority), counts, strict=True):
+        for _ in range(count):
+            pointer, kind, rdclass, ttl, size = _RECORD_BY_POINTER.unpack_from(data, at)
+            owner = question.name_at(pointer ^ _POINTER)
+            if owner is None or rdclass != dns.rdataclass.IN or (kind not in _NAMES and kind != dns.rdatatype.TXT):
+                return None
+            at += _RECORD_BY_POINTER.size + size
+            rdata = dns.rdata.from_wire(rdclass, kind, data, at - size, size)
+            its = next((rrset for rrset in section if rrset.rdtype == kind and rrset.name is owner), None)
+            if its is None:
+                section.append(its := dns.rrset.RRset(owner, rdata.rdclass, rdata.rdtype))
+            its.add(rdata, ttl if ttl <= _MAX_TTL else 0)
+    return message
 
 
 def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
@@ -428,7 +485,7 @@ class PendingQuery:
 
     def encode(self, chance: random.Random) -> bytes:
         """Return the message, with a new id and case."""
-        case = chance.getrandbits(MAX_NAME) if self.is_mixed else 0
+        case = chance.getrandbits(8 * MAX_NAME) if self.is_mixed else 0
         self.message = self.question.to_wire(chance.getrandbits(16), edns=self.edns, case=case)
         return self.message
 
