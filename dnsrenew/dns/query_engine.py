@@ -215,7 +215,7 @@ class QueryEngine:
             return
         authority = wire.needs_authority(query.question.type, data)
         needed = {"authority": authority, "additional": query.question.with_additional}
-        answer = wire.parse(data, query.question, **needed)
+        answer = wire.parse(data, **needed)
         if answer is None:
             reason = texts.EXCESSIVE if wire.is_excessive(data, **needed) else texts.NOT_DNS
             self._replies.append(Reply(query.address, query.question, None, reason))
