@@ -33,8 +33,8 @@ from dnsrenew.errors import CAError, Cancelled, about
 if TYPE_CHECKING:
     from josepy.jwk import JWKEC, JWKRSA
 
-WIDTH: Final = 32
-"""Maximum number of concurrent requests to one CA."""
+WIDTH: Final = 34
+"""Maximum number of concurrent requests to one CA: those for 100 names, the most of many CAs, take three rounds."""
 _NEAR: Final = 0.01
 """Seconds of a round trip to a CA on the local network."""
 _NEAR_WIDTH: Final = 4

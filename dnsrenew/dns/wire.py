@@ -195,7 +195,7 @@ def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> M
 
 
 def _read_fast(data: bytes) -> Message | None:
-    """Return what dnspython would read, with names in lower case; None: there is something unusual, and it must read it.
+    """Return what dnspython would read, with names in lower case; None: it must read it, for something is unusual.
 
     A message that fits into a datagram has too few octets for more records or labels than are allowed.
     """
