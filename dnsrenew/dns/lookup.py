@@ -21,6 +21,9 @@ from dnsrenew.dns.query_engine import LetterCase, QueryEngine
 from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message, Reply
 from dnsrenew.errors import Cancelled, DnsError
 
+if sys.platform == "win32":  # elsewhere it is not needed, and slow to load
+    import dns.resolver
+
 Rounds = tuple[tuple[float, float], ...]
 ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
 """Seconds for UDP and for TCP in each round over all servers. A short first round makes a second server cheap."""
@@ -302,8 +305,6 @@ def recursive_servers(context: Context, configured: Sequence[str]) -> list[Addre
 def system_servers(file: Path = _SYSTEM_FILE) -> list[str]:
     """Return the system's recursive servers (resolv.conf(5); the registry on Windows)."""
     if sys.platform == "win32":
-        import dns.resolver  # the other systems do not need it, and it takes 3 ms
-
         return [str(server) for server in dns.resolver.get_default_resolver().nameservers]
     try:
         with files.open_to_read(file) as stream:
