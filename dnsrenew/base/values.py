@@ -122,7 +122,7 @@ class Frozen:
     _required: ClassVar[frozenset[str]] = frozenset()
     _factories: ClassVar[dict[str, Callable[[], Any]]] = {}
     _positional: ClassVar[tuple[str, ...]] = ()
-    _key_of: ClassVar[Callable[[Any], Any]]
+    _to_compare: ClassVar[Any]
     """Returns the fields that are compared."""
     _hidden: ClassVar[tuple[str, ...]] = ()
     _home: ClassVar[str]
@@ -145,7 +145,7 @@ class Frozen:
         cls._positional = () if kw_only else tuple(cls._defaults)
         cls.__match_args__ = cls._positional  # type: ignore[misc]  # mypy derives the same from the fields
         compared = [name for name in cls._defaults if name not in uncompared]
-        cls._key_of = attrgetter(*compared) if compared else type  # in C: large runs compare thousands
+        cls._to_compare = attrgetter(*compared) if compared else type  # in C: large runs compare thousands
         cls._hidden = (*cls._hidden, *hidden)
         for name, kind in own.items():
             setattr(cls, name, _FieldInfo(cls.__module__, cls.__name__, name, kind))
@@ -186,10 +186,10 @@ class Frozen:
         return replace(self, **changes)
 
     def __eq__(self, other: object) -> bool:
-        return self._key_of(self) == other._key_of(other) if isinstance(other, type(self)) else NotImplemented
+        return self._to_compare(self) == other._to_compare(other) if isinstance(other, type(self)) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._key_of(self))
+        return hash(self._to_compare(self))
 
     def __repr__(self) -> str:
         shown = [f"{name}={value!r}" for name, value in self.__dict__.items() if name not in self._hidden]

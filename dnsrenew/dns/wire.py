@@ -104,9 +104,12 @@ class _KnownName(Name):
     """A name in lower case, which is fast to hash and to compare with another one."""
 
     __slots__ = ("_hash",)
+    _hash: int
 
     def __eq__(self, other: object) -> bool:
-        return self.labels == other.labels if isinstance(other, _KnownName) else super().__eq__(other)
+        if isinstance(other, _KnownName):
+            return self.labels == other.labels
+        return isinstance(other, Name) and self.fullcompare(other)[1] == 0
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -132,7 +135,7 @@ def _name(encoded: bytes) -> Name:
 @lru_cache(maxsize=4096)
 def from_text(name: str) -> Name:
     """Return the absolute name, in lower case."""
-    return _name(dns.name.from_text(name.lower()).to_wire() or b"")
+    return _name((dns.name.from_text(name.lower()).to_wire() or b"").lower())
 
 
 def to_text(name: Name) -> str:
@@ -256,7 +259,7 @@ def _rrsets(*records: tuple[bytes, int, bytes, bytes]) -> list[dns.rrset.RRset]:
     """Return the record sets of some records (owner, type, TTL, data). The answers for many names share some."""
     found: dict[tuple[bytes, int], dns.rrset.RRset] = {}
     for owner, kind, ttl, data in records:
-        rdata = dns.rdata.from_wire(dns.rdataclass.IN, kind, data, 0, len(data))
+        rdata = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(kind), data, 0, len(data))
         seconds = int.from_bytes(ttl, "big")
         its = found.setdefault((owner, kind), dns.rrset.RRset(_name(owner), rdata.rdclass, rdata.rdtype))
         its.add(rdata, seconds if seconds < 1 << 31 else 0)  # RFC 2181 section 8
@@ -410,7 +413,7 @@ _MAX_STEPS: Final = 10_000  # labels and pointers in all names, texts, and octet
 _NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
 
 _RECORD: Final = struct.Struct("!HH4xH")
-_NAMES: Final = {
+_NAMES: Final[dict[int, int]] = {
     **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
     **dict.fromkeys((dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME), 1),
     dns.rdatatype.SOA: 2,
