@@ -233,9 +233,8 @@ class CAClient(Orders):
 
         :raises CAError: the CA refused a response.
         """
-        self._poll.note_responses(context, challenges)
+        self._poll.responded.update(challenge.authorization_url for challenge in challenges)
         self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
-        self._poll.note_responses(context, challenges)
 
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from dnsrenew.acme import resources, texts
 from dnsrenew.acme.account import AccountSession
 from dnsrenew.acme.problems import content_type
-from dnsrenew.acme.resources import Authorization, Challenge, MalformedResource, Order
+from dnsrenew.acme.resources import Authorization, MalformedResource, Order
 from dnsrenew.acme.transport import Directory, Signer, Transport, read_directory
 from dnsrenew.base.http import Response, retry_after
 from dnsrenew.base.runtime import Context
@@ -214,14 +214,8 @@ class OrderPoll:
         self._accounts = accounts
         self._fetcher = fetcher
         self._timeout = timeout
-        self._responded: dict[str, float] = {}
+        self.responded: set[str] = set()
         self.valid: set[str] = set()
-
-    def note_responses(self, context: Context, challenges: Sequence[Challenge]) -> None:
-        """Note that challenges are responded to, or were responded to just now: the CA validates from then on."""
-        self._responded.update(
-            dict.fromkeys((each.authorization_url for each in challenges), context.clock.monotonic())
-        )
 
     def schedule(self, context: Context) -> PollSchedule:
         """Return a poll schedule that starts now."""
@@ -230,14 +224,12 @@ class OrderPoll:
     def before_finalize(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
         """Wait until an order can be finalized; poll it only if it may not be ready yet. Return it as last seen.
 
-        A CA on the local network validates in milliseconds: a short time after the last response its order is finalized
-        without a poll, unless the CA has refused that once. Any other CA takes seconds.
+        A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
+        unless the CA has refused that once. Any other CA takes seconds.
         """
         if self.valid.issuperset(order.authorizations):
             return order
-        last = max((self._responded.get(url, 0.0) for url in order.authorizations), default=0.0)
-        seconds = self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations))
-        context.wait(max(last + seconds - context.clock.monotonic(), 0.0))
+        context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
         if self._transport.is_near and not self._accounts.is_slow:
             return order
         return self.until_ready(context, order, schedule)
@@ -313,7 +305,7 @@ class OrderPoll:
         try:
             while urls:
                 latest |= {each.url: each for each, _ in self._fetcher.authorizations(context, urls)}
-                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self._responded)
+                urls = tuple(url for url, each in latest.items() if _is_open(each) and url in self.responded)
                 if urls:
                     schedule.wait()
         except PollTimeout:

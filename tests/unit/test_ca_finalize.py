@@ -72,21 +72,6 @@ def test_a_near_ca_is_not_polled() -> None:
     assert SlowCA(Visit({})).requests() == (0, 1)
 
 
-def test_a_near_ca_gets_its_time_from_the_last_response_on() -> None:
-    """What is done after the last response counts: the order is finalized later by the rest of the CA's time only."""
-
-    def waited(meanwhile: float) -> float:
-        visit = SlowCA(Visit({})).visit
-        order, clock = ordered(visit), visit.context.clock
-        visit.context.wait(meanwhile)
-        begin = clock.monotonic()
-        visit.ca.issue(visit.context, order, CSR)
-        return clock.monotonic() - begin
-
-    assert waited(0.004) == pytest.approx(waited(0.0) - 0.004)
-    assert waited(1.0) == 0
-
-
 def test_a_far_ca_is_polled_first_and_refuses_nothing() -> None:
     """The order of a far CA is polled until it is ready, and finalized once."""
     polled, finalized = SlowCA(Visit({}), seconds=3, round_trip=FAR).requests()
