@@ -122,7 +122,7 @@ class Frozen:
     _required: ClassVar[frozenset[str]] = frozenset()
     _factories: ClassVar[dict[str, Callable[[], Any]]] = {}
     _positional: ClassVar[tuple[str, ...]] = ()
-    _to_compare: ClassVar[Any]
+    _to_compare: ClassVar[Any] = type
     """Returns the fields that are compared."""
     _hidden: ClassVar[tuple[str, ...]] = ()
     _home: ClassVar[str]

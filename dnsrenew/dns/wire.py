@@ -111,15 +111,8 @@ class _KnownName(Name):
             return self.labels == other.labels
         return isinstance(other, Name) and self.fullcompare(other)[1] == 0
 
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
     def __hash__(self) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            object.__setattr__(self, "_hash", super().__hash__())
-            return self._hash
+        return self._hash
 
     def parent(self) -> Name:
         """Return the name above; the root has none."""
@@ -129,7 +122,9 @@ class _KnownName(Name):
 @lru_cache(maxsize=4096)
 def _name(encoded: bytes) -> Name:
     """Return one and the same name for the same octets: many names of a run have the same parents."""
-    return _KnownName(dns.name.from_wire(encoded, 0)[0].labels)
+    name = _KnownName(dns.name.from_wire(encoded, 0)[0].labels)
+    object.__setattr__(name, "_hash", Name.__hash__(name))
+    return name
 
 
 @lru_cache(maxsize=4096)

@@ -8,6 +8,7 @@ from unittest.mock import patch
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -213,6 +214,20 @@ def test_a_usual_answer_is_read_as_dnspython_reads_it(
 SIGNATURE = "TXT 8 3 60 20300101000000 20200101000000 1 test. AA=="
 IN, CH = (b"\0\x10\0" + bytes([number]) + b"\0\0\0\x3c" for number in (1, 3))
 """How a TXT record of each class begins, with its TTL."""
+
+
+@pytest.mark.parametrize("text", ["a.example.test", "A.Example.TEST", "\\065.example.test", "."])
+def test_a_name_is_equal_to_that_of_dnspython(text: str) -> None:
+    """A name in any case, and each name above it, equals that of dnspython and has its hash; it is one object."""
+    ours, theirs = wire.from_text(text), dns.name.from_text(text)
+    assert ours is wire.from_text(text.swapcase())
+    while theirs != dns.name.root:
+        assert (ours, theirs, hash(ours)) == (theirs, ours, hash(theirs))
+        assert ours != wire.ROOT
+        ours, theirs = ours.parent(), theirs.parent()
+    assert (ours, hash(ours)) == (wire.ROOT, hash(wire.ROOT))
+
+
 UNUSUAL = {
     "another type": of_records((wire.to_text(NAME), "MX", "1 mx.test.")).to_wire(),
     "a signature": of_records((wire.to_text(NAME), "RRSIG", SIGNATURE)).to_wire(),
