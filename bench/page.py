@@ -14,15 +14,14 @@ if TYPE_CHECKING:
 _LOADING = (
     "Almost two thirds of the processor time is Python loading modules. Most of these are urllib3, cryptography "
     "and dnspython, which the bare script loads too; josepy and dnsrenew's own are a quarter more. The rest hardly "
-    "grows with the number of names: finding the zone and its servers, CAA, the store, four connections to the CA "
+    "grows with the number of names: finding the zone and its servers, CAA, the store, two connections to the CA "
     "instead of one, and removing the TXT values"
 )
 _WAITING = (
-    "The processor time is about a quarter more than that of the bare script: some 60 ms that do not depend on the "
-    "number of names (half of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, "
-    "and four connections to the CA instead of one), and some tenths of a millisecond for each name. Before the poll "
-    "of the order and of each authorization there is a short wait (30 ms for 100 names), which keeps the number of "
-    "requests at 4 + 2 N"
+    "The processor time is about that of the bare script: some 50 ms more that do not depend on the number of names "
+    "(most of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, and two "
+    "connections to the CA instead of one), and less for each name. Before the order is finalized "
+    "and polled there is a short wait (30 ms for 100 names), which keeps the number of requests at 4 + 2 N"
 )
 _FAR = (
     "The rest is round trips that cannot run in parallel: the CA and the name servers answer a limited number of "

@@ -12,6 +12,7 @@ import contextlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urljoin, urlsplit
 
@@ -308,12 +309,17 @@ def address(base: str, found: Any) -> str | None:  # JSON
         return None
     try:
         url = found if found.startswith("https://") else urljoin(base, found)
-        parts = urlsplit(url)
-        whole = bool(parts.hostname) and parts.port != 0  # an invalid port raises ValueError
+        scheme = _scheme("/".join(url.split("/", 3)[:3]))
     except ValueError:
         return None
-    safe = parts.scheme == "https" or (parts.scheme == "http" and base.startswith("http:"))
-    return url if whole and safe else None
+    return url if scheme == "https" or (scheme == "http" and base.startswith("http:")) else None
+
+
+@lru_cache(maxsize=64)
+def _scheme(origin: str) -> str:
+    """Return the scheme of a URL, by what is before its path; empty if it leads to no host."""
+    parts = urlsplit(origin)
+    return parts.scheme if parts.hostname and parts.port != 0 else ""  # an invalid port raises ValueError
 
 
 def status_of(body: Any) -> str | None:  # JSON

@@ -110,8 +110,7 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
             in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-        elif event.kind == "run-started":  # a run that does work makes garbage
-            gc.enable()
+            gc.enable()  # more may follow; what one leaves behind is less than it costs to look for it
         elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits
             schedule.start()
         progress(event)

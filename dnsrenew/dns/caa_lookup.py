@@ -197,7 +197,7 @@ class CaaLookup:
         for _ in range(_MAX_HOPS):
             found = self.known.get(end)
             if found is None or found.alias is None:
-                return end, found and replace(found, is_tcp=is_tcp and found.is_tcp)
+                return end, replace(found, is_tcp=False) if found and found.is_tcp and not is_tcp else found
             end, is_tcp = found.alias, is_tcp and found.is_tcp
         return end, _unknown(texts.CAA_CNAME_LOOP, name)
 

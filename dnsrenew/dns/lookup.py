@@ -11,8 +11,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import dns.resolver
-
 from dnsrenew.base import files, host_port
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import Resolver
@@ -22,6 +20,9 @@ from dnsrenew.dns import texts, wire
 from dnsrenew.dns.query_engine import LetterCase, QueryEngine
 from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message, Reply
 from dnsrenew.errors import Cancelled, DnsError
+
+if sys.platform == "win32":  # elsewhere it is not needed, and slow to load
+    import dns.resolver
 
 Rounds = tuple[tuple[float, float], ...]
 ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))

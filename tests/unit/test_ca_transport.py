@@ -193,6 +193,15 @@ def test_a_request_is_a_jws(kind: Any, url: str | None) -> None:
     assert (header.jwk == signer.key.public_key()) == (url is None)
 
 
+@pytest.mark.parametrize(("seconds", "width"), [(0.003, 2), (0.012, 4), (0.15, WIDTH)])
+def test_the_number_of_concurrent_requests_depends_on_the_distance(seconds: float, width: int) -> None:
+    """A CA on the same machine gets two requests at once, one on the local network four; the most go to a far one."""
+    clock = FakeClock()
+    transport = Transport("lab", cast("HttpClient", NonceHttp(clock, seconds, 0)))
+    transport.get(Context(clock=clock), "https://x/directory", "directory")  # three round trips: it opens a connection
+    assert transport.width == width
+
+
 @pytest.mark.parametrize(
     ("seconds", "requests", "wanted"), [(0.05, 6, 6), (0.05, 500, WIDTH), (0.05, 0, 0), (0.001, 500, 0)]
 )

@@ -4,9 +4,11 @@ import struct
 import time
 from itertools import product
 from pathlib import Path
+from unittest.mock import patch
 
 import dns.flags
 import dns.message
+import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
@@ -163,6 +165,92 @@ def test_what_an_answer_may_cost_is_bounded() -> None:
     assert all(len(data) <= 65_535 for data in COSTLY.values())
     assert wire.is_excessive(COSTLY["names of 127 labels"])
     assert not wire.is_excessive(COSTLY["an error"])
+
+
+USUAL = [
+    ("_acme-challenge.example.test.", 60, "TXT", '"one" "two"'),
+    ("_ACME-challenge.Example.test.", 5, "TXT", '"three"'),
+    ("_acme-challenge.example.test.", 60, "CNAME", "Elsewhere.test."),
+    ("example.test.", 300, "SOA", "Ns1.example.test. root.test. 1 2 3 4 5"),
+    ("EXAMPLE.test.", 300, "SOA", "ns1.example.TEST. root.test. 1 2 3 4 5"),
+    ("example.test.", (1 << 31) - 1, "NS", "ns1.example.test."),
+    ("example.test.", 0, "NS", "ns2.EXAMPLE.test."),
+    ("ns1.example.test.", 60, "A", "192.0.2.1"),
+    ("ns1.example.test.", 60, "AAAA", "2001:db8::1"),
+    ("example.test.", 60, "CAA", '0 issue "ca.test"'),
+    (".", 60, "NS", "a.root-servers.net."),
+]
+RECORDS = st.lists(st.sampled_from(USUAL), max_size=6)
+
+
+def from_dnspython(data: bytes) -> dns.message.Message:
+    """What the parser of dnspython for whole messages reads, without the additional section."""
+    return dns.message.from_wire(data[:10] + b"\0\0" + data[12:], ignore_trailing=True)
+
+
+def sections(message: dns.message.Message) -> list[list[tuple[object, ...]]]:
+    """All record sets of a message with their order, TTL and data."""
+    kept = (message.question, message.answer, message.authority)
+    return [[(each.name, each.rdtype, each.ttl, set(each)) for each in section] for section in kept]
+
+
+@given(RECORDS, RECORDS, st.sampled_from([0, 3]), st.integers(0, (1 << 255) - 1))
+def test_a_usual_answer_is_read_as_dnspython_reads_it(
+    answers: list[tuple[str, int, str, str]], authority: list[tuple[str, int, str, str]], rcode: int, case: int
+) -> None:
+    """Usual records in any case, compressed or not, are read without dnspython's parser of whole messages."""
+    message = answered(DnsQuestion(NAME, TXT).to_wire(7, case=case))
+    message.set_rcode(dns.rcode.Rcode(rcode))
+    message.answer = [dns.rrset.from_text(name, ttl, "IN", kind, value) for name, ttl, kind, value in answers]
+    message.authority = [dns.rrset.from_text(name, ttl, "IN", kind, value) for name, ttl, kind, value in authority]
+    data = message.to_wire()
+    expected = from_dnspython(data)
+    with patch.object(dns.message, "from_wire", side_effect=AssertionError("read as a whole")):
+        found = wire.parse(data)
+    assert found is not None
+    assert (found, sections(found)) == (expected, sections(expected))
+
+
+SIGNATURE = "TXT 8 3 60 20300101000000 20200101000000 1 test. AA=="
+IN, CH = (b"\0\x10\0" + bytes([number]) + b"\0\0\0\x3c" for number in (1, 3))
+"""How a TXT record of each class begins, with its TTL."""
+
+
+@pytest.mark.parametrize("text", ["a.example.test", "A.Example.TEST", "\\065.example.test", "."])
+def test_a_name_is_equal_to_that_of_dnspython(text: str) -> None:
+    """A name in any case, and each name above it, equals that of dnspython and has its hash; it is one object."""
+    ours, theirs = wire.from_text(text), dns.name.from_text(text)
+    assert ours is wire.from_text(text.swapcase())
+    while theirs != dns.name.root:
+        assert (ours, theirs, hash(ours)) == (theirs, ours, hash(theirs))
+        assert ours != wire.ROOT
+        ours, theirs = ours.parent(), theirs.parent()
+    assert (ours, hash(ours)) == (wire.ROOT, hash(wire.ROOT))
+
+
+UNUSUAL = {
+    "another type": of_records((wire.to_text(NAME), "MX", "1 mx.test.")).to_wire(),
+    "a signature": of_records((wire.to_text(NAME), "RRSIG", SIGNATURE)).to_wire(),
+    "too long for a datagram": of_records((wire.to_text(NAME), "TXT", " ".join(["a" * 255] * 5))).to_wire(
+        max_size=2000
+    ),
+    "another class": of_records((wire.to_text(NAME), "TXT", "a")).to_wire().replace(IN, CH),
+}
+
+
+@pytest.mark.parametrize("data", UNUSUAL.values(), ids=UNUSUAL)
+def test_an_unusual_answer_is_left_to_dnspython(data: bytes) -> None:
+    """A record of another type or class, and an answer that is too long for a datagram, are read by dnspython."""
+    expected = from_dnspython(data)
+    with patch.object(dns.message, "from_wire", wraps=dns.message.from_wire) as whole:
+        assert wire.parse(data) == expected
+    assert whole.called
+
+
+@pytest.mark.parametrize("name", [b"\xc0\x0c", b"\1a\xc0\x0c", b"\x80\x0c", b"\xc0\xff", b"\x3fabc"])
+def test_a_name_that_is_none_makes_no_answer(name: bytes) -> None:
+    """A name that points at itself, forwards or beyond the end is no name, and the message no answer."""
+    assert wire.parse(b"\0\7\x84\0" + struct.pack("!HHHH", 1, 0, 0, 0) + name + struct.pack("!HH", TXT, 1)) is None
 
 
 @given(st.binary(max_size=80))

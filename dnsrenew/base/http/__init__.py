@@ -43,7 +43,7 @@ _HEADERS: Final = {
     "Accept-Language": "en",  # RFC 8555 section 6.1: texts of a CA appear in English messages
 }
 _HEADER: Final = re.compile(r"[\t\x20-\x7e\xa1-\xac\xae-\xff]*")
-_POOL: Final = 32
+_POOL: Final = 34
 """Connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
 _PIECE: Final = 65_536
