@@ -268,8 +268,9 @@ class Debts(StoreFolder):
 
         :param wait: seconds to wait for them.
         :raises LockedError: one uses a port.
-        :raises StoreError: the file of the lock cannot be created.
+        :raises StoreError: the file of the lock cannot be created, or others can change the folder.
         """
+        self.check_ground()
         return self.hold_lock("ports", texts.PORTS_LOCK.format(), context, wait)
 
     def note(self, context: Context, program: Sequence[str]) -> None:

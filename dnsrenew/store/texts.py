@@ -17,6 +17,7 @@ CERTIFICATE_LOCK: Final = Phrase("certificate {name}")
 ACCOUNT_LOCK: Final = Phrase("account {name}")
 ZONE_LOCK: Final = Phrase("DNS zone {zone}")
 PORTS_LOCK: Final = Phrase("a port that the CA connects to")
+TURN_LOCK: Final = Phrase("port of a server that `before` stops")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 
