@@ -914,7 +914,7 @@ FLEET_HEADINGS: Final = {
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
     "refused": "Not renewed: the workers refuse their settings in the database (to see why: `dnsrenew status NAME`)",
-    "owed": "Servers of this machine that may be stopped: these programs were not run (to run them: `dnsrenew cleanup`)",
+    "owed": "Servers of this machine may be stopped: these programs did not run (to run them: `dnsrenew cleanup`)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"

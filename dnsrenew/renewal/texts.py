@@ -59,7 +59,8 @@ DEBT_PAID: Final = Text(
 )
 DEBT_NOT_PAID: Final = Text(
     "listen-after-failed",
-    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again failed: {cause}.",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again failed: "
+    "{cause}.",
     "Run it by hand; each run of dnsrenew tries this command again until it succeeds: {command}",
 )
 DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it did not run")
@@ -72,8 +73,8 @@ DEBT: Final = Text(
 DEBT_UNREADABLE: Final = Text(
     "store-damaged",
     "{path} cannot be read. It names a program that starts a server again after a renewal.",
-    "Start the server by hand, then delete {path}. If a newer dnsrenew or another user wrote it, run `dnsrenew cleanup` "
-    "with that version, as that user.",
+    "Start the server by hand, then delete {path}. If a newer dnsrenew or another user wrote it, run "
+    "`dnsrenew cleanup` with that version, as that user.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(

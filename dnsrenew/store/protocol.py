@@ -56,8 +56,8 @@ class StorePlace(Protocol):
     :ivar place: where it is, for messages: the folder, or the address of the database, without a password.
     :ivar clock: the clock that decides for all who share the store; None: that of this host.
     :ivar documents: what is kept of a certificate besides.
-    :ivar debts: the programs ``after`` that runs owe. Of a database, those of this machine, in a folder of its own; None
-        if it has no such folder.
+    :ivar debts: the programs ``after`` that runs owe; of a database, those of this machine: they are in a folder. None:
+        there is no such folder.
     :ivar scheduled: when the schedules that use it last ran; None for a database, whose workers say that they live.
     """
 

@@ -23,8 +23,8 @@ from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.extensions.fleet.serving.server import ssl_context
 from dnsrenew.extensions.fleet.status import FleetStatus, fleet_status
-from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations import selection
+from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
 

@@ -40,8 +40,8 @@ _SHOWN_NAMES: Final = 3
 """Names of a set that messages show."""
 _ALONE: Final = 600.0
 """Seconds that a job which may stop a server waits for the other jobs of its machine; it then comes later."""
-_BESIDE: Final = 2.0
-"""Seconds that any other job waits for it; it then goes back, for another machine."""
+_BESIDE: Final = 0.5
+"""Seconds that any other job waits for it; it then goes back, for another machine. Shorter than a wait that is told."""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 # The row of this process; no other process writes to it.
