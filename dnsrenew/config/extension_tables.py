@@ -33,7 +33,7 @@ class FleetSettings(Frozen, kw_only=True, hidden=("documents", "local"), uncompa
     :ivar seal: the keys that seal private keys in the database: the first seals, all open; none: nothing is sealed.
     :ivar concurrency: the certificates that a worker works on at once.
     :ivar documents: reads what the database says of a certificate, with ``[fleet.defaults]``.
-    :ivar local: the folder for what belongs to this machine: the default store of the configuration.
+    :ivar local: the folder for what belongs to this machine, beside the default store of the configuration.
     """
 
     seal: tuple[Secret, ...] = ()

@@ -95,7 +95,7 @@ class Draft(Frozen):
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
             "probe_url": values.get("doctor", {}).get("probe_url"),
-            "fleet": self.fleet and replace(self.fleet, local=self.defaults["store"]),
+            "fleet": self.fleet and replace(self.fleet, local=f"{self.defaults['store']}-fleet"),
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, self.fleet, empty=not specs)),
             "secrets": tuple(self.report.secrets),

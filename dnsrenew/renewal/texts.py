@@ -73,8 +73,7 @@ DEBT: Final = Text(
 DEBT_UNREADABLE: Final = Text(
     "store-damaged",
     "{path} cannot be read. It names a program that starts a server again after a renewal.",
-    "Start the server by hand, then delete {path}. If a newer dnsrenew or another user wrote it, run "
-    "`dnsrenew cleanup` with that version, as that user.",
+    "Start the server by hand, then delete {path}. If a newer dnsrenew wrote it, run `dnsrenew cleanup` with that one.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(

@@ -103,6 +103,12 @@ FOREIGN: Final = Text(
     "{path} in the store belongs to {owner}, but dnsrenew runs as {user}.",
     "Remove everything from the store that you did not put there, then run `{command}`.",
 )
+WORKERS_FOLDER: Final = Text(
+    "store-not-private",
+    "{path}, where the workers of this machine write down which servers they stop, belongs to {owner}, but dnsrenew "
+    "runs as {user}.",
+    "Run the command as {owner}. For example: runuser -u {owner} -- dnsrenew cleanup",
+)
 
 _FIX_STORE: Final = (
     "Remove everything from the store that you did not put there and run `{command}`, or accept the risk with "

@@ -14,13 +14,16 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
+import psutil
 import pytest
 
+from dnsrenew import Config
 from dnsrenew.base.runtime import Context
 from dnsrenew.operations.selection import store_of
 from tests.kit.fleet_killed import WorkerProcesses
-from tests.kit.fleet_stage import wait_until
+from tests.kit.fleet_stage import Crew, wait_until
 from tests.kit.processes import NEVER, Zygote
+from tests.kit.users import NOBODY, as_root
 from tests.lab.workspace import Workspace
 
 ZONE, FLEET = "stopped-server.test", "stopped-fleet.test"
@@ -165,8 +168,55 @@ def test_a_worker_is_killed_at_every_point(workers: WorkerProcesses, every: bool
             wait_until(lambda name=name: name in workers.stage.versions() and not workers.stage.jobs())
             wait_until(running.exists)
             assert run.has_passed("event warning") or not was_stopped, (point, run._read("err"))
-        assert list((workspace.path / "state" / "journal").glob("*.after")) == [], point
+        assert list((workspace.path / "state-fleet" / "journal").glob("*.after")) == [], point
     assert stopped > 2
+
+
+def test_the_worker_that_pays_is_killed(workers: WorkerProcesses) -> None:
+    """If the worker that pays is killed, before or after the program has run, the next one pays."""
+    workers.stage.lab.add_zone(FLEET, "* A 127.0.0.1")
+    running = workers.stage.workspace.path / "running"
+    want(workers, "home")
+    for point, runs in (("event order-created", False), ("program: run", False), ("program: done", True)):
+        with workers.worker(point) as run:
+            assert (run.end(), running.exists()) == (-signal.SIGKILL, runs), point
+        assert workers.stage.workspace.run_json("fleet", "status")[1]["owed"] != []
+    running.unlink()
+    with workers.worker():
+        wait_until(running.exists)
+
+
+def test_another_worker_of_the_machine_pays(workers: WorkerProcesses) -> None:
+    """A worker that is alive pays what another one of its machine owes once that one is dead, and not before."""
+    stage = workers.stage
+    stage.lab.add_zone(FLEET, "* A 127.0.0.1")
+    running = stage.workspace.path / "running"
+    want(workers, "home")
+    with workers.worker("event order-created", number=signal.SIGSTOP) as run:
+        wait_until(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED)
+        with stage.crew() as (crew,):
+            wait_until(lambda: crew.heard.starts)
+            assert not running.exists()
+            os.kill(run.pid, signal.SIGKILL)
+            wait_until(running.exists)
+            run.end()
+
+
+def test_another_machine_takes_what_waits(workers: WorkerProcesses) -> None:
+    """While a job is alone on a machine, the workers of other machines take what waits there."""
+    stage = workers.stage
+    elsewhere = stage.workspace.path / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(stage.workspace.config_path, elsewhere)
+    with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(stage.config())) as store:
+        other = Crew(Config.load(elsewhere / stage.workspace.config_path.name), None)
+        with store.turn(Context(), alone=True), stage.crew() as (crew,):
+            stage.add("one")
+            wait_until(stage.jobs)
+            other.start()
+            wait_until(stage.versions)
+            other.stop()
+    assert (crew.heard.of("renewed"), other.heard.of("renewed")) == ([], ["one"])
 
 
 def test_jobs_that_stop_a_server_are_alone(workers: WorkerProcesses) -> None:
@@ -237,11 +287,28 @@ def test_a_debt_that_no_worker_can_pay(workers: WorkerProcesses) -> None:
     assert workspace.run_json("fleet", "status")[1]["owed"] == []
 
 
+@as_root
+def test_root_does_not_pay_for_the_user_of_the_workers(workers: WorkerProcesses) -> None:
+    """Root sees what the worker of another user owes, and does not run what that user wrote."""
+    workspace = workers.stage.workspace
+    with mock.patch.dict(os.environ, workspace.env), contextlib.closing(store_of(workers.stage.config())) as store:
+        assert store.debts is not None
+        with store.debts.using_port(Context(), 0):
+            store.debts.note(Context(certificate="home"), ["touch", str(workspace.path / "run-as-root")])
+    folder = workspace.path / "state-fleet"
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, NOBODY, NOBODY)
+    assert workspace.run_json("fleet", "status")[1]["owed"][0]["name"] == "home"
+    done = workspace.run("cleanup")
+    assert (done.returncode, "runuser -u nobody -- dnsrenew cleanup" in done.stderr) == (1, True), done
+    assert not (workspace.path / "run-as-root").exists()
+
+
 def test_a_machine_that_cannot_write_down_a_debt(workers: WorkerProcesses) -> None:
     """Where the folder of a machine cannot be used, no server is stopped there, and what stops none is renewed."""
     stage, workspace = workers.stage, workers.stage.workspace
     stage.lab.add_zone(FLEET, "* A 127.0.0.1")
-    (workspace.path / "state").write_text("a file")
+    (workspace.path / "state-fleet").write_text("a file")
     want(workers, "home")
     stage.add("other")
     with stage.crew() as (crew,):
