@@ -23,10 +23,15 @@ from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations import event_log, texts
 from dnsrenew.operations import status as statuses
-from dnsrenew.operations.selection import SharedCertificates, selected, shared_certificates, unknown_certificate
+from dnsrenew.operations.selection import (
+    SharedCertificates,
+    selected,
+    shared_certificates,
+    store_of,
+    unknown_certificate,
+)
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import RunOptions, fingerprint
-from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl
@@ -67,7 +72,7 @@ class Renewer:
     ) -> None:
         self._config = config
         self._language = language
-        self._store: Store = open_store(config.store, insist=config.insist, seals=config.seals)
+        self._store = store_of(config)
         self._clock = clock or self._store.clock or SystemClock()
         check_listener(on_event)
         self._on_event, self._event_lock = on_event, threading.RLock()

@@ -24,7 +24,7 @@ from dnsrenew.cli.terminal import Terminal, dim, yellow
 from dnsrenew.config import Config, find_config, sources
 from dnsrenew.config.sources import here
 from dnsrenew.errors import ConfigError, DnsRenewError
-from dnsrenew.operations.selection import shared_certificates
+from dnsrenew.operations.selection import shared_certificates, store_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,9 +84,7 @@ class Invocation(Frozen):
 
     def store(self, config: Config) -> Store:
         """Return the store of the configuration."""
-        from dnsrenew.store.folder_store import open_store
-
-        return open_store(config.store, insist=config.insist, seals=config.seals)
+        return store_of(config)
 
     def ask_shared(self, config: Config, ask: Callable[[SharedCertificates], int]) -> int:
         """Return a number about the certificates that several machines share; 0 if the store is a folder.

@@ -183,9 +183,11 @@ def cleanup(invocation: Invocation) -> int:
     """
     terminal = invocation.terminal
     progress = PlainProgress(terminal)
+    warnings: list[Event] = []
 
     def warn(event: Event) -> None:
         if event.kind == "warning":  # the result shows the removed values
+            warnings.append(event)
             progress.write_warning(event)
 
     renewer = invocation.renewer(invocation.config(), warn)
@@ -196,7 +198,9 @@ def cleanup(invocation: Invocation) -> int:
         return [*_kept(result, columns, verbose=bool(terminal.verbose)), *_unreadable(result, columns)]
 
     def lines(columns: int | None) -> list[str]:
-        return [*_removed(result, columns), *problems(columns)] or [dim(texts.NOTHING_TO_CLEAN_UP)]
+        # A program that was owed has its warning.
+        nothing = texts.NOTHING_ELSE_TO_CLEAN_UP if warnings else texts.NOTHING_TO_CLEAN_UP
+        return [*_removed(result, columns), *problems(columns)] or [dim(nothing)]
 
     terminal.report(lines, problems)
     return int(bool(result.kept or result.unreadable or result.owed))

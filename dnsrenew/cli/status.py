@@ -338,7 +338,7 @@ class StatusText(Frozen):
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self.now):
             return f"{red('✗')} {texts.STATES['overdue']}"
-        if is_unreadable(certificate) or has_obstacle(certificate):
+        if is_unreadable(certificate) or has_obstacle(certificate) or certificate.after_owed:
             return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]

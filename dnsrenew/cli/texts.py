@@ -636,6 +636,7 @@ DELEGATE_NEXT: Final = "Next, run: dnsrenew renew {names}"
 CONFIG_VALID: Final = "{path} is valid: {certificates}, {accounts}, all secrets readable"
 
 NOTHING_TO_CLEAN_UP: Final = "Nothing to clean up."
+NOTHING_ELSE_TO_CLEAN_UP: Final = "Nothing else to clean up."
 VALUES_REMOVED: Final = "{name}: {values} removed"
 VALUES_LATE: Final = "The DNS host may still write {values} from the interrupted run. The next run removes them again."
 VALUES_KEPT: Final = "{name}: {values} not removed"
@@ -913,6 +914,7 @@ FLEET_HEADINGS: Final = {
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
     "refused": "Not renewed: the workers refuse their settings in the database (to see why: `dnsrenew status NAME`)",
+    "owed": "Servers of this machine may be stopped: these programs did not run (to run them: `dnsrenew cleanup`)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"

@@ -27,17 +27,19 @@ CONCURRENCY: Final = 16
 """Certificates that a worker works on at once, by default."""
 
 
-class FleetSettings(Frozen, kw_only=True, hidden=("documents",), uncompared=("documents",)):
+class FleetSettings(Frozen, kw_only=True, hidden=("documents", "local"), uncompared=("documents", "local")):
     """The table ``[fleet]``.
 
     :ivar seal: the keys that seal private keys in the database: the first seals, all open; none: nothing is sealed.
     :ivar concurrency: the certificates that a worker works on at once.
     :ivar documents: reads what the database says of a certificate, with ``[fleet.defaults]``.
+    :ivar local: the folder for what belongs to this machine, beside the default store of the configuration.
     """
 
     seal: tuple[Secret, ...] = ()
     concurrency: int = CONCURRENCY
     documents: CertificateDocuments
+    local: str = ""
 
 
 # ── the store ───────────────────────────────────────────────────────────────────────────

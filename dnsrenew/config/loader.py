@@ -14,7 +14,7 @@ from dnsrenew.base.model import CA, Deployment, DnsAccount, Notice, Resolver, Ro
 from dnsrenew.base.names import base_domain, is_ip, is_public_suffix
 from dnsrenew.base.validation import KeyPath, Mistake, config_error, kind, quoted
 from dnsrenew.base.validation.texts import MISSING
-from dnsrenew.base.values import Frozen
+from dnsrenew.base.values import Frozen, replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config import sources, texts
 from dnsrenew.config.cas import CaTables, host_name, is_built_in
@@ -95,7 +95,7 @@ class Draft(Frozen):
             "accounts": self.accounts.accounts,
             "providers": self.accounts.providers,
             "probe_url": values.get("doctor", {}).get("probe_url"),
-            "fleet": self.fleet,
+            "fleet": self.fleet and replace(self.fleet, local=f"{self.defaults['store']}-fleet"),
             "certificates": specs,
             "warnings": (*checks.warnings, *_warnings(self.report, checks, self.fleet, empty=not specs)),
             "secrets": tuple(self.report.secrets),

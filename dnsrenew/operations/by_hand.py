@@ -262,7 +262,7 @@ def _deploy(
 ) -> Outcome:
     state, context = None, replace(context, together=together)
     try:
-        with store.lock(spec.name, context=context, wait=wait):
+        with store.turn(context, alone=False, wait=wait), store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             if spec.deploy and not store.is_whole(spec.name, state):
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED

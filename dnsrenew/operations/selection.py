@@ -14,7 +14,9 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import texts
-from dnsrenew.store import Store
+from dnsrenew.store import FolderStore, Store
+from dnsrenew.store.folder_store import open_store
+from dnsrenew.store.records import Debts
 
 _PATTERN: Final = frozenset("*?[")
 """Characters that no name has."""
@@ -159,6 +161,20 @@ class SharedCertificates(Protocol):
 
     def close(self) -> None:
         """Free all locks and close the connections of the store."""
+
+
+def store_of(config: Config) -> Store:
+    """Return the store of a configuration; nothing is read yet. Errors are those of :func:`open_store`."""
+    store = open_store(config.store, insist=config.insist, seals=config.seals)
+    if config.fleet is not None:
+        store.debts = debts_of(config)
+    return store
+
+
+def debts_of(config: Config) -> Debts | None:
+    """Return what the runs of a fleet owe on this machine; None if it has no folder for that."""
+    local = "" if config.fleet is None else config.fleet.local
+    return FolderStore(local, insist=config.insist).debts if local else None
 
 
 def shared_certificates(config: Config, store: Store) -> SharedCertificates | None:

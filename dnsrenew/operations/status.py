@@ -116,12 +116,14 @@ def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
 
 
 def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
-    """Return a function that gives what killed runs owe for a certificate: the programs ``after`` that did not run.
+    """Return a function that gives what is owed for a certificate on this machine: programs ``after`` that did not run.
 
-    What is owed for a certificate that the configuration no longer names is owed for each.
+    What is owed for a certificate that the configuration, or the fleet, no longer names is owed for each.
     """
     owed = [] if store.debts is None else store.debts.owed()
     names = {spec.name for spec in config.certificates} if owed else set()
+    if owed and (shared := shared_certificates(config, store)) is not None:
+        names |= {debt.certificate for debt in owed if shared.domains_of(debt.certificate) is not None}
     return lambda name: [debt for debt in owed if debt.certificate == name or debt.certificate not in names]
 
 

@@ -180,7 +180,7 @@ def deploy_after_renewal(
     """
     its = replace(context, together=together)
     try:
-        with store.lock(spec.name, context=its, wait=wait):
+        with store.turn(its, alone=False, wait=wait), store.lock(spec.name, context=its, wait=wait):
             return deploy_pending(spec, done, store.read_state(spec.name), store, its)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, problem = stopped_by(error, its)

@@ -155,6 +155,9 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
     except LockedError:  # a live run pays its own
         return []
     except StoreError as error:  # no lock can be taken, as on a read-only disk
+        if error.code == "store-not-private":  # the programs of another user are not advised
+            context.warn(error.code, error.message, error.fix)
+            return owed
         for debt in owed:
             context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=as_clause(error.message)))
         return owed

@@ -51,7 +51,8 @@ def renew_certificate(
     try:
         if before is None:
             state = store.read_state(spec.name)
-        with store.lock(spec.name, context=context, wait=options.wait):
+        turn = store.turn(context, alone=port_programs.that_stop_others(spec) is not None, wait=options.wait)
+        with turn, store.lock(spec.name, context=context, wait=options.wait):
             # Another run may have renewed it while this one waited for the lock.
             state = store.read_state(spec.name)
             found = check_due(spec, state, store, context, options)

@@ -54,21 +54,21 @@ AFTER_FAILED: Final = Text(
 )
 DEBT_PAID: Final = Text(
     "listen-after-owed",
-    "An earlier run was interrupted after {since}, when a server was stopped for the renewal of {name}. The "
-    "program that starts it again has now run: {command}",
-    "Check that the server is running, and find out why the run was interrupted: dnsrenew doctor {name}",
+    "A server may have been stopped since {since}, for the renewal of {name}: the program that starts it again had not "
+    "run, or had failed. It has now run: {command}",
+    "Check that the server is running, and find out what went wrong: dnsrenew doctor {name}",
 )
 DEBT_NOT_PAID: Final = Text(
     "listen-after-failed",
-    "An earlier run was interrupted after {since}, when a server was stopped for the renewal of {name}. The "
-    "program that starts it again failed: {cause}.",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again failed: "
+    "{cause}.",
     "Run it by hand; each run of dnsrenew tries this command again until it succeeds: {command}",
 )
 DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it did not run")
 DEBT: Final = Text(
     "listen-after-owed",
-    "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
-    "starts it again has not run yet: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
+    "or has failed: {command}",
     "Run `dnsrenew cleanup`, which runs it; the next renewal runs it too.",
 )
 DEBT_UNREADABLE: Final = Text(

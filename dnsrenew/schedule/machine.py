@@ -205,11 +205,17 @@ def halt_of_unit(machine: Machine, unit: str, *, user: bool) -> Halt | None:
     :param user: whether it is a unit of the user's manager.
     """
     control = ("systemctl", "--user") if user else ("systemctl",)
-    state = machine.output(*control, "show", "--property", "ActiveState", "--value", unit).strip()
-    if state not in {"inactive", "failed"}:
+    states = machine.output(*control, "show", "--property=UnitFileState,ActiveState", "--value", unit).split()
+    if {"inactive", "failed"}.isdisjoint(states):
         return None
-    command = f"{' '.join(control)} enable --now {unit}"
-    return Halt(texts.UNIT_OFF.format(unit=unit), texts.START.format(command=command if user else as_root(command)))
+    runs = [f"{' '.join(control)} enable --now {unit}"]
+    reason = texts.UNIT_OFF
+    if mask := next((state for state in states if state.startswith("masked")), None):
+        runtime = " --runtime" if mask == "masked-runtime" else ""
+        runs.insert(0, f"{' '.join(control)} unmask{runtime} {unit}")
+        reason = texts.UNIT_MASKED
+    command = " && ".join(runs if user else map(as_root, runs))
+    return Halt(reason.format(unit=unit), texts.START.format(command=command))
 
 
 def halt_of_task(task: str, *, enabled: bool) -> Halt | None:

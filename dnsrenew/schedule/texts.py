@@ -42,6 +42,7 @@ SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with
 
 CRON_OFF: Final = Phrase("cron is not running")
 UNIT_OFF: Final = Phrase("systemd has stopped {unit}")
+UNIT_MASKED: Final = Phrase("{unit} is masked")
 AGENT_OFF: Final = Phrase("launchd has not loaded {label}")
 TASK_OFF: Final = Phrase("the task {task} is disabled")
 START: Final = Phrase("Start it: {command}")

@@ -104,6 +104,11 @@ def foreign(path: str, info: os.stat_result, root: str) -> StoreError:
     return StoreError.of(texts.FOREIGN, path=path, command=_take_over(root or path), **_rights(info))
 
 
+def of_other_worker(root: str, info: os.stat_result) -> StoreError:
+    """Return the error for the folder of a machine of a fleet that belongs to the user of its worker."""
+    return StoreError.of(texts.WORKERS_FOLDER, path=root, **_rights(info))
+
+
 def shared(root: str, info: os.stat_result, found: str) -> StoreError:
     """Return the error for a store that is not private and has other things in it.
 

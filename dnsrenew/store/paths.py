@@ -160,10 +160,15 @@ class StoreFolder:
                 raise
             return []
 
-    def hold_lock(self, key: str, what: str, context: Context, wait: float) -> AbstractContextManager[None]:
-        """See :meth:`dnsrenew.store.Store.hold_lock`."""
+    def hold_lock(
+        self, key: str, what: str, context: Context, wait: float, *, shared: bool = False
+    ) -> AbstractContextManager[None]:
+        """See :meth:`dnsrenew.store.Store.hold_lock`.
+
+        :param shared: hold it together with others that share it.
+        """
         self.make_base()
-        return zone_locks.hold(self._disk, self._paths.lock(key), what, wait=wait, context=context)
+        return zone_locks.hold(self._disk, self._paths.lock(key), what, wait=wait, context=context, shared=shared)
 
     def journal_files(self, *ends: str) -> list[str]:
         """Return the paths in the journal with one of these ends, sorted."""

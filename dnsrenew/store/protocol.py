@@ -56,7 +56,8 @@ class StorePlace(Protocol):
     :ivar place: where it is, for messages: the folder, or the address of the database, without a password.
     :ivar clock: the clock that decides for all who share the store; None: that of this host.
     :ivar documents: what is kept of a certificate besides.
-    :ivar debts: the programs ``after`` that runs owe; None for a database: a port belongs to one machine.
+    :ivar debts: the programs ``after`` that runs owe; of a database, those of this machine: they are in a folder. None:
+        there is no such folder.
     :ivar scheduled: when the schedules that use it last ran; None for a database, whose workers say that they live.
     """
 
@@ -266,6 +267,19 @@ class Store(ZoneLocker, StorePlace):
         A CA may return the same order to both. The few runs of one machine are kept apart by the refusal of the CA.
         """
         del identifiers, context, wait  # for a database
+        return contextlib.nullcontext()
+
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude the other renewals and deployments of this machine while one of them may stop a server.
+
+        A run on a folder has them in an order; the workers of a fleet know nothing of each other.
+
+        :param alone: whether it may stop a server: it waits for the others, and keeps them out.
+        :param wait: seconds to wait, at least.
+        :raises LockedError: another one is, or wants to be, alone; or the others have not ended for ten minutes.
+        :raises StoreError: it cannot be alone, because the folder of this machine cannot be used.
+        """
+        del context, alone, wait  # for a database
         return contextlib.nullcontext()
 
     # ── what is kept besides certificates ───────────────────────────────────────────────

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import copy
 import hashlib
 import os
 import shlex
@@ -21,7 +22,7 @@ from dnsrenew.base.model import Notice, rfc3339
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import StoreError
-from dnsrenew.store import json_files, texts, zone_locks
+from dnsrenew.store import json_files, os_errors, texts, zone_locks
 from dnsrenew.store.atomic_io import PRIVATE, PUBLIC
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import StoreFolder
@@ -261,15 +262,24 @@ class Debt(Frozen):
 
 
 class Debts(StoreFolder):
-    """The programs that runs of a store owe."""
+    """The programs that runs of a store owe, or those of a machine of a fleet."""
+
+    def check_ground(self) -> None:
+        """Refuse the folder if others can change it. That of a fleet may be of the user of its workers, not of root."""
+        with contextlib.suppress(OSError):
+            info = os.stat(self._paths.root)
+            if info.st_uid and info.st_uid != os.geteuid() and not self._disk.insist:
+                raise os_errors.of_other_worker(self._paths.root, info)
+        super().check_ground()
 
     def using_port(self, context: Context, wait: float) -> AbstractContextManager[None]:
         """Exclude other runs of this store from the use of ports.
 
         :param wait: seconds to wait for them.
         :raises LockedError: one uses a port.
-        :raises StoreError: the file of the lock cannot be created.
+        :raises StoreError: the file of the lock cannot be created, or others can change the folder.
         """
+        self.check_ground()
         return self.hold_lock("ports", texts.PORTS_LOCK.format(), context, wait)
 
     def note(self, context: Context, program: Sequence[str]) -> None:
@@ -307,9 +317,11 @@ class Debts(StoreFolder):
         return [path for path in self.journal_files(DEBT) if self._read(path) is None and os.path.exists(path)]
 
     def _read(self, path: str) -> Debt | None:
-        """Return a debt; None: it is gone, damaged, or of a newer dnsrenew."""
+        """Return a debt, of whichever user; None: it is gone, damaged, or of a newer dnsrenew."""
+        disk = copy.copy(self._disk)
+        disk.insist = True  # root knows what a worker owes, and does not run it: see using_port
         try:
-            data = json_files.read(self._disk, path)
+            data = json_files.read(disk, path)
             debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
         except (DamagedFile, NewerSchema, StoreError):
             return None

@@ -17,6 +17,7 @@ CERTIFICATE_LOCK: Final = Phrase("certificate {name}")
 ACCOUNT_LOCK: Final = Phrase("account {name}")
 ZONE_LOCK: Final = Phrase("DNS zone {zone}")
 PORTS_LOCK: Final = Phrase("a port that the CA connects to")
+TURN_LOCK: Final = Phrase("port of a server that `before` stops")
 
 # ── refusals of the operating system ────────────────────────────────────────────────────
 
@@ -101,6 +102,12 @@ FOREIGN: Final = Text(
     "store-not-private",
     "{path} in the store belongs to {owner}, but dnsrenew runs as {user}.",
     "Remove everything from the store that you did not put there, then run `{command}`.",
+)
+WORKERS_FOLDER: Final = Text(
+    "store-not-private",
+    "{path}, where the workers of this machine write down which servers they stop, belongs to {owner}, but dnsrenew "
+    "runs as {user}.",
+    "Run the command as {owner}. For example: runuser -u {owner} -- dnsrenew cleanup",
 )
 
 _FIX_STORE: Final = (

@@ -7,6 +7,7 @@ import copy
 import errno
 import json
 import os
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -207,6 +208,7 @@ _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(o
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _LOCK_OFFSET: Final = 1 << 30
 """On Windows no other process can read a locked byte, so the locked one is far behind the content."""
+_LOCK_BYTES: Final = 1 << 20
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
 _OWNER_SECONDS: Final = 2.0
@@ -219,24 +221,28 @@ _MAX_REMOVED: Final = 100
 
 
 @contextlib.contextmanager
-def hold(disk: AtomicFiles, path: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
+def hold(
+    disk: AtomicFiles, path: str, what: str, *, wait: float, context: Context, shared: bool = False
+) -> Iterator[None]:
     """Hold a lock.
 
     :param path: the file of the lock; it is created if missing, and not removed.
     :param what: what is locked, for the message: ``certificate home``.
     :param wait: seconds to wait for it; 0: do not wait.
+    :param shared: hold it together with others that share it.
     :raises LockedError: ``locked``: another run or thread holds it; evidence has ``pid``, ``host``, ``since``.
     :raises StoreError: the file cannot be created or locked.
     :raises Cancelled: cancelled while waiting.
     """
-    handle = _acquire(disk, path, what, wait, context)
+    handle = _acquire(disk, path, what, wait, context, shared=shared)
     try:
         _write(handle, _owner_line(context))
         yield
     finally:
-        _write(handle, b"")
+        if not shared:
+            _write(handle, b"")
         with contextlib.suppress(OSError):
-            _lock(handle, free=True)  # closing is not enough: a forked child may have the file open too
+            _lock(handle, free=True, shared=shared)  # closing is not enough: a forked child may have the file open too
         os.close(handle)
 
 
@@ -249,7 +255,7 @@ def is_held(path: str) -> bool:
     return False
 
 
-def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Context) -> int:
+def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Context, *, shared: bool) -> int:
     start = context.clock.monotonic()
     end = start + (wait or 0)
     pause, reported, removed = _FIRST_PAUSE, False, 0
@@ -257,7 +263,7 @@ def _acquire(disk: AtomicFiles, path: str, what: str, wait: float, context: Cont
         context.check()
         handle = disk.do("lock", path, lambda: _open(disk, path))
         with undone(os.close, handle):
-            if disk.do("lock", path, partial(_try_lock, handle)):
+            if disk.do("lock", path, partial(_try_lock, handle, shared=shared)):
                 if _is_same_file(handle, path):
                     return handle
                 owner = None  # the file was removed in between: other runs lock a new one
@@ -298,10 +304,10 @@ def _is_same_file(handle: int, path: str) -> bool:
     return False
 
 
-def _try_lock(handle: int) -> bool:
+def _try_lock(handle: int, *, shared: bool = False) -> bool:
     """Lock without waiting; return False if the lock is taken."""
     try:
-        _lock(handle, free=False)
+        _lock(handle, free=False, shared=shared)
     except OSError as error:
         if error.errno in _TAKEN:
             return False
@@ -309,13 +315,17 @@ def _try_lock(handle: int) -> bool:
     return True
 
 
-def _lock(handle: int, *, free: bool) -> None:
+def _lock(handle: int, *, free: bool, shared: bool = False) -> None:
     if sys.platform == "win32":
-        os.lseek(handle, _LOCK_OFFSET, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1)
+        if not shared:
+            os.lseek(handle, _LOCK_OFFSET, os.SEEK_SET)
+        elif not free:  # no lock is shared here: each takes one of the bytes, one that is alone takes all
+            os.lseek(handle, _LOCK_OFFSET + random.SystemRandom().randrange(_LOCK_BYTES), os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1 if shared else _LOCK_BYTES)
     else:
         # flock, not lockf: it locks the open file, so threads exclude each other too.
-        fcntl.flock(handle, fcntl.LOCK_UN if free else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+        fcntl.flock(handle, fcntl.LOCK_UN if free else kind | fcntl.LOCK_NB)
 
 
 def _owner_line(context: Context) -> bytes:

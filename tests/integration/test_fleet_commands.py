@@ -113,6 +113,21 @@ def test_init_without_rights(empty: FleetFolder, postgres: Postgres, address: Da
     assert empty.refused("fleet init", status=1)["code"] == "store-refused"
 
 
+def test_a_reader_without_one_right(empty: FleetFolder, postgres: Postgres, address: DatabaseAddress) -> None:  # noqa: F811
+    """A role that may not read one table is told to take that right, and no other; with it, the command works."""
+    empty.run("fleet init")
+    postgres.new_role("lacking")
+    empty.write(replace_user(address, "lacking"))
+    with postgres.admin(address.name) as admin:
+        admin.execute(
+            "GRANT SELECT ON ALL TABLES IN SCHEMA public TO lacking; REVOKE SELECT ON dnsrenew_limit FROM lacking"
+        )
+        error = empty.refused("fleet status", status=1)
+        assert (error["code"], error["evidence"]["table"]) == ("store-refused", "dnsrenew_limit")
+        admin.execute(error["fix"].partition(": ")[2].encode())
+    assert empty.run("fleet status")["due"] == 0
+
+
 def replace_user(where: DatabaseAddress, user: str) -> DatabaseAddress:
     """The same database for another role."""
     return DatabaseAddress(where.name, where.port, user)

@@ -61,6 +61,7 @@ def test_an_empty_fleet(database: Database) -> None:
         "lacking": [],
         "stored_only": 0,
         "refused": [],
+        "owed": [],
     }
 
 

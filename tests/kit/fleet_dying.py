@@ -20,10 +20,11 @@ import dnsrenew.extensions.fleet.certificate_job
 import dnsrenew.extensions.fleet.database.database_store  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.extensions.fleet import queue, worker
-from tests.kit.dying import Death, serve
+from tests.kit.dying import serve
+from tests.kit.dying_deploy import DeployDeath
 
 
-class FleetDeath(Death):
+class FleetDeath(DeployDeath):
     """Kills or stops a worker at a point."""
 
     def __init__(self, point: str, number: int, passed: str, heard: str) -> None:

@@ -101,8 +101,8 @@ def locks_of_a_process() -> Iterator[None]:
     handles: list[int] = []
     acquire = zone_locks._acquire
 
-    def acquired(*arguments: Any) -> int:
-        handles.append(acquire(*arguments))
+    def acquired(*arguments: Any, **named: Any) -> int:
+        handles.append(acquire(*arguments, **named))
         return handles[-1]
 
     with mock.patch.object(zone_locks, "_acquire", acquired):

@@ -104,7 +104,7 @@ def answering(answers: dict[str, str]) -> Callable[..., str]:
     return lambda *words: answers.get(" ".join(words), "")
 
 
-@pytest.mark.parametrize("state", ["active", "inactive", "failed", ""])
+@pytest.mark.parametrize("state", ["active", "inactive", "failed", "", "masked inactive", "masked-runtime inactive"])
 @pytest.mark.parametrize("folder", ["etc/systemd/system", "home/joe/.config/systemd/user"])
 def test_a_timer_that_was_stopped(machine: Machine, folder: str, state: str) -> None:
     """An enabled timer renews only while it is active; what systemd does not tell is no alarm."""
@@ -112,12 +112,14 @@ def test_a_timer_that_was_stopped(machine: Machine, folder: str, state: str) -> 
     put(machine, f"{folder}/dnsrenew.service", f"[Service]\nType=oneshot\nExecStart=dnsrenew renew --config {CONFIG}\n")
     put(machine, f"{folder}/timers.target.wants/dnsrenew.timer", "[Timer]\nOnCalendar=daily\n")
     control = "systemctl --user" if "home" in folder else "systemctl"
-    shown = {f"{control} show --property ActiveState --value dnsrenew.timer": f"{state}\n"}
+    shown = {f"{control} show --property=UnitFileState,ActiveState --value dnsrenew.timer": f"{state}\n"}
     found = detect(CONFIG, replace(machine, output=answering(shown)))
     assert (found.installed, found.kind) == (True, "systemd")
-    assert (found.halt is not None) is (state in {"inactive", "failed"})
+    assert (found.halt is not None) is (state not in {"active", ""})
     if found.halt is not None:
         assert f"{control} enable --now dnsrenew.timer" in found.halt.fix
+        unmask = f"{control} unmask{' --runtime' * state.startswith('masked-runtime')} dnsrenew.timer && "
+        assert (unmask in found.halt.fix, "is masked" in found.halt.reason) == (("masked" in state,) * 2)
 
 
 def test_another_schedule_that_runs_counts(machine: Machine) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,20 @@ def test_a_lock_that_is_released_names_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a child has none of our open files there")
+def test_a_shared_lock(tmp_path: Path) -> None:
+    """Several runs share a lock. One that wants it alone is refused meanwhile, and refuses all when it has it."""
+    store = FolderStore(tmp_path / "store")
+    shared = partial(store.hold_lock, "x", "thing", Context(), 0, shared=True)
+    with shared(), shared(), pytest.raises(LockedError):
+        store.hold_lock("x", "thing", Context(), 0).__enter__()
+    with store.hold_lock("x", "thing", Context(), 0):
+        with pytest.raises(LockedError) as caught:
+            shared().__enter__()
+        assert caught.value.evidence["pid"] == os.getpid()
+    with shared():
+        pass
+
+
 def test_a_child_that_has_the_file_open_too_holds_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent's release frees the lock even if a forked child has the file open."""
     copies: list[int] = []

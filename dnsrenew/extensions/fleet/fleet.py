@@ -23,10 +23,10 @@ from dnsrenew.extensions.fleet.database.wanted import WantedCertificates
 from dnsrenew.extensions.fleet.serving.context import FleetContext
 from dnsrenew.extensions.fleet.serving.server import ssl_context
 from dnsrenew.extensions.fleet.status import FleetStatus, fleet_status
+from dnsrenew.operations import selection
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import is_pattern
 from dnsrenew.operations.texts import CERTIFICATE_MISSING
-from dnsrenew.store.folder_store import open_store
 
 if TYPE_CHECKING:
     import ssl
@@ -139,7 +139,7 @@ class Fleet:
         """
         self._store.check_ground()
         documents = None if self._config.fleet is None else self._config.fleet.documents
-        return fleet_status(self._store.database, self._config.cas, tag, documents)
+        return fleet_status(self._store.database, self._config.cas, tag, documents, self._store.debts)
 
     def ssl_context(self, *, cache: int = _CACHE, on_unknown: Callable[[str], bool] | None = None) -> ssl.SSLContext:
         """Return a context for a server that has the newest certificate for every name of the fleet.
@@ -184,7 +184,7 @@ def store_of(config: Config) -> DatabaseStore:
     :raises ConfigError: ``no-fleet``; ``config-invalid``: a seal is not 32 bytes.
     :raises SecretError: ``secret-missing``.
     """
-    store = open_store(config.store, seals=config.seals)
+    store = selection.store_of(config)
     if not isinstance(store, DatabaseStore):
         raise ConfigError.of(texts.NO_FLEET)
     return store

@@ -16,6 +16,7 @@ from dnsrenew.config.documents import CertificateDocuments, needed
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.served_certificates import Why, words_of
 from dnsrenew.store.ledger import ANY, NEW_ORDERS
+from dnsrenew.store.records import Debts
 from dnsrenew.store.state import LONGEST
 
 SHOWN: Final = 10
@@ -162,6 +163,9 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Certificates whose document in the database a worker has refused, with the keys in it that are wrong, or that
     ``documents = "plain"`` forbids; a hundred at most."""
+    owed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """The programs ``after`` that killed workers of this machine have not run, each after the name of its certificate:
+    a server may be stopped."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -173,17 +177,23 @@ class FleetStatus(Frozen, kw_only=True, public=True):
             "limits": {ca: limits.to_dict() for ca, limits in self.limits.items()},
             "lacking": [{"name": name, "lacks": list(lacks)} for name, lacks in self.lacking.items()],
             "refused": [{"name": name, "keys": list(keys)} for name, keys in self.refused.items()],
+            "owed": [{"name": name, "program": list(program)} for name, program in self.owed],
         }
 
 
 def fleet_status(
-    database: Database, cas: Mapping[str, CA], tag: str | None = None, documents: CertificateDocuments | None = None
+    database: Database,
+    cas: Mapping[str, CA],
+    tag: str | None = None,
+    documents: CertificateDocuments | None = None,
+    debts: Debts | None = None,
 ) -> FleetStatus:
     """Return the status of a fleet.
 
     :param cas: the CAs of the configuration, by name.
     :param tag: count only certificates with this tag; workers and limits are those of all.
     :param documents: those of the configuration: what it lacks is told too; None: only what every worker lacks.
+    :param debts: what is owed on this machine; None: that is not told.
     :raises StoreError: the database cannot be read.
     """
     lacking = threads.start(partial(_lacking, database, documents, tag))  # it looks at as much as the counts
@@ -191,7 +201,8 @@ def fleet_status(
         found = _without_lacking(database, cas, tag)
     finally:
         lacking.done.wait()
-    return replace(found, lacking=lacking.result())
+    owed = tuple((debt.certificate, debt.program) for debt in (debts.owed() if debts is not None else ()))
+    return replace(found, lacking=lacking.result(), owed=owed)
 
 
 def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None) -> FleetStatus:

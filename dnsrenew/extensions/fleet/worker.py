@@ -41,6 +41,7 @@ from dnsrenew.extensions.fleet.queue import QueueTasks, WorkQueue, in_thread, un
 from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import EventLog
+from dnsrenew.operations.selection import debts_of
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import RunOptions, fingerprint
 from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
@@ -175,6 +176,7 @@ class FleetWorker:
             use.secret.forget()
         database = Database(config.store, size=_CONNECTIONS, patience=PATIENCE)
         store = DatabaseStore(database, Seals(config.seals()), worker=True)
+        store.debts = debts_of(config)
         try:
             store.prove_writable()
             self._session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
@@ -267,6 +269,8 @@ class WorkerSession:
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
+        cancel = threading.Event()
+        await unless(stop, in_thread(partial(self._try, partial(self._pay_debts, cancel)), cancel))
         await in_thread(partial(self._try, self._note_tables), threading.Event())
         await in_thread(self._dates.scan_soon, threading.Event())
         beside = asyncio.create_task(self._clean_up_regularly(queue, stop))
@@ -338,6 +342,10 @@ class WorkerSession:
         holder, fleet = self._store.locks.holder, self._worker.config.fleet
         if fleet is not None:
             note_tables(self._store.database, holder, fleet.documents)
+
+    def _pay_debts(self, cancel: threading.Event) -> None:
+        with self.services.use() as run:
+            run.pay_debts(self._store, cancel)
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""

@@ -25,10 +25,10 @@ from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
 from dnsrenew.extensions.watch import metrics_texts as texts
 from dnsrenew.operations.event_log import WatchedNumbers
+from dnsrenew.operations.selection import store_of
 from dnsrenew.operations.status import status_of, unconfigured, unconfigured_status
 from dnsrenew.renewal.batch import exit_status
 from dnsrenew.store import Store
-from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.state import State
 
 
@@ -113,7 +113,7 @@ class MetricsSource:
         """Use another configuration from now on."""
         with self._lock:
             self._config = config
-            self._store = open_store(config.store, insist=config.insist, seals=config.seals)
+            self._store = store_of(config)
             self._found: FoundNumbers | None = None
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:

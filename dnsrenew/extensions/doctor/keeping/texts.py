@@ -109,8 +109,8 @@ LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to retry.", "")
 LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A run was interrupted after {since}, when a server was stopped for the renewal of {name}. The program that "
-    "starts it again has not run yet: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
+    "or has failed: {command}",
     "Run `dnsrenew cleanup`: it runs this program.",
 )
 LAST_RUN_FAILED: Final = Text(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -210,7 +211,8 @@ def _read(config: Config, tag: str | None) -> tuple[status.FleetStatus, datetime
         store.only_read()
         store.check_ground()
         documents = None if config.fleet is None else config.fleet.documents
-        return status.fleet_status(store.database, config.cas, tag, documents), store.database.clock.now()
+        found = status.fleet_status(store.database, config.cas, tag, documents, store.debts)
+        return found, store.database.clock.now()
 
 
 def status_lines(found: status.FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
@@ -260,6 +262,7 @@ def _sections(found: status.FleetStatus, now: datetime) -> Iterator[tuple[str, S
     yield "limits", [(ca, _limits(limits)) for ca, limits in found.limits.items()]
     yield "lacking", [(name, formatting.listed(lacks)) for name, lacks in found.lacking.items()]
     yield "refused", [(name, formatting.listed(keys)) for name, keys in found.refused.items()]
+    yield "owed", [(name, shlex.join(program)) for name, program in found.owed]
 
 
 def _limits(limits: status.CaLimits) -> str:

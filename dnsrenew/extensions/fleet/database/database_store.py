@@ -6,16 +6,19 @@ certificates writes has no effect once another process has taken the lock of tha
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.runtime import Context
+from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
 from dnsrenew.extensions.fleet.database.connection import Database
@@ -23,6 +26,7 @@ from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTab
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals, place
+from dnsrenew.store import texts as store_texts
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.paths import HttpResponses, account_label, check_name
 
@@ -34,6 +38,10 @@ _LENGTH: Final = 32
 """Bytes of that key."""
 _SHOWN_NAMES: Final = 3
 """Names of a set that messages show."""
+_ALONE: Final = 600.0
+"""Seconds that a job which may stop a server waits for the other jobs of its machine; it then comes later."""
+_BESIDE: Final = 0.5
+"""Seconds that any other job waits for it; it then goes back, for another machine. Shorter than a wait that is told."""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 # The row of this process; no other process writes to it.
@@ -112,6 +120,24 @@ class DatabaseStore(CertificateRows):
         self.check_ground()
         return self.locks.hold(key, what, wait=wait, context=context)
 
+    @contextlib.contextmanager
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> Iterator[None]:
+        """Two files of the machine: ``working`` is held by all its jobs, and one that is to be alone shuts the door."""
+        with contextlib.ExitStack() as turn, contextlib.ExitStack() as door:
+            if self.debts is not None:
+                wait = max(wait, _ALONE if alone else _BESIDE)
+                lock = partial(self.debts.hold_lock, what=store_texts.TURN_LOCK.format(), context=context, wait=wait)
+                try:
+                    self.debts.check_ground()
+                    door.enter_context(lock("alone", shared=not alone))
+                    turn.enter_context(lock("working", shared=not alone))
+                except StoreError:  # where nothing can be written, no job of this user is alone
+                    if alone:
+                        raise
+                if not alone:
+                    door.close()
+            yield
+
     # ── what is kept besides certificates ───────────────────────────────────────────────
 
     def account_place(self, directory_url: str, ca_name: str) -> AccountRow:
@@ -127,7 +153,7 @@ class DatabaseStore(CertificateRows):
 
     @property
     def has_journal(self) -> bool:
-        return self.journal.has_left_over()
+        return self.journal.has_left_over() or bool(self.debts and self.debts.owed())
 
     def fingerprint_key(self) -> bytes:
         """It is the same on all machines."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,10 @@ class Address(Protocol):
 
     def read_password(self) -> str | None:
         """Return the password, or None."""
+
+
+_UNREADABLE: Final = re.compile(r"permission denied for (?:table|view) (\w+)")
+"""PostgreSQL's English words."""
 
 
 class Server:
@@ -77,6 +82,8 @@ class Server:
             return cursor.fetchall() if cursor.description else [], cursor.rowcount
         except self.library.DatabaseError as error:
             failure = self.translate(error)
+        if self.reads_only and (table := _UNREADABLE.search(failure.evidence.get("reason", ""))):
+            failure = self.error(texts.NO_RIGHT_TO_READ, table=table[1], sqlstate=failure.evidence["sqlstate"])
         raise failure  # outside the block above: psycopg's error holds the password, and must not be its context
 
     def error(self, text: Text, **evidence: Any) -> StoreError:

@@ -78,6 +78,11 @@ NO_RIGHTS: Final = Text(
     "Make {user} the owner of the tables in {database}, or grant it all rights on the schema, its tables and its "
     "sequences.",
 )
+NO_RIGHT_TO_READ: Final = Text(
+    "store-refused",
+    "The database at {server} does not allow {user} to read {table}.",
+    "Run in {database}: GRANT SELECT ON {table} TO {user}",
+)
 TOO_OLD: Final = Text(
     "store-refused",
     "The database server {server} is PostgreSQL {version}, but dnsrenew needs 14 or later.",
