@@ -132,7 +132,7 @@ _DOCUMENT: Final = Table(CERTIFICATE.keys, offered=(*CERTIFICATE.keys, "tags"))
 
 def _fitting(table: Any, usual: Table) -> Table:
     """Return the keys of a certificate: one with a request needs no domains."""
-    if not isinstance(table, Mapping) or "csr" not in table:
+    if (type(table) is not dict and not isinstance(table, Mapping)) or "csr" not in table:
         return usual
     return replace(usual, keys={**usual.keys, "domains": Key(_domains)}, offered=())
 
@@ -186,6 +186,8 @@ class CertificateTables:
 
     def check_files(self, report: MistakeReport) -> None:
         """Add a mistake where two certificates are deployed to the same file."""
+        if not report.written:
+            return
         names = {(scope.file, path): name for name, (scope, path) in self.places.items()}
         for written, ((first, there), *others) in report.written.items():
             for scope, path in others:

@@ -126,10 +126,10 @@ class Batch(Run):
         if state is None:
             return None
         try:
-            found = self._check_due(spec, state)
+            found = check_due(spec, state, self.store, self.context, self.options)
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
                 state = self.store.read_state(spec.name)
-                found = self._check_due(spec, state)
+                found = check_due(spec, state, self.store, self.context, self.options)
             if isinstance(found, Due):
                 return found
             if self._is_asker_news(state):
@@ -144,8 +144,10 @@ class Batch(Run):
         """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""
         if state.asked_by != self.options.asked_by:
             return True
+        if state.asked_by:
+            return False
         before, now = state.asked_at, self.context.clock.now()
-        return not state.asked_by and (before is None or not before <= now < before + _DAY)
+        return before is None or not before <= now < before + _DAY
 
     def _note_asker(self, spec: CertificateSpec, state: State) -> None:
         """Record what asks for it now, so that ``status`` and ``remove`` can tell whether it is used."""
@@ -173,12 +175,6 @@ class Batch(Run):
             return found
         results = deploying.settled(spec, state, self.store)
         return None if results is None else replace(found, deployed=results)
-
-    def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
-        # A context for each certificate takes time, and only a warning needs it.
-        has_warning = due.ari_warnings(state) or due.state_warnings(spec, state)
-        context = self.context.for_certificate(spec.name) if has_warning else self.context
-        return check_due(spec, state, self.store, context, self.options)
 
     def _poll(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
         """Poll the renewal information (RFC 9773) of certificates that are not due; return their new states."""

@@ -326,8 +326,10 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     def _in_extra(self, name: str, read: Callable[[object], T | None]) -> T | None:
         """Return what ``extra`` says; None if it does not, or if that is damaged."""
+        if name not in self.extra:
+            return None
         try:
-            return read(self.extra.get(name))
+            return read(self.extra[name])
         except DamagedFile:
             return None
 
