@@ -110,11 +110,23 @@ class Batch(Run):
     # ── what is due, before the locks ───────────────────────────────────────────────────
 
     def _check_all(self, specs: Sequence[CertificateSpec]) -> list[Due | Outcome | None]:
-        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now."""
-        states = {spec.name: self._read(spec) for spec in specs}
-        if not self.options.dry_run:  # a dry run keeps nothing
-            states |= self._poll(specs, states)
-        return [self._check(spec, states[spec.name]) for spec in specs]
+        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now.
+
+        Of many certificates, only the states that are polled are in memory at once.
+        """
+        now, found, polled = self.context.clock.now(), [], {}
+        for spec in specs:
+            state = self._read(spec)
+            if state is not None and self._is_polled(spec, state, now):
+                polled[spec.name] = state
+                found.append(None)
+            else:
+                found.append(self._check(spec, state))
+        if not polled:
+            return found
+        polled |= self._poll(polled)
+        pairs = zip(specs, found, strict=True)
+        return [self._check(spec, polled[spec.name]) if spec.name in polled else one for spec, one in pairs]
 
     def _read(self, spec: CertificateSpec) -> State | None:
         try:
@@ -176,19 +188,13 @@ class Batch(Run):
         results = deploying.settled(spec, state, self.store)
         return None if results is None else replace(found, deployed=results)
 
-    def _poll(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
-        """Poll the renewal information (RFC 9773) of certificates that are not due; return their new states."""
-        now = self.context.clock.now()
-        polled = {
-            spec.name: state
-            for spec in specs
-            if (state := states[spec.name]) is not None
-            and state.ca in self.config.cas
-            and due.is_poll_due(state, now)
-            and not self._is_due(spec, state)
-        }
-        if not polled:
-            return {}
+    def _is_polled(self, spec: CertificateSpec, state: State, now: datetime) -> bool:
+        """Return whether the renewal information (RFC 9773) is polled: of what is not due. A dry run keeps nothing."""
+        is_poll_due = due.is_poll_due(state, now) and state.ca in self.config.cas and not self.options.dry_run
+        return is_poll_due and not self._is_due(spec, state)
+
+    def _poll(self, polled: Mapping[str, State]) -> dict[str, State]:
+        """Poll the renewal information of certificates; return their new states."""
         from dnsrenew.renewal.renewal_info import poll  # as Renewals
 
         try:

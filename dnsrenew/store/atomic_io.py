@@ -86,9 +86,11 @@ class AtomicFiles:
 
     def _read(self, path: str) -> bytes | None:
         handle, info = open_with_info(path, _READ)
-        with closing(handle):
+        try:
             self.check_owner(path, info)
             return safe_files.read_all(handle, info.st_size, LIMIT)
+        finally:
+            os.close(handle)
 
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file; follows a link.
