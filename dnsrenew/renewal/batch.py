@@ -15,6 +15,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError, about
 from dnsrenew.renewal import due, history
 from dnsrenew.renewal.due import Due, Run, check_due, why
+from dnsrenew.renewal.due_index import DueIndex
 
 if TYPE_CHECKING:
     from dnsrenew.renewal.renew import Renewals
@@ -114,14 +115,20 @@ class Batch(Run):
 
         Of many certificates, only the states that are polled are in memory at once.
         """
-        now, found, polled = self.context.clock.now(), [], {}
+        now, polled, index = self.context.clock.now(), {}, DueIndex(self, specs)
+        found: list[Due | Outcome | None] = []
         for spec in specs:
-            state = self._read(spec)
+            if (known := index.outcome(spec)) is not None:
+                found.append(known)
+                continue
+            mark, state = index.mark(spec.name), self._read(spec)
             if state is not None and self._is_polled(spec, state, now):
                 polled[spec.name] = state
                 found.append(None)
             else:
                 found.append(self._check(spec, state))
+                index.note(spec, mark, state, found[-1])
+        index.save()
         if not polled:
             return found
         polled |= self._poll(polled)

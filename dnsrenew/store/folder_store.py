@@ -41,7 +41,7 @@ from dnsrenew.store.json_files import DamagedFile, DamageReports, NewerSchema
 from dnsrenew.store.ledger import Ledger, LedgerFile
 from dnsrenew.store.paths import HttpResponses, Paths, StoreFolder, check_name
 from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchanged
-from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, ScheduledRuns
+from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, IndexFile, ScheduledRuns
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
 
@@ -64,6 +64,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
     path: Path
     debts: Debts
     scheduled: ScheduledRuns
+    due_index: IndexFile
 
     def __init__(
         self,
@@ -81,7 +82,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
         self.path, self.place = Path(paths.root), paths.root
         self._certificates = Path(paths.certificates)
         self.documents, self.debts = DocumentFiles(disk, paths), Debts(disk, paths)
-        self.scheduled = ScheduledRuns(disk, paths)
+        self.scheduled, self.due_index = ScheduledRuns(disk, paths), IndexFile(disk, paths)
         self._guard = threading.Lock()
 
     def _versions(self, name: str) -> Versions:

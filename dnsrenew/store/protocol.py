@@ -58,6 +58,7 @@ class StorePlace(Protocol):
     :ivar documents: what is kept of a certificate besides.
     :ivar debts: the programs ``after`` that runs owe; None for a database: a port belongs to one machine.
     :ivar scheduled: when the schedules that use it last ran; None for a database, whose workers say that they live.
+    :ivar due_index: the index of due times; None for a database.
     """
 
     path: Path | None
@@ -66,6 +67,7 @@ class StorePlace(Protocol):
     documents: records.Documents
     debts: records.Debts | None = None
     scheduled: records.ScheduledRuns | None = None
+    due_index: records.IndexFile | None = None
 
     def check_ground(self) -> None:
         """Refuse the store if others can change it, or a folder on the way to it; call it before each use.

@@ -393,6 +393,35 @@ def _key(config: Path) -> str:
     return os.path.realpath(config)
 
 
+# ── index of due times ─────────────────────────────────────────────────────────────────
+
+_LARGEST: Final = 1 << 28
+"""Bytes; an index has about 300 for each certificate."""
+
+
+class IndexFile(StoreFolder):
+    """The file of :mod:`dnsrenew.renewal.due_index`, ``certificates/.due``: no certificate has such a name."""
+
+    def read(self) -> bytes:
+        """Return its content; nothing if it is not there, another user's, or cannot be read."""
+        with contextlib.suppress(StoreError):
+            return self._disk.read(self._paths.due_index, _LARGEST) or b""
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Replace it, if possible."""
+        with contextlib.suppress(StoreError):
+            self._disk.write(self._paths.due_index, data, PRIVATE, sync=False)
+
+    def mark(self, name: str) -> str:
+        """Return a text that differs after the state of a certificate was written or replaced; "" if there is none."""
+        try:
+            info = os.lstat(self._paths.state(name))
+        except OSError:
+            return ""
+        return f"{info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_size}"
+
+
 # ── documents ──────────────────────────────────────────────────────────────────────────
 
 # Small documents about a certificate, beside its state: the seam between what they say and where they are.
