@@ -555,10 +555,11 @@ class DocumentFiles(StoreFolder):
         return [kind + entry for entry, found in files for kind, end in _ENDS.items() if found == end]
 
     def made(self, name: str, kind: str) -> datetime | None:
-        path = os.path.join(self._path(name, kind), PARTS[kind][-1])
-        with contextlib.suppress(OSError):
-            return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
-        return None
+        try:
+            info = os.lstat(f"{self._path(name, kind)}{os.sep}{PARTS[kind][-1]}")
+        except OSError:
+            return None
+        return datetime.fromtimestamp(int(info.st_mtime), UTC)
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
         path = os.path.join(self._paths.journal, f"{name}-{entry}{RENAMES}")
@@ -578,4 +579,4 @@ class DocumentFiles(StoreFolder):
     def _path(self, name: str, kind: str) -> str:
         what, colon, entry = kind.partition(":")
         file = os.path.join("deploy", entry + _ENDS[what + colon]) if colon else _FILES[kind]
-        return os.path.join(self._paths.certificate(name), file)
+        return f"{self._paths.certificate(name)}{os.sep}{file}"
