@@ -108,10 +108,7 @@ class ScheduleSearch:
 
     def result(self) -> ActiveSchedule:
         """Return what was found; it does not notice a cancel: the search has time limits of its own."""
-        task = self.start()
-        while not task.done.wait(threads.SLICE):
-            pass
-        return task.result()
+        return self.start().wait()
 
 
 def nothing_renews() -> str:

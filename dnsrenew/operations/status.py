@@ -33,8 +33,6 @@ _STATES: Final[Mapping[str | None, model.CertificateState]] = {
     "revoked": "revoked",
 }
 """The states by the reason of a renewal; for any other reason it is due."""
-_OF_STORE: Final = ("domains", "ca", "issuer", "serial", "not_before", "not_after")
-_UNKNOWN: Final[Mapping[str, None]] = dict.fromkeys(("next_renewal", "reason", "last_failure", "next_attempt"))
 _USUAL: Final = RunOptions()
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
     ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")
@@ -264,11 +262,20 @@ def unconfigured_status(
     :param known: what else is known, by its fields.
     """
     route = _route_as_json(state.worked)
-    fields: dict[str, Any] = {each: getattr(state, each) for each in _OF_STORE} | _UNKNOWN
-    fields |= {"name": name, "state": "unconfigured", "route": route and {**route}, "path": store.current(name)}
-    if with_versions:
-        fields["versions"] = _versions(name, state, store)
-    return CertificateStatus(**fields | known)
+    fields = {
+        **{each: getattr(state, each) for each in ("domains", "ca", "issuer", "serial", "not_before", "not_after")},
+        "name": name,
+        "state": "unconfigured",
+        "next_renewal": None,
+        "reason": None,
+        "route": route and {**route},
+        "last_failure": None,
+        "next_attempt": None,
+        "path": store.current(name),
+        "versions": _versions(name, state, store) if with_versions else (),
+        **known,
+    }
+    return CertificateStatus(**fields)
 
 
 @lru_cache(256)
