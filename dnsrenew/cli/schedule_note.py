@@ -22,7 +22,6 @@ from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
 from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
-
 _MANUAL: Final = "manual"
 """With this provider a person writes the TXT records."""
 

@@ -18,7 +18,7 @@ from dnsrenew.base import texts as base_texts
 from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.model import RenewBefore
-from dnsrenew.base.names import InvalidName, canonical_ip, is_a_labels, is_ip, to_a_labels
+from dnsrenew.base.names import InvalidName, canonical_ip, is_ip, to_a_labels
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, half_width, kind, nearest, one_of, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, SECONDS, TEXT, TRUE_OR_FALSE, WHOLE_NUMBER
 from dnsrenew.config import texts
@@ -26,7 +26,13 @@ from dnsrenew.config.schema import FieldScope, ReadField, brackets
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
-_WINDOWS_NAMES: Final = {"con", "prn", "aux", "nul", *(f"{port}{number}" for port in ("com", "lpt") for number in range(10))}
+_WINDOWS_NAMES: Final = {
+    "con",
+    "prn",
+    "aux",
+    "nul",
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+}
 # Rarely needed, so compiled on first use.
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
@@ -269,8 +275,6 @@ def domain(value: Any, _scope: FieldScope, path: KeyPath) -> tuple[str, str]:
     """
     if not isinstance(value, str):
         raise FieldError(texts.DOMAIN)
-    if is_a_labels(value):
-        return value, value
     if len(several := _SEVERAL.sub(" ", value).split()) > 1:
         quotes = ", ".join(quoted(half_width(each)) for each in several[:_SHOWN]) + (", …" if several[_SHOWN:] else "")
         raise FieldError((texts.DOMAIN_QUOTES if isinstance(path[-1], int) else texts.DOMAIN_LIST).format(names=quotes))

@@ -6,9 +6,8 @@ all mistakes are reported together.
 
 from __future__ import annotations
 
-import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from dnsrenew.base import validation

@@ -114,7 +114,9 @@ def parse(text: str) -> dict[str, Any]:
 
     short = _PLAIN.sub(cut, text)
     if found and '"""' not in text and "'''" not in text:
-        with contextlib.suppress(IndexError, RecursionError, TypeError, ValueError):  # tomllib says what is wrong with the text as it is
+        with contextlib.suppress(
+            IndexError, RecursionError, TypeError, ValueError
+        ):  # tomllib says what is wrong with the text as it is
             return _put_back(tomllib.loads(short), found)
     return tomllib.loads(text)
 
@@ -126,15 +128,15 @@ def _put_back(document: dict[str, Any], found: list[str]) -> dict[str, Any]:
     """
     every: list[dict[str, Any]] = []
     numbers = []
-    for rest in document["certificate"]:
-        if "" in rest:
-            numbers.append(number := rest.pop(""))
-            *others, last = _read_plain(found[number - 1])
-            if not last.keys().isdisjoint(rest):
-                raise ValueError(rest)
-            every += others
-            rest = last | rest
-        every.append(rest)
+    for table in document["certificate"]:
+        if "" in table:
+            numbers.append(number := table.pop(""))
+            every += _read_plain(found[number - 1])
+            if not table.keys().isdisjoint(every[-1]):
+                raise ValueError(table)
+            every[-1] |= table
+        else:
+            every.append(table)
     if numbers != [*range(1, len(found) + 1)]:
         raise ValueError(numbers)
     return document | {"certificate": every}
