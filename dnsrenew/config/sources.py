@@ -114,9 +114,8 @@ def parse(text: str) -> dict[str, Any]:
 
     short = _PLAIN.sub(cut, text)
     if found and '"""' not in text and "'''" not in text:
-        with contextlib.suppress(
-            IndexError, RecursionError, TypeError, ValueError
-        ):  # tomllib says what is wrong with the text as it is
+        # What is wrong, tomllib says of the text as it is.
+        with contextlib.suppress(IndexError, RecursionError, TypeError, ValueError):
             return _put_back(tomllib.loads(short), found)
     return tomllib.loads(text)
 
@@ -154,7 +153,7 @@ def included(main: Source) -> Iterator[Source]:
     """Read the included files, in the order of the list; the files of one pattern are sorted."""
     if "include" not in main.table:
         return
-    scope, patterns = main.scope, ()
+    scope, patterns = main.scope, tuple[str, ...]()
     with scope.reading(("include",), main.table["include"]):
         patterns = list_of(text, texts.INCLUDES)(main.table["include"], scope, ("include",))
     done = {os.path.realpath(scope.file)} if scope.file else set()
