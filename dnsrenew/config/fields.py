@@ -26,13 +26,8 @@ from dnsrenew.config.schema import FieldScope, ReadField, brackets
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
-_WINDOWS_NAMES: Final = {
-    "con",
-    "prn",
-    "aux",
-    "nul",
-    *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
-}
+_PORTS: Final = [*map("com{}".format, range(10)), *map("lpt{}".format, range(10))]
+_WINDOWS_NAMES: Final = {"con", "prn", "aux", "nul", *_PORTS}
 # Rarely needed, so compiled on first use.
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"

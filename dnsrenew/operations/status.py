@@ -33,6 +33,10 @@ _STATES: Final[Mapping[str | None, model.CertificateState]] = {
     "revoked": "revoked",
 }
 """The states by the reason of a renewal; for any other reason it is due."""
+_UNCONFIGURED: Final[Mapping[str, str | None]] = {
+    **dict.fromkeys(("next_renewal", "reason", "last_failure", "next_attempt")),
+    "state": "unconfigured",
+}
 _USUAL: Final = RunOptions()
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
     ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")
@@ -264,13 +268,9 @@ def unconfigured_status(
     route = _route_as_json(state.worked)
     fields = {
         **{each: getattr(state, each) for each in ("domains", "ca", "issuer", "serial", "not_before", "not_after")},
+        **_UNCONFIGURED,
         "name": name,
-        "state": "unconfigured",
-        "next_renewal": None,
-        "reason": None,
         "route": route and {**route},
-        "last_failure": None,
-        "next_attempt": None,
         "path": store.current(name),
         "versions": _versions(name, state, store) if with_versions else (),
         **known,

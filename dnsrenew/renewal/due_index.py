@@ -58,7 +58,7 @@ class DueIndex:
 
     def mark(self, name: str) -> str:
         """Return what tells that the state of a certificate was not written since; the caller reads it afterwards."""
-        return "" if self._file is None else self._file.mark(name)
+        return "" if self._file is None else str(self._run.store.mark(name) or "")
 
     def outcome(self, spec: CertificateSpec) -> Outcome | None:
         """Return the outcome of a certificate with nothing to do; None: its state has to be read."""
@@ -74,20 +74,11 @@ class DueIndex:
                 return None
         except StoreError:
             return None
-        read: Any = datetime.fromisoformat
-        return Outcome(
-            name=name,
-            status="not-due",
-            reason=reason,  # type: ignore[arg-type]  # as it was written
-            domains=spec.domains,
-            issuer=issuer,
-            serial=serial,
-            not_before=read(begin),
-            not_after=read(end),
-            next_renewal=read(at),
-            path=store.current(name),
-            warnings=tuple(self._run.context.notices),
-        )
+        facts: Any = {"reason": reason, "issuer": issuer, "serial": serial}
+        for key, date in ("not_before", begin), ("not_after", end), ("next_renewal", at):
+            facts[key] = datetime.fromisoformat(date)
+        facts |= {"path": store.current(name), "warnings": tuple(self._run.context.notices)}
+        return Outcome(name=name, status="not-due", domains=spec.domains, **facts)
 
     def note(self, spec: CertificateSpec, mark: str, state: State | None, found: Due | Outcome | None) -> None:
         """Remember a certificate whose state was read, if nothing is to be done or said before some time."""

@@ -127,10 +127,11 @@ class FolderStore(StoreFolder, DamageReports, Store):
         return State(notices=self.warnings(name))
 
     def mark(self, name: str) -> object:
-        with contextlib.suppress(OSError):
-            info = os.stat(self._paths.state(name))
-            return info.st_mtime_ns, info.st_ino, info.st_size
-        return None
+        try:
+            info = os.lstat(self._paths.state(name))
+        except OSError:
+            return None
+        return f"{info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_size}"
 
     def is_whole(self, name: str, state: State) -> bool:
         if state.version is None:

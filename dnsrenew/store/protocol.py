@@ -362,14 +362,12 @@ class Store(ZoneLocker, StorePlace):
 
         :returns: whether anything was repaired; the warnings are then in the state's ``notices``.
         """
-        try:
-            if self.is_consistent(name, state):
-                return False
-            with self.lock(name, context=context):
-                self.make_consistent(name)
-        except (LockedError, StoreError, Cancelled):
-            return False
-        return True
+        with contextlib.suppress(LockedError, StoreError, Cancelled):
+            if not self.is_consistent(name, state):
+                with self.lock(name, context=context):
+                    self.make_consistent(name)
+                return True
+        return False
 
     def keep(
         self,

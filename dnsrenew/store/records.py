@@ -413,14 +413,6 @@ class IndexFile(StoreFolder):
         with contextlib.suppress(StoreError):
             self._disk.write(self._paths.due_index, data, PRIVATE, sync=False)
 
-    def mark(self, name: str) -> str:
-        """Return a text that differs after the state of a certificate was written or replaced; "" if there is none."""
-        try:
-            info = os.lstat(self._paths.state(name))
-        except OSError:
-            return ""
-        return f"{info.st_mtime_ns} {info.st_ctime_ns} {info.st_ino} {info.st_size}"
-
 
 # ── documents ──────────────────────────────────────────────────────────────────────────
 
