@@ -304,7 +304,8 @@ class Renewer:
         configured = [
             statuses.status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs
         ]
-        configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]
+        if notices:
+            configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]
         configured += [statuses.unreadable_status(each, store, context) for each in unreadable]
         forgotten = [statuses.unconfigured_status(name, orphans[name], store, with_versions=versions) for name in left]
         return [*configured, *forgotten]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
+_USUAL = re.compile(rf"(?:\*\.)?(?:{_LABEL.pattern}\.)*+(?![0-9]+\Z){_LABEL.pattern}")
 _MARKS = "-._。．｡"
 """Marks that a name can have; IDNA reads the last three as a dot."""
 _A_LABELS = re.compile(r"(?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*")
@@ -108,6 +109,11 @@ def to_a_labels(domain: str) -> str:
         base = _encode(base)
     _check(base)
     return prefix + base
+
+
+def is_a_labels(domain: str) -> bool:
+    """Return whether :func:`to_a_labels` would return the same text: so are most of ten thousand; no IP address is."""
+    return len(domain) <= _MAX_NAME and _USUAL.fullmatch(domain) is not None
 
 
 def shown(name: str) -> str:

@@ -51,6 +51,12 @@ class Task(Generic[T]):
             raise self.error
         return self._value
 
+    def wait(self) -> T:
+        """Return the same at its end. In slices: on Windows, no signal ends a longer wait."""
+        while not self.done.wait(SLICE):
+            pass
+        return self.result()
+
 
 def start(function: Callable[[], T], then: Callable[[], object] | None = None) -> Task[T]:
     """Start the call in a daemon thread.

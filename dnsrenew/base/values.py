@@ -166,8 +166,8 @@ class Frozen:
             if name not in given:
                 content[name] = make()
         own = self.__dict__
-        for name in content:  # one at a time, so that all values of a class share their keys (PEP 412)
-            own[name] = content[name]
+        for name, value in content.items():  # one at a time: all values of a class share their keys (PEP 412)
+            own[name] = value
 
     def _refuse(self, count: int, named: dict[str, Any]) -> Never:
         raise TypeError(

@@ -39,6 +39,8 @@ _PASTED: Final = re.compile(rf"[ \n]?([a-z_]+ = \[{_TABLE}(?:, {_TABLE})*\])[.ã€
 """An inline table of TOML, which is not broken, and a line with a list of them, which stands alone to be pasted."""
 
 _CLOSE: Final = timedelta(days=2)
+_SHORT_LIFE: Final = timedelta(days=10)
+_DAY, _HOUR, _MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
 
 def count(number: int, one: str) -> str:
@@ -65,10 +67,10 @@ def seconds(value: float) -> str:
 def span(size: timedelta) -> str:
     """Return a length of time: ``90 days``, ``5 hours``."""
     if size >= _CLOSE:
-        return _units(round(size / timedelta(days=1)), texts.DAYS)  # an hour after issuance, 90 days are still left
-    if size >= timedelta(hours=2):
+        return _units(round(size / _DAY), texts.DAYS)  # an hour after issuance, 90 days are still left
+    if size >= 2 * _HOUR:
         return _units(int(size.total_seconds() // 3600), texts.HOURS)
-    if size >= timedelta(minutes=1):
+    if size >= _MINUTE:
         return _units(int(size.total_seconds() // 60), texts.MINUTES)
     return texts.SHORT_TIME
 
@@ -97,7 +99,7 @@ def short_distance(time: datetime, now: datetime) -> str:
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
     """Return the local date; with the time if it is within two days or the certificate is short-lived."""
-    exact = abs(time - now) < _CLOSE or (life is not None and life < timedelta(days=10))
+    exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
     return moment(time) if exact else _local(time).date().isoformat()
 
 

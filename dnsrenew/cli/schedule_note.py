@@ -22,6 +22,9 @@ from dnsrenew.schedule.detect import ActiveSchedule, RunningSchedule
 from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
+_MANUAL: Final = "manual"
+"""With this provider a person writes the TXT records."""
+
 
 def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
     """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere.
@@ -104,10 +107,7 @@ class ScheduleSearch:
 
     def result(self) -> ActiveSchedule:
         """Return what was found; it does not notice a cancel: the search has time limits of its own."""
-        task = self.start()
-        while not task.done.wait(threads.SLICE):
-            pass
-        return task.result()
+        return self.start().wait()
 
 
 def nothing_renews() -> str:
@@ -117,15 +117,16 @@ def nothing_renews() -> str:
 
 def needs_person(config: Config, names: Collection[str]) -> list[str]:
     """Return those of some certificates that no schedule can renew: a person writes the records of all their routes."""
+    if all(account.provider != _MANUAL for account in config.accounts.values()):
+        return []
     return [spec.name for spec in config.certificates if spec.name in names and _is_by_hand(config, spec)]
 
 
 def _is_by_hand(config: Config, spec: CertificateSpec) -> bool:
     accounts = config.accounts
-    # With this provider a person writes the TXT records.
     return bool(spec.routes) and all(
         CHALLENGES[route.challenge].writes_dns
-        and {accounts[name].provider for name in route.dns or accounts} == {"manual"}
+        and {accounts[name].provider for name in route.dns or accounts} == {_MANUAL}
         for route in spec.routes
     )
 

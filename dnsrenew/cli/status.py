@@ -8,8 +8,10 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import zip_longest
+from operator import itemgetter
 from typing import Any, Final
 
+from dnsrenew.base import threads
 from dnsrenew.base.model import CertificateStatus, StoredVersion
 from dnsrenew.base.values import Frozen, grouped, replace
 from dnsrenew.cli import formatting, schedule_note, texts
@@ -34,15 +36,17 @@ def status(invocation: Invocation) -> int:
     terminal, now = invocation.terminal, invocation.clock.now()
     renewer = invocation.renewer(config, PlainProgress(terminal).write_warning)  # its events are warnings only
     versions = terminal.json or terminal.verbose > 0
+    search = threads.start(partial(schedule_note.schedule_note, invocation, config))  # it waits for other programs
     found = invocation.signals.run(partial(renewer.status, invocation.options.names or None, versions=versions))
-    schedule = schedule_note.schedule_note(invocation, config)
+    schedule = search.wait()
     if terminal.json:
         chosen = [certificate.to_dict() for certificate in _chosen(invocation, found, now)]
         terminal.write_document({"certificates": chosen, "schedule": schedule.to_dict(), "counts": _counts(found)})
     else:
         _show(invocation, config, found, schedule)
-    is_bad = schedule.is_broken or any(needs_attention(certificate, now) for certificate in found)
-    return int(invocation.options.check and is_bad)
+    is_checked = invocation.options.check
+    is_bad = is_checked and (schedule.is_broken or any(needs_attention(certificate, now) for certificate in found))
+    return int(is_bad)
 
 
 def _chosen(invocation: Invocation, found: Sequence[CertificateStatus], now: datetime) -> list[CertificateStatus]:
@@ -414,7 +418,7 @@ def _wrapped(row: Row, width: int) -> list[Row]:
 
 
 def _without(rows: Sequence[Row], columns: AbstractSet[int]) -> list[Row]:
-    return [tuple(cell for column, cell in enumerate(row) if column not in columns) for row in rows]
+    return [*map(itemgetter(*(column for column in range(len(rows[0])) if column not in columns)), rows)]
 
 
 def _width(lines: Sequence[str]) -> int:
@@ -439,7 +443,8 @@ def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
 
 def has_obstacle(certificate: CertificateStatus) -> bool:
     """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
-    return any(notice.code.startswith(("store-", "secret-")) for notice in certificate.warnings)
+    noted = certificate.warnings  # most have nothing: a generator for each of ten thousand takes time
+    return bool(noted) and any(notice.code.startswith(("store-", "secret-")) for notice in noted)
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:
@@ -450,7 +455,8 @@ def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:
 
 def is_undeployed(certificate: CertificateStatus) -> bool:
     """Return whether a server that gets the certificate does not have it."""
-    return certificate.deployment_pending or any(not result.ok for result in certificate.deployed)
+    deployed = certificate.deployed
+    return certificate.deployment_pending or (bool(deployed) and any(not result.ok for result in deployed))
 
 
 def is_unreadable(certificate: CertificateStatus) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from dnsrenew.base.model import CertificateSpec, Deployment, GivenRequest, Profile, Propagation, Route
-from dnsrenew.base.names import is_ip
+from dnsrenew.base.names import is_a_labels, is_ip
 from dnsrenew.base.validation import FieldError, KeyPath, describe_found, quoted
 from dnsrenew.base.validation.texts import EMPTY_LIST, MISSING
 from dnsrenew.base.values import Frozen, replace
@@ -63,7 +63,8 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
         item_path = (*path, index)
         domains.append(None)
         with scope.reading(item_path, item, describe_found):
-            written, identifier = fields.domain(item, scope, item_path)
+            is_usual = type(item) is str and is_a_labels(item)
+            written, identifier = (item, item) if is_usual else fields.domain(item, scope, item_path)
             if identifier in first:
                 raise FieldError(texts.DOMAIN_TWICE.format(domain=quoted(first[identifier])))
             first[identifier] = written
@@ -132,7 +133,7 @@ _DOCUMENT: Final = Table(CERTIFICATE.keys, offered=(*CERTIFICATE.keys, "tags"))
 
 def _fitting(table: Any, usual: Table) -> Table:
     """Return the keys of a certificate: one with a request needs no domains."""
-    if not isinstance(table, Mapping) or "csr" not in table:
+    if (type(table) is not dict and not isinstance(table, Mapping)) or "csr" not in table:
         return usual
     return replace(usual, keys={**usual.keys, "domains": Key(_domains)}, offered=())
 
@@ -186,6 +187,8 @@ class CertificateTables:
 
     def check_files(self, report: MistakeReport) -> None:
         """Add a mistake where two certificates are deployed to the same file."""
+        if not report.written:
+            return
         names = {(scope.file, path): name for name, (scope, path) in self.places.items()}
         for written, ((first, there), *others) in report.written.items():
             for scope, path in others:

@@ -26,6 +26,8 @@ from dnsrenew.config.schema import FieldScope, ReadField, brackets
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}")
 _CERTIFICATE_NAME: Final = re.compile(r"[a-z0-9_][a-z0-9._-]{0,63}")
+_PORTS: Final = [*map("com{}".format, range(10)), *map("lpt{}".format, range(10))]
+_WINDOWS_NAMES: Final = {"con", "prn", "aux", "nul", *_PORTS}
 # Rarely needed, so compiled on first use.
 _FRACTION: Final = r"([0-9]{1,4}) ?/ ?([0-9]{1,4})"
 _DURATION: Final = r"([0-9]{1,6}(?:\.[0-9]{1,3})?) ?([A-Za-z]+)"
@@ -156,7 +158,7 @@ def certificate_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
     """Read the name of a certificate; it becomes a folder name on every system."""
     if not isinstance(value, str) or not _CERTIFICATE_NAME.fullmatch(value) or value[-1] == ".":
         raise FieldError(texts.CERTIFICATE_NAME)
-    if value[0] in "cpanl" and re.fullmatch(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", value):
+    if value.partition(".")[0] in _WINDOWS_NAMES:
         raise FieldError(texts.WINDOWS_NAME)
     return value
 

@@ -162,8 +162,9 @@ def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope
     :param identifiers: the valid domains, by their index in the list.
     :param path: the certificate's.
     """
-    types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}]
-    for index, identifier in identifiers.items():
+    limited = {index: each for index, each in identifiers.items() if is_wildcard(each) or is_ip(each)}
+    types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}] if limited else []
+    for index, identifier in limited.items():
         if is_wildcard(identifier) and all(its.is_unfit(identifier) for its in types):
             scope.mistake((*path, "domains", index), quoted(identifier), texts.WILDCARD)
         elif is_ip(identifier) and types and all(its.is_unfit(identifier) for its in types):

@@ -70,8 +70,9 @@ class EventLog:
 
 def log_idle(outcomes: Iterable[Outcome]) -> None:
     """Log the certificates of a run for which nothing was tried."""
+    is_debug = _logger.isEnabledFor(logging.DEBUG)
     for outcome in outcomes:
-        if outcome.status == "not-due":
+        if outcome.status == "not-due" and is_debug:
             _logger.debug("%s: not due before %s", outcome.name, outcome.next_renewal)
         elif outcome.status == "deferred":
             again = rfc3339(outcome.next_attempt)

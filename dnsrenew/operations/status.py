@@ -33,6 +33,11 @@ _STATES: Final[Mapping[str | None, model.CertificateState]] = {
     "revoked": "revoked",
 }
 """The states by the reason of a renewal; for any other reason it is due."""
+_UNCONFIGURED: Final[Mapping[str, str | None]] = {
+    **dict.fromkeys(("next_renewal", "reason", "last_failure", "next_attempt")),
+    "state": "unconfigured",
+}
+_USUAL: Final = RunOptions()
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
     ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")
 )
@@ -46,12 +51,13 @@ def status_of(
     :param owed: the programs that killed runs owe for it.
     :param with_versions: also list the versions that are kept.
     """
-    now, its = context.clock.now(), context.for_certificate(spec.name)
-    known, read = True, None
+    now, known, read = context.clock.now(), True, None
+    its: Context | None = None  # one for each of ten thousand takes time
     try:
         read = state = store.read_state(spec.name, quarantine=False)
-        reason = why(spec, state, store, context, RunOptions())
+        reason = why(spec, state, store, context, _USUAL)
         if reason == "missing":
+            its = context.for_certificate(spec.name)
             store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
@@ -59,31 +65,32 @@ def status_of(
         state = replace(read or in_current(spec.name, store) or State(), last_failure=_failure(error, now))
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state):
+        its = its or context.for_certificate(spec.name)
         its.warn(notice.code, notice.message, notice.fix)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:
         context.warn(notice.code, notice.message, notice.fix)  # once for all certificates
     at = due.next_renewal(spec, state)
     deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
-    found = replace(
-        unconfigured_status(spec.name, state, store, with_versions=with_versions),
-        domains=spec.domains,
-        ca=state.ca or spec.ca,
-        state=_STATES.get(reason, "due"),
-        next_renewal=at if at is None or reason is None else min(at, now.replace(microsecond=0)),
-        reason=reason or due.next_reason(state, at),
-        last_failure=_shown(state.last_failure),
-        next_attempt=None if reason is None else history.deferred_until(state, now),  # None while it is not due
-        deployed=deployed,
-        deployment_pending=pending,
-        forced_failure=None if state.last_failure else _shown(state.forced_failure),
-        failed_accounts=_failed_accounts(state),
-        csr_since=_awaited_since(spec.name, store, state),
-        known=known,
-        after_owed=bool(debts),
-        warnings=(*its.notices, *debts),
-    )
-    return replace(found, **_NOTHING_STORED) if reason == "missing" else found
+    fields: dict[str, Any] = {
+        "domains": spec.domains,
+        "ca": state.ca or spec.ca,
+        "state": _STATES.get(reason, "due"),
+        "next_renewal": at if at is None or reason is None else min(at, now.replace(microsecond=0)),
+        "reason": reason or due.next_reason(state, at),
+        "last_failure": _shown(state.last_failure),
+        "next_attempt": None if reason is None else history.deferred_until(state, now),  # None while it is not due
+        "deployed": deployed,
+        "deployment_pending": pending,
+        "forced_failure": None if state.last_failure else _shown(state.forced_failure),
+        "failed_accounts": _failed_accounts(state),
+        "csr_since": _awaited_since(spec.name, store, state),
+        "known": known,
+        "after_owed": bool(debts),
+        "warnings": (*(its.notices if its else ()), *debts),
+    }
+    fields |= _NOTHING_STORED if reason == "missing" else {}
+    return unconfigured_status(spec.name, state, store, with_versions=with_versions, **fields)
 
 
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
@@ -227,8 +234,10 @@ def unreadable_status(found: UnreadableCertificate, store: Store, context: Conte
         state = store.read_state(found.name, quarantine=False)
     except StoreError as error:
         state, known, failure = State(), False, _failure(error, now)
-    return replace(
-        unconfigured_status(found.name, state, store),
+    return unconfigured_status(
+        found.name,
+        state,
+        store,
         domains=found.domains,
         ca=state.ca or found.ca,
         state=_stored_state(state, now),
@@ -251,22 +260,30 @@ def _stored_state(state: State, now: datetime) -> model.CertificateState:
     return "revoked" if state.revoked else "valid"
 
 
-def unconfigured_status(name: str, state: State, store: Store, *, with_versions: bool = False) -> CertificateStatus:
-    """Return the status of a certificate that is only in the store."""
-    route = route_from_keys(state.worked)
-    fields = ("domains", "ca", "issuer", "serial", "not_before", "not_after")
-    return CertificateStatus(
-        name=name,
-        **{each: getattr(state, each) for each in fields},
-        state="unconfigured",
-        next_renewal=None,
-        reason=None,
-        route=None if route is None else route.to_dict(),
-        last_failure=None,
-        next_attempt=None,
-        path=store.current(name),
-        versions=_versions(name, state, store) if with_versions else (),
-    )
+def unconfigured_status(
+    name: str, state: State, store: Store, /, *, with_versions: bool = False, **known: Any
+) -> CertificateStatus:
+    """Return the status of a certificate that is only in the store.
+
+    :param known: what else is known, by its fields.
+    """
+    route = _route_as_json(state.worked)
+    fields = {
+        **{each: getattr(state, each) for each in ("domains", "ca", "issuer", "serial", "not_before", "not_after")},
+        **_UNCONFIGURED,
+        "name": name,
+        "route": route and {**route},
+        "path": store.current(name),
+        "versions": _versions(name, state, store) if with_versions else (),
+        **known,
+    }
+    return CertificateStatus(**fields)
+
+
+@lru_cache(256)
+def _route_as_json(keys: tuple[str, ...]) -> dict[str, Any] | None:
+    route = route_from_keys(keys)
+    return None if route is None else route.to_dict()
 
 
 @lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes

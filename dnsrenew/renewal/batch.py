@@ -15,6 +15,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.errors import Cancelled, DnsRenewError, LockedError, SecretError, StoreError, about
 from dnsrenew.renewal import due, history
 from dnsrenew.renewal.due import Due, Run, check_due, why
+from dnsrenew.renewal.due_index import DueIndex
 
 if TYPE_CHECKING:
     from dnsrenew.renewal.renew import Renewals
@@ -110,11 +111,29 @@ class Batch(Run):
     # ── what is due, before the locks ───────────────────────────────────────────────────
 
     def _check_all(self, specs: Sequence[CertificateSpec]) -> list[Due | Outcome | None]:
-        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now."""
-        states = {spec.name: self._read(spec) for spec in specs}
-        if not self.options.dry_run:  # a dry run keeps nothing
-            states |= self._poll(specs, states)
-        return [self._check(spec, states[spec.name]) for spec in specs]
+        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now.
+
+        Of many certificates, only the states that are polled are in memory at once.
+        """
+        now, polled, index = self.context.clock.now(), {}, DueIndex(self, specs)
+        found: list[Due | Outcome | None] = []
+        for spec in specs:
+            if (known := index.outcome(spec)) is not None:
+                found.append(known)
+                continue
+            mark, state = index.mark(spec.name), self._read(spec)
+            if state is not None and self._is_polled(spec, state, now):
+                polled[spec.name] = state
+                found.append(None)
+            else:
+                found.append(self._check(spec, state))
+                index.note(spec, mark, state, found[-1])
+        index.save()
+        if not polled:
+            return found
+        polled |= self._poll(polled)
+        pairs = zip(specs, found, strict=True)
+        return [self._check(spec, polled[spec.name]) if spec.name in polled else one for spec, one in pairs]
 
     def _read(self, spec: CertificateSpec) -> State | None:
         try:
@@ -126,10 +145,10 @@ class Batch(Run):
         if state is None:
             return None
         try:
-            found = self._check_due(spec, state)
+            found = check_due(spec, state, self.store, self.context, self.options)
             if isinstance(found, Outcome) and self.store.repair(spec.name, state, self.context):
                 state = self.store.read_state(spec.name)
-                found = self._check_due(spec, state)
+                found = check_due(spec, state, self.store, self.context, self.options)
             if isinstance(found, Due):
                 return found
             if self._is_asker_news(state):
@@ -144,8 +163,10 @@ class Batch(Run):
         """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""
         if state.asked_by != self.options.asked_by:
             return True
+        if state.asked_by:
+            return False
         before, now = state.asked_at, self.context.clock.now()
-        return not state.asked_by and (before is None or not before <= now < before + _DAY)
+        return before is None or not before <= now < before + _DAY
 
     def _note_asker(self, spec: CertificateSpec, state: State) -> None:
         """Record what asks for it now, so that ``status`` and ``remove`` can tell whether it is used."""
@@ -174,25 +195,13 @@ class Batch(Run):
         results = deploying.settled(spec, state, self.store)
         return None if results is None else replace(found, deployed=results)
 
-    def _check_due(self, spec: CertificateSpec, state: State) -> Due | Outcome:
-        # A context for each certificate takes time, and only a warning needs it.
-        has_warning = due.ari_warnings(state) or due.state_warnings(spec, state)
-        context = self.context.for_certificate(spec.name) if has_warning else self.context
-        return check_due(spec, state, self.store, context, self.options)
+    def _is_polled(self, spec: CertificateSpec, state: State, now: datetime) -> bool:
+        """Return whether the renewal information (RFC 9773) is polled: of what is not due. A dry run keeps nothing."""
+        is_poll_due = due.is_poll_due(state, now) and state.ca in self.config.cas and not self.options.dry_run
+        return is_poll_due and not self._is_due(spec, state)
 
-    def _poll(self, specs: Sequence[CertificateSpec], states: Mapping[str, State | None]) -> dict[str, State]:
-        """Poll the renewal information (RFC 9773) of certificates that are not due; return their new states."""
-        now = self.context.clock.now()
-        polled = {
-            spec.name: state
-            for spec in specs
-            if (state := states[spec.name]) is not None
-            and state.ca in self.config.cas
-            and due.is_poll_due(state, now)
-            and not self._is_due(spec, state)
-        }
-        if not polled:
-            return {}
+    def _poll(self, polled: Mapping[str, State]) -> dict[str, State]:
+        """Poll the renewal information of certificates; return their new states."""
         from dnsrenew.renewal.renewal_info import poll  # as Renewals
 
         try:

@@ -441,6 +441,8 @@ def _warnings(spec: CertificateSpec, state: State | None, before: State | None, 
     stored: tuple[Notice, ...] = ()
     if state is not None:
         stored = (*state_warnings(spec, state), *ari_warnings(state, before))
+    if stored and context.certificate is None:  # a context for each of ten thousand takes time
+        context = context.for_certificate(spec.name)
     for notice in stored:  # the others were emitted when they were noted
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)

@@ -80,15 +80,17 @@ class AtomicFiles:
 
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
-    def read(self, path: str) -> bytes | None:
-        """Return the content of a file, at most :data:`LIMIT` + 1 bytes, or None if it does not exist."""
-        return self.do("read", path, lambda: self._read(path), None)
+    def read(self, path: str, limit: int = LIMIT) -> bytes | None:
+        """Return the content of a file, at most ``limit`` + 1 bytes, or None if it does not exist."""
+        return self.do("read", path, lambda: self._read(path, limit), None)
 
-    def _read(self, path: str) -> bytes | None:
+    def _read(self, path: str, limit: int) -> bytes | None:
         handle, info = open_with_info(path, _READ)
-        with closing(handle):
+        try:
             self.check_owner(path, info)
-            return safe_files.read_all(handle, info.st_size, LIMIT)
+            return safe_files.read_all(handle, info.st_size, limit)
+        finally:
+            os.close(handle)
 
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None if there is no regular file; follows a link.

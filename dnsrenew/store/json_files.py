@@ -95,8 +95,10 @@ def load(data: bytes, schema: int) -> dict[str, Any]:
     if not data:
         raise DamagedFile("it is empty")
     try:
-        text = data.decode("utf-8")
-        document = _decoder.decode(text)
+        text = data.decode("utf-8").strip(" \t\n\r")
+        document, end = _decoder.raw_decode(text)  # decode() looks for spaces with regular expressions
+        if end < len(text):
+            raise ValueError(end)
         if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair can be read but not printed
             dump(document)
         if text.count("[") + text.count("{") > _DEEPEST and _is_deep(document):

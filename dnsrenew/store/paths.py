@@ -78,6 +78,7 @@ class Paths:
         self.responses = os.path.join(self.root, "http-01")
         self.fingerprint_key = os.path.join(self.root, "fingerprint.key")
         self.scheduled = os.path.join(self.root, "scheduled.json")
+        self.due_index = os.path.join(self.certificates, ".due")
         self.folders = (self.accounts, self.certificates, self.journal, self.locks)
         self._prefix = self.certificates + os.sep
 

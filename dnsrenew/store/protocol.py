@@ -59,6 +59,7 @@ class StorePlace(Protocol):
     :ivar debts: the programs ``after`` that runs owe; of a database, those of this machine: they are in a folder. None:
         there is no such folder.
     :ivar scheduled: when the schedules that use it last ran; None for a database, whose workers say that they live.
+    :ivar due_index: the index of due times; None for a database.
     """
 
     path: Path | None
@@ -67,6 +68,7 @@ class StorePlace(Protocol):
     documents: records.Documents
     debts: records.Debts | None = None
     scheduled: records.ScheduledRuns | None = None
+    due_index: records.IndexFile | None = None
 
     def check_ground(self) -> None:
         """Refuse the store if others can change it, or a folder on the way to it; call it before each use.

@@ -405,6 +405,27 @@ def _key(config: Path) -> str:
     return os.path.realpath(config)
 
 
+# ── index of due times ─────────────────────────────────────────────────────────────────
+
+_LARGEST: Final = 1 << 28
+"""Bytes; an index has about 300 for each certificate."""
+
+
+class IndexFile(StoreFolder):
+    """The file of :mod:`dnsrenew.renewal.due_index`, ``certificates/.due``: no certificate has such a name."""
+
+    def read(self) -> bytes:
+        """Return its content; nothing if it is not there, another user's, or cannot be read."""
+        with contextlib.suppress(StoreError):
+            return self._disk.read(self._paths.due_index, _LARGEST) or b""
+        return b""
+
+    def write(self, data: bytes) -> None:
+        """Replace it, if possible."""
+        with contextlib.suppress(StoreError):
+            self._disk.write(self._paths.due_index, data, PRIVATE, sync=False)
+
+
 # ── documents ──────────────────────────────────────────────────────────────────────────
 
 # Small documents about a certificate, beside its state: the seam between what they say and where they are.
@@ -538,9 +559,10 @@ class DocumentFiles(StoreFolder):
         return [kind + entry for entry, found in files for kind, end in _ENDS.items() if found == end]
 
     def made(self, name: str, kind: str) -> datetime | None:
-        path = os.path.join(self._path(name, kind), PARTS[kind][-1])
+        path = f"{self._path(name, kind)}{os.sep}{PARTS[kind][-1]}"
         with contextlib.suppress(OSError):
-            return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
+            if os.access(path, os.F_OK):  # an exception for each of ten thousand takes longer
+                return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
         return None
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
@@ -561,4 +583,4 @@ class DocumentFiles(StoreFolder):
     def _path(self, name: str, kind: str) -> str:
         what, colon, entry = kind.partition(":")
         file = os.path.join("deploy", entry + _ENDS[what + colon]) if colon else _FILES[kind]
-        return os.path.join(self._paths.certificate(name), file)
+        return f"{self._paths.certificate(name)}{os.sep}{file}"

@@ -326,8 +326,10 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     def _in_extra(self, name: str, read: Callable[[object], T | None]) -> T | None:
         """Return what ``extra`` says; None if it does not, or if that is damaged."""
+        if name not in self.extra:
+            return None
         try:
-            return read(self.extra.get(name))
+            return read(self.extra[name])
         except DamagedFile:
             return None
 
@@ -399,10 +401,11 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
         values: dict[str, Any] = {}
         extra: dict[str, Any] = {}
         for name, value in json_files.load(data, SCHEMA).items():
-            if name not in _READERS:
+            read = _READERS.get(name)
+            if read is None:
                 extra[name] = value
             elif value is not None:
-                values[name] = _READERS[name](value)
+                values[name] = read(value)
         if values.get("version") is not None and not (values.get("not_before") and values.get("not_after")):
             raise DamagedFile("it names a version without validity dates")
         return cls(**values, extra=extra)

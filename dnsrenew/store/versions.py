@@ -282,7 +282,7 @@ def is_as_written(disk: AtomicFiles, folder: str, sizes: Mapping[str, int]) -> b
 
     :raises StoreError: permission denied.
     """
-    return all(_is_size_as_written(disk.size(f"{folder}{name}"), name, sizes) for name in _checked(sizes))
+    return not [name for name in _checked(sizes) if not _is_size_as_written(disk.size(f"{folder}{name}"), name, sizes)]
 
 
 def _checked(sizes: Mapping[str, int]) -> tuple[str, ...]:

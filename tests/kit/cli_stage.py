@@ -118,7 +118,7 @@ class FakeConfig:
     fleet: Any = None
 
     def __post_init__(self) -> None:
-        self.accounts = self.accounts or {"home": 1}
+        self.accounts = self.accounts or {"home": SimpleNamespace(provider="rfc2136")}
 
     def seals(self) -> tuple[bytes, ...]:
         """None: the store is a folder."""

@@ -99,3 +99,16 @@ def test_names_in_a_sentence() -> None:
     """They have their letters; what is no A-label stays."""
     text = "No A record at www.xn--mnchen-3ya.test or xn--99999999999.test."
     assert names.in_letters(text) == text.replace("www.xn--mnchen-3ya", "www.münchen")
+
+
+@given(
+    st.text("ab1-_.*Aé:", max_size=9)
+    | st.lists(st.integers(60, 64)).map(lambda sizes: ".".join(map("a".__mul__, sizes)))
+)
+def test_what_is_in_the_form_of_a_labels_is_told_at_once(domain: str) -> None:
+    """It is what `to_a_labels` would not change, but for IP addresses."""
+    try:
+        unchanged = names.to_a_labels(domain) == domain
+    except names.InvalidName:
+        unchanged = False
+    assert names.is_a_labels(domain) == (unchanged and not names.is_ip(domain))

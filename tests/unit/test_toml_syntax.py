@@ -1,15 +1,17 @@
 """A syntax error: its line and column, the line with a caret, the likely cause, and no secret."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dnsrenew.base.translation import Translator
 from dnsrenew.base.validation import Mistake
 from dnsrenew.base.validation.toml_positions import syntax_mistake
+from dnsrenew.config import sources
 from tests.kit.config_files import mistake
 
 SHOWN = frozenset({"contact", "agree_terms", "store", "provider", "zones", "domains"})
@@ -174,3 +176,34 @@ def test_every_error_has_a_place(text: str) -> None:
         assert one.line is not None
         assert 1 <= one.line <= text.count("\n") + 1
         assert [len(line) <= 40 for line in one.excerpt(40)] == [True, True]
+
+
+_LINES = (
+    *("[[certificate]]\n",) * 9,
+    *(
+        'name = "a"\n',
+        'domains = ["a.test", "b"]\n',
+        "domains = []\n",
+        'domains = ["a",]\n',
+        "reuse_key = true\n",
+        "\n",
+    ),
+    *("# [[certificate]]\n", "[certificate.x]\n", "[[certificate.routes]]\n", "[certificate]\n", "certificate = []\n"),
+    *("lifetime = 3\n", 'x = """\n', "z = '''\n", "y = [\n", '"a",\n', "]\n", '"" = 1\n', '"" = "x"\n', "[ca.x]\n"),
+    *('name = "é"\n', 'name = "a\\tb"\n', 'name = "\t"\n', '  name = "a"\n', 'a.b = "x"\n', 'ca = "x"', "\r\n"),
+    *('name = ["a", "b" "c"]\n', 'key = "x" # c\n', "\ufeff", 'name = "\x7f"\n'),
+)
+
+
+@given(st.lists(st.sampled_from(_LINES), max_size=12).map("".join))
+@settings(max_examples=2000)
+def test_many_certificates_are_read_as_tomllib_reads_them(text: str) -> None:
+    """The quick way for plain ones gives the same tables, and the same errors."""
+
+    def result(read: Callable[[str], object]) -> object:
+        try:
+            return read(text)
+        except ValueError as error:
+            return str(error)
+
+    assert result(sources.parse) == result(tomllib.loads)
