@@ -32,7 +32,6 @@ from dnsrenew.base import x509
 from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.cli import arguments, formatting, invocation, terminal
-from dnsrenew.cli.command_types import Command
 from dnsrenew.cli.commands import COMMANDS
 from dnsrenew.errors import DeployError, Phrase, ProviderError, StoreError, Text
 from dnsrenew.extensions.doctor.host.texts import PORT_TAKEN_UNKNOWN
@@ -917,7 +916,7 @@ def test_errors_of_a_command(workspace: MemoryWorkspace) -> None:
     place = Place(workspace)
     for key, text in errors_in("operations", "schedule", "setup.init", "testing").items():
         runner = mock.Mock(side_effect=StoreError.of(text, **values_of(text)))
-        with mock.patch.object(Command, "runner", return_value=runner):
+        with mock.patch("dnsrenew.cli.program.runner", return_value=runner):
             said = place.type("check")[1]
         place.try_to_follow(key, said)
     place.check()
