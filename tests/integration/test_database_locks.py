@@ -21,10 +21,9 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
-from dnsrenew.extensions.fleet.database import connection
+from dnsrenew.extensions.fleet.database import connection, schema
 from dnsrenew.extensions.fleet.database import locks as lock_connection
 from dnsrenew.extensions.fleet.database import locks as locks_module
-from dnsrenew.extensions.fleet.database import schema
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals
