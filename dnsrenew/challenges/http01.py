@@ -6,7 +6,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -105,6 +105,12 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         if not TOKEN.fullmatch(token):
             raise CAError.of(texts.HTTP_TOKEN_MALFORMED, identifier=placement.identifier, token=token[:100])
         return HttpValue(placement, token, key_authorization)
+
+    def exclusive(
+        self, _context: Context, placements: Collection[HttpPlacement]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Keep the ports open from before the order until after it, so that no other program takes them meanwhile."""
+        return self._listeners.kept_open({each.listen for each in placements if each.listen})
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 

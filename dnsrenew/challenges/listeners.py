@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import selectors
 import socket
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -64,6 +66,7 @@ class Listeners(ABC, Generic[T]):
         self._lock = threading.Lock()
         self._servers: dict[Endpoint, ChallengeServer[T]] = {}
         self._endpoints: dict[str, list[Endpoint]] = {}
+        self._kept = Counter[Endpoint]()
 
     @abstractmethod
     def start(self, listening: socket.socket) -> ChallengeServer[T]:
@@ -96,10 +99,7 @@ class Listeners(ABC, Generic[T]):
         """
         resolved = self._resolve(listen)
         with self._lock:
-            endpoints = self._endpoints.get(listen, resolved)
-            self._start(listen, self._open(listen, endpoints, serve=True))
-            self._endpoints[listen] = endpoints
-            for server in self._running(endpoints):
+            for server in self._running(self._opened(listen, resolved)):
                 server.contents.add(key, content)
 
     def remove(self, listen: str, key: str, content: T) -> None:
@@ -108,10 +108,28 @@ class Listeners(ABC, Generic[T]):
             endpoints = self._endpoints.get(listen, [])
             for server in self._running(endpoints):
                 server.contents.remove(key, content)
-            for endpoint in endpoints:
-                if endpoint in self._servers and not self._servers[endpoint].contents:
-                    self._servers.pop(endpoint).stop()
-            self._endpoints = {each: its for each, its in self._endpoints.items() if self._running(its)}
+            self._close_unused(endpoints)
+
+    @contextlib.contextmanager
+    def kept_open(self, listens: Iterable[str]) -> Iterator[None]:
+        """Keep ports open in this block, before and after their responses too: no other program takes them meanwhile.
+
+        One that cannot be opened now is opened by its first response, or the error is raised there.
+        """
+        kept: list[Endpoint] = []
+        try:
+            for listen in listens:
+                with contextlib.suppress(ChallengeError):
+                    resolved = self._resolve(listen)
+                    with self._lock:
+                        opened = self._opened(listen, resolved)
+                        self._kept.update(opened)
+                        kept += opened
+            yield
+        finally:
+            with self._lock:
+                self._kept.subtract(kept)
+                self._close_unused(kept)
 
     def ask(self, listen: str, key: str) -> dict[str, bytes]:
         """Request a response from our own listeners as a CA would; return each response by address.
@@ -134,6 +152,19 @@ class Listeners(ABC, Generic[T]):
         if absent is not None and not answers:
             raise absent
         return answers
+
+    def _opened(self, listen: str, resolved: list[Endpoint]) -> list[Endpoint]:
+        """Open the endpoints of a listen address that are not open yet; return all."""
+        endpoints = self._endpoints.get(listen, resolved)
+        self._start(listen, self._open(listen, endpoints, serve=True))
+        self._endpoints[listen] = endpoints
+        return endpoints
+
+    def _close_unused(self, endpoints: Iterable[Endpoint]) -> None:
+        for endpoint in endpoints:
+            if endpoint in self._servers and not self._servers[endpoint].contents and not self._kept[endpoint]:
+                self._servers.pop(endpoint).stop()
+        self._endpoints = {each: its for each, its in self._endpoints.items() if self._running(its)}
 
     def _running(self, endpoints: Sequence[Endpoint]) -> list[ChallengeServer[T]]:
         return [self._servers[endpoint] for endpoint in endpoints if endpoint in self._servers]

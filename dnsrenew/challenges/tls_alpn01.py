@@ -9,7 +9,7 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final, Self
 
@@ -205,6 +205,12 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
         digest = hashlib.sha256(ca.key_authorization(challenge).encode("ascii")).digest()
         certificate = ChallengeCertificate.make(placement.identifier, digest)
         return [TlsAlpnValue(placement.identifier, placement.listen, certificate)]
+
+    def exclusive(
+        self, _context: Context, placements: Collection[TlsAlpnPlacement]
+    ) -> contextlib.AbstractContextManager[None]:
+        """Keep the ports open from before the order until after it, so that no other program takes them meanwhile."""
+        return self._listeners.kept_open({each.listen for each in placements})
 
     def publish(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
         """Open the port and present the certificates.

@@ -69,13 +69,15 @@ class PortPrograms:
         :raises StoreError: ``after`` cannot be written down; nothing was stopped.
         :raises Cancelled: the run was cancelled; ``after`` has been run.
         """
-        programs = spec.before, spec.after
-        if not any(programs) or not any(map(opens_port, routes.values())):
+        programs, called = (spec.before, spec.after), context.clock.monotonic()
+        if not any(map(opens_port, routes.values())):
             yield
             return
         with self._lock:
             if not self._users[programs]:
-                self._begin(context, programs, [name for name, route in routes.items() if opens_port(route)])
+                patience = 0 if any(programs) else called + _SECONDS - context.clock.monotonic()
+                opened = [name for name, route in routes.items() if opens_port(route)]
+                self._begin(context, programs, opened, max(self._wait, patience))
             self._users[programs] += 1
         try:
             yield
@@ -85,9 +87,9 @@ class PortPrograms:
                 if not self._users[programs]:
                     self._end(context, programs)
 
-    def _begin(self, context: Context, programs: _Programs, identifiers: list[str]) -> None:
+    def _begin(self, context: Context, programs: _Programs, identifiers: list[str], wait: float) -> None:
         before, after = programs
-        self._write_down(context, after)
+        self._write_down(context, after, wait)
         if not before:
             return
         try:
@@ -100,11 +102,11 @@ class PortPrograms:
             failed = ChallengeError.of(texts.BEFORE_FAILED, program=before[0], cause=cause)
             raise failed.with_evidence(identifiers=identifiers) from None
 
-    def _write_down(self, context: Context, after: tuple[str, ...]) -> None:
+    def _write_down(self, context: Context, after: tuple[str, ...], wait: float) -> None:
         if self._debts is None:
             return
         if not +self._users:  # the first of all
-            self._held.enter_context(self._debts.using_port(context, self._wait))
+            self._held.enter_context(self._debts.using_port(context, wait))
         try:
             if after:
                 self._debts.note(context, after)

@@ -16,9 +16,12 @@ from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.bad_night import Plan, bad_night
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_killed import NAMES, WorkerProcesses
-from tests.kit.fleet_stage import PATIENCE, wait_until
+from tests.kit.fleet_stage import PATIENCE, FleetStage, wait_until
+from tests.kit.postgres import DatabaseAddress
+from tests.kit.processes import Zygote
 from tests.lab import Lab
 from tests.lab.acmemessages import Request
+from tests.lab.workspace import Workspace
 
 EVENTS = (
     "certificate-started",
@@ -69,6 +72,20 @@ def test_every_event_of_a_worker_is_a_point(workers: WorkerProcesses) -> None:
         wait_until(lambda: run.has_passed("event certificate-finished"))
         passed = {line for line in run._read("passed").splitlines() if not line.startswith("disk")}
     assert passed - {"event warning", "event dns-waiting"} == {*POINTS} - {"event dns-waiting"}
+
+
+def test_values_of_a_killed_run_of_a_folder(workspace: Workspace, zygote: Zygote, address: DatabaseAddress) -> None:
+    """After `fleet load` of the store of a killed run, `cleanup` of the fleet removes its TXT values from DNS."""
+    assert zygote.start(workspace, "event txt-written", "renew").end() == -signal.SIGKILL
+    assert any(workspace.lab.all_txt().values())
+    stage = FleetStage(workspace, address)  # the configuration has no folder and no certificate any more
+    for command in (["fleet", "load", str(workspace.store)], ["cleanup"]):
+        done = workspace.run(*command)
+        assert done.returncode == 0, done.stderr
+    assert not any(workspace.lab.all_txt().values())
+    assert not stage.journal()
+    assert "Nothing to clean up" in workspace.run("cleanup").stdout
+    stage.database.close()
 
 
 def test_two_workers_and_one_of_them_dies(workers: WorkerProcesses) -> None:

@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.runtime import Context
 from dnsrenew.errors import StoreError
+from dnsrenew.extensions.fleet.database.connection import Database
+from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
+from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.duckdns import DuckDns
@@ -82,14 +86,27 @@ def test_a_rolling_upgrade(workers: WorkerProcesses, postgres: Postgres) -> None
 def test_names_of_a_zone_that_takes_one_value_at_a_time(
     duck: DuckDns, workspace: Workspace, address: DatabaseAddress
 ) -> None:
-    """Nine names of one zone that keeps one value are obtained in turn by three workers, without a pause."""
+    """Nine names of one zone that keeps one value are obtained in turn by three workers, without a pause.
+
+    While another machine uses the zone, their jobs are put back, to be looked at again within a second.
+    """
     stage = FleetStage(workspace, address)
     account = {"provider": "duckdns", "token": "env:DUCK_TOKEN"}
     stage.write(**{"dns": {"duck": account}, "dns.home.tsig_secret": None, "dns.home": None})
     names = [f"n{number}" for number in range(9)]
     for name in names:
         stage.add(name, domains=[f"{name}.home.duckdns.org"])
-    with stage.crew(3) as crews:
+    back = (
+        "SELECT count(*), max(extract(epoch FROM scheduled_at - now()))::float8 FROM procrastinate_jobs"
+        " WHERE attempts > 1 AND task_name = 'dnsrenew.renew'"
+    )
+    with stage.crew(3) as crews, contextlib.closing(DatabaseStore(Database(address), Seals([]))) as other:
+        with other.lock_zone("home.duckdns.org.", context=Context()):
+            wait_until(lambda: (stage.database.one(back) or (0,))[0] == len(names))
+            row = stage.database.one(back)
+            assert row is not None
+            assert row[1] < 1.0
+            assert not duck.requests
         wait_until(lambda: len(stage.versions()) == len(names))
     assert sorted(name for crew in crews for name in crew.heard.of("renewed")) == names
     assert not any(crew.heard.of("failed") for crew in crews)

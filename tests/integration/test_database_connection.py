@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from dnsrenew.base import threads
@@ -446,6 +447,22 @@ def test_a_pooler_by_transaction_is_refused(address: DatabaseAddress, postgres: 
     with pgbouncer(postgres, "transaction") as pooler:
         for _ in range(3):
             assert "pool_mode = session" in failure(lambda: _ask(address.at(pooler.port)), "store-pooler").fix
+
+
+@pytest.mark.parametrize("idle", range(4))
+def test_a_pooler_that_takes_sessions_in_turn_is_refused(
+    address: DatabaseAddress, postgres: Postgres, idle: int
+) -> None:
+    """PgBouncer in transaction mode is refused however many sessions it has and in whatever order it gives them."""
+    with pgbouncer(postgres, "transaction", server_round_robin="1") as pooler, contextlib.ExitStack() as clients:
+        at = address.at(pooler.port)
+        others = [clients.enter_context(psycopg.connect(at.url, password=PASSWORD)) for _ in range(idle)]
+        for other in others:
+            other.execute("SELECT 1")
+        for other in others:
+            other.rollback()
+        for _ in range(4):
+            failure(lambda: _ask(at), "store-pooler")
 
 
 def test_a_pooler_that_takes_one_statement_at_a_time_is_refused(address: DatabaseAddress, postgres: Postgres) -> None:

@@ -21,14 +21,15 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.runtime import Context
 from dnsrenew.errors import Cancelled, LockedError, StoreError
+from dnsrenew.extensions.fleet.database import connection, schema
 from dnsrenew.extensions.fleet.database import locks as lock_connection
 from dnsrenew.extensions.fleet.database import locks as locks_module
-from dnsrenew.extensions.fleet.database import schema
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals
 from tests.kit.load import allowed
 from tests.kit.postgres import DatabaseAddress, Postgres, Proxy
+from tests.kit.postgres_pooler import pgbouncer
 
 KEY, WHAT = "certificate-home", "certificate home"
 SHORT = 0.25
@@ -359,6 +360,31 @@ def test_the_heartbeat_keeps_the_lock(address: DatabaseAddress) -> None:
             until(lambda: database.queries > 12)  # heartbeats: twelve of them take longer than twice the patience
             context.check()
             assert database.clock._origin != clock
+
+
+def test_two_processes_in_one_session(
+    address: DatabaseAddress, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If a pooler that was not found out gives two processes one session, no lock has two holders.
+
+    The second process is refused. The first one, in another session than its own, gets no lock and loses those it has.
+    """
+    monkeypatch.setattr(connection, "_refuse_shared_sessions", lambda *_: None)
+    with (
+        pgbouncer(postgres, "transaction", default_pool_size="1") as pooler,
+        contextlib.closing(Database(address.at(pooler.port))) as database,
+        session(database) as one,
+        session(database) as two,
+    ):
+        context = Context()
+        with one.hold(KEY, WHAT, wait=0, context=context):
+            with pytest.raises(StoreError) as caught:
+                take(two)
+            assert caught.value.code == "store-pooler"
+            one._connected().fetch("SELECT set_config('dnsrenew.holder', '0', false)")
+            refused(one, "certificate-other")
+            until(lambda: one._connection and one._connection.is_lost)
+            lost(context.check)
 
 
 # ── fences ──────────────────────────────────────────────────────────────────────────────

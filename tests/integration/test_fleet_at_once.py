@@ -297,14 +297,25 @@ def test_the_same_set_of_names_on_two_machines(database: Database, address: Data
             pass
 
 
-def test_an_order_waits_for_one_of_the_same_names(stage: FleetStage, ca: AcmeProxy, address: DatabaseAddress) -> None:
-    """A worker puts a job back whose names another machine has locked, and takes it up a moment after the release."""
+HELD: dict[str, Callable[[DatabaseStore, str], contextlib.AbstractContextManager[object]]] = {
+    "names": lambda other, _: other.lock_names([f"{NAME}.example.test"], context=Context()),
+    "certificate": lambda other, _: other.lock(NAME, context=Context()),
+    "account": lambda other, directory: other.accounts(directory, "lab").lock(Context()),
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_a_job_waits_for_what_another_machine_has_locked(
+    stage: FleetStage, ca: AcmeProxy, address: DatabaseAddress, held: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker puts a job back if another machine has a lock, and takes it up a moment after the release."""
+    monkeypatch.setattr("dnsrenew.extensions.fleet.database.documents.WAIT", 0.1)  # for a new account a minute
     again = (
         "SELECT attempts, extract(epoch FROM scheduled_at - now())::float8 FROM procrastinate_jobs WHERE attempts > 1"
     )
     stage.add(NAME)
     with stage.crew() as (crew,), opened(address) as other:
-        with other.lock_names([f"{NAME}.example.test"], context=Context()):
+        with HELD[held](other, ca.directory_url):
             wait_until(lambda: stage.database.one(again))
             found = stage.database.one(again)
             assert found is None or found[1] is None or found[1] < 1.0

@@ -294,6 +294,7 @@ def test_missing_packages_are_named_together(fleet: FleetFolder, monkeypatch: py
     error = fleet.refused(command, status=1)
     assert error["code"] == "store-extra-missing"
     assert error["evidence"]["packages"] == ["psycopg[binary,pool]", "procrastinate"]
+    assert "dnsrenew[fleet]" in error["fix"]
 
 
 # ── fleet status ────────────────────────────────────────────────────────────────────────

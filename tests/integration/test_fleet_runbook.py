@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
 import subprocess
 from collections import Counter
@@ -19,7 +20,10 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals
+from dnsrenew.extensions.fleet.database.served_certificates import DueDates
+from tests.kit.fleet_killed import STALLED
 from tests.kit.fleet_stage import FleetStage, wait_until
+from tests.kit.fleet_world import age_journal
 from tests.kit.postgres import PASSWORD, DatabaseAddress, Postgres
 from tests.kit.postgres_pooler import PgBouncer, pgbouncer
 from tests.lab import AcmeProxy
@@ -55,6 +59,11 @@ def orders(ca: AcmeProxy) -> Counter[str]:
     """The number of orders that the CA took, by the first label of their domain."""
     taken = [each for each in ca.of_kind("newOrder") if each.response is not None and each.response.status == 201]
     return Counter((each.request.payload or {})["identifiers"][0]["value"].partition(".")[0] for each in taken)
+
+
+def issued(stage: FleetStage) -> int:
+    """The number of certificates that the CA has issued."""
+    return stage.lab.pebble.process.log().count("Issued certificate serial")
 
 
 def obtain(stage: FleetStage, *names: str) -> None:
@@ -188,6 +197,48 @@ def test_a_fail_over_to_another_server(stage: FleetStage, ca: AcmeProxy) -> None
     stage.write(ca__lab__directory=ca.directory_url, store={"url": url, "password": "env:DATABASE_PASSWORD"})
     obtain(stage, "shop")
     run(stage, "fleet", "status")
+
+
+def test_a_pooler_by_transaction_whose_line_for_the_fleet_says_session(
+    stage: FleetStage, ca: AcmeProxy, postgres: Postgres, tmp_path: Path
+) -> None:
+    """Behind PgBouncer in transaction mode with TLS, two workers work as soon as its fix is done; one may be killed.
+
+    Of two dozen certificates none is lost, and none is issued twice.
+    """
+    tls, names = LabCA(tmp_path / "tls"), [f"n{number:02}" for number in range(24)]
+    before = issued(stage)
+
+    def refusal(pooler: PgBouncer) -> str:
+        query = f"sslmode=verify-full&sslrootcert={tls.trust_pem}"
+        url = replace(stage.address, port=pooler.port, query=query).url
+        stage.write(ca__lab__directory=ca.directory_url, store={"url": url, "password": "env:DATABASE_PASSWORD"})
+        status, document = stage.workspace.run_json("fleet", "status")
+        return document["error"]["fix"] if status else ""
+
+    with pgbouncer(postgres, "transaction", tls=tls, database=stage.address.name) as pooler:
+        fix = refusal(pooler)
+    database, line = (re.findall(r"`(.+?)(?: = …)?`", fix)[number] for number in (2, 1))
+    with pgbouncer(postgres, "transaction", tls=tls, database=database, line=line) as pooler:
+        assert not refusal(pooler)
+        with stage.process("--concurrency", "4") as killed, stage.crew(concurrency=4) as (crew,):
+            try:
+                wait_until(lambda: stage.database.one("SELECT count(*) FROM procrastinate_workers") == (2,))
+                stage.add(*names)
+                DueDates(stage.database).scan_soon()
+                wait_until(lambda: [*stage.jobs().values()].count("doing") > 4)  # so both are at work
+            finally:
+                killed.kill()
+                killed.communicate()
+            wait_until(lambda: stage.database.one("SELECT count(*) FROM dnsrenew_alive") == (1,))
+            stage.lab.flush()  # or the CA's resolver would still have the values of the dead worker
+            stage.database.execute(STALLED)
+            wait_until(lambda: len(stage.versions()) == len(names) and not stage.jobs())
+            age_journal(stage.database)
+            wait_until(lambda: not stage.journal())
+    assert crew.error is None
+    assert stage.versions() == dict.fromkeys(names, 1)
+    assert issued(stage) == before + len(names)
 
 
 def test_a_pooler_with_tls(stage: FleetStage, ca: AcmeProxy, postgres: Postgres, tmp_path: Path) -> None:

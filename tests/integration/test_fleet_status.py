@@ -19,7 +19,7 @@ from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.status import CaLimits, FleetStatus, WorkerStatus, fleet_status
 from tests.kit.clock import START
-from tests.kit.fleet_stage import FleetStage
+from tests.kit.fleet_stage import FleetStage, wait_until
 from tests.kit.postgres import DatabaseAddress, Postgres, postgres  # noqa: F401  # fixtures
 from tests.kit.postgres import fleet_address as address  # noqa: F401
 from tests.lab.workspace import Workspace
@@ -212,18 +212,27 @@ def test_the_command(workspace: Workspace, address: DatabaseAddress) -> None:  #
     stage.database.close()
 
 
-def test_the_status_needs_only_to_read(workspace: Workspace, address: DatabaseAddress, postgres: Postgres) -> None:  # noqa: F811
-    """`status` and `fleet status` work where the database can only be read, as a standby; `renew` does not."""
-    stage = FleetStage(workspace, address)
-    workspace.write({"store": {"url": address.url, "password": "env:DATABASE_PASSWORD"}})
-    assert workspace.run_json("fleet", "status")[0] == 0
-    with postgres.admin() as admin:
-        admin.execute(f"ALTER DATABASE {address.name} SET default_transaction_read_only = on".encode())
-    postgres.terminate(address)
-    status, document = workspace.run_json("status")
-    assert (status, [one["state"] for one in document["certificates"]]) == (0, ["missing"])
-    assert workspace.run("status").returncode == 0
-    assert workspace.run_json("fleet", "status")[0] == 0
-    status, document = workspace.run_json("renew")
-    assert (status, document["error"]["code"]) == (1, "store-read-only")
-    stage.database.close()
+@pytest.mark.parametrize("standby", [True, False])
+def test_the_status_needs_only_to_read(workspace: Workspace, standby: bool) -> None:
+    """`status` and `fleet status` work on a standby, and where a database can only be read; `renew` does not."""
+    with Postgres.running() as server:
+        address = server.new_database()
+        stage = FleetStage(workspace, address)
+        with stage.crew():
+            stage.add("shop")
+            wait_until(lambda: stage.versions() and not stage.jobs())
+        stage.database.close()
+        if standby:
+            server.stop()
+            server.make_standby()
+            server.start()
+        else:
+            with server.admin() as admin:
+                admin.execute(f"ALTER DATABASE {address.name} SET default_transaction_read_only = on".encode())
+        status, document = workspace.run_json("status")
+        assert (status, [one["state"] for one in document["certificates"]]) == (0, ["valid"])
+        assert workspace.run("status").returncode == 0
+        assert workspace.run("status", "--check").returncode == 0
+        assert workspace.run_json("fleet", "status")[0] == 0
+        status, document = workspace.run_json("renew", "shop", "--force")
+        assert (status, document["error"]["code"]) == (1, "store-read-only")

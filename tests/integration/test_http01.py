@@ -25,9 +25,13 @@ from dnsrenew.challenges.http01 import Http01
 from dnsrenew.challenges.http01_server import HttpListeners, HttpValue
 from dnsrenew.errors import CAError, ChallengeError
 from tests.kit.ca_box import MemoryStore
+from tests.kit.fleet_stage import wait_until
 from tests.lab import Lab
+from tests.lab.acmemessages import Request
 from tests.lab.ports import has_ipv6
 from tests.lab.process import ServerProcess
+from tests.lab.settings import to_toml
+from tests.lab.workspace import Workspace
 
 NAMES = ("web.test", "www.web.test")
 RECORDS = "@ A 127.0.0.1\nwww A 127.0.0.1\nsix AAAA ::1\n"
@@ -186,6 +190,63 @@ def test_another_process_that_has_the_port_is_named(stage: Http01Stage) -> None:
             assert caught.value.evidence["pid"] == first.pid
     finally:
         first.communicate("", timeout=60)
+
+
+SERVER = """
+import os, signal, socket, sys
+file, port, word = sys.argv[1:]
+if word == "stop":
+    os.kill(int(open(file).read()), signal.SIGKILL)
+    os.remove(file)
+else:
+    server = socket.create_server(("", int(port)))
+    child = os.fork()
+    if child:
+        open(file, "w").write(str(child))
+    else:
+        os.setsid()
+        os.closerange(0, 3)
+        signal.pause()
+"""
+"""A program that starts a server, or fails because its port is taken; and stops it."""
+
+
+@pytest.mark.parametrize("other", ["state", "state2"], ids=["the same store", "another store"])
+def test_the_port_of_a_server_that_was_stopped(stage: Http01Stage, workspace: Workspace, other: str) -> None:
+    """While `before` has stopped a server, another process does not get its port, and the server runs again afterwards.
+
+    One on the same store waits until it runs; one on another store finds the port taken at once.
+    """
+    server = [sys.executable, "-c", SERVER, str(workspace.path / "pid"), str(stage.port)]
+    processes: list[subprocess.Popen[bytes]] = []
+    log = workspace.path / "log"
+
+    def begin_other(request: Request) -> None:
+        """Let another process begin when the order is made, before the port is used."""
+        if request.kind == "newOrder" and not processes:
+            with log.open("w") as errors:
+                command = [*workspace.argv("renew", "--json", "--events"), "--config", "other.toml"]
+                processes.append(
+                    subprocess.Popen(command, cwd=workspace.path, env=workspace.env, stdout=errors, stderr=errors)
+                )
+            wait_until(lambda: processes[0].poll() is not None or "lock-waiting" in log.read_text())
+
+    with stage.lab.acme_proxy(begin_other) as ca:
+        routes = [{"challenge": "http-01", "listen": f":{stage.port}"}]
+        config = {"ca.lab.directory": ca.directory_url, "store": other}
+        second = {"name": "second", "domains": ["www.web.test"], "routes": routes}
+        (workspace.path / "other.toml").write_text(to_toml(workspace.config({**config, "certificate": [second]})))
+        first = {"name": "first", "domains": ["web.test"], "routes": routes}
+        stopping = {"before": [*server, "stop"], "after": [*server, "start"]}
+        workspace.write({**config, "store": "state", "certificate": [{**first, **stopping}]})
+        subprocess.run([*server, "start"], check=True)
+        done = workspace.run("renew")
+        status = processes[0].wait(60)
+    assert done.returncode == 0, done.stderr
+    assert stage.is_open()
+    subprocess.run([*server, "stop"], check=True)
+    said = log.read_text()
+    assert (status, "http-port-taken" in said, "lock-waiting" in said) == (1, True, other == "state")
 
 
 def _forbids_low_ports() -> bool:

@@ -19,7 +19,7 @@ from tests.kit.processes import NEVER, Run, Zygote
 from tests.lab import AcmeProxy
 
 NAMES: Final = ("one", "two", "three")
-_STALLED: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds'"
+STALLED: Final = "UPDATE procrastinate_workers SET last_heartbeat = now() - interval '31 seconds'"
 
 
 class WorkerProcesses:
@@ -64,7 +64,7 @@ class WorkerProcesses:
         """Wait until the server knows that no worker is alive; let half a minute pass for the queue."""
         wait_until(lambda: self.stage.database.one("SELECT count(*) FROM dnsrenew_alive") == (0,))
         self.stage.lab.flush()  # or the CA's resolver would still have the values of the dead workers
-        self.stage.database.execute(_STALLED)
+        self.stage.database.execute(STALLED)
 
     def let_ten_minutes_pass(self) -> None:
         """Let the time pass in which a host may still make a requested change."""

@@ -46,6 +46,10 @@ class Ports:
         """Stop answering a token."""
         del self.contents[token]
 
+    def kept_open(self, _listens: Iterable[str]) -> contextlib.AbstractContextManager[None]:
+        """Keep nothing open."""
+        return contextlib.nullcontext()
+
     def ask(self, listen: str, token: str) -> dict[str, bytes]:
         """Return our own response for a token."""
         body = b"" if self.faults.get(listen) == "mute" else self.contents[token]

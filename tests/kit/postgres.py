@@ -186,7 +186,11 @@ class Postgres:
             input=role.encode(),
         )
         if standby:
-            (self._data / "standby.signal").touch()
+            self.make_standby()
+
+    def make_standby(self) -> None:
+        """Let the next start be that of a replica, which can only be read."""
+        (self._data / "standby.signal").touch()
 
     def start(self) -> Self:
         """Start the server, and wait until it answers."""

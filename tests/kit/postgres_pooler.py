@@ -27,11 +27,15 @@ class PgBouncer(ServerProcess):
 
 
 @contextlib.contextmanager
-def pgbouncer(server: Postgres, mode: str, *, tls: LabCA | None = None) -> Iterator[PgBouncer]:
+def pgbouncer(
+    server: Postgres, mode: str, *, tls: LabCA | None = None, database: str = "*", line: str = "", **more: str
+) -> Iterator[PgBouncer]:
     """Run PgBouncer.
 
     :param mode: ``session`` or ``transaction``: how long a client keeps its session of the server.
     :param tls: clients have to use TLS, with a certificate of this CA for 127.0.0.1.
+    :param line: what the line of the database has besides its address.
+    :param more: other settings.
     """
     folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pgbouncer-"))
     try:
@@ -45,6 +49,7 @@ def pgbouncer(server: Postgres, mode: str, *, tls: LabCA | None = None) -> Itera
                 "auth_type": "scram-sha-256",
                 "auth_file": str(folder / "users"),
                 "default_pool_size": "100",
+                **more,
             }
             if tls:
                 certificate, key = folder / "server.crt", folder / "server.key"
@@ -54,7 +59,7 @@ def pgbouncer(server: Postgres, mode: str, *, tls: LabCA | None = None) -> Itera
                     "client_tls_cert_file": str(certificate),
                     "client_tls_key_file": str(key),
                 }
-            lines = [f"[databases]\n* = host={LOOPBACK} port={server.port}\n[pgbouncer]"]
+            lines = [f"[databases]\n{database} = host={LOOPBACK} port={server.port} {line}\n[pgbouncer]"]
             lines += [f"{name} = {value}" for name, value in settings.items()]
             (folder / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
             give_to_postgres(folder, *folder.iterdir())

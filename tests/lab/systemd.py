@@ -181,7 +181,8 @@ class SystemdMachine:
     def good(self, *command: str, user: str = "root", timeout: float = _PATIENCE) -> str:
         """Run a command there that succeeds; return what it prints, as one line."""
         done = self.run(*command, user=user, timeout=timeout)
-        assert done.returncode == 0, (command, done.stdout)
+        why = "" if done.returncode == 0 else self.run("journalctl", "--quiet", "--output=cat", "--lines=50").stdout
+        assert done.returncode == 0, f"{command}: {done.stdout}\n{why}"
         return " ".join(done.stdout.split())
 
     def write(self, path: str, text: str, mode: int = 0o644) -> None:

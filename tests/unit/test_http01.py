@@ -337,6 +337,21 @@ def test_a_port_is_open_as_long_as_somebody_needs_it(listeners: HttpListeners, p
         assert not is_open(port)
 
 
+def test_a_port_is_kept_open_around_its_responses(listeners: HttpListeners, port: int) -> None:
+    """A kept port is open before the first response and after the last, also for two at once; a taken one is not."""
+    listen = f"127.0.0.1:{port}"
+    with listeners.kept_open([f":{port}"]):
+        with listeners.kept_open([f"0.0.0.0:{port}"]), answered(listeners, f":{port}"):
+            assert get(port).endswith(ANSWER)
+        assert b" 404 " in get(port)
+    assert not is_open(port)
+    with socket.create_server(("127.0.0.1", port)) as other, listeners.kept_open([listen]):
+        other.close()
+        with answered(listeners, listen):
+            assert get(port).endswith(ANSWER)
+        assert not is_open(port)
+
+
 def test_two_addresses_that_overlap_share(listeners: HttpListeners, port: int) -> None:
     """``:80`` and ``0.0.0.0:80`` share a socket, which closes with the last response of both."""
     with answered(listeners, f":{port}"):

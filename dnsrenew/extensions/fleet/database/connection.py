@@ -296,21 +296,23 @@ def _refuse_shared_sessions(server: Server, connection: DeadlineConnection, pid:
     """Raise an error if a pooler gives each transaction another session.
 
     While a second connection is in a transaction, either it got the session of the first one, or the first one
-    gets another session than before.
+    gets another session than before. A pooler that gives two sessions in turn shows it the second time.
     """
-    other = _open(server)
+    is_shared, other = False, _open(server)
     try:
-        server.run(other, "BEGIN")
-        ((second,),), _ = server.run(other, "SELECT pg_backend_pid()")
-        ((again,),), _ = server.run(connection, "SELECT pg_backend_pid()")
-        server.run(other, "ROLLBACK")
+        for _ in range(2):
+            server.run(other, "BEGIN")
+            ((second,),), _ = server.run(other, "SELECT pg_backend_pid()")
+            ((again,),), _ = server.run(connection, "SELECT pg_backend_pid()")
+            server.run(other, "ROLLBACK")
+            is_shared = is_shared or pid == second or again != pid
     except StoreError as error:
         if error.evidence.get("sqlstate") != _NO_TRANSACTIONS and (other.closed or connection.closed):
             raise
         raise server.error(texts.POOLER) from None
     finally:
         other.close()
-    if pid == second or again != pid:
+    if is_shared:
         raise server.error(texts.POOLER)
 
 

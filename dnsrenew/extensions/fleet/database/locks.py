@@ -33,7 +33,10 @@ _EVENT_SECONDS: Final = 1.0
 """Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
 _CERTIFICATE: Final = "certificate-"
 _TAKE: Final = """
-WITH taken AS MATERIALIZED (SELECT pg_try_advisory_lock(hashtextextended('dnsrenew:' || %(key)s, 0)) AS is_ours)
+WITH taken AS MATERIALIZED (
+  SELECT pg_try_advisory_lock(hashtextextended('dnsrenew:' || %(key)s, 0)) AS is_ours
+  WHERE current_setting('dnsrenew.holder', true) = %(holder)s::text
+)
 INSERT INTO dnsrenew_lock AS lock (key, fence, holder) SELECT %(key)s, 1, %(holder)s FROM taken WHERE is_ours
 ON CONFLICT (key) DO UPDATE SET fence = lock.fence + 1, holder = EXCLUDED.holder, since = now()
 RETURNING fence
@@ -303,11 +306,17 @@ _ROW_LOCK: Final = "1s"
 """How long a statement waits for the lock of a row: behind the last write of an older holder."""
 _SHORTEST: Final = 0.05
 _REGISTER: Final = """
-WITH new AS (INSERT INTO dnsrenew_holder (host, pid, worker) VALUES (%s, %s, %s) RETURNING id)
+WITH new AS (
+  INSERT INTO dnsrenew_holder (host, pid, worker)
+  SELECT %s, %s, %s WHERE coalesce(current_setting('dnsrenew.holder', true), '') = '' RETURNING id
+)
 SELECT id, pg_try_advisory_lock(hashtextextended('dnsrenew:holder-' || id, 0)),
-  set_config('idle_session_timeout', %s, false), set_config('lock_timeout', %s, false)
+  set_config('idle_session_timeout', %s, false), set_config('lock_timeout', %s, false),
+  set_config('dnsrenew.holder', id::text, false)
 FROM new
 """
+"""The setting tells whether the session is that of this holder alone: two in one session would have the same locks."""
+_BEAT: Final = "SELECT clock_timestamp(), current_setting('dnsrenew.holder', true) = %s"
 _FORGET_DEAD: Final = "DELETE FROM dnsrenew_holder WHERE id NOT IN (SELECT id FROM dnsrenew_alive)"
 # Both go on during a suspend; on macOS it is mach_continuous_time(), and time.monotonic() is mach_absolute_time().
 _CLOCK: Final[int | None] = getattr(time, "CLOCK_MONOTONIC_RAW" if sys.platform == "darwin" else "CLOCK_BOOTTIME", None)
@@ -336,6 +345,8 @@ class LockConnection:
         try:
             limits = (str(int(database.patience * _SERVER * 1000)), _ROW_LOCK)
             rows, _ = database.run(self._connection, _REGISTER, (platform.node(), os.getpid(), worker, *limits))
+            if not rows:
+                raise database.error(texts.POOLER)
             database.run(self._connection, _FORGET_DEAD)
         except BaseException:
             self._connection.close()
@@ -399,10 +410,12 @@ class LockConnection:
         while not self._end.wait(self._database.patience * _BEATS):
             before = time.monotonic()
             try:
-                ((now,),) = self.fetch("SELECT clock_timestamp()")
+                ((now, is_ours),) = self.fetch(_BEAT, (str(self.holder),))
             except StoreError:
                 continue  # lost, or the next one tells
             self._database.clock.note(before, now, time.monotonic())
+            if not is_ours:
+                self._end.set()
         if self._process == os.getpid():
             with self._lock:
                 self._connection.close()

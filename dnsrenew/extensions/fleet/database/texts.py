@@ -91,8 +91,8 @@ TOO_OLD: Final = Text(
 POOLER: Final = Text(
     "store-pooler",
     "A connection pooler at {server} gives each transaction another session, so locks do not hold.",
-    "Set `store` to the address of PostgreSQL itself, or set the pooler to session mode (PgBouncer: "
-    "pool_mode = session).",
+    "Set `store` to the address of PostgreSQL itself, or set the pooler to session mode for {database}: in PgBouncer, "
+    "add `pool_mode = session` to the line `{database} = …` under [databases].",
 )
 REPLICA: Final = Text(
     "store-read-only",
