@@ -202,6 +202,21 @@ def test_another_worker_of_the_machine_pays(workers: WorkerProcesses) -> None:
             run.end()
 
 
+def test_a_debt_is_paid_without_the_database(workers: WorkerProcesses) -> None:
+    """A worker starts the server that a killed one has stopped, also while the database does not answer."""
+    stage, running = workers.stage, workers.stage.workspace.path / "running"
+    with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(stage.config())) as store:
+        assert store.debts is not None
+        with store.debts.using_port(Context(), 0):
+            store.debts.note(Context(certificate="home"), ["touch", str(running)])
+    stage.address = stage.address.at(1)
+    stage.write()
+    with stage.crew() as (crew,):
+        wait_until(lambda: len(crew.heard.waits) > 1)
+    assert (crew.heard.starts, running.exists()) == (0, True)
+    assert [event.data.get("code") for event in crew.events] == ["listen-after-owed"]
+
+
 def test_another_machine_takes_what_waits(workers: WorkerProcesses) -> None:
     """While a job is alone on a machine, the workers of other machines take what waits there."""
     stage = workers.stage

@@ -178,9 +178,11 @@ class FleetWorker:
         store = DatabaseStore(database, Seals(config.seals()), worker=True)
         store.debts = debts_of(config)
         try:
+            session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
+            session.pay_debts(self._stop)  # a server must not stay stopped for as long as the database is gone
             store.prove_writable()
-            self._session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
-            yield self._session
+            self._session = session
+            yield session
         finally:
             self._session = None
             store.end()  # a job that is late must not register this worker again
@@ -269,8 +271,6 @@ class WorkerSession:
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
-        cancel = threading.Event()
-        await unless(stop, in_thread(partial(self._try, partial(self._pay_debts, cancel)), cancel))
         await in_thread(partial(self._try, self._note_tables), threading.Event())
         await in_thread(self._dates.scan_soon, threading.Event())
         beside = asyncio.create_task(self._clean_up_regularly(queue, stop))
@@ -343,9 +343,10 @@ class WorkerSession:
         if fleet is not None:
             note_tables(self._store.database, holder, fleet.documents)
 
-    def _pay_debts(self, cancel: threading.Event) -> None:
+    def pay_debts(self, cancel: threading.Event) -> None:
+        """Start the servers of this machine that killed workers have stopped; the database is not needed."""
         with self.services.use() as run:
-            run.pay_debts(self._store, cancel)
+            self._try(partial(run.pay_debts, self._store, cancel))
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""
