@@ -174,7 +174,7 @@ def test_a_port_that_is_proven_to_be_open(tmp_path: Path, free_port: int, port: 
     listen = f"127.0.0.1:{free_port}"
     with Api(partial(fetched, port, listen)) as api:
         found = facts(tmp_path, api.url, challenge=challenge, listen=listen)
-        check = (outside.port_80_outside if port == 80 else outside.port_443_outside)(found, found.its.certificates[0])
+        check = outside.outside(port, found, found.its.certificates[0])
     assert (check.result, check.evidence["answering"]) == ("ok", "own")
     assert this_host(found).port_failure(listen) is None
     assert len(api.asked) == 1
@@ -184,7 +184,7 @@ def test_a_helper_that_only_claims_it(tmp_path: Path, free_port: int) -> None:
     """The helper cannot know the expected text, so an invented answer is unknown."""
     with Api(lambda _: (200, good(answer="guessed"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01", listen=f"127.0.0.1:{free_port}")
-        check = outside.port_80_outside(found, found.its.certificates[0])
+        check = outside.outside(80, found, found.its.certificates[0])
     assert told(check) == ("unknown", ("http-01",))
 
 
@@ -193,7 +193,7 @@ def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("dnsrenew.base.host_port.is_here", lambda _: False)
     with Api(lambda _: (200, good(address="127.0.0.1"))) as api:
         found = facts(tmp_path, api.url, challenge="http-01", webroot=str(tmp_path))
-        check = outside.port_80_outside(found, found.its.certificates[0])
+        check = outside.outside(80, found, found.its.certificates[0])
     assert check.result == "unknown"
     assert check.evidence["failures"]["IPv4"]["kind"] == "proxied"
 
@@ -201,10 +201,10 @@ def test_a_helper_behind_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_without_a_helper(tmp_path: Path) -> None:
     """Without a helper the fix names a page to open."""
     found = facts(tmp_path, None, challenge="http-01")
-    check = outside.port_80_outside(found, found.its.certificates[0])
+    check = outside.outside(80, found, found.its.certificates[0])
     assert told(check) == ("unknown", ("http-01",))
     assert "http://a.test/" in check.fix
-    assert outside.port_80_outside(Facts(Context(), None, None), None).result == "unknown"
+    assert outside.outside(80, Facts(Context(), None, None), None).result == "unknown"
     assert outside.seen_addresses(found) == []
 
 
@@ -215,5 +215,5 @@ def test_nobody_may_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         here = this_host(found)
         monkeypatch.setattr(here, "port_failure", lambda _: PortFailure("port-forbidden", 13, "PermissionError"))
         monkeypatch.setattr(here, "listeners", lambda _: [])
-        check = outside.port_80_outside(found, found.its.certificates[0])
+        check = outside.outside(80, found, found.its.certificates[0])
     assert (check.result, check.evidence["answering"]) == ("unknown", "nothing")

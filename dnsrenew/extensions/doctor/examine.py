@@ -101,7 +101,7 @@ def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, d
             if scope == "host" or entry.on_host:
                 yield entry, (code,), {} if scope == "host" else {"spec": None}
             continue
-        is_made = (facts.probe or not entry.only_probe) and (has_names or not entry.only_names)
+        is_made = (facts.probe or scope != "certificate-account") and (has_names or not entry.only_names)
         if not is_made or (entry.challenges and challenges.isdisjoint(entry.challenges)):
             continue
         certificate = {"spec": spec} if scope.startswith("certificate") else {}

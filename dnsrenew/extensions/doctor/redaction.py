@@ -11,7 +11,7 @@ import ipaddress
 import os
 import re
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from dnsrenew.base import names
@@ -267,8 +267,7 @@ class Redaction:
         masks = Masks()
         for kind, text in (*known, *(each for diagnosis in diagnoses for each in of_diagnosis(diagnosis))):
             masks.know(kind, text)
-        self._mask: Callable[[str], str] = masks.masked
-        self._is_of_user = masks.is_of_user
+        self._mask, self._is_of_user = masks.masked, masks.is_of_user
 
     def status(self, status: CertificateStatus) -> CertificateStatus:
         """Return the certificate with a mask for its name; of the rest only the times and the state are kept."""

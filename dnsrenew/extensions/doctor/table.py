@@ -8,6 +8,7 @@ certificate.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Literal
 
 from dnsrenew.base.model import Check
@@ -47,11 +48,6 @@ class CheckEntry(Frozen):
     on_host: bool = False
     only_names: bool = False
 
-    @property
-    def only_probe(self) -> bool:
-        """Whether it is made only with ``--probe``."""
-        return self.scope == "certificate-account"
-
 
 TABLE: Final = (
     CheckEntry("internet", internet.internet, "host", (25,), blocks=ALL),
@@ -82,13 +78,13 @@ TABLE: Final = (
     CheckEntry("address", names.address, "certificate", (9, 10, 11), INBOUND, blocks=INBOUND),
     CheckEntry("proxied", names.proxied, "certificate", (11,), INBOUND),
     CheckEntry("nat", outside.nat, "host", (7,), INBOUND, blocks=INBOUND),
-    CheckEntry("port-80-free", ports.port_80_free, "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-80-free", partial(ports.port_free, HTTP), "certificate", (1,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry("port-80-listens", ports.port_80_listens, "certificate", (2,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry("port-80-firewall", firewall.port_80_firewall, "certificate", (3,), HTTP, blocks=HTTP, on_host=True),
     CheckEntry("port-80-forwarded", outside.port_80_forwarded, "certificate", (4, 5), HTTP, blocks=HTTP, on_host=True),
-    CheckEntry("port-80-outside", outside.port_80_outside, "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True),
-    CheckEntry("port-443-free", ports.port_443_free, "certificate", (1,), TLS, blocks=TLS),
-    CheckEntry("port-443-outside", outside.port_443_outside, "certificate", (4, 6), TLS, blocks=TLS),
+    CheckEntry("port-80-outside", partial(outside.outside, 80), "certificate", (4, 6), HTTP, blocks=HTTP, on_host=True),
+    CheckEntry("port-443-free", partial(ports.port_free, TLS), "certificate", (1,), TLS, blocks=TLS),
+    CheckEntry("port-443-outside", partial(outside.outside, 443), "certificate", (4, 6), TLS, blocks=TLS),
     CheckEntry("served", store.served, "certificate", (20,)),
     CheckEntry("schedule", store.schedule, "host", (24,)),
     CheckEntry("last-run", store.last_run, "certificate", (24,)),

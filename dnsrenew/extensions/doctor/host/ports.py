@@ -12,7 +12,7 @@ from dnsrenew.base.found import printable
 from dnsrenew.base.model import Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.listeners import endpoints_of
-from dnsrenew.extensions.doctor.facts import HTTP, TLS, Facts, MaybeSpec
+from dnsrenew.extensions.doctor.facts import HTTP, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of
 from dnsrenew.extensions.doctor.host.machine import LABELS, Family, PortFailure, ThisHost, family_of, is_loopback
@@ -27,17 +27,8 @@ Wanted = Mapping[str, Sequence[Family]]
 # ── can it be opened ────────────────────────────────────────────────────────────────────
 
 
-def port_80_free(facts: Facts, spec: MaybeSpec) -> Check | None:
-    """Open the ports of http-01 for a moment."""
-    return _port_free(facts, spec, HTTP)
-
-
-def port_443_free(facts: Facts, spec: MaybeSpec) -> Check | None:
-    """Open the ports of tls-alpn-01 for a moment."""
-    return _port_free(facts, spec, TLS)
-
-
-def _port_free(facts: Facts, spec: MaybeSpec, challenges: tuple[str, ...]) -> Check | None:
+def port_free(challenges: tuple[str, ...], facts: Facts, spec: MaybeSpec) -> Check | None:
+    """Open the ports of some challenges, which is one of ``port-80-free`` and ``port-443-free``, for a moment."""
     listens, answered_elsewhere = listen_addresses(spec, challenges)
     failures = {listen: machine.port_failure(facts, listen) for listen in listens}
     if opened := [listen for listen, failure in failures.items() if failure is None]:

@@ -154,9 +154,8 @@ def _in_answer(error: CAError | None) -> _Place:
         return _Place("http", "bad", text=texts.HTTP_RESET, more=more)
     if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
         return _Place("http", "unknown", text=texts.HTTP_UNSTEADY, more=more)
-    return _Place(
-        "acme", "bad", text=texts.NOT_ACME, more={"content_type": error.evidence.get("content_type", ""), **more}
-    )
+    more = {"content_type": error.evidence.get("content_type", ""), **more}
+    return _Place("acme", "bad", text=texts.NOT_ACME, more=more)
 
 
 def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:

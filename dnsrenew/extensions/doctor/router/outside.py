@@ -60,17 +60,8 @@ class OutsideView(Frozen):
 # ── the checks ──────────────────────────────────────────────────────────────────────────
 
 
-def port_80_outside(facts: Facts, spec: MaybeSpec) -> Check:
-    """Return whether a CA can reach port 80."""
-    return _check(facts, spec, 80)
-
-
-def port_443_outside(facts: Facts, spec: MaybeSpec) -> Check:
-    """Return whether a CA can reach port 443."""
-    return _check(facts, spec, 443)
-
-
-def _check(facts: Facts, spec: MaybeSpec, port: int) -> Check:
+def outside(port: int, facts: Facts, spec: MaybeSpec) -> Check:
+    """Return whether a CA can reach a port: 80 or 443."""
     if (url := probe_url(facts)) is None:
         # a name that a browser can open
         names = [name for name in (spec.identifiers if spec is not None else ()) if not name.startswith("*.")]
