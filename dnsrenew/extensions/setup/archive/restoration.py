@@ -70,7 +70,10 @@ class StoreBuilder:
     def __enter__(self) -> Self:
         folders = StoreFolder(self._disk, self._paths)
         folders.check_ground()
-        self.refuse_existing()
+        names = self._disk.names(self._paths.root)
+        found = sorted(name for name in names if name != "lost+found" and not name.startswith(TEMP_PREFIX))
+        if found:
+            raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
         with contextlib.ExitStack() as undo:
             undo.callback(self._remove_folders)
             folders.make_base(close=False)
@@ -84,16 +87,6 @@ class StoreBuilder:
     def __exit__(self, kind: type[BaseException] | None, _error: object, _traceback: object) -> None:
         if kind is not None or self._temp:
             self._undo.close()
-
-    def refuse_existing(self) -> None:
-        """Return if there is no store and nothing else in its folder.
-
-        :raises StoreError: ``restore-exists``.
-        """
-        names = self._disk.names(self._paths.root)
-        found = sorted(name for name in names if name != "lost+found" and not name.startswith(TEMP_PREFIX))
-        if found:
-            raise StoreError.of(texts.STORE_EXISTS, path=self._paths.root, found=found[0])
 
     def add(self, name: str, data: bytes, made: int | None = None) -> None:
         """Write a file.

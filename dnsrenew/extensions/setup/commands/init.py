@@ -158,7 +158,8 @@ class InitSteps:
 
     def _names(self, config: Config) -> list[str]:
         """Return the names of the certificates that are new."""
-        before = self._draft.existing.names if self._draft.existing is not None else ()
+        existing = self._draft.existing
+        before = {spec.name for spec in existing.config.certificates} if existing is not None else set()
         return [spec.name for spec in config.certificates if spec.name not in before]
 
     def _config(self) -> Config:

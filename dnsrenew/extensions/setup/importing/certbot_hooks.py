@@ -159,11 +159,6 @@ class RenewalSettings(Frozen):
         shown = key if key.endswith("hook") else f"{key} = {found.value}"  # a command may hold a secret
         return self.file, found.number, shown
 
-    @property
-    def authenticator(self) -> str:
-        """How the names are proved, without the prefix of a plug-in's package."""
-        return self.get("authenticator").rpartition(":")[2]
-
     def note_unknown(self) -> None:
         """Add a note for each parameter that nothing reads."""
         for key, setting in self.parameters.items():
@@ -206,7 +201,8 @@ def routes(settings: RenewalSettings, domains: tuple[str, ...], host: model.Host
     """Return the routes of a certificate; none if they could not be told, with a note."""
     if settings.flag("no_verify_ssl"):
         settings.note(texts.NO_TLS_CHECK, "no_verify_ssl")
-    plugin, notes = settings.authenticator, settings.notes
+    plugin = settings.get("authenticator").rpartition(":")[2]  # without the prefix of a plug-in's package
+    notes = settings.notes
     if plugin == "webroot":
         return tuple(_webroots(settings))
     if plugin == "standalone":

@@ -60,7 +60,7 @@ class ImportResult(Frozen):
         left = self.left
         return {
             "certificates": [_certificate(each, stored=stored) for each, stored in self.certificates],
-            "accounts": [_account(ca, stored=stored) for ca, stored in self.accounts],
+            "accounts": [_account(ca, ca.account, stored=stored) for ca, stored in self.accounts if ca.account],
             "written": self.written,
             "not_understood": [dict(vars(note)) for note in self.not_understood],
             "servers": [line.to_dict() for line in self.lines],
@@ -222,8 +222,6 @@ def _certificate(planned: model.PlannedCertificate, *, stored: bool) -> dict[str
     }
 
 
-def _account(ca: model.PlannedCa, *, stored: bool) -> dict[str, Any]:
-    account = ca.account
-    assert account is not None  # noqa: S101  # the caller leaves out the others
+def _account(ca: model.PlannedCa, account: model.FoundAccount, *, stored: bool) -> dict[str, Any]:
     known = {"url": account.url, "contact": list(account.contact), "source": account.source}
     return {"ca": ca.name, "directory": ca.directory, **known, "stored": stored}

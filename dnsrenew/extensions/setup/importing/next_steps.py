@@ -53,10 +53,7 @@ def steps(
     """
     config, option, again, tool = done.config, done.request.option, done.request.arguments(), " / ".join(tools)
     found: list[Message] = [*_to_complete(done)]
-    try:
-        now = Config.load(config)
-    except ConfigError:
-        now = None
+    now = done.loaded()
     by_hand = _by_hand(now, done.plan)
     # The files because of which a certificate would not be renewed, or not be served, by dnsrenew.
     notes = (note.file for note in done.notes.found if note.loses or note.code == texts.HOOK_READS.code)

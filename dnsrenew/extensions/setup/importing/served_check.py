@@ -21,10 +21,9 @@ from dnsrenew.base import host_port, x509
 from dnsrenew.base.model import Certificate, Deployment
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.config import Config
 from dnsrenew.deploy import verify
 from dnsrenew.deploy.entry import entry_id
-from dnsrenew.errors import ConfigError, Message, StoreError
+from dnsrenew.errors import Message, StoreError
 from dnsrenew.extensions.setup.importing import servers, texts
 from dnsrenew.extensions.setup.importing.model import HostView
 from dnsrenew.extensions.setup.importing.writing import ImportWriter
@@ -38,13 +37,10 @@ def not_served(done: ImportWriter) -> list[Message]:
 
     :raises Cancelled: the run was cancelled.
     """
-    try:
-        specs = Config.load(done.config).certificates
-    except ConfigError:  # the next steps report the mistakes
-        return []
+    now = done.loaded()
     old = {each.name: each.found.fullchain_pem for each in done.plan.certificates}
     found: list[Message] = []
-    for spec in specs:
+    for spec in () if now is None else now.certificates:
         for entry in spec.deploy:
             if isinstance(entry, Deployment) and (paths := servers.new_paths(entry, done.live)):
                 found += _of_entry(done, entry, paths, (spec.name, old.get(spec.name)))

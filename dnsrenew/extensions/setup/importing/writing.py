@@ -6,6 +6,7 @@ servers are written from the store.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection
 from functools import partial
@@ -199,13 +200,16 @@ class ImportWriter:
 
     # ── from the store ──────────────────────────────────────────────────────────────────
 
+    def loaded(self) -> Config | None:
+        """Return the configuration as it is now; None with mistakes, which the next steps tell."""
+        with contextlib.suppress(ConfigError):
+            return Config.load(self.config)
+        return None
+
     def _deploy(self) -> None:
         """Write the new files for servers, which are not reloaded yet, and note that programs have run."""
-        try:
-            specs = Config.load(self.config).certificates
-        except ConfigError:  # the next steps say what is missing
-            return
-        for spec in specs:
+        now = self.loaded()
+        for spec in () if now is None else now.certificates:
             if spec.name in self.certificates:
                 self._note_programs(spec)
                 self._write_files(spec)

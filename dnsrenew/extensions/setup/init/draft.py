@@ -147,11 +147,6 @@ class ExistingConfig(Frozen):
         """The text of the file."""
         return self.data.decode("utf-8-sig")
 
-    @property
-    def names(self) -> frozenset[str]:
-        """The names of the certificates that it has."""
-        return frozenset(spec.name for spec in self.config.certificates)
-
 
 class InitDraft:
     """The answers so far.

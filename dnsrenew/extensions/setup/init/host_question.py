@@ -49,14 +49,9 @@ def _prompt(draft: InitDraft) -> Prompt:
 
 def _search(draft: InitDraft, word: str) -> list[str]:
     """Return a line for each DNS host whose name, title or website has a word."""
-    hosts = hosts_like(catalogue.all_providers(folders(draft)), word)
+    hosts = (each for each in catalogue.all_providers(folders(draft)) if is_named(word, each))
     lines: list[str] = [texts.HOST_LINE.format(name=each.name, title=each.title) for each in hosts]
     return lines or [texts.NO_HOST_LIKE.format(word=word)]
-
-
-def hosts_like(providers: Iterable[Provider], word: str) -> list[Provider]:
-    """Return the hosts with a word in one of their names, the title or the website. Pure."""
-    return [each for each in providers if is_named(word, each)]
 
 
 def _ask(draft: InitDraft, person: Person) -> None:

@@ -112,10 +112,7 @@ def _check(draft: InitDraft, text: str, made: list[Path]) -> None:
 def _remove(made: list[Path]) -> None:
     for path in reversed(made):
         with contextlib.suppress(OSError):
-            if path.is_dir():
-                path.rmdir()
-            else:
-                path.unlink()
+            (path.rmdir if path.is_dir() else path.unlink)()
 
 
 class _ConfigText:
