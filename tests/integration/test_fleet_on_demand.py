@@ -177,13 +177,13 @@ def test_a_flood_fills_no_table(fleet: FleetInDatabase, monkeypatch: pytest.Monk
     assert demand is not None
     for number in range(1000):
         context.find(f"{number}.example")
-    assert len(demand) <= 10 + loading.THREADS
+    assert len(demand._answers) <= 10 + loading.THREADS
     go_on.set()
     settled(context)
     for number in range(100):
         context.find(f"again{number}.example")
         settled(context)
-    assert len(demand) == 20
+    assert len(demand._answers) == 20
     assert "again99.example" in program.asked
 
 

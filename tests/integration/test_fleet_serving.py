@@ -157,7 +157,7 @@ def test_what_is_pushed_out_is_loaded_again(fleet: FleetInDatabase) -> None:
             for name, serial in serials.items():
                 assert ask(server.port, name) == UNKNOWN
                 served(server.port, name, serial)
-    assert len(context._cache) == 2
+    assert len(context._cache.contexts()) == 2
 
 
 def test_a_handshake_in_a_thread_waits_for_the_load(fleet: FleetInDatabase) -> None:
@@ -404,7 +404,7 @@ def test_a_context_that_nobody_has_ends_its_threads(fleet: FleetInDatabase) -> N
 
     def serve() -> weakref.ref[ssl.SSLContext]:
         context = fleet.context(on_unknown=lambda _name: False)
-        until(lambda: len(context._cache) == 1)
+        until(lambda: len(context._cache.contexts()) == 1)
         assert threading.active_count() > before
         return weakref.ref(context._cache.contexts()[0])
 
@@ -492,9 +492,9 @@ def test_a_flood_of_invented_names(fleet: FleetInDatabase) -> None:
         until(lambda: len(asked) == 1000)
     assert fleet.database.queries - before < 100
     assert context._on_demand is not None
-    assert len(context._on_demand) == 1000
+    assert len(context._on_demand._answers) == 1000
     assert len(context._index) == 1
-    assert len(context._cache) == 1
+    assert len(context._cache.contexts()) == 1
 
 
 # ── the real fleet ──────────────────────────────────────────────────────────────────────

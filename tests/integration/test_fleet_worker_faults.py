@@ -280,7 +280,7 @@ def test_old_secrets_are_forgotten(stage: FleetStage) -> None:
         first, second = session._new_run(), session._new_run()
         first.context.redactor.add("sesame-open-1")
         second.context.redactor.add("sesame-open-2")
-        assert crew.worker.redact("sesame-open-1 sesame-open-2") == "••• •••"
+        assert crew.worker.redactors.redact("sesame-open-1 sesame-open-2") == "••• •••"
         assert first.context.redactor.redact("sesame-open-2") == "sesame-open-2"
 
 

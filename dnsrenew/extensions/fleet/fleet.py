@@ -204,8 +204,6 @@ def adder(config: Config, store: DatabaseStore, context: Context) -> FleetAdder:
 
 # Certificates that are taken out of a fleet, and revoked before if that is wanted.
 
-_MISSING = "certificate-missing"
-
 
 class RemovedCertificates(Frozen):
     """What was taken out.
@@ -274,7 +272,7 @@ def remove(wanted: WantedCertificates, names: list[str], revoke: Callable[[str],
         except Cancelled:
             raise
         except DnsRenewError as error:
-            if error.code != _MISSING:
+            if error.code != CERTIFICATE_MISSING.code:
                 failed.append((name, error))
     kept = {name for name, _ in failed}
     removed = [name for name in names if name not in kept]

@@ -107,7 +107,7 @@ class WorkQueue:
         self._connector = QueueConnector(conninfo, connection, self._note_lost)
         self.app = procrastinate.App(connector=self._connector)
         self.app.task(name=RENEW, queue=QUEUE, pass_context=True, retry=_RetryReturned())(self._renew)
-        scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_RetryReturned())(self._scan)
+        scan = self.app.task(name=SCAN, queue=QUEUE, queueing_lock=SCAN, retry=_RetryReturned())(self.scan)
         self.app.periodic(cron=EACH_MINUTE, queueing_lock=SCAN, priority=_HIGHEST, queue=QUEUE)(scan)
 
     def _note_lost(self, cause: BaseException) -> None:
@@ -179,10 +179,7 @@ class WorkQueue:
             self._registrations.add(context.job.worker_id)
         await in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
 
-    async def _scan(self, timestamp: int = 0) -> None:  # noqa: ARG002  # procrastinate passes it
-        await self.scan()
-
-    async def scan(self) -> int:
+    async def scan(self, timestamp: int = 0) -> int:  # noqa: ARG002  # procrastinate passes it
         """Queue what is due and has no job, the most urgent first; return how many that are.
 
         Scans of several workers wait for each other, so that each certificate gets one job.
@@ -318,8 +315,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
     def __init__(self, conninfo: str, options: Mapping[str, Any], on_lost: Callable[[BaseException], object]) -> None:
         super().__init__(
             conninfo=conninfo,
-            kwargs=dict(options),
-            configure=_commit_each,
+            kwargs={**options, "autocommit": True},  # BEGIN and COMMIT would make three statements of one
             connection_class=_LimitedConnection,
             min_size=1,
             max_size=_MOST,
@@ -382,8 +378,3 @@ class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
     return _LimitedPool(**{**options, "check": None})
-
-
-async def _commit_each(connection: Any) -> None:
-    """Let each statement commit by itself: BEGIN and COMMIT would make three of one."""
-    await connection.set_autocommit(True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -55,8 +55,7 @@ FROM (
 ) AS certificate
 """  # noqa: S608  # of constants
 _OVERDUE: Final = f"""
-SELECT name, due
-FROM dnsrenew_certificate
+SELECT name, due FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
     AND {IS_DUE} AND name <> ALL(%(doing)s)
 ORDER BY due, name LIMIT %(shown)s
@@ -77,17 +76,13 @@ FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) LEFT JOIN doing ON doing.hol
 WHERE worker
 ORDER BY host, pid
 """
-_LAST_HOUR: Final = """
-SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - interval '1 hour' GROUP BY ca ORDER BY ca
-"""
-_LAST_HOUR_OF_TAG: Final = """
-SELECT ca, count(*)
-FROM dnsrenew_version
-WHERE issued > now() - interval '1 hour' AND ca IS NOT NULL
+_ISSUED: Final = "SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - %(window)s GROUP BY ca ORDER BY ca"
+_ISSUED_OF_TAG: Final = """
+SELECT ca, count(*) FROM dnsrenew_version
+WHERE issued > now() - %(window)s AND ca IS NOT NULL
     AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND tags @> ARRAY[%(tag)s::text])
 GROUP BY ca ORDER BY ca
 """
-_ORDERED: Final = "SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - %s GROUP BY ca"
 # As dnsrenew.store.state: a wait that a wrong clock has stored is none.
 _LIMITS: Final = """
 WITH held AS (
@@ -102,11 +97,9 @@ SELECT directory, until, COALESCE(sets, 0), url
 FROM (SELECT directory FROM dnsrenew_account UNION SELECT directory FROM held) AS known LEFT JOIN held USING (directory)
 """
 _NOTED: Final = """
-SELECT certificate.name, content
-FROM dnsrenew_document AS document
-JOIN dnsrenew_certificate AS certificate ON certificate.name = document.name
+SELECT name, content FROM dnsrenew_document JOIN dnsrenew_certificate USING (name)
 WHERE kind = %(kind)s AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
-ORDER BY certificate.name LIMIT %(lacking)s
+ORDER BY name LIMIT %(lacking)s
 """
 
 
@@ -206,7 +199,7 @@ def fleet_status(
 
 
 def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None) -> FleetStatus:
-    given = {"tag": tag, "shown": SHOWN}
+    given = {"tag": tag, "shown": SHOWN, "window": timedelta(hours=1)}
     counted = database.one(_COUNTS, given)
     valid, missing, expired, revoked, due, failing, stored_only = counted or (0,) * 7
     rows = database.fetch(_WORKERS)
@@ -225,7 +218,7 @@ def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None)
         failing=failing,
         most_overdue=overdue,
         workers=workers,
-        last_hour=dict(database.fetch(_LAST_HOUR if tag is None else _LAST_HOUR_OF_TAG, given)),
+        last_hour=dict(database.fetch(_ISSUED if tag is None else _ISSUED_OF_TAG, given)),
         limits=dict(sorted(limits.items())),
         lacking={},
         stored_only=stored_only,
@@ -250,7 +243,7 @@ def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, C
     known = {name: NEW_ORDERS[ca.directory] for name, ca in cas.items() if ca.directory in NEW_ORDERS}
     found = {}
     for window in {limit.window for name, limit in known.items() if name in limits}:
-        ordered: dict[str, int] = dict(database.fetch(_ORDERED, (window,)))
+        ordered: dict[str, int] = dict(database.fetch(_ISSUED, {"window": window}))
         for name, limit in known.items():
             if name in limits and limit.window == window:
                 same = (other for other, ca in cas.items() if ca.directory == cas[name].directory)

@@ -82,6 +82,7 @@ class FleetWorker:
     :param concurrency: certificates at once; None: as the configuration says.
     :param language: the language of messages.
     :ivar config: the configuration of now.
+    :ivar redactors: know the secrets that are in use, or were in the last minutes.
     :ivar registrations: the ids of this process in the queue; each session adds its own.
     """
 
@@ -102,10 +103,6 @@ class FleetWorker:
         self._stop = threading.Event()
         self._again = threading.Event()
         self._session: WorkerSession | None = None
-
-    def redact(self, text: str) -> str:
-        """Return a text without the secrets that are in use, or were in the last minutes."""
-        return self.redactors.redact(text)
 
     def stop(self) -> None:
         """Take no more jobs; end what is under way within a minute, and hand back the rest."""
@@ -249,8 +246,9 @@ class WorkerSession:
 
         :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
         """
-        queue = self._queue()
-        stop = asyncio.Event()
+        database, stop = self._store.database, asyncio.Event()
+        # The options hold the password: no variable of a traceback may have them.
+        queue = WorkQueue(database.address.url, connection_options(database), self._tasks, self._worker.registrations)
         watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
         try:
             async with queue.opened(stop):
@@ -263,11 +261,6 @@ class WorkerSession:
             await asyncio.gather(watch, return_exceptions=True)
             self.services.renew()  # closes the connections
         return None if queue.cause is None else self._loss(queue.cause)
-
-    def _queue(self) -> WorkQueue:
-        database = self._store.database
-        # The options hold the password: no variable of a traceback may have them.
-        return WorkQueue(database.address.url, connection_options(database), self._tasks, self._worker.registrations)
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
         await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables

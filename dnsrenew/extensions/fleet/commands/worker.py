@@ -65,7 +65,7 @@ class _Work:
             config, self, on_event=self._progress, concurrency=options.concurrency, language=options.lang
         )
         self._concurrency = options.concurrency or (config.fleet.concurrency if config.fleet else 1)
-        self._terminal.redact = self._worker.redact
+        self._terminal.redact = self._worker.redactors.redact
 
     def run(self) -> None:
         """Work until a signal arrives."""

@@ -33,17 +33,12 @@ FROM (SELECT %s::text AS name) AS asked LEFT JOIN dnsrenew_certificate AS known 
 _VERSIONS: Final = "SELECT number, chain, key, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number DESC"
 _METAS: Final = "SELECT number, meta::text FROM dnsrenew_version WHERE name = %s ORDER BY number"
 _ONE: Final = "FROM dnsrenew_version WHERE name = %s AND number = %s"
-_CHAIN: Final = f"SELECT chain {_ONE}"
-_KEY: Final = f"SELECT key {_ONE}"
-_CA: Final = f"SELECT coalesce(ca, '') {_ONE}"
 _NEWEST: Final = """
 SELECT stored.chain FROM dnsrenew_version AS stored LEFT JOIN dnsrenew_certificate AS known USING (name)
 WHERE stored.name = %s ORDER BY (stored.number = known.version) IS TRUE DESC, stored.number DESC LIMIT 1
 """
 _HIGHEST: Final = "SELECT coalesce(max(number), 0) FROM dnsrenew_version WHERE name = %s"
-_MARK: Final = """
-SELECT version, changed, hashtextextended(state::text, 0) FROM dnsrenew_certificate WHERE name = %s
-"""
+_MARK: Final = "SELECT version, changed, hashtextextended(state::text, 0) FROM dnsrenew_certificate WHERE name = %s"
 _PUT_STATE: Final = """
 INSERT INTO dnsrenew_certificate AS known (name, state, version, expires)
 SELECT %(name)s, %(state)s::jsonb, %(version)s::int, %(expires)s::timestamptz FROM fence
@@ -197,7 +192,8 @@ class CertificateRows(DamageReports, Store):
         if number is None:
             row = self.database.one(_NEWEST, (check_name(name),))
         else:
-            row = self.database.one(_CHAIN if part == CHAIN else _KEY, (check_name(name), number))
+            column = "chain" if part == CHAIN else "key"
+            row = self.database.one(f"SELECT {column} {_ONE}", (check_name(name), number))
         if row is None or not row[0]:
             return None
         return row[0].encode("ascii", "replace") if part == CHAIN else self._open(name, number, row[0])
@@ -210,7 +206,8 @@ class CertificateRows(DamageReports, Store):
         return found
 
     def is_by_hand(self, name: str, state: State) -> bool:
-        return state.version is not None and self.database.one(_CA, (check_name(name), state.version)) == ("",)
+        of_version = f"SELECT ca IS NULL {_ONE}", (check_name(name), state.version)
+        return state.version is not None and self.database.one(*of_version) == (True,)
 
     # ── writing; the certificate's lock is held ─────────────────────────────────────────
 

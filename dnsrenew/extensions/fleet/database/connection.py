@@ -118,9 +118,13 @@ class Database(Server, Statements):
                 self.run(connection, f"SET LOCAL statement_timeout = {int(patience * 1000)}")
             try:
                 yield Transaction(self, connection)
-                self._commit(connection)
+                if connection.info.transaction_status == 3:  # INERROR: the server would roll back without an error
+                    raise self.error(texts.FAILED, reason=texts.FAILED_BEFORE)
+                self.run(connection, "COMMIT")
             except BaseException:
-                self._roll_back(connection)
+                if not connection.closed and connection.info.transaction_status in {2, 3}:  # INTRANS, INERROR
+                    with contextlib.suppress(StoreError):
+                        self.run(connection, "ROLLBACK")
                 raise
             finally:
                 connection.patience = self.patience
@@ -179,17 +183,6 @@ class Database(Server, Statements):
         with self._guard:
             self._idle.append(connection)
 
-    def _commit(self, connection: DeadlineConnection) -> None:
-        is_failed = connection.info.transaction_status == 3  # INERROR: the server would roll back without an error
-        if is_failed:
-            raise self.error(texts.FAILED, reason=texts.FAILED_BEFORE)
-        self.run(connection, "COMMIT")
-
-    def _roll_back(self, connection: DeadlineConnection) -> None:
-        if not connection.closed and connection.info.transaction_status in {2, 3}:  # INTRANS, INERROR
-            with contextlib.suppress(StoreError):
-                self.run(connection, "ROLLBACK")
-
 
 # ── new connection ─────────────────────────────────────────────────────────────────────
 
@@ -236,7 +229,7 @@ def _open(server: Server) -> DeadlineConnection:
             server.address.url, autocommit=True, **connection_options(server)
         )
         connection.patience = server.patience
-        connection.read_json_as(json_files.value)
+        library.read_json(json_files.value, connection)
         with lock:
             if not given_up.is_set():
                 return connection

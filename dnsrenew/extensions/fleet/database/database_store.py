@@ -98,7 +98,8 @@ class DatabaseStore(CertificateRows):
         """
         self.check_ground()
         if not self._may_write:
-            check_rights(self.database)
+            if (row := self.database.one(_LACKING)) is not None:
+                raise self.database.error(texts.NO_RIGHTS, reason=texts.RIGHT_MISSING.format(table=row[0]))
             self._may_write = True
         key = "" if name is None else f"certificate-{check_name(name)}"
         given = {"holder": self.locks.holder, "seal": self.seals.ids[0]}
@@ -202,13 +203,3 @@ WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(
   END
 ORDER BY relname LIMIT 1
 """
-
-
-def check_rights(database: Database) -> None:
-    """Return if all tables and sequences may be changed; one statement.
-
-    :raises StoreError: ``store-refused``: one may not.
-    """
-    row = database.one(_LACKING)
-    if row is not None:
-        raise database.error(texts.NO_RIGHTS, reason=texts.RIGHT_MISSING.format(table=row[0]))

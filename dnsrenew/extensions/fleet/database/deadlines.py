@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import select
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any, Final, TypeVar
 
 import psycopg
@@ -23,6 +23,8 @@ _READY_NONE: Final = 0
 
 
 DatabaseError: Final = psycopg.Error
+read_json: Final = set_json_loads
+"""Lets the JSON of a connection become what a function makes of it."""
 
 
 class SilentServerError(psycopg.OperationalError):
@@ -47,10 +49,6 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
         except SilentServerError:
             self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
             raise
-
-    def read_json_as(self, loads: Callable[[bytes | str], Any]) -> None:
-        """Let JSON become what a function makes of it."""
-        set_json_loads(loads, self)
 
     def has_input(self, seconds: float = 0.0) -> bool:
         """Return whether the server has sent something to the idle connection; wait for it some seconds."""

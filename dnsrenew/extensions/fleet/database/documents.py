@@ -102,8 +102,7 @@ class DocumentTable(Frozen, hidden=("seals",)):
         return None if row is None else row[0].replace(microsecond=0)
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
-        data = self.read(name, renames_kind())
-        entries = {} if data is None else _entries(data)
+        entries = _entries(self.read(name, renames_kind()) or b"")
         entries.pop(entry, None)
         if renames is not None:
             entries[entry] = renames.decode()
@@ -149,13 +148,11 @@ def renames_kind() -> str:
 
 def _entries(data: bytes) -> dict[str, str]:
     """Return the renames of each entry; empty if they are damaged."""
-    try:
+    with contextlib.suppress(json_files.DamagedFile, json_files.NewerSchema):
         entries = json_files.load(data, _SCHEMA).get("entries")
-    except (json_files.DamagedFile, json_files.NewerSchema):
-        return {}
-    if not isinstance(entries, dict):
-        return {}
-    return {entry: renames for entry, renames in entries.items() if isinstance(renames, str)}
+        if isinstance(entries, dict):
+            return {entry: renames for entry, renames in entries.items() if isinstance(renames, str)}
+    return {}
 
 
 # ── accounts ────────────────────────────────────────────────────────────────────────────

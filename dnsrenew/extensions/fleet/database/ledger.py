@@ -142,9 +142,7 @@ ON CONFLICT (key) DO UPDATE SET empty_until = {_LATER}
 """  # noqa: S608  # constants
 _TAKE: Final = f"{_FILL} RETURNING extract(epoch FROM empty_until - now())::double precision"
 _TRY: Final = f"{_FILL} WHERE {_LATER} <= now() + %(full)s * interval '1 second' RETURNING 1"
-_GIVE: Final = """
-UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s
-"""
+_GIVE: Final = "UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s"
 # A bucket without a row is full. The few of names on demand stay: the metrics show what is used of them.
 _FORGET: Final = """
 DELETE FROM dnsrenew_pace WHERE key IN (
@@ -249,9 +247,7 @@ _COUNT: Final = """
 INSERT INTO dnsrenew_pace (key, empty_until) VALUES (%(once)s, now() + interval '1 hour')
 ON CONFLICT (key) DO UPDATE SET empty_until = EXCLUDED.empty_until
 """
-_FREE: Final = """
-SELECT empty_until + (%(take)s - %(full)s) * interval '1 second' FROM dnsrenew_pace WHERE key = %(key)s
-"""
+_FREE: Final = "SELECT empty_until + (%(take)s - %(full)s) * interval '1 second' FROM dnsrenew_pace WHERE key = %(key)s"
 
 
 class DemandRate(Frozen):
@@ -281,8 +277,7 @@ class DemandRate(Frozen):
             if transaction.fetch(_COUNTED, fields):
                 return None
             if not transaction.fetch(_TRY, fields):
-                row = transaction.one(_FREE, fields)
-                return None if row is None else row[0]
+                return (transaction.one(_FREE, fields) or (None,))[0]
             transaction.execute(_DEMAND_RATE_FORGET, (_ONCE,))
             transaction.execute(_COUNT, fields)
             return None

@@ -32,9 +32,7 @@ SELECT name FROM unnest(%s::text[]) AS name
 WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = name.name AND known.version IS NOT NULL)
 """
 # The counter of the statistics finds removals without reading a row.
-_PULSE: Final = """
-SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass) FROM dnsrenew_change
-"""
+_PULSE: Final = "SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass) FROM dnsrenew_change"
 
 
 class ServedCertificate(Frozen):

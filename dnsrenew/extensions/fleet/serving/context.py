@@ -203,9 +203,6 @@ class ContextCache:
         with self._lock:
             return [each.context for each in self._contexts.values()]
 
-    def __len__(self) -> int:
-        return len(self._contexts)
-
 
 # ── loop connection ────────────────────────────────────────────────────────────────────
 

@@ -337,9 +337,6 @@ class OnDemand:
                 del self._answers[lost[0]]
             self._changed.notify()
 
-    def __len__(self) -> int:
-        return len(self._answers)
-
     def _work(self) -> None:
         while not self._stopping.is_set():
             with self._changed:

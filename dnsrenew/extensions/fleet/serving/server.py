@@ -64,10 +64,9 @@ def ssl_context(
     server = FleetServer(threads, ServedCertificates(store.database, store.seals), cache, warnings)
     rate = None if on_unknown is None else DemandRate(store.database, *demand_limit(config))
     server.load()
-    on_demand = None
-    if on_unknown is not None and rate is not None:
-        on_demand = OnDemand(threads, on_unknown, add, rate=rate, warnings=warnings)
-    return server.serve(on_demand)
+    if on_unknown is None or rate is None:
+        return server.serve(None)
+    return server.serve(OnDemand(threads, on_unknown, add, rate=rate, warnings=warnings))
 
 
 def demand_limit(config: Config) -> tuple[str, Limit]:
