@@ -125,7 +125,7 @@ def _page(entry: CheckEntry, language: str) -> str:
     lines = [f"# {data['title']}", "", f"`{entry.code}` · {words.back} · {words.other.format(code=entry.code)}", ""]
     for heading, key in ((words.symptom, "symptom"), (words.cause, "cause"), (words.how, "how")):
         lines += [f"## {heading}", "", data[key], ""]
-    lines += [words.probe, ""] if entry.only_probe else []
+    lines += [words.probe, ""] if entry.scope == "certificate-account" else []
     lines += [_stops(entry, language), ""]
     lines += [f"## {words.sentences}", ""]
     own = {

@@ -277,7 +277,8 @@ class DemandRate(Frozen):
             if transaction.fetch(_COUNTED, fields):
                 return None
             if not transaction.fetch(_TRY, fields):
-                return (transaction.one(_FREE, fields) or (None,))[0]
+                row = transaction.one(_FREE, fields)
+                return None if row is None else row[0]
             transaction.execute(_DEMAND_RATE_FORGET, (_ONCE,))
             transaction.execute(_COUNT, fields)
             return None

@@ -186,7 +186,8 @@ class _ConfigText:
 
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table with those below it."""
-    plain = {key: value for key, value in table.items() if not _is_table_of_tables(path, value)}
+    # A table of a CA, such as [ca.lab], is one of its own; deeper ones stand on one line.
+    plain = {key: value for key, value in table.items() if path != ("ca",) or not isinstance(value, Mapping)}
     if plain:
         yield from ("", f"[{'.'.join(map(config_file.key, path))}]")
         for key, value in plain.items():
@@ -194,11 +195,6 @@ def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
     for key, value in table.items():
         if key not in plain:
             yield from _table((*path, key), value)
-
-
-def _is_table_of_tables(path: tuple[str, ...], value: object) -> bool:
-    """Return whether a value is a table of its own, such as ``[ca.lab]``; deeper ones stand on one line."""
-    return path == ("ca",) and isinstance(value, Mapping)
 
 
 # ── appending ──────────────────────────────────────────────────────────────────────────
