@@ -225,14 +225,14 @@ def _read_name(data: bytes, at: int) -> tuple[bytes, int]:
 
     :raises ValueError, IndexError: it is malformed.
     """
-    name, end = b"", 0
+    name, end, begin = b"", 0, at
     while octet := data[at]:
         if octet < 0x40:
             name += data[at : at + 1 + octet]
             at += 1 + octet
         else:
             end, pointer = end or at + 2, (octet & 0x3F) << 8 | data[at + 1]
-            at = pointer if pointer < at and octet >= 0xC0 else len(data)
+            begin = at = pointer if pointer < begin and octet >= 0xC0 else len(data)
         if len(name) >= MAX_NAME:
             raise ValueError(at)
     return name.lower() + b"\0", end or at + 1

@@ -247,9 +247,9 @@ def test_an_unusual_answer_is_left_to_dnspython(data: bytes) -> None:
     assert whole.called
 
 
-@pytest.mark.parametrize("name", [b"\xc0\x0c", b"\1a\xc0\x0c", b"\x80\x0c", b"\xc0\xff", b"\x3fabc"])
+@pytest.mark.parametrize("name", [b"\xc0\x0c", b"\1a\xc0\x0c", b"\1\0\xc0\x0d", b"\x80\x0c", b"\xc0\xff", b"\x3fabc"])
 def test_a_name_that_is_none_makes_no_answer(name: bytes) -> None:
-    """A name that points at itself, forwards or beyond the end is no name, and the message no answer."""
+    """A name that points at or into itself, forwards or beyond the end is no name, and the message no answer."""
     assert wire.parse(b"\0\7\x84\0" + struct.pack("!HHHH", 1, 0, 0, 0) + name + struct.pack("!HH", TXT, 1)) is None
 
 
