@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from dnsrenew import errors
 from dnsrenew.base import names, threads
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
@@ -17,16 +18,6 @@ from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.records import RecordWriter, TxtValue, described
 from dnsrenew.drivers import invoke
-from dnsrenew.errors import (
-    Cancelled,
-    ConfigError,
-    DnsRenewError,
-    LockedError,
-    ProviderError,
-    SecretError,
-    StoreError,
-    as_clause,
-)
 from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 from dnsrenew.store.zone_locks import ZoneLocks
 
@@ -41,7 +32,7 @@ class CleanupResult(Frozen, public=True):
 
     removed: tuple[tuple[TxtRecord, str], ...] = ()
     """The removed values, each with the name of its account; not those that an earlier cleanup has removed already."""
-    kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
+    kept: tuple[tuple[tuple[TxtRecord, str], errors.DnsRenewError], ...] = ()
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
     """Files of the journal that cannot be read."""
@@ -101,9 +92,9 @@ def cleanup_before_run(context: Context, left: Leftovers, *, seconds: float = BE
     """Clean up before a run of renewals. Every failure is a warning, never an error."""
     try:
         done = cleanup(context, left, seconds=seconds)
-    except (LockedError, Cancelled):
+    except (errors.LockedError, errors.Cancelled):
         return  # another cleanup is running; or the renewals notice the cancel themselves
-    except StoreError as error:
+    except errors.StoreError as error:
         _, message, fix = texts.JOURNAL_UNREADABLE.fill(reason=error.message, reason_fix=error.fix)
         context.warn(error.code, message, fix)
         return
@@ -127,10 +118,10 @@ def _run(removal: LeftoverRemoval, seconds: float) -> CleanupResult:
 def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     """Delete removed values from the journal, emit the events, and return the result."""
     removed: list[WrittenValue] = []
-    kept: list[tuple[WrittenValue, DnsRenewError]] = []
+    kept: list[tuple[WrittenValue, errors.DnsRenewError]] = []
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
-        unfinished = ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
+        unfinished = errors.ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
         error = removal.results.get(group, unfinished)
         if group in removal.never_written:
             for entry in removal.entries:
@@ -197,7 +188,7 @@ class LeftoverRemoval(Frozen):
     context: Context
     entries: list[JournalEntry]
     left: Leftovers
-    results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
+    results: dict[LeftoverGroup, errors.DnsRenewError | None] = field(default_factory=dict)
     never_written: set[LeftoverGroup] = field(default_factory=set)
 
     def groups(self) -> LeftoverGroups:
@@ -222,7 +213,7 @@ class LeftoverRemoval(Frozen):
             for name in dict.fromkeys(group.account for group in groups)
         ]
         tasks = threads.start_all(calls, _MAX_ACCOUNTS)
-        with contextlib.suppress(Cancelled):  # the time limit, or a cancel: the caller checks which
+        with contextlib.suppress(errors.Cancelled):  # the time limit, or a cancel: the caller checks which
             for task in tasks:
                 context.join(task)
         end_of_wait = time.monotonic() + _STOP_SECONDS
@@ -231,8 +222,8 @@ class LeftoverRemoval(Frozen):
 
     def _account(self, context: Context, groups: LeftoverGroups) -> None:
         """Remove the values of one account, zone by zone, until the time limit."""
-        host_error: DnsRenewError | None = None
-        with contextlib.suppress(Cancelled):
+        host_error: errors.DnsRenewError | None = None
+        with contextlib.suppress(errors.Cancelled):
             for group, values in groups.items():
                 error = host_error or self._group(context, group, values)
                 if error is not None and not group.has_moved and _is_of_host(error):
@@ -241,7 +232,9 @@ class LeftoverRemoval(Frozen):
                     self.never_written.add(group)
                 self.results[group] = error
 
-    def _was_never_written(self, context: Context, values: tuple[WrittenValue, ...], error: DnsRenewError) -> bool:
+    def _was_never_written(
+        self, context: Context, values: tuple[WrittenValue, ...], error: errors.DnsRenewError
+    ) -> bool:
         """Return whether values that cannot be removed are not in DNS either.
 
         That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
@@ -249,12 +242,14 @@ class LeftoverRemoval(Frozen):
         """
         if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
             return False
-        return isinstance(error, ProviderError) and self._are_gone(context, values)
+        return isinstance(error, errors.ProviderError) and self._are_gone(context, values)
 
     def _of(self, values: tuple[WrittenValue, ...]) -> list[JournalEntry]:
         return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
 
-    def _group(self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
+    def _group(
+        self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]
+    ) -> errors.DnsRenewError | None:
         """Remove the values of a group; return why they stay, or None if they are gone.
 
         :raises Cancelled: the run was cancelled, or the time is over.
@@ -262,12 +257,12 @@ class LeftoverRemoval(Frozen):
         writer = self.left.writers.get(group.account)
         if writer is None:
             return None if self._are_gone(context, values) else self._account_gone(group.account, values)
-        error: DnsRenewError | None = None
+        error: errors.DnsRenewError | None = None
         try:
             self._remove(context, writer, values)
-        except Cancelled:
+        except errors.Cancelled:
             raise
-        except DnsRenewError as refusal:
+        except errors.DnsRenewError as refusal:
             error = refusal
         if error is not None and error.code == "acme-sh-failed" and self._are_gone(context, values):
             return None  # many scripts fail to remove what is not there
@@ -291,9 +286,9 @@ class LeftoverRemoval(Frozen):
         """Return the values that are served at a name; None: unknown."""
         try:
             return self.left.served(context, name)
-        except Cancelled:
+        except errors.Cancelled:
             raise
-        except DnsRenewError:
+        except errors.DnsRenewError:
             return None
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
@@ -306,21 +301,23 @@ class LeftoverRemoval(Frozen):
         there = ((record.value, self._served(context, record.name)) for record, _account in values)
         return all(found is not None and value not in found for value, found in there)
 
-    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
+    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> errors.ConfigError:
         paths = [entry.path for entry in self._of(values)]
-        return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
+        return errors.ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
 
 
-def _is_of_host(error: DnsRenewError) -> bool:
+def _is_of_host(error: errors.DnsRenewError) -> bool:
     """Return whether the next zone of the account would meet the same error."""
-    return isinstance(error, SecretError | ConfigError) or error.code in _HOST_CODES
+    return isinstance(error, errors.SecretError | errors.ConfigError) or error.code in _HOST_CODES
 
 
-def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
+def _account_changed(
+    name: str, values: Sequence[WrittenValue], error: errors.DnsRenewError | None
+) -> errors.ConfigError:
     if error is None:
-        return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
-    reason = as_clause(error.message)
-    return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
+        return errors.ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
+    reason = errors.as_clause(error.message)
+    return errors.ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
 
 
 def owners(values: Sequence[WrittenValue]) -> list[str]:
