@@ -18,6 +18,7 @@ from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.records import RecordWriter, TxtValue, described
 from dnsrenew.drivers import invoke
+from dnsrenew.errors import DnsRenewError
 from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 from dnsrenew.store.zone_locks import ZoneLocks
 
@@ -32,7 +33,7 @@ class CleanupResult(Frozen, public=True):
 
     removed: tuple[tuple[TxtRecord, str], ...] = ()
     """The removed values, each with the name of its account; not those that an earlier cleanup has removed already."""
-    kept: tuple[tuple[tuple[TxtRecord, str], errors.DnsRenewError], ...] = ()
+    kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
     """Files of the journal that cannot be read."""
@@ -118,7 +119,7 @@ def _run(removal: LeftoverRemoval, seconds: float) -> CleanupResult:
 def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     """Delete removed values from the journal, emit the events, and return the result."""
     removed: list[WrittenValue] = []
-    kept: list[tuple[WrittenValue, errors.DnsRenewError]] = []
+    kept: list[tuple[WrittenValue, DnsRenewError]] = []
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
         unfinished = errors.ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
@@ -188,7 +189,7 @@ class LeftoverRemoval(Frozen):
     context: Context
     entries: list[JournalEntry]
     left: Leftovers
-    results: dict[LeftoverGroup, errors.DnsRenewError | None] = field(default_factory=dict)
+    results: dict[LeftoverGroup, DnsRenewError | None] = field(default_factory=dict)
     never_written: set[LeftoverGroup] = field(default_factory=set)
 
     def groups(self) -> LeftoverGroups:
@@ -222,7 +223,7 @@ class LeftoverRemoval(Frozen):
 
     def _account(self, context: Context, groups: LeftoverGroups) -> None:
         """Remove the values of one account, zone by zone, until the time limit."""
-        host_error: errors.DnsRenewError | None = None
+        host_error: DnsRenewError | None = None
         with contextlib.suppress(errors.Cancelled):
             for group, values in groups.items():
                 error = host_error or self._group(context, group, values)
@@ -232,9 +233,7 @@ class LeftoverRemoval(Frozen):
                     self.never_written.add(group)
                 self.results[group] = error
 
-    def _was_never_written(
-        self, context: Context, values: tuple[WrittenValue, ...], error: errors.DnsRenewError
-    ) -> bool:
+    def _was_never_written(self, context: Context, values: tuple[WrittenValue, ...], error: DnsRenewError) -> bool:
         """Return whether values that cannot be removed are not in DNS either.
 
         That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
@@ -247,9 +246,7 @@ class LeftoverRemoval(Frozen):
     def _of(self, values: tuple[WrittenValue, ...]) -> list[JournalEntry]:
         return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
 
-    def _group(
-        self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]
-    ) -> errors.DnsRenewError | None:
+    def _group(self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
         """Remove the values of a group; return why they stay, or None if they are gone.
 
         :raises Cancelled: the run was cancelled, or the time is over.
@@ -257,12 +254,12 @@ class LeftoverRemoval(Frozen):
         writer = self.left.writers.get(group.account)
         if writer is None:
             return None if self._are_gone(context, values) else self._account_gone(group.account, values)
-        error: errors.DnsRenewError | None = None
+        error: DnsRenewError | None = None
         try:
             self._remove(context, writer, values)
         except errors.Cancelled:
             raise
-        except errors.DnsRenewError as refusal:
+        except DnsRenewError as refusal:
             error = refusal
         if error is not None and error.code == "acme-sh-failed" and self._are_gone(context, values):
             return None  # many scripts fail to remove what is not there
@@ -288,7 +285,7 @@ class LeftoverRemoval(Frozen):
             return self.left.served(context, name)
         except errors.Cancelled:
             raise
-        except errors.DnsRenewError:
+        except DnsRenewError:
             return None
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
@@ -306,14 +303,12 @@ class LeftoverRemoval(Frozen):
         return errors.ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
 
 
-def _is_of_host(error: errors.DnsRenewError) -> bool:
+def _is_of_host(error: DnsRenewError) -> bool:
     """Return whether the next zone of the account would meet the same error."""
     return isinstance(error, errors.SecretError | errors.ConfigError) or error.code in _HOST_CODES
 
 
-def _account_changed(
-    name: str, values: Sequence[WrittenValue], error: errors.DnsRenewError | None
-) -> errors.ConfigError:
+def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> errors.ConfigError:
     if error is None:
         return errors.ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
     reason = errors.as_clause(error.message)
