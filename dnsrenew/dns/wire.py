@@ -285,28 +285,22 @@ class _MessageReader:
         if not self._at <= end <= len(data):
             raise ValueError(self._at)
         self._at = end
-        return owner, rdclass, kind, ttl, names + fields if is_usual else _rdata(rdclass, kind, data, begin, size)
+        its = names + fields if is_usual else dns.rdata.from_wire(rdclass, kind, data, begin, size)
+        return owner, rdclass, kind, ttl, its
 
 
-_Record = tuple[bytes, int, int, int, bytes | dns.rdata.Rdata]
+_Record = tuple[bytes, dns.rdataclass.RdataClass, Type, int, bytes | dns.rdata.Rdata]
 """Owner, class, type, TTL, and data: of a usual record the octets, with its names in full."""
-
-
-def _rdata(rdclass: int, kind: int, data: bytes, begin: int, size: int) -> dns.rdata.Rdata:
-    return dns.rdata.from_wire(
-        dns.rdataclass.RdataClass.make(rdclass), dns.rdatatype.RdataType.make(kind), data, begin, size
-    )
 
 
 @lru_cache(maxsize=64)
 def _rrsets(*records: _Record) -> list[dns.rrset.RRset]:
     """Return the record sets of some records. The answers for many names share some."""
-    found: dict[tuple[bytes, int, int, int], dns.rrset.RRset] = {}
+    found: dict[object, dns.rrset.RRset] = {}
     for owner, rdclass, kind, ttl, data in records:
-        rdata = _rdata(rdclass, kind, data, 0, len(data)) if isinstance(data, bytes) else data
-        covers = rdata.covers()
-        its = dns.rrset.RRset(_name(owner), rdata.rdclass, rdata.rdtype, covers)
-        its = found.setdefault((owner, rdclass, kind, covers), its)
+        rdata = dns.rdata.from_wire(rdclass, kind, data, 0, len(data)) if isinstance(data, bytes) else data
+        its = dns.rrset.RRset(_name(owner), rdata.rdclass, rdata.rdtype, rdata.covers())
+        its = found.setdefault((owner, rdclass, kind, its.covers), its)
         its.add(rdata, ttl if ttl < 1 << 31 else 0)  # RFC 2181 section 8
     return list(found.values())
 
