@@ -21,15 +21,8 @@ from dnsrenew.base.validation import check_cancel, check_listener
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, StoreError
-from dnsrenew.operations import event_log, texts
+from dnsrenew.operations import event_log, selection, texts
 from dnsrenew.operations import status as statuses
-from dnsrenew.operations.selection import (
-    SharedCertificates,
-    selected,
-    shared_certificates,
-    store_of,
-    unknown_certificate,
-)
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
 from dnsrenew.renewal.due import RunOptions, fingerprint
 
@@ -72,7 +65,7 @@ class Renewer:
     ) -> None:
         self._config = config
         self._language = language
-        self._store = store_of(config)
+        self._store = selection.store_of(config)
         self._clock = clock or self._store.clock or SystemClock()
         check_listener(on_event)
         self._on_event, self._event_lock = on_event, threading.RLock()
@@ -297,7 +290,7 @@ class Renewer:
             specs, left, unreadable = found.specs, found.stored, found.unreadable
         else:
             unreadable = []
-            chosen = selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
+            chosen = selection.selected(names, [*(spec.name for spec in self._config.certificates), *orphans])
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
         owed, notices = statuses.port_debts(self._config, store), statuses.obstacles(self._config, store, context)
@@ -580,14 +573,14 @@ class Renewer:
         return run.outcomes
 
     @property
-    def _fleet(self) -> SharedCertificates | None:
+    def _fleet(self) -> selection.SharedCertificates | None:
         """The certificates of the fleet, and those of the tables; None: the store is a folder."""
-        return shared_certificates(self._config, self._store)
+        return selection.shared_certificates(self._config, self._store)
 
     def _chosen(self, names: Iterable[str] | None, context: Context | None = None) -> list[CertificateSpec]:
         if (fleet := self._fleet) is not None:
             return fleet.chosen(names, None if context is None else context.warn)
-        chosen = selected(names, [spec.name for spec in self._config.certificates])
+        chosen = selection.selected(names, [spec.name for spec in self._config.certificates])
         return [spec for spec in self._config.certificates if spec.name in chosen]
 
     def _one(self, name: str) -> CertificateSpec:
@@ -597,7 +590,7 @@ class Renewer:
         found = next((spec for spec in self._config.certificates if spec.name == name), None)
         if found is None:
             known = [spec.name for spec in self._config.certificates]
-            raise unknown_certificate(name, known, patterns=False)
+            raise selection.unknown_certificate(name, known, patterns=False)
         return found
 
     def _in_order(self, names: Sequence[str]) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
+from dnsrenew import errors
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
@@ -22,16 +23,6 @@ from dnsrenew.dns import DnsView, Target
 from dnsrenew.drivers import invoke
 from dnsrenew.drivers.hook import check_names
 from dnsrenew.drivers.loading import warm_up
-from dnsrenew.errors import (
-    AttemptError,
-    Cancelled,
-    ChallengeError,
-    DnsError,
-    DnsRenewError,
-    PropagationError,
-    about,
-    as_clause,
-)
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0
@@ -146,7 +137,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         unique = list({(value.record.name, value.record.value): value.record for value in values}.values())
         try:
             self._dns.wait_visible(context, unique, timeout=timeout, settle=settle + pause, check=wanted.check)
-        except PropagationError as error:
+        except errors.PropagationError as error:
             raise _about(error, values) from None
         for account in dict.fromkeys(value.writer.account.name for value in values):
             self._foreign.compare(context, account, "add")
@@ -171,7 +162,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
     def _ttl(self, context: Context, name: str) -> int:
         try:
             return self._dns.ttl(context, name)
-        except AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
+        except errors.AttemptError:  # the CA is already querying: an unknown TTL must not stop the order
             return LONGEST_CACHING
 
     def withdraw(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -193,7 +184,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
             with self._published.exclusive(cleanup, removable):
                 removable = self._published.forget_shared(cleanup, removable)
                 self._hosts.remove(cleanup, removable)
-        except DnsRenewError as error:
+        except errors.DnsRenewError as error:
             if error.code == "foreign-values-lost":
                 context.warn(error.code, error.message, error.fix)
             self._keep(cleanup, removable, error)
@@ -213,7 +204,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         seconds = round(context.clock.monotonic() - begin, 3)
         context.emit("txt-removed", records=[value.described for value in values], seconds=seconds)
 
-    def _keep(self, context: Context, values: Sequence[TxtValue], error: DnsRenewError) -> None:
+    def _keep(self, context: Context, values: Sequence[TxtValue], error: errors.DnsRenewError) -> None:
         """Leave the values that could not be removed to a later run, except those that were never written."""
         left = [value for value in values if self._published.state(context, value) is not None]  # not removed yet
         refused = [value for value in left if self._was_refused(context, value)]
@@ -233,22 +224,22 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
             return False
         try:
             return value.record.value not in self._dns.values(context, value.record.name)
-        except DnsRenewError:
+        except errors.DnsRenewError:
             return True
 
 
-def _about(error: PropagationError, values: Sequence[TxtValue]) -> PropagationError:
+def _about(error: errors.PropagationError, values: Sequence[TxtValue]) -> errors.PropagationError:
     """Add to the evidence the identifiers whose values are missing, and the accounts that wrote them."""
-    missing = about(error).names
+    missing = errors.about(error).names
     late = [value for value in values if names.relative(value.record.name) in missing] or values
     identifiers = list(dict.fromkeys(value.identifier for value in late))
     accounts = list(dict.fromkeys(value.writer.account.name for value in late))
     return error.with_evidence(identifiers=identifiers, accounts=accounts)
 
 
-def _kept(values: Sequence[TxtValue], error: DnsRenewError, *, written: bool) -> tuple[str, str, str]:
+def _kept(values: Sequence[TxtValue], error: errors.DnsRenewError, *, written: bool) -> tuple[str, str, str]:
     owners = sorted({names.relative(value.record.name) for value in values})
-    reason = texts.NO_TIME_LEFT if isinstance(error, Cancelled) else as_clause(error.message)
+    reason = texts.NO_TIME_LEFT if isinstance(error, errors.Cancelled) else errors.as_clause(error.message)
     return (texts.TXT_KEPT if written else texts.TXT_KEPT_UNSURE).fill(names=owners, reason=reason)
 
 
@@ -281,7 +272,7 @@ class AccountChoice:
             placements.routes[identifier] = several[0]
             try:
                 placement = self.place(identifier, target, several[0])
-            except AttemptError as error:
+            except errors.AttemptError as error:
                 placements.block(several[0], [identifier], error)
                 continue
             placements.placements[identifier] = placement
@@ -290,7 +281,7 @@ class AccountChoice:
 
     def targets(
         self, context: Context, wanted: Collection[str], route: Route, check: PropagationCheck, label: str = OWN_LABEL
-    ) -> tuple[dict[str, Target], dict[str, DnsError]]:
+    ) -> tuple[dict[str, Target], dict[str, errors.DnsError]]:
         """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
 
         :param wanted: the identifiers.
@@ -305,12 +296,12 @@ class AccountChoice:
                 context, some, follow_cname=follows, alias=alias, check=check, label=label
             )
 
-        refused: dict[str, DnsError] = {}
+        refused: dict[str, errors.DnsError] = {}
         left = list(wanted)
         for tries_left in reversed(range(_MOST_SILENT_ZONES)):  # each zone costs the time of a lookup
             try:
                 return look_up(left), refused
-            except DnsError as error:
+            except errors.DnsError as error:
                 gives_up = error.code == "dns-unreachable" and not tries_left
                 concerned = left if gives_up else _concerned(error, left)
                 refused |= dict.fromkeys(concerned, error)
@@ -321,7 +312,7 @@ class AccountChoice:
         for identifier in left:  # one has failed: look each up alone
             try:
                 found |= look_up([identifier])
-            except DnsError as refusal:
+            except errors.DnsError as refusal:
                 refused[identifier] = refusal
         return found, refused
 
@@ -350,7 +341,7 @@ class AccountChoice:
                 record, account = names.relative(target.name), writer.account.name
                 has_other = any(each.can_stand_in(identifier) for each in self._writers.values())
                 text = texts.BY_HAND_UNATTENDED if has_other else texts.BY_HAND_ALONE
-                raise ChallengeError.of(text, identifier=identifier, record=record, account=account)
+                raise errors.ChallengeError.of(text, identifier=identifier, record=record, account=account)
         zones = tuple((writer, writer.zone_of(target.name) or target.served_zone) for writer in writers)
         return TxtPlacement(identifier, target.name, target.served_zone, zones, route.challenge)
 
@@ -375,18 +366,18 @@ class AccountChoice:
         """Return whether the TXT value goes into the zone of the identifier itself, or below it."""
         try:
             own = self._dns.challenge_targets(context, [placement.identifier], follow_cname=False)
-        except DnsError:
+        except errors.DnsError:
             return False
         return names.is_at_or_below(placement.name, own[placement.identifier].served_zone)
 
 
-def _concerned(error: DnsError, identifiers: Sequence[str]) -> Sequence[str]:
+def _concerned(error: errors.DnsError, identifiers: Sequence[str]) -> Sequence[str]:
     """Return the identifiers that the error of their lookup is certainly about; empty if that is not known."""
     if len(identifiers) == 1:
         return identifiers
     if error.code != "dns-unreachable":
         return ()
-    zone = about(error).zone
+    zone = errors.about(error).zone
     if not zone:  # the recursive servers, which are those of all names
         return identifiers
     return [each for each in identifiers if names.is_at_or_below(names.base_domain(each), zone)] or identifiers

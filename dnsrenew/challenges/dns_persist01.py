@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, Final
 
+from dnsrenew import errors
 from dnsrenew.acme import CAClient, Challenge
 from dnsrenew.base import names
 from dnsrenew.base.model import Propagation, PropagationCheck, Route, TxtRecord
@@ -21,16 +22,6 @@ from dnsrenew.challenges.records import RecordWriter, TxtPlacement, TxtValue, wa
 from dnsrenew.challenges.solver import Placements, Solver, SolverResources
 from dnsrenew.dns import Target
 from dnsrenew.drivers.provider import Behaviour
-from dnsrenew.errors import (
-    Cancelled,
-    ConfigError,
-    DnsError,
-    DnsRenewError,
-    PropagationError,
-    ProviderError,
-    SecretError,
-    about,
-)
 
 _LOOKS: Final = 8
 """Names looked up at once."""
@@ -103,7 +94,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         now = context.clock.now()
         needed = [each for each in writing if not persist_record.may_be_there(there[each.name], now)]
         self._writer.prepare(context, [_txt_placement(each) for each in needed if each.is_named])
-        with contextlib.suppress(ProviderError):  # no route names the account, so none is to be left: writing will fail
+        with contextlib.suppress(errors.ProviderError):  # no route names the account: writing will fail
             self._writer.prepare(context, [_txt_placement(each) for each in needed if not each.is_named])
 
     # ── values ──────────────────────────────────────────────────────────────────────────
@@ -139,7 +130,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             if write:
                 try:
                     self._write(context, write)
-                except (ProviderError, ConfigError, SecretError) as error:
+                except (errors.ProviderError, errors.ConfigError, errors.SecretError) as error:
                     if not all(group[0].key in use for group in write):
                         raise
                     warn_not_renewed(context, write, there, error)
@@ -190,7 +181,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         settle += pause if behaviours else 0.0
         try:
             self._dns.wait_visible(context, records, timeout=timeout, settle=settle, check=wanted.check)
-        except PropagationError as error:
+        except errors.PropagationError as error:
             raise _about(error, values) from None
         if not self._dry_run:
             for group in written:
@@ -207,9 +198,9 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             if records:
                 self._writer.remove(cleanup, records)
                 self._written.get(name, set()).difference_update(old)
-        except Cancelled:
+        except errors.Cancelled:
             context.check()
-        except DnsRenewError as error:
+        except errors.DnsRenewError as error:
             line = persist_record.line(name, ", ".join(old))
             context.warn(*texts.PERSIST_OLD_KEPT.fill(name=names.relative(name), error=error.message, line=line))
 
@@ -233,9 +224,9 @@ def _txt_values(groups: Sequence[Sequence[PersistValue]]) -> list[TxtValue]:
     return [value for group in groups if group[0].can_be_written for value in group[0].txt_values()]
 
 
-def _about(error: PropagationError, values: Sequence[PersistValue]) -> PropagationError:
+def _about(error: errors.PropagationError, values: Sequence[PersistValue]) -> errors.PropagationError:
     """Add to the evidence the identifiers whose records are missing."""
-    late = about(error).names
+    late = errors.about(error).names
     concerned = [value for value in values if names.relative(value.placement.name) in late] or values
     return error.with_evidence(identifiers=list(dict.fromkeys(value.identifier for value in concerned)))
 
@@ -290,7 +281,7 @@ def decide(context: Context, groups: Sequence[Group], there: There) -> Decision:
     return done
 
 
-def warn_not_renewed(context: Context, groups: Sequence[Group], there: There, error: DnsRenewError) -> None:
+def warn_not_renewed(context: Context, groups: Sequence[Group], there: There, error: errors.DnsRenewError) -> None:
     """Warn of records that expire soon, and that could not be replaced."""
     now = context.clock.now()
     for group in groups:
@@ -307,7 +298,7 @@ def _expiry(group: Group, until: int | None) -> dict[str, Any]:
     }
 
 
-def _missing(groups: Sequence[Group], there: There) -> DnsError:
+def _missing(groups: Sequence[Group], there: There) -> errors.DnsError:
     """Return the error with the exact records to set."""
     first = groups[0][0]
     seen = there[first.placement.name] or set()
@@ -325,4 +316,4 @@ def _missing(groups: Sequence[Group], there: There) -> DnsError:
         "reason": reason or "",
     }
     text = texts.PERSIST_MISSING if reason is None else texts.PERSIST_NOT_VALID
-    return DnsError.of(texts.PERSIST_NOT_WRITABLE if unable else text, **evidence)
+    return errors.DnsError.of(texts.PERSIST_NOT_WRITABLE if unable else text, **evidence)

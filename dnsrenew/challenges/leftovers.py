@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from dnsrenew import errors
 from dnsrenew.base import names, threads
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.runtime import Context
@@ -17,16 +18,7 @@ from dnsrenew.challenges import texts
 from dnsrenew.challenges.host_calls import REFUSALS, not_removed, still_served
 from dnsrenew.challenges.records import RecordWriter, TxtValue, described
 from dnsrenew.drivers import invoke
-from dnsrenew.errors import (
-    Cancelled,
-    ConfigError,
-    DnsRenewError,
-    LockedError,
-    ProviderError,
-    SecretError,
-    StoreError,
-    as_clause,
-)
+from dnsrenew.errors import DnsRenewError
 from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 from dnsrenew.store.zone_locks import ZoneLocks
 
@@ -101,9 +93,9 @@ def cleanup_before_run(context: Context, left: Leftovers, *, seconds: float = BE
     """Clean up before a run of renewals. Every failure is a warning, never an error."""
     try:
         done = cleanup(context, left, seconds=seconds)
-    except (LockedError, Cancelled):
+    except (errors.LockedError, errors.Cancelled):
         return  # another cleanup is running; or the renewals notice the cancel themselves
-    except StoreError as error:
+    except errors.StoreError as error:
         _, message, fix = texts.JOURNAL_UNREADABLE.fill(reason=error.message, reason_fix=error.fix)
         context.warn(error.code, message, fix)
         return
@@ -130,7 +122,7 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
     kept: list[tuple[WrittenValue, DnsRenewError]] = []
     late: dict[WrittenValue, None] = {}
     for group, values in groups.items():
-        unfinished = ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
+        unfinished = errors.ProviderError.of(texts.SWEEP_UNFINISHED, account=group.account, names=owners(values))
         error = removal.results.get(group, unfinished)
         if group in removal.never_written:
             for entry in removal.entries:
@@ -222,7 +214,7 @@ class LeftoverRemoval(Frozen):
             for name in dict.fromkeys(group.account for group in groups)
         ]
         tasks = threads.start_all(calls, _MAX_ACCOUNTS)
-        with contextlib.suppress(Cancelled):  # the time limit, or a cancel: the caller checks which
+        with contextlib.suppress(errors.Cancelled):  # the time limit, or a cancel: the caller checks which
             for task in tasks:
                 context.join(task)
         end_of_wait = time.monotonic() + _STOP_SECONDS
@@ -232,7 +224,7 @@ class LeftoverRemoval(Frozen):
     def _account(self, context: Context, groups: LeftoverGroups) -> None:
         """Remove the values of one account, zone by zone, until the time limit."""
         host_error: DnsRenewError | None = None
-        with contextlib.suppress(Cancelled):
+        with contextlib.suppress(errors.Cancelled):
             for group, values in groups.items():
                 error = host_error or self._group(context, group, values)
                 if error is not None and not group.has_moved and _is_of_host(error):
@@ -249,7 +241,7 @@ class LeftoverRemoval(Frozen):
         """
         if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
             return False
-        return isinstance(error, ProviderError) and self._are_gone(context, values)
+        return isinstance(error, errors.ProviderError) and self._are_gone(context, values)
 
     def _of(self, values: tuple[WrittenValue, ...]) -> list[JournalEntry]:
         return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
@@ -265,7 +257,7 @@ class LeftoverRemoval(Frozen):
         error: DnsRenewError | None = None
         try:
             self._remove(context, writer, values)
-        except Cancelled:
+        except errors.Cancelled:
             raise
         except DnsRenewError as refusal:
             error = refusal
@@ -291,7 +283,7 @@ class LeftoverRemoval(Frozen):
         """Return the values that are served at a name; None: unknown."""
         try:
             return self.left.served(context, name)
-        except Cancelled:
+        except errors.Cancelled:
             raise
         except DnsRenewError:
             return None
@@ -306,21 +298,21 @@ class LeftoverRemoval(Frozen):
         there = ((record.value, self._served(context, record.name)) for record, _account in values)
         return all(found is not None and value not in found for value, found in there)
 
-    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> ConfigError:
+    def _account_gone(self, name: str, values: tuple[WrittenValue, ...]) -> errors.ConfigError:
         paths = [entry.path for entry in self._of(values)]
-        return ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
+        return errors.ConfigError.of(texts.ACCOUNT_GONE, account=name, names=owners(values), paths=paths)
 
 
 def _is_of_host(error: DnsRenewError) -> bool:
     """Return whether the next zone of the account would meet the same error."""
-    return isinstance(error, SecretError | ConfigError) or error.code in _HOST_CODES
+    return isinstance(error, errors.SecretError | errors.ConfigError) or error.code in _HOST_CODES
 
 
-def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> ConfigError:
+def _account_changed(name: str, values: Sequence[WrittenValue], error: DnsRenewError | None) -> errors.ConfigError:
     if error is None:
-        return ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
-    reason = as_clause(error.message)
-    return ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
+        return errors.ConfigError.of(texts.ACCOUNT_CHANGED_SERVED, account=name, names=owners(values))
+    reason = errors.as_clause(error.message)
+    return errors.ConfigError.of(texts.ACCOUNT_CHANGED, account=name, names=owners(values), reason=reason)
 
 
 def owners(values: Sequence[WrittenValue]) -> list[str]:

@@ -1,8 +1,7 @@
 """Encodes questions and reads answers (RFC 1035 section 4, RFC 6891); one query and its result.
 
-A question is encoded here: it is forty bytes. dnspython reads an answer, but only if it belongs to the question (id,
-name, type: RFC 5452 section 4). Of the usual answers it reads only the data of the records, which takes a fifth of the
-time.
+A question is encoded here: it is forty bytes. An answer is read only if it belongs to the question (id, name, type: RFC
+5452 section 4); dnspython reads the data of its records. To read the whole message, it takes five times as long.
 """
 
 from __future__ import annotations
@@ -48,12 +47,24 @@ _TC_IN_BYTE_2: Final = 0x02
 _QUESTION_AT: Final = 12
 _ANSWERS: Final = slice(6, 8)
 _RCODE_IN_BYTE_3: Final = 0x0F
-_OPCODE: Final = 0x7800
 _WITHOUT_QUESTION: Final = {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
 _CASE_BITS: Final = bytes(0x20 if chr(octet) in string.ascii_letters else 0 for octet in range(256))
 MAX_NAME: Final = 255
 """Octets of the longest name."""
 _MAX_HOPS: Final = 16
+MAX_OCTETS: Final = 65_535
+"""The longest DNS message over TCP (RFC 1035 section 4.2.2)."""
+MAX_RECORDS: Final = 500
+_MAX_STEPS: Final = 10_255  # labels and pointers in all names, texts, and octets of unusual records together
+_NAME_STEPS: Final = 255  # in the names of an unusual record
+_RECORD: Final = struct.Struct("!HHIH")
+_IN, _TXT = int(dns.rdataclass.IN), int(dns.rdatatype.TXT)  # members of an enumeration are slow to compare
+_NAMES: Final[dict[int, int]] = {
+    **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.TXT), 0),
+    **dict.fromkeys((dns.rdatatype.NS, dns.rdatatype.CNAME), 1),
+    dns.rdatatype.SOA: 2,
+}
+"""The usual types, with the number of names at the start of a record's data."""
 
 
 class DnsQuestion:
@@ -177,96 +188,121 @@ def needs_authority(kind: Type, data: bytes) -> bool:
     return kind != dns.rdatatype.CAA or not data[2] & _AA_IN_BYTE_2
 
 
+class _Excessive(ValueError):
+    """An answer costs too much to read."""
+
+
+_UNREADABLE: Final = (dns.exception.DNSException, ValueError, IndexError, struct.error)
+
+
 def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> Message | None:
     """Return the answer, or None if it is not a DNS message or costs too much to read.
 
     :param authority: whether the authority section is read.
     :param additional: whether the additional section is read.
     """
-    data = _needed(data, authority=authority, additional=additional)
     try:
-        if (answer := _read_fast(data)) is not None:
-            return answer
-        return None if has_too_many_records(data) else dns.message.from_wire(data, ignore_trailing=True)
-    except (dns.exception.DNSException, ValueError, IndexError, struct.error):
+        return _MessageReader(_needed(data, authority=authority, additional=additional)).read()
+    except _UNREADABLE:
         return None
-
-
-def _read_fast(data: bytes) -> Message | None:
-    """Return what dnspython would read, with names in lower case; None: it must read it, for something is unusual.
-
-    A message that fits into a datagram has too few octets for more records or labels than are allowed.
-    """
-    flags, questions, *counts, additional = struct.unpack_from("!2xHHHHH", data)
-    if len(data) > _PAYLOAD or questions != 1 or additional or flags & _OPCODE:
-        return None
-    message = dns.message.QueryMessage(int.from_bytes(data[:2], "big"))
-    message.flags = dns.flags.Flag(flags)
-    name, at = _read_name(data, _QUESTION_AT)
-    kind, rdclass = struct.unpack_from("!HH", data, at)
-    message.question.append(dns.rrset.RRset(_name(name), rdclass, kind))
-    at += 4
-    for section, count in zip((message.answer, message.authority), counts, strict=True):
-        records = []
-        for _ in range(count):
-            owner, at = _read_name(data, at)
-            kind, rdclass, size = _RECORD.unpack_from(data, at)
-            if rdclass != dns.rdataclass.IN or (kind not in _NAMES and kind != dns.rdatatype.TXT):
-                return None
-            ttl, at = data[at + 4 : at + 8], at + _RECORD.size
-            records.append((owner, kind, ttl, _unpacked(data, at, size, kind)))
-            at += size
-        section.extend(_rrsets(*records))
-    return message
-
-
-def _read_name(data: bytes, at: int) -> tuple[bytes, int]:
-    """Return a name in full and in lower case, and where it ends.
-
-    :raises ValueError, IndexError: it is malformed.
-    """
-    name, end = b"", 0
-    while octet := data[at]:
-        if octet < 0x40:
-            name += data[at : at + 1 + octet]
-            at += 1 + octet
-        else:
-            end, pointer = end or at + 2, (octet & 0x3F) << 8 | data[at + 1]
-            at = pointer if pointer < at and octet >= 0xC0 else len(data)
-        if len(name) >= MAX_NAME:
-            raise ValueError(at)
-    return name.lower() + b"\0", end or at + 1
-
-
-def _unpacked(data: bytes, at: int, size: int, kind: int) -> bytes:
-    """Return the data of a record with its names in full."""
-    end, names = at + size, b""
-    for _ in range(_NAMES.get(kind, 0)):
-        name, at = _read_name(data, at)
-        names += name
-    if not at <= end <= len(data):
-        raise ValueError(at)
-    return names + data[at:end]
-
-
-@lru_cache(maxsize=64)
-def _rrsets(*records: tuple[bytes, int, bytes, bytes]) -> list[dns.rrset.RRset]:
-    """Return the record sets of some records (owner, type, TTL, data). The answers for many names share some."""
-    found: dict[tuple[bytes, int], dns.rrset.RRset] = {}
-    for owner, kind, ttl, data in records:
-        rdata = dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.RdataType.make(kind), data, 0, len(data))
-        seconds = int.from_bytes(ttl, "big")
-        its = found.setdefault((owner, kind), dns.rrset.RRset(_name(owner), rdata.rdclass, rdata.rdtype))
-        its.add(rdata, seconds if seconds < 1 << 31 else 0)  # RFC 2181 section 8
-    return list(found.values())
 
 
 def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
     """Return whether an answer is not parsed because it would cost too much."""
     try:
-        return has_too_many_records(_needed(data, authority=authority, additional=additional))
-    except (ValueError, IndexError, struct.error):
-        return False
+        _MessageReader(_needed(data, authority=authority, additional=additional)).read()
+    except _UNREADABLE as error:
+        return isinstance(error, _Excessive)
+    return False
+
+
+class _MessageReader:
+    """Reads what dnspython would read, with names in lower case.
+
+    The zone's owner controls what it costs. Names are counted by their labels, because two octets may refer to a name
+    of 127 labels. Texts are counted one by one, because 64 KB can hold 64,000 empty ones.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = _QUESTION_AT
+        self._steps = 0
+
+    def read(self) -> Message:
+        """Return the message.
+
+        :raises ValueError, IndexError, struct.error: it is malformed.
+        """
+        identity, flags, questions, *counts = struct.unpack_from("!HHHHHH", self._data)
+        if sum(counts) > MAX_RECORDS:
+            raise _Excessive(counts)
+        message = dns.message.QueryMessage(identity)
+        message.flags = dns.flags.Flag(flags)
+        for _ in range(questions):
+            name = _name(self._read_name())
+            kind, rdclass = struct.unpack_from("!HH", self._data, self._at)
+            message.question.append(dns.rrset.RRset(name, rdclass, kind))
+            self._at += 4
+        message.sections[1:] = [list(_rrsets(*[self._read_record() for _ in range(count)])) for count in counts]
+        if counts[-1]:
+            message.opt = next((each for each in message.additional if each.rdtype == dns.rdatatype.OPT), None)
+        return message
+
+    def _read_name(self) -> bytes:
+        """Return a name in full and in lower case."""
+        data, name, at, end, begin = self._data, b"", self._at, 0, self._at
+        while octet := data[at]:
+            self._steps += 1
+            if octet < 0x40:
+                name += data[at : at + 1 + octet]
+                at += 1 + octet
+            else:
+                end, pointer = end or at + 2, (octet & 0x3F) << 8 | data[at + 1]
+                begin = at = pointer if pointer < begin and octet >= 0xC0 else len(data)
+            if len(name) >= MAX_NAME:
+                raise ValueError(at)
+        self._at = end or at + 1
+        return name.lower() + b"\0"
+
+    def _read_record(self) -> _Record:
+        data, owner = self._data, self._read_name()
+        kind, rdclass, ttl, size = _RECORD.unpack_from(data, self._at)
+        self._at += _RECORD.size
+        begin, end = self._at, self._at + size
+        is_usual = rdclass == _IN and kind in _NAMES
+        names = b""
+        for _ in range(_NAMES[kind] if is_usual else 0):
+            names += self._read_name()
+        fields = data[self._at : end]
+        if not is_usual:
+            self._steps += _NAME_STEPS + size
+        elif kind == _TXT:
+            while self._at < end and self._steps <= _MAX_STEPS:
+                self._steps += 1
+                self._at += 1 + data[self._at]
+        if self._steps > _MAX_STEPS:
+            raise _Excessive(self._steps)
+        if not self._at <= end <= len(data):
+            raise ValueError(self._at)
+        self._at = end
+        its = names + fields if is_usual else dns.rdata.from_wire(rdclass, kind, data, begin, size)
+        return owner, rdclass, kind, ttl, its
+
+
+_Record = tuple[bytes, dns.rdataclass.RdataClass, Type, int, bytes | dns.rdata.Rdata]
+"""Owner, class, type, TTL, and data: of a usual record the octets, with its names in full."""
+
+
+@lru_cache(maxsize=64)
+def _rrsets(*records: _Record) -> list[dns.rrset.RRset]:
+    """Return the record sets of some records. The answers for many names share some."""
+    found: dict[object, dns.rrset.RRset] = {}
+    for owner, rdclass, kind, ttl, data in records:
+        rdata = dns.rdata.from_wire(rdclass, kind, data, 0, len(data)) if isinstance(data, bytes) else data
+        its = dns.rrset.RRset(_name(owner), rdata.rdclass, rdata.rdtype, rdata.covers())
+        its = found.setdefault((owner, rdclass, kind, its.covers), its)
+        its.add(rdata, ttl if ttl < 1 << 31 else 0)  # RFC 2181 section 8
+    return list(found.values())
 
 
 def _needed(data: bytes, *, authority: bool, additional: bool) -> bytes:
@@ -391,90 +427,6 @@ def addresses(answer: Message, name: Name) -> tuple[str, ...]:
         if rrset.name in owners
         for rdata in rrset
     )
-
-
-# ── answer limits ──────────────────────────────────────────────────────────────────────
-
-# Limits the cost of parsing an answer, whose content the zone's owner controls.
-#
-# Records are counted in the header. Names are counted by their labels, because two octets may refer to a name of 127
-# labels, and reading it takes time that grows with the square of that. Texts are counted one by one, because 64 KB
-# can hold 64,000 empty ones, and records of types that are not asked for by their octets.
-
-MAX_OCTETS: Final = 65_535
-"""The longest DNS message over TCP (RFC 1035 section 4.2.2)."""
-MAX_RECORDS: Final = 500
-_MAX_STEPS: Final = 10_000  # labels and pointers in all names, texts, and octets of other records together
-_NAME_STEPS: Final = 255  # in one name: it has at most 127 labels
-
-_RECORD: Final = struct.Struct("!HH4xH")
-_NAMES: Final[dict[int, int]] = {
-    **dict.fromkeys((dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.CAA, dns.rdatatype.DS), 0),
-    **dict.fromkeys((dns.rdatatype.NS, dns.rdatatype.CNAME, dns.rdatatype.DNAME), 1),
-    dns.rdatatype.SOA: 2,
-}
-"""The number of names at the start of a record's data."""
-
-
-def has_too_many_records(data: bytes) -> bool:
-    """Return whether the sections after the question have too many records or labels.
-
-    :raises ValueError, IndexError, struct.error: they are malformed.
-    """
-    questions, *counts = struct.unpack_from("!4xHHHH", data)
-    count = sum(counts)
-    if count > MAX_RECORDS:
-        return True
-    at = _QUESTION_AT
-    for _ in range(questions):
-        at = _skip_name(data, at)[1] + 4
-    steps = 0
-    for _ in range(count):
-        taken, at = _skip_record(data, at)
-        steps += taken
-        if steps > _MAX_STEPS:
-            return True
-    return False
-
-
-def _skip_record(data: bytes, at: int) -> tuple[int, int]:
-    """Return the steps that a record takes, and where the next one begins."""
-    steps, at = _skip_name(data, at)
-    kind, rdclass, size = _RECORD.unpack_from(data, at)
-    at += _RECORD.size
-    if kind == dns.rdatatype.TXT and rdclass == dns.rdataclass.IN:
-        return steps + _count_texts(data, at, size), at + size
-    names = _NAMES.get(kind) if rdclass == dns.rdataclass.IN else None
-    if names is None:
-        return steps + _NAME_STEPS + size, at + size
-    name_at = at
-    for _ in range(names):
-        taken, name_at = _skip_name(data, name_at)
-        steps += taken
-    return steps, at + size
-
-
-def _count_texts(data: bytes, at: int, size: int) -> int:
-    count, end = 0, at + size
-    while at < end and count <= _MAX_STEPS:
-        count += 1
-        at += 1 + data[at]
-    return count
-
-
-def _skip_name(data: bytes, at: int) -> tuple[int, int]:
-    """Return the labels and pointers of a name, and where it ends."""
-    steps, end = 0, 0
-    while octet := data[at]:
-        steps += 1
-        if steps > _NAME_STEPS:
-            raise ValueError(steps)
-        if octet < 0x40:
-            at += 1 + octet
-        else:
-            end = end or at + 2
-            at = (octet & 0x3F) << 8 | data[at + 1]
-    return steps, end or at + 1
 
 
 # ── query ──────────────────────────────────────────────────────────────────────────────

@@ -64,7 +64,7 @@ class ByHand(Frozen):
         spec, store, context = self.spec, self.store, self.context
         if deploy:
             deploying.complete_renames_of_killed_runs(store, context)
-        with store.lock(spec.name, context=context, wait=wait):
+        with store.turn(context, alone=False, wait=wait), store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             request = store.signing_requests.load(context, spec.name)
             holder = self._key_of(certificate, key, request, state)
@@ -166,7 +166,7 @@ class ByHand(Frozen):
         try:
             if deploy:
                 deploying.complete_renames_of_killed_runs(store, context)
-            with store.lock(spec.name, context=context, wait=wait):
+            with store.turn(context, alone=False, wait=wait), store.lock(spec.name, context=context, wait=wait):
                 state = store.read_state(spec.name)
                 number, meta = self._choose(to, state)
                 self._check_version(number, state.renewed(number, meta))

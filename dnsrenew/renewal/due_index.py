@@ -19,6 +19,7 @@ from dnsrenew.base.model import CertificateSpec, Outcome
 from dnsrenew.errors import StoreError
 from dnsrenew.renewal import due
 from dnsrenew.store import State
+from dnsrenew.store.versions import CHECKED
 
 if TYPE_CHECKING:
     from dnsrenew.renewal.due import Due, Run
@@ -63,7 +64,7 @@ class DueIndex:
     def outcome(self, spec: CertificateSpec) -> Outcome | None:
         """Return the outcome of a certificate with nothing to do; None: its state has to be read."""
         line, store = self._lines.get(spec.name), self._run.store
-        if line is None or spec.deploy:
+        if line is None or not _is_plain(spec):
             return None
         name, mark, wanted, until, *files, reason, issuer, serial, begin, end, at = line.split("\t")
         if self._seconds >= int(until) or wanted != _wanted(spec) or mark != self.mark(name):
@@ -82,13 +83,13 @@ class DueIndex:
 
     def note(self, spec: CertificateSpec, mark: str, state: State | None, found: Due | Outcome | None) -> None:
         """Remember a certificate whose state was read, if nothing is to be done or said before some time."""
-        if not mark or state is None or not isinstance(found, Outcome) or found.status != "not-due" or spec.deploy:
+        if not mark or state is None or not isinstance(found, Outcome) or found.status != "not-due":
             return
         if max(map(int, mark.split()[:2])) + _FRESH > self._seconds * 1e9 or not self._is_settled(spec, state):
             return
         times = [found.not_after, found.next_renewal, state.ari["next_poll"] if state.ari and state.ca else None]
         until = min(int(time.timestamp()) for time in times if time is not None)
-        files = (state.version, state.sizes["privkey.pem"], state.sizes["fullchain.pem"])
+        files = (state.version, *(state.sizes[part] for part in CHECKED))
         dates = [None if time is None else time.isoformat() for time in (found.not_before, *times[:2])]
         fields = (spec.name, mark, _wanted(spec), until, *files, found.reason, found.issuer, found.serial, *dates)
         line = "\t".join(map(str, fields))
@@ -97,8 +98,8 @@ class DueIndex:
 
     def _is_settled(self, spec: CertificateSpec, state: State) -> bool:
         """Return whether the outcome follows from what the index has, until one of its times."""
-        is_plain = spec.csr is None and state.last_failure is None and state.rolled_back is None
-        is_whole = state.switching is None and not state.rebuilt and len(state.sizes) == 2
+        is_plain = _is_plain(spec) and state.last_failure is None and state.rolled_back is None
+        is_whole = state.switching is None and not state.rebuilt and state.sizes.keys() == {*CHECKED}
         is_silent = not due.state_warnings(spec, state) and not due.ari_warnings(state)
         is_asked = state.asked_by == self._run.options.asked_by
         return is_plain and is_whole and is_silent and is_asked and not due.is_poll_due(state, self._now)
@@ -118,6 +119,11 @@ def _digest(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
 
 
+def _is_plain(spec: CertificateSpec) -> bool:
+    """Return whether a text tells what the configuration wants; what a request or a deployment wants is in files."""
+    return spec.csr is None and not spec.deploy
+
+
 def _wanted(spec: CertificateSpec) -> str:
     """Return a text for what decides, of a certificate in the configuration, whether a stored one is due."""
     text = f"{spec.key} {spec.ca} {' '.join(spec.identifiers)}"
@@ -130,4 +136,4 @@ def _wanted(spec: CertificateSpec) -> str:
 @functools.lru_cache(4096)  # the sizes of many certificates differ by a few bytes
 def _with_files(version: str, key: str, chain: str) -> State:
     """Return a state with what tells whether its files are as they were written."""
-    return State(version=int(version), sizes={"privkey.pem": int(key), "fullchain.pem": int(chain)})
+    return State(version=int(version), sizes=dict(zip(CHECKED, (int(key), int(chain)), strict=True)))

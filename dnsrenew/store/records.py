@@ -23,7 +23,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import StoreError
 from dnsrenew.store import json_files, os_errors, texts, zone_locks
-from dnsrenew.store.atomic_io import PRIVATE, PUBLIC
+from dnsrenew.store.atomic_io import PRIVATE, PUBLIC, AtomicFiles
 from dnsrenew.store.json_files import DamagedFile, NewerSchema
 from dnsrenew.store.paths import StoreFolder
 from dnsrenew.store.texts import DamageTexts
@@ -296,18 +296,20 @@ class Debts(StoreFolder):
         self._disk.discard(self._path(program))
 
     def owed(self) -> list[Debt]:
-        """Return what ended runs owe, as far as it can be read; nothing while a run uses a port."""
+        """Return what ended runs of any user owe, as far as it can be read; nothing while a run uses a port."""
         with contextlib.suppress(StoreError):
-            if self.journal_files(DEBT) and not zone_locks.is_held(self._paths.lock("ports")):
-                return self.written_down()
+            if (paths := self.journal_files(DEBT)) and not zone_locks.is_held(self._paths.lock("ports")):
+                return [debt for path in paths if (debt := self._read(path)) is not None]
         return []
 
     def written_down(self) -> list[Debt]:
-        """Return all that is written down; the caller uses the port.
+        """Return all that is written down, to run it; the caller uses the port.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: it cannot be read, or another user wrote some of it.
         """
-        return [debt for path in self.journal_files(DEBT) if (debt := self._read(path)) is not None]
+        for path in self.journal_files(DEBT):
+            self._disk.refuse_foreign(path)
+        return [debt for path in self.journal_files(DEBT) if (debt := self._read(path, self._disk)) is not None]
 
     def unreadable(self) -> list[str]:
         """Return the files that may name a program, and are damaged or of a newer dnsrenew.
@@ -316,10 +318,11 @@ class Debts(StoreFolder):
         """
         return [path for path in self.journal_files(DEBT) if self._read(path) is None and os.path.exists(path)]
 
-    def _read(self, path: str) -> Debt | None:
-        """Return a debt, of whichever user; None: it is gone, damaged, or of a newer dnsrenew."""
-        disk = copy.copy(self._disk)
-        disk.insist = True  # root knows what a worker owes, and does not run it: see using_port
+    def _read(self, path: str, disk: AtomicFiles | None = None) -> Debt | None:
+        """Return a debt, of any user unless a disk is given; None: it is gone, damaged, or of a newer dnsrenew."""
+        if disk is None:
+            disk = copy.copy(self._disk)
+            disk.insist = True  # root knows what a worker owes, and does not run it
         try:
             data = json_files.read(disk, path)
             debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))

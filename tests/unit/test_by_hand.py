@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import base64
+import contextlib
 import os
 import stat
 import tempfile
@@ -567,3 +568,21 @@ def test_the_configured_ca_is_not_asked_about_it(desk: Desk) -> None:
     """Renewal information of an installed certificate is not polled: the configured CA did not issue it."""
     desk.renewer.install("home", signed(), KEY_PEM)
     assert not is_poll_due(desk.store.read_state("home"), desk.clock.now() + 2 * DAY)
+
+
+def test_what_is_deployed_by_hand_takes_its_turn(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`install` and `rollback` deploy nothing while another job of the machine may have stopped a server."""
+    seen: list[str] = []
+
+    @contextlib.contextmanager
+    def turn(_store: FolderStore, _context: Context, *, alone: bool, wait: float = 0) -> Iterator[None]:
+        seen.append(f"alone={alone} wait={wait}")
+        yield
+        seen.append("over")
+
+    monkeypatch.setattr(FolderStore, "turn", turn)
+    desk.use(replace(SPEC, deploy=(lambda _: seen.append("deployed"),)))
+    desk.renewer.install("home", signed(), KEY_PEM, wait=1)
+    desk.renewer.install("home", signed(days=95), KEY_PEM, wait=1)
+    desk.renewer.rollback("home", wait=1)
+    assert seen == ["alone=False wait=1", "deployed", "over"] * 3

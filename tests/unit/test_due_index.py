@@ -12,7 +12,7 @@ from typing import Any, Never
 
 import pytest
 
-from dnsrenew.base.model import Deployment, Outcome, Profile, RenewBefore, Resolver, Route
+from dnsrenew.base.model import Deployment, GivenRequest, Outcome, Profile, RenewBefore, Resolver, Route
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
@@ -223,6 +223,8 @@ EVENTS: dict[str, tuple[Event, list[str]]] = {
     "a profile": (configured(profile=Profile("shortlived")), ONE),
     "a lifetime": (configured(lifetime=86_400.0), ONE),
     "an earlier renewal": (configured(renew_before=RenewBefore(seconds=89.9 * 86_400)), ONE),
+    "a given request": (configured(csr=GivenRequest(b"a request")), ONE),
+    "sizes of other files": (stored(sizes={"cert.pem": 1, "chain.pem": 2}), ONE),
     "a deployment": (configured(deploy=(Deployment("run", command=("true",)),)), ONE),
     "forced": (asked(force=True), ALL),
     "a dry run": (asked(dry_run=True), ALL),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import UNAUTHORIZED, AcmeServer
 from tests.kit.dns import MemoryDns
 from tests.kit.memory import Ports, host_config, in_memory
+from tests.kit.users import NOBODY, as_root
 
 DIRECTORY = "https://ca.example.test/directory"
 HTTP, DNS = Route("http-01", listen=":80"), Route("dns-01", dns="home")
@@ -278,6 +280,18 @@ def test_a_program_that_others_can_change_is_not_run(host: Host) -> None:
     assert (notice.code, str(place) in notice.message) == ("listen-after-failed", True)
     assert not (host.folder / "run").exists()
     assert len(debts.owed()) == 1
+
+
+@as_root
+def test_a_program_that_another_user_wrote_down_is_not_run(host: Host) -> None:
+    """Root runs no words of the journal that a user could have written; it says which file that is."""
+    debts = host.owes("x", host.program("start"))
+    (file,) = (host.folder / "state" / "journal").glob("*.after")
+    os.chown(file, NOBODY, NOBODY)
+    (outcome,) = host.renew(DNS)
+    (notice,) = outcome.warnings
+    assert (notice.code, str(file) in notice.message) == ("store-not-private", True)
+    assert (host.log(), len(debts.owed())) == ([], 1)
 
 
 def test_status_and_cleanup_know_of_it(host: Host) -> None:
