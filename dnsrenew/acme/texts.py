@@ -113,13 +113,13 @@ EAB_MISSING: Final = Text(
 INCORRECT_RESPONSE: Final = Text(
     "ca-incorrect-response",
     _REFUSED,
-    "Renew again. If it fails again, let dnsrenew wait a minute longer: write propagation = {{ settle = 60 }} in its "
+    "Renew again; if it fails again, let dnsrenew wait a minute longer: write propagation = {{ settle = 60 }} in its "
     "[[certificate]] table.",
 )
 UNAUTHORIZED: Final = Text(
     "ca-unauthorized",
     _REFUSED,
-    "Renew again. If it fails again, let dnsrenew wait a minute longer: write propagation = {{ settle = 60 }} in its "
+    "Renew again; if it fails again, let dnsrenew wait a minute longer: write propagation = {{ settle = 60 }} in its "
     "[[certificate]] table.",
 )
 PROFILE_REFUSED: Final = Text(

@@ -145,7 +145,7 @@ def with_files(installed: Path) -> Iterator[Path]:
 
 def test_a_package_ships_its_provider_files(with_files: Path) -> None:
     """They describe its drivers: what is secret, and what an option is called. A shipped host is never replaced."""
-    provider = provider_of("zonefile")
+    provider = provider_of.__wrapped__("zonefile")  # what it remembers is of the tests before
     assert (provider.title, provider.any_options, provider.is_secret("key")) == ("Zone file", False, True)
     assert "zonefile" in provider_names()
     cloudflare = find_provider("cloudflare")

@@ -200,7 +200,7 @@ def test_a_hangup_reads_the_configuration_again(
     monkeypatch.setattr(Invocation, "renewer", renewer)
     assert service.run() == 143
     assert service.times == [0, 0, 0, 43_200]
-    assert [config.accounts for config in used] == [{"home": 1}, *[{"new": 1}] * 3]
+    assert [config.accounts for config in used] == [FakeConfig().accounts, *[{"new": 1}] * 3]
     err = capsys.readouterr().err
     assert "The configuration was read again." in err
     assert "✗ dnsrenew.toml:3: ca: a mistake. Correct it." in err
