@@ -272,7 +272,7 @@ class Nonces:
         self._unused.append(nonce)
 
     def take(self, context: Context, bucket: TokenBucket, *, at_once: bool) -> str:
-        """Return a nonce: an unused one, that of an answer under way, or a new one.
+        """Return a nonce: an unused one, the one of a response still in flight, or a new one.
 
         :param bucket: the rate limit of newNonce.
         :param at_once: do not wait for an answer under way: a new nonce takes no longer.

@@ -92,7 +92,7 @@ def is_web_address(text: str, schemes: Collection[str] = ("http", "https")) -> b
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is a public one: none of a special purpose (RFC 6890), of IPv6 one of 2000::/3.
+    """Return whether an IP address is public: without a special purpose (RFC 6890), and IPv6 only in 2000::/3.
 
     Those for documentation are not public. A scope (``%eth0``) is ignored.
 

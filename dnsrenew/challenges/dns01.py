@@ -194,7 +194,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
                 context.emit("txt-removed", records=[value.described for value in removable], seconds=seconds)
 
     def remove(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Remove values that this run need not have written.
+        """Remove values that this or an earlier run wrote.
 
         :raises ProviderError: a host refused or did not respond.
         """

@@ -123,7 +123,7 @@ def wanted_language(words: Sequence[str]) -> str | None:
 
 
 class _Reader:
-    """Reads the arguments and options of one command; None: those of the program."""
+    """Reads the arguments and options of one command; None means the options of the program."""
 
     def __init__(self, name: str | None) -> None:
         self._command = f"{_PROGRAM} {name}" if name else _PROGRAM

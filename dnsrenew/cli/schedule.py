@@ -174,7 +174,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
 
 
 def _forget(invocation: Invocation) -> None:
-    """Let the store forget the runs of the schedule, so that none is missed; without a configuration, there is none."""
+    """Let the store forget the runs of the schedule, so that no run is reported as missed."""
     with contextlib.suppress(DnsRenewError):
         path = invocation.config_path()
         runs = schedule_note.scheduled_runs(invocation, Config.load(path, insist=invocation.options.insist))

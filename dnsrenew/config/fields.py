@@ -40,7 +40,7 @@ _SHOWN: Final = 4
 
 
 def unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
-    """Return a value as it is: something else reads it."""
+    """Return a value as it is: another reader checks it."""
     return value
 
 

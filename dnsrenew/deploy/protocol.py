@@ -134,7 +134,7 @@ Deployer.__module__ = "dnsrenew"  # as above
 
 
 class TargetDeployer(ABC):
-    """A :class:`Deployer`, and what else the engine asks. If it says no more, nothing is looked at or put back.
+    """A :class:`Deployer`, and what else the engine asks. By default it checks nothing and restores nothing.
 
     Without a look, its entry is not pending any more if it has succeeded.
 

@@ -116,7 +116,7 @@ class StoreKind(Protocol):
         """
 
     def certificates(self, config: Config, store: Store) -> SharedCertificates:
-        """Return the certificates of a configuration with such a store.
+        """Return the certificates of a configuration whose store is of this kind.
 
         :raises StoreError: the store cannot be used.
         """

@@ -98,7 +98,7 @@ class Batch(Run):
         return done
 
     def clean_up(self) -> None:
-        """Pay what killed runs owe, and remove their TXT values, before anything else; an error stops no renewal."""
+        """Run the ``after`` programs of killed runs, and remove their TXT values, first; an error stops no renewal."""
         if self.store.has_journal:
             with self.context.redactor.guard_logs(*DRIVEN):
                 self._renewals().clean_up()

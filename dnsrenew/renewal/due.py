@@ -70,7 +70,7 @@ def _suggested_time(state: State) -> datetime | None:
 
 
 def _waits_until(state: State) -> datetime | None:
-    """Return until when a window in the past has to wait; None if the window is none or need not."""
+    """Return until when a window in the past has to wait; None if there is no such window, or no wait."""
     if state.past_window_until is None or state.ari is None or state.ari["chosen"] is None:
         return None
     was_past = state.ari["chosen"] == state.ari["end"]
@@ -185,7 +185,7 @@ def request_mark(spec: CertificateSpec) -> str | None:
 
 
 def wanted(spec: CertificateSpec) -> str:
-    """Return a text that stands for the certificate that the configuration wants; another one, another text."""
+    """Return a text for the certificate that the configuration wants; it differs if that certificate does."""
     parts = (
         (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain, spec.lifetime),
         spec.profile and (spec.profile.name, spec.profile.required),

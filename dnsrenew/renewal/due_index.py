@@ -47,7 +47,7 @@ class DueIndex:
         self._noted: dict[str, str] = {}
 
     def _read(self, data: bytes) -> dict[str, str]:
-        """Return the line of each certificate; none of a damaged index, or of one of another version, user or time."""
+        """Return the line of each certificate; nothing if it is damaged, of another version or user, or later."""
         digest, _, body = data.partition(b"\n")
         if digest != _digest(body):
             return {}
@@ -58,7 +58,7 @@ class DueIndex:
         return {line.partition("\t")[0]: line for line in lines}
 
     def mark(self, name: str) -> str:
-        """Return what tells that the state of a certificate was not written since; the caller reads it afterwards."""
+        """Return a mark of the file of a state, taken before it is read: another mark means that it was rewritten."""
         return "" if self._file is None else str(self._run.store.mark(name) or "")
 
     def outcome(self, spec: CertificateSpec) -> Outcome | None:
@@ -120,7 +120,7 @@ def _digest(body: bytes) -> bytes:
 
 
 def _is_plain(spec: CertificateSpec) -> bool:
-    """Return whether a text tells what the configuration wants; what a request or a deployment wants is in files."""
+    """Return whether ``_wanted`` covers a certificate: what a request or a deployment wants is in files."""
     return spec.csr is None and not spec.deploy
 
 

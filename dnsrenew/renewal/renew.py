@@ -393,7 +393,7 @@ class Renewals(Run):
             warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))
 
     def clean_up(self) -> None:
-        """Pay what killed runs owe, and remove their TXT values, as :meth:`Batch.clean_up`."""
+        """Run the ``after`` programs of killed runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
         port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
         deploying.complete_renames_of_killed_runs(self.store, self.context)
         writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)

@@ -122,7 +122,7 @@ class Served:
         return both
 
     def close(self) -> None:
-        """Stop renewing, however often it was entered. The context goes on as it is.
+        """Stop renewing, even if it was entered several times. The context goes on as it is.
 
         A renewal at work withdraws what it has published. The end of the program does the same.
         """

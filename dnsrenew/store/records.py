@@ -262,7 +262,7 @@ class Debt(Frozen):
 
 
 class Debts(StoreFolder):
-    """The programs that runs of a store owe, or those of a machine of a fleet."""
+    """The ``after`` programs that interrupted runs still have to run: of a store, or of a machine of a fleet."""
 
     def check_ground(self) -> None:
         """Refuse the folder if others can change it. That of a fleet may be of the user of its workers, not of root."""

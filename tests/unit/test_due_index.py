@@ -311,3 +311,21 @@ def test_the_index_is_written_only_when_it_changes(stage: Stage) -> None:
 def test_no_name_of_a_certificate_is_that_of_the_index(stage: Stage) -> None:
     """It is no certificate for an older dnsrenew either."""
     assert stage.store.names() == ALL
+
+
+def test_every_field_of_a_certificate_is_judged() -> None:
+    """A field of a certificate is compared with the index, has the state read, or does not decide what is due."""
+    others: dict[str, Any] = {
+        "identifiers": ("b.test",),
+        "ca": "other",
+        "key": "rsa2048",
+        "profile": Profile("short"),
+        "lifetime": 3600.0,
+        "renew_before": RenewBefore(seconds=3600.0),
+        "routes": (Route("dns-01", dns="home", ca="other"),),
+    }
+    for field, value in others.items():
+        assert due_index._wanted(replace(SPEC, **{field: value})) != due_index._wanted(SPEC), field
+    read = {"csr", "deploy"}
+    rest = {"name", "domains", "reuse_key", "preferred_chain", "propagation", "before", "after", "notify"}
+    assert {*others, *read, *rest} == set(SPEC.__annotations__)

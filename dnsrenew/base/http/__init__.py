@@ -84,7 +84,7 @@ class Response(Frozen):
         return value
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields of a body that is a JSON object; none of any other."""
+        """Return the fields of a body that is a JSON object; of any other body an empty dict."""
         with contextlib.suppress(ValueError):
             found = self.json()
             return found if isinstance(found, dict) else {}

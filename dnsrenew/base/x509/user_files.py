@@ -180,7 +180,7 @@ def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
 
 
 def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x509.Certificate:
-    """Return the certificate of the key; if there is none, that of no CA."""
+    """Return the certificate of the key, otherwise the only certificate that is not a CA's."""
     wanted = certificates.public_key_hash(key.public_key())
     fitting = [each for each in found if _key_hash(each) == wanted]
     return next(iter(fitting or [each for each in found if not _is_ca(each)]), found[0])
