@@ -418,7 +418,7 @@ class IndexFile(StoreFolder):
     """The file of :mod:`dnsrenew.renewal.due_index`, ``certificates/.due``: no certificate has such a name."""
 
     def read(self) -> bytes:
-        """Return its content; nothing if it is not there, another user's, or cannot be read."""
+        """Return its content; nothing if it is not there, cannot be read, or, without ``insist``, is another user's."""
         with contextlib.suppress(StoreError):
             return self._disk.read(self._paths.due_index, _LARGEST) or b""
         return b""

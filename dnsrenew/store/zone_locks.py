@@ -317,11 +317,11 @@ def _try_lock(handle: int, *, shared: bool = False) -> bool:
 
 def _lock(handle: int, *, free: bool, shared: bool = False) -> None:
     if sys.platform == "win32":
-        if not shared:
-            os.lseek(handle, _LOCK_OFFSET, os.SEEK_SET)
-        elif not free:  # no lock is shared here: each takes one of the bytes, one that is alone takes all
-            os.lseek(handle, _LOCK_OFFSET + random.SystemRandom().randrange(_LOCK_BYTES), os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1 if shared else _LOCK_BYTES)
+        # No lock is shared here: each takes one of the bytes, which closing the file frees; one that is alone takes all.
+        if not (free and shared):
+            byte = random.SystemRandom().randrange(_LOCK_BYTES) if shared else 0
+            os.lseek(handle, _LOCK_OFFSET + byte, os.SEEK_SET)
+            msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1 if shared else _LOCK_BYTES)
     else:
         # flock, not lockf: it locks the open file, so threads exclude each other too.
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
