@@ -424,9 +424,10 @@ class IndexFile(StoreFolder):
         return b""
 
     def write(self, data: bytes) -> None:
-        """Replace it, if possible."""
-        with contextlib.suppress(StoreError):
+        """Replace it, if possible, and remove what killed writes of it left."""
+        with contextlib.suppress(StoreError, OSError):
             self._disk.write(self._paths.due_index, data, PRIVATE, sync=False)
+            self.remove_stale_temp(self._paths.certificates, os.stat(self._paths.due_index).st_mtime)
 
 
 # ── documents ──────────────────────────────────────────────────────────────────────────

@@ -308,6 +308,18 @@ def test_the_index_is_written_only_when_it_changes(stage: Stage) -> None:
     assert stage.index.stat().st_ino == before.st_ino
 
 
+def test_what_a_killed_write_left_is_removed(stage: Stage) -> None:
+    """The next write of the index removes the file of a killed one, and not that of a run that may write now."""
+    left, new = (stage.index.with_name(f".tmp-{number}") for number in range(2))
+    for path in left, new:
+        path.touch()
+    os.utime(left, (left.stat().st_atime, left.stat().st_mtime - 2 * HOUR.total_seconds()))
+    stage.change("a", lambda state: state)
+    stage.index.unlink()
+    stage.run()
+    assert (stage.index.exists(), left.exists(), new.exists()) == (True, False, True)
+
+
 def test_no_name_of_a_certificate_is_that_of_the_index(stage: Stage) -> None:
     """It is no certificate for an older dnsrenew either."""
     assert stage.store.names() == ALL
