@@ -395,6 +395,10 @@ class Renewals(Run):
     def clean_up(self) -> None:
         """Run the ``after`` programs of killed runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
         port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
+        self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Complete the renames of killed runs, and remove their TXT values."""
         deploying.complete_renames_of_killed_runs(self.store, self.context)
         writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
         left = leftovers.Leftovers(self.store.journal, writers, locks, self.get_services().dns.values)

@@ -317,7 +317,7 @@ def _try_lock(handle: int, *, shared: bool = False) -> bool:
 
 def _lock(handle: int, *, free: bool, shared: bool = False) -> None:
     if sys.platform == "win32":
-        # No lock is shared here: each takes one of the bytes, which closing the file frees; one that is alone takes all.
+        # No lock is shared here: each takes one of the bytes, which closing frees; one that is alone takes all.
         if not (free and shared):
             byte = random.SystemRandom().randrange(_LOCK_BYTES) if shared else 0
             os.lseek(handle, _LOCK_OFFSET + byte, os.SEEK_SET)

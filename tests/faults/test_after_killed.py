@@ -10,6 +10,8 @@ import json
 import os
 import shutil
 import signal
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -20,8 +22,9 @@ import pytest
 from dnsrenew import Config
 from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.fleet import store_of
+from dnsrenew.extensions.fleet.worker import WorkerSession
 from tests.kit.fleet_killed import WorkerProcesses
-from tests.kit.fleet_stage import Crew, wait_until
+from tests.kit.fleet_stage import Crew, Heard, wait_until
 from tests.kit.processes import NEVER, Zygote
 from tests.kit.users import NOBODY, as_root
 from tests.lab.workspace import Workspace
@@ -205,16 +208,61 @@ def test_another_worker_of_the_machine_pays(workers: WorkerProcesses) -> None:
 def test_a_debt_is_paid_without_the_database(workers: WorkerProcesses) -> None:
     """A worker starts the server that a killed one has stopped, also while the database does not answer."""
     stage, running = workers.stage, workers.stage.workspace.path / "running"
-    with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(stage.config())) as store:
-        assert store.debts is not None
-        with store.debts.using_port(Context(), 0):
-            store.debts.note(Context(certificate="home"), ["touch", str(running)])
+    owe(workers, "touch", str(running))
     stage.address = stage.address.at(1)
     stage.write()
     with stage.crew() as (crew,):
         wait_until(lambda: len(crew.heard.waits) > 1)
     assert (crew.heard.starts, running.exists()) == (0, True)
     assert [event.data.get("code") for event in crew.events] == ["listen-after-owed"]
+
+
+def owe(workers: WorkerProcesses, *program: str) -> None:
+    """Write down a program, as a worker does that is killed while a server is stopped."""
+    stage = workers.stage
+    with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(stage.config())) as store:
+        assert store.debts is not None
+        with store.debts.using_port(Context(), 0):
+            store.debts.note(Context(certificate="home"), program)
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["the database works", "the database is gone"])
+def test_a_debt_that_cannot_be_paid_is_tried_once_a_minute(workers: WorkerProcesses, is_there: bool) -> None:
+    """A worker looks more often for what others left, and tries to connect more often, and still waits a minute."""
+    stage, tries, looks = workers.stage, workers.stage.workspace.path / "tries", list[float]()
+    owe(workers, "sh", "-c", f"echo >> {tries}; false")
+    if not is_there:
+        stage.address = stage.address.at(1)
+        stage.write()
+    clean_up = WorkerSession._clean_up_once
+
+    def counting(session: WorkerSession, cancel: threading.Event) -> None:
+        clean_up(session, cancel)
+        looks.append(time.monotonic())
+
+    with mock.patch.object(WorkerSession, "_clean_up_once", counting), stage.crew() as (crew,):
+        wait_until(lambda: len(looks if is_there else crew.heard.waits) > 3)
+        assert tries.read_text() == "\n"
+        with mock.patch("dnsrenew.extensions.fleet.worker._PAY_EVERY", 0.0):
+            wait_until(lambda: tries.read_text() > "\n")
+
+
+def test_a_worker_shows_signs_of_life_while_it_pays(workers: WorkerProcesses) -> None:
+    """A program that takes long, while the database does not answer, is no reason to end the worker."""
+    stage, path = workers.stage, workers.stage.workspace.path
+    runs, seen = path / "runs", path / "seen"
+    owe(workers, "sh", "-c", f"touch {runs}; while [ ! -e {seen} ]; do sleep 0.05; done")
+    stage.address = stage.address.at(1)
+    stage.write()
+    signs: list[bool] = []
+
+    def alive(_: Heard) -> None:
+        signs.append(runs.exists())
+
+    with mock.patch.object(Heard, "alive", alive), stage.crew() as (crew,):
+        wait_until(lambda: signs.count(True) > 2)
+        assert crew.heard.waits == []
+        seen.touch()
 
 
 def test_another_machine_takes_what_waits(workers: WorkerProcesses) -> None:
@@ -276,6 +324,35 @@ def test_a_command_beside_a_stopped_server(workers: WorkerProcesses) -> None:
     assert workspace.run_json("deploy", "one")[0] == 0
 
 
+def test_members_of_a_common_reload_do_not_wait_for_a_job_that_waits_for_them(workers: WorkerProcesses) -> None:
+    """A job that wants to be alone meanwhile waits for all certificates that are deployed together."""
+    stage, folder = workers.stage, workers.stage.workspace.path
+    both, reload = ["first", "second"], ["sh", "-c", f"echo >> {folder / 'reloads'}"]
+    for name in both:
+        files = {"certificate": str(folder / f"{name}.pem"), "key": str(folder / f"{name}.key")}
+        stage.add(name, deploy=[{"to": "files", **files, "reload": reload}])
+    with stage.crew():
+        wait_until(lambda: [*stage.versions()] == both and not stage.jobs())
+    config = stage.config()
+    with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(config)) as store:
+        alone: list[threads.Task[None]] = []
+
+        def want_to_be_alone(event: Event) -> None:
+            if event.kind == "deploy-started" and not alone:
+                alone.append(threads.start(be_alone))
+                wait_until(lambda: zone_locks.is_held(str(folder / "state-fleet" / "locks" / "alone.lock")))
+
+        def be_alone() -> None:
+            with store.turn(Context(), alone=True):
+                pass
+
+        context = Context(emitter=Emitter(Clock(), want_to_be_alone))
+        specs = [CertificateSpec.of(name) for name in both]
+        outcomes = deploy_by_hand(context, store, specs, force=True, wait=0, workers=1)
+        alone[0].wait()
+    assert [(one.status, [result.ok for result in one.deployed]) for one in outcomes] == [("not-due", [True])] * 2
+
+
 def test_a_debt_that_no_worker_can_pay(workers: WorkerProcesses) -> None:
     """A worker tries again and again, and renews meanwhile. Each command of the machine knows; `cleanup` pays."""
     stage, workspace = workers.stage, workers.stage.workspace
@@ -306,10 +383,7 @@ def test_a_debt_that_no_worker_can_pay(workers: WorkerProcesses) -> None:
 def test_root_does_not_pay_for_the_user_of_the_workers(workers: WorkerProcesses) -> None:
     """Root sees what the worker of another user owes, and does not run what that user wrote."""
     workspace = workers.stage.workspace
-    with mock.patch.dict(os.environ, workspace.env), contextlib.closing(store_of(workers.stage.config())) as store:
-        assert store.debts is not None
-        with store.debts.using_port(Context(), 0):
-            store.debts.note(Context(certificate="home"), ["touch", str(workspace.path / "run-as-root")])
+    owe(workers, "touch", str(workspace.path / "run-as-root"))
     folder = workspace.path / "state-fleet"
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY)

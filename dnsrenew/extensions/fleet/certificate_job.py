@@ -22,9 +22,7 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates, Wan
 from dnsrenew.extensions.fleet.queue import HandedBack
 from dnsrenew.renewal import due
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
-from dnsrenew.renewal.port_programs import pay_debts
 from dnsrenew.store import State
-from dnsrenew.store.records import Debt
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 _OTHERS: Final = 8
@@ -42,12 +40,14 @@ second, so it is taken up within two seconds of the release, and no worker waits
 class CertificateJobs(Frozen):
     """Does the jobs of a worker; each in a thread of its own.
 
+    :ivar pay_debts: starts the servers of this machine that killed workers have stopped, before anything else is done.
     :ivar ended: called with the certificate, or None if it is not known, and the outcome of each job.
     """
 
     store: DatabaseStore
     dates: DueDates
     services: SharedServices
+    pay_debts: Callable[[threading.Event], None]
     ended: Callable[[CertificateSpec | None, Outcome], object]
 
     def do(self, name: str, tries: int, cancel: threading.Event) -> None:
@@ -59,7 +59,7 @@ class CertificateJobs(Frozen):
         """
         try:
             with self.services.use() as run:
-                run.pay_debts(self.store, cancel)
+                self.pay_debts(cancel)
                 row = self.dates.row(name)
                 if row is not None:  # it was not removed in between
                     self._do(run, name, row, tries, cancel)
@@ -247,7 +247,6 @@ class WorkerRun:
     :ivar documents: reads what is wanted of a certificate.
     :ivar context: the context of the run.
     :ivar explained: the codes of errors whose causes were looked for.
-    :ivar unpaid: what is owed on this machine and could not be paid; the next run tries it again.
     """
 
     config: Config
@@ -256,17 +255,7 @@ class WorkerRun:
     services: LazyServices
     options: due.RunOptions
     explained: set[str] = field(default_factory=set)
-    unpaid: set[Debt] = field(default_factory=set)
-    paying: threading.Lock = field(default_factory=threading.Lock)
     users: int = 0
-
-    def pay_debts(self, store: DatabaseStore, cancel: threading.Event) -> None:
-        """Start the servers of this machine that killed workers have stopped, before anything else is done."""
-        with self.paying:  # the other jobs wait
-            if store.debts is not None and not self.unpaid.issuperset(store.debts.owed()):
-                context = replace(self.context, cancel=cancel)
-                with context.redactor.guard_logs(*DRIVEN):
-                    self.unpaid |= {*pay_debts(store.debts, context, insist=self.config.insist)}
 
 
 class SharedServices:

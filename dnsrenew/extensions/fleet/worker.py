@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import math
 import operator
 import random
 import threading
@@ -22,6 +23,7 @@ from typing import Final, Protocol
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
+from dnsrenew.base import threads
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.model import CertificateSpec, Outcome, StoreAddress
 from dnsrenew.base.runtime import Context
@@ -42,9 +44,12 @@ from dnsrenew.extensions.fleet.status import note_tables
 from dnsrenew.extensions.watch.notify import Notifier
 from dnsrenew.operations.event_log import EventLog
 from dnsrenew.operations.selection import debts_of
-from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
+from dnsrenew.renewal.batch import DRIVEN, LazyServices
 from dnsrenew.renewal.due import RunOptions, fingerprint
+from dnsrenew.renewal.port_programs import pay_debts
+from dnsrenew.renewal.renew import Renewals
 from dnsrenew.renewal.services import make_services  # not in the threads of jobs: two that load a package can fail
+from dnsrenew.store.records import Debt
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 _POLL: Final = 0.1
@@ -84,6 +89,8 @@ class FleetWorker:
     :ivar config: the configuration of now.
     :ivar redactors: know the secrets that are in use, or were in the last minutes.
     :ivar registrations: the ids of this process in the queue; each session adds its own.
+    :ivar paying: held while what is owed on this machine is paid.
+    :ivar tried: when what could not be paid was last tried.
     """
 
     def __init__(
@@ -98,6 +105,8 @@ class FleetWorker:
         self.config, self.listener, self.on_event, self.language = config, listener, on_event, language
         self.redactors = RunRedactors()
         self.registrations: set[int] = set()
+        self.paying = threading.Lock()
+        self.tried: dict[Debt, float] = {}
         self._concurrency = concurrency
         self._hearing = threading.RLock()
         self._stop = threading.Event()
@@ -176,7 +185,9 @@ class FleetWorker:
         store.debts = debts_of(config)
         try:
             session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
-            session.pay_debts(self._stop)  # a server must not stay stopped for as long as the database is gone
+            paying = threads.start(partial(session.pay_debts, self._stop))  # also while the database is gone
+            while not paying.done.wait(_POLL):
+                self.tell(self.listener.alive)
             store.prove_writable()
             self._session = session
             yield session
@@ -205,6 +216,8 @@ CLEAN_UP_EVERY: Final = 10.0
 """Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
 _NOTIFY_EVERY: Final = 60.0
 """Seconds between two messages: one tells all that has happened since the last one."""
+_PAY_EVERY: Final = 60.0
+"""Seconds between two tries to start a stopped server, where that fails."""
 _FORGET: Final = 3600.0
 """Seconds between two times at which obsolete rows are removed."""
 _MOST_UNSENT: Final = 10_000
@@ -238,7 +251,7 @@ class WorkerSession:
         self._forget_at = 0.0
         self.services = SharedServices(self._new_run, self._clock.monotonic)
         self._dates = DueDates(store.database)
-        jobs = CertificateJobs(store, self._dates, self.services, self._ended)
+        jobs = CertificateJobs(store, self._dates, self.services, self.pay_debts, self._ended)
         self._tasks = QueueTasks(self._dates.due, jobs.do)
 
     async def run(self) -> StoreError | None:
@@ -318,6 +331,7 @@ class WorkerSession:
     def _clean_up_once(self, cancel: threading.Event) -> None:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
         self._try(self._note_tables)  # registers this process again if its connection was lost
+        self._try(partial(self.pay_debts, cancel))
         self._try(partial(self._clean_up, cancel))
         if time.monotonic() - self._notified_at >= _NOTIFY_EVERY:
             self._try(self._notify)
@@ -338,14 +352,23 @@ class WorkerSession:
 
     def pay_debts(self, cancel: threading.Event) -> None:
         """Start the servers of this machine that killed workers have stopped; the database is not needed."""
-        with self.services.use() as run:
-            self._try(partial(run.pay_debts, self._store, cancel))
+        worker, debts = self._worker, self._store.debts
+        with worker.paying, self.services.use() as run:  # the other jobs wait
+            now = time.monotonic()
+            if debts is None or all(now - worker.tried.get(debt, -math.inf) < _PAY_EVERY for debt in debts.owed()):
+                return
+            context = replace(run.context, cancel=cancel)
+            with context.redactor.guard_logs(*DRIVEN):
+                unpaid = pay_debts(debts, context, insist=run.config.insist)
+            worker.tried = {} if cancel.is_set() else dict.fromkeys(unpaid, time.monotonic())
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""
-        with self.services.use() as run:
-            context = replace(run.context, cancel=cancel)
-            Batch(run.config, self._store, run.services.get, context, run.options).clean_up()
+        if self._store.journal.has_left_over():
+            with self.services.use() as run:
+                context = replace(run.context, cancel=cancel)
+                with context.redactor.guard_logs(*DRIVEN):
+                    Renewals(run.config, self._store, run.services.get, context, run.options).remove_leftovers()
 
     def _forget_old_rows(self) -> None:
         if time.monotonic() >= self._forget_at:
