@@ -153,9 +153,11 @@ class Together:
 
     :param members: the number of calls; each is made by :meth:`member`.
     :param limit: how many of them work at once; those that wait do not count.
+    :ivar turn: what was done before, for all of them; each looks at its error.
     """
 
-    def __init__(self, members: int, limit: int) -> None:
+    def __init__(self, members: int, limit: int, turn: Task[None]) -> None:
+        self.turn = turn
         self._guard = threading.Lock()
         self._busy = members
         self._waiting = 0

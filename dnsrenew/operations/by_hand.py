@@ -254,7 +254,7 @@ def deploy_by_hand(
     """
     deploying.complete_renames_of_killed_runs(store, context)
     jobs = [partial(_deploy, context.for_certificate(spec.name), store, spec, force=force, wait=wait) for spec in specs]
-    return deploying.deploy_together(jobs, context, workers)
+    return deploying.deploy_together(jobs, store, context, workers, wait)
 
 
 def _deploy(
@@ -262,7 +262,8 @@ def _deploy(
 ) -> Outcome:
     state, context = None, replace(context, together=together)
     try:
-        with store.turn(context, alone=False, wait=wait), store.lock(spec.name, context=context, wait=wait):
+        together.turn.result()
+        with store.lock(spec.name, context=context, wait=wait):
             state = store.read_state(spec.name)
             if spec.deploy and not store.is_whole(spec.name, state):
                 text = texts.CERTIFICATE_MISSING if state.version is None else texts.CERTIFICATE_DAMAGED

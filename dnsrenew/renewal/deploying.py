@@ -149,24 +149,26 @@ def deploy_pending(
 
 
 def deploy_together(
-    jobs: Sequence[Callable[[threads.Together], Outcome]], context: Context, workers: int
+    jobs: Sequence[Callable[[threads.Together], Outcome]], store: Store, context: Context, workers: int, wait: float
 ) -> list[Outcome]:
     """Deploy several certificates: the files of all, then each reload command once; return the outcomes in order.
 
+    They have one turn, as they wait for each other: a job that is to be alone comes before or after all of them.
+
     :param jobs: deploy one certificate each, with a context that has what they get; they raise nothing.
     :param workers: certificates worked on at once.
+    :param wait: seconds to wait for the turn; without it, the outcomes have its error.
     """
     outcomes: list[Outcome] = []
     for first in range(0, len(jobs), _AT_ONCE):
         some = jobs[first : first + _AT_ONCE]
-        together = threads.Together(len(some), workers)
-        calls = [partial(together.member, partial(job, together)) for job in some]
-        tasks = threads.start_all(calls, len(calls))
-        with context.ending(tasks, _LAST_SECONDS):  # every deployment ends its programs
-            for task in tasks:
-                while not task.done.wait(threads.SLICE):
-                    pass
-        outcomes += [task.result() for task in tasks]
+        with contextlib.ExitStack() as held:
+            turn = threads.Task(partial(held.enter_context, store.turn(context, alone=False, wait=wait)))
+            turn.run()
+            together = threads.Together(len(some), workers, turn)
+            tasks = threads.start_all([partial(together.member, partial(job, together)) for job in some], len(some))
+            with context.ending(tasks, _LAST_SECONDS):  # every deployment ends its programs
+                outcomes += [task.wait() for task in tasks]
     return outcomes
 
 
@@ -180,7 +182,8 @@ def deploy_after_renewal(
     """
     its = replace(context, together=together)
     try:
-        with store.turn(its, alone=False, wait=wait), store.lock(spec.name, context=its, wait=wait):
+        together.turn.result()
+        with store.lock(spec.name, context=its, wait=wait):
             return deploy_pending(spec, done, store.read_state(spec.name), store, its)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, problem = stopped_by(error, its)

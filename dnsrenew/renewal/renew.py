@@ -361,7 +361,7 @@ class Renewals(Run):
             and outcome.status not in {"locked", "interrupted"}
             and not isinstance(outcome.error, StoreError)
         ]
-        done |= {one.name: one for one in deploying.deploy_together(jobs, self.context, limit)}
+        done |= {one.name: one for one in deploying.deploy_together(jobs, store, context, limit, wait)}
         for spec, _ in renewed:
             if may_deploy(spec, self.options):
                 self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())

@@ -20,9 +20,14 @@ import psutil
 import pytest
 
 from dnsrenew import Config
+from dnsrenew.base import threads
+from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.fleet import store_of
 from dnsrenew.extensions.fleet.worker import WorkerSession
+from dnsrenew.operations.by_hand import deploy_by_hand
+from dnsrenew.store import zone_locks
+from dnsrenew.store.paths import Paths
 from tests.kit.fleet_killed import WorkerProcesses
 from tests.kit.fleet_stage import Crew, Heard, wait_until
 from tests.kit.processes import NEVER, Zygote
@@ -327,27 +332,28 @@ def test_a_command_beside_a_stopped_server(workers: WorkerProcesses) -> None:
 def test_members_of_a_common_reload_do_not_wait_for_a_job_that_waits_for_them(workers: WorkerProcesses) -> None:
     """A job that wants to be alone meanwhile waits for all certificates that are deployed together."""
     stage, folder = workers.stage, workers.stage.workspace.path
-    both, reload = ["first", "second"], ["sh", "-c", f"echo >> {folder / 'reloads'}"]
-    for name in both:
+    config, specs = stage.config(), []
+    assert config.fleet is not None
+    for name in "first", "second":
         files = {"certificate": str(folder / f"{name}.pem"), "key": str(folder / f"{name}.key")}
-        stage.add(name, deploy=[{"to": "files", **files, "reload": reload}])
+        entry = {"to": "files", **files, "reload": ["true"]}
+        stage.add(name, deploy=[entry])
+        specs.append(config.fleet.documents.spec({"domains": [f"{name}.example.test"], "deploy": [entry]}, name))
     with stage.crew():
-        wait_until(lambda: [*stage.versions()] == both and not stage.jobs())
-    config = stage.config()
+        wait_until(lambda: len(stage.versions()) == 2 and not stage.jobs())
     with mock.patch.dict(os.environ, stage.workspace.env), contextlib.closing(store_of(config)) as store:
         alone: list[threads.Task[None]] = []
 
         def want_to_be_alone(event: Event) -> None:
             if event.kind == "deploy-started" and not alone:
                 alone.append(threads.start(be_alone))
-                wait_until(lambda: zone_locks.is_held(str(folder / "state-fleet" / "locks" / "alone.lock")))
+                wait_until(lambda: zone_locks.is_held(Paths(str(folder / "state-fleet")).lock("alone")))
 
         def be_alone() -> None:
             with store.turn(Context(), alone=True):
                 pass
 
-        context = Context(emitter=Emitter(Clock(), want_to_be_alone))
-        specs = [CertificateSpec.of(name) for name in both]
+        context = Context(emitter=Emitter(store.clock, want_to_be_alone))
         outcomes = deploy_by_hand(context, store, specs, force=True, wait=0, workers=1)
         alone[0].wait()
     assert [(one.status, [result.ok for result in one.deployed]) for one in outcomes] == [("not-due", [True])] * 2
