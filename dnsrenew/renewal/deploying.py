@@ -128,7 +128,8 @@ def deploy_pending(
     before, results = len(context.notices), {}
     for one in targets:
         succeeded, fault, wanted = not _is_pending(state, one.id, one.options, store), None, one
-        if succeeded and which != "all" and not (which == "missing" and _can_inspect(one)):
+        can_inspect = one.can_inspect or bool(one.options.get("verify"))  # the target, or a port that it serves
+        if succeeded and which != "all" and not (which == "missing" and can_inspect):
             record = state.deployments[one.id]
             if _is_as_left(record):
                 continue
@@ -208,11 +209,6 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
                 if one not in state.deployments:
                     saved.begin()
         anyone.forget_others(ids)
-
-
-def _can_inspect(one: Entry) -> bool:
-    """Return whether the target, or a port that it serves, shows what it has."""
-    return one.can_inspect or bool(one.options.get("verify"))
 
 
 def _record(store: Store, context: Context, name: str, state: State, *, one: Entry, result: DeploymentResult) -> State:

@@ -117,14 +117,14 @@ class Ledger(Frozen):
     def note_failed_orders(self, identifiers: Collection[str], count: int) -> None:
         """Record orders for this set of names that led to no certificate."""
         if count:
-            keys = {set_key(identifiers)}
-            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now), keys)
+            self._change(lambda state, now: state.with_failed_orders(identifiers, count, now), {set_key(identifiers)})
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
         """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
         if self.limits.same_set is not None:
-            keys = {set_key(identifiers)}
-            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now), keys)
+            self._change(
+                lambda state, now: state.with_certificate(identifiers, self.limits, now), {set_key(identifiers)}
+            )
 
     def note_retry_after(
         self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None

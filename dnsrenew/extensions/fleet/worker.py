@@ -330,13 +330,12 @@ class WorkerSession:
 
     def _clean_up_once(self, cancel: threading.Event) -> None:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
-        self._try(self._note_tables)  # registers this process again if its connection was lost
-        self._try(partial(self.pay_debts, cancel))
-        self._try(partial(self._clean_up, cancel))
+        # The first one registers this process again if its connection was lost.
+        steps = [self._note_tables, partial(self.pay_debts, cancel), partial(self._clean_up, cancel)]
         if time.monotonic() - self._notified_at >= _NOTIFY_EVERY:
-            self._try(self._notify)
-        self._try(self._forget_old_rows)
-        self._try(self._reseal)
+            steps.append(self._notify)
+        for step in (*steps, self._forget_old_rows, self._reseal):
+            self._try(step)
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
@@ -354,21 +353,19 @@ class WorkerSession:
         """Start the servers of this machine that killed workers have stopped; the database is not needed."""
         worker, debts = self._worker, self._store.debts
         with worker.paying, self.services.use() as run:  # the other jobs wait
-            now = time.monotonic()
-            if debts is None or all(now - worker.tried.get(debt, -math.inf) < _PAY_EVERY for debt in debts.owed()):
+            earlier = time.monotonic() - _PAY_EVERY
+            if debts is None or all(worker.tried.get(debt, -math.inf) > earlier for debt in debts.owed()):
                 return
-            context = replace(run.context, cancel=cancel)
-            with context.redactor.guard_logs(*DRIVEN):
-                unpaid = pay_debts(debts, context, insist=run.config.insist)
+            with run.context.redactor.guard_logs(*DRIVEN):
+                unpaid = pay_debts(debts, replace(run.context, cancel=cancel), insist=run.config.insist)
             worker.tried = {} if cancel.is_set() else dict.fromkeys(unpaid, time.monotonic())
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""
         if self._store.journal.has_left_over():
-            with self.services.use() as run:
+            with self.services.use() as run, run.context.redactor.guard_logs(*DRIVEN):
                 context = replace(run.context, cancel=cancel)
-                with context.redactor.guard_logs(*DRIVEN):
-                    Renewals(run.config, self._store, run.services.get, context, run.options).remove_leftovers()
+                Renewals(run.config, self._store, run.services.get, context, run.options).remove_leftovers()
 
     def _forget_old_rows(self) -> None:
         if time.monotonic() >= self._forget_at:
