@@ -114,7 +114,8 @@ class _Day:
         self._failed: list[str] = []
         dates = DueDates(store.database)
         run = partial(_new_run, _config(address), store, clock, ca, SharedBuckets(store.database))
-        self._jobs = CertificateJobs(store, dates, SharedServices(run, clock.monotonic), self._ended)
+        services = SharedServices(run, clock.monotonic)
+        self._jobs = CertificateJobs(store, dates, services, lambda _: None, self._ended)  # nothing is owed
         self._quick = QuickJobs(store.database, run(), ca, self._ended)
         queue = QueueTasks(dates.due, _not_called)
         self._queue = WorkQueue(address.url, {"password": address.read_password()}, queue)

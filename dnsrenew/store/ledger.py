@@ -122,9 +122,8 @@ class Ledger(Frozen):
     def note_certificate(self, identifiers: Collection[str]) -> None:
         """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
         if self.limits.same_set is not None:
-            self._change(
-                lambda state, now: state.with_certificate(identifiers, self.limits, now), {set_key(identifiers)}
-            )
+            keys = {set_key(identifiers)}
+            self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now), keys)
 
     def note_retry_after(
         self, seconds: float, identifiers: Collection[str] | None = None, *, url: str | None = None

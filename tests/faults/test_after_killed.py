@@ -21,6 +21,7 @@ import pytest
 
 from dnsrenew import Config
 from dnsrenew.base import threads
+from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.events import Emitter, Event
 from dnsrenew.base.runtime import Context
 from dnsrenew.extensions.fleet.fleet import store_of
@@ -353,7 +354,7 @@ def test_members_of_a_common_reload_do_not_wait_for_a_job_that_waits_for_them(wo
             with store.turn(Context(), alone=True):
                 pass
 
-        context = Context(emitter=Emitter(store.clock, want_to_be_alone))
+        context = Context(emitter=Emitter(SystemClock(), want_to_be_alone))
         outcomes = deploy_by_hand(context, store, specs, force=True, wait=0, workers=1)
         alone[0].wait()
     assert [(one.status, [result.ok for result in one.deployed]) for one in outcomes] == [("not-due", [True])] * 2

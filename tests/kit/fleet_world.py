@@ -111,7 +111,8 @@ class Machine:
         self.database = WatchedDatabase(world.address.at(world.proxy.port), watch)
         self.store = DatabaseStore(self.database, SEALS, worker=True)
         self._services = SharedServices(self._new_run, self.database.clock.monotonic)
-        self._jobs = CertificateJobs(self.store, DueDates(self.database), self._services, self._ended)
+        dates = DueDates(self.database)
+        self._jobs = CertificateJobs(self.store, dates, self._services, lambda _: None, self._ended)  # nothing is owed
 
     def _new_run(self) -> WorkerRun:
         """Return the shared objects of a worker's jobs: see :mod:`dnsrenew.extensions.fleet.worker`."""
