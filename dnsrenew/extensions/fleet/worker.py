@@ -331,7 +331,8 @@ class WorkerSession:
     def _clean_up_once(self, cancel: threading.Event) -> None:
         """Do all that is to be done beside the jobs; what fails stops nothing else."""
         # The first one registers this process again if its connection was lost.
-        steps = [self._note_tables, partial(self.pay_debts, cancel), partial(self._clean_up, cancel)]
+        steps: list[Callable[[], object]] = [self._note_tables]
+        steps += [partial(self.pay_debts, cancel), partial(self._clean_up, cancel)]
         if time.monotonic() - self._notified_at >= _NOTIFY_EVERY:
             steps.append(self._notify)
         for step in (*steps, self._forget_old_rows, self._reseal):
