@@ -116,7 +116,7 @@ class PortPrograms:
 
     def _end(self, context: Context, programs: _Programs) -> None:
         _, after = programs
-        if after and _is_run(context, after) and self._debts is not None:
+        if after and _run_after(context, after) and self._debts is not None:
             self._debts.forget(after)
         self._release()
 
@@ -125,8 +125,8 @@ class PortPrograms:
             self._held.close()
 
 
-def _is_run(context: Context, after: tuple[str, ...]) -> bool:
-    """Run ``after``, also after a cancel; a failure is a warning."""
+def _run_after(context: Context, after: tuple[str, ...]) -> bool:
+    """Run ``after``, also after a cancel; return whether it succeeded. A failure is a warning."""
     stop = threading.Event()
     cleanup = context.for_cleanup(_SECONDS, _AFTER_CANCEL)
     try:
@@ -153,7 +153,7 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
         return []
     try:
         with debts.using_port(context, 0):
-            return [debt for debt in debts.written_down() if not _is_paid(debts, debt, context, insist=insist)]
+            return [debt for debt in debts.written_down() if not _pay(debts, debt, context, insist=insist)]
     except LockedError:  # a live run pays its own
         return []
     except StoreError as error:  # no lock can be taken, as on a read-only disk
@@ -165,16 +165,16 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
         return owed
 
 
-def _is_paid(debts: Debts, debt: Debt, context: Context, *, insist: bool) -> bool:
-    """Run a program that was written down, and forget it if that succeeds; a warning tells either."""
-    cause = _cannot_run(replace(context, certificate=debt.certificate or None), debt.program, insist=insist)
+def _pay(debts: Debts, debt: Debt, context: Context, *, insist: bool) -> bool:
+    """Run a program that was written down, forget it if that succeeds, and return whether. A warning tells either."""
+    cause = _run_owed(replace(context, certificate=debt.certificate or None), debt.program, insist=insist)
     if not cause:
         debts.forget(debt.program)
     context.warn(*(texts.DEBT_NOT_PAID if cause else texts.DEBT_PAID).fill(**debt.fields, cause=cause))
     return not cause
 
 
-def _cannot_run(context: Context, program: Sequence[str], *, insist: bool) -> str:
+def _run_owed(context: Context, program: Sequence[str], *, insist: bool) -> str:
     """Run a program that was written down; return why that failed, or ""."""
     ground = Ground()
     for path in (word for word in program if os.path.isabs(word) and os.path.exists(word)):
