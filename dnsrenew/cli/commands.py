@@ -75,7 +75,7 @@ GLOBAL: Final = (
     Option("--json", "print one JSON document to standard output"),
     Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
     Option("--quiet", "only errors and warnings", short="-q"),
-    Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
+    Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "language", LANGUAGES),
     Option("--no-color", "no colours (also: NO_COLOR=1)"),
     Option("--help", "show help for the program or a command", short="-h"),
 )
