@@ -256,7 +256,7 @@ AGAIN = [KEY[2], *KEY[:2]]
             ("192.0.2.1", "k", "hmac-sha512", "YQ=="),
             "txt-probe",
             KEY_NOT_ALLOWED,
-            [AGAIN[0], ("server", "192.0.2.1"), *KEY[:2]],
+            [("server", "192.0.2.1"), *KEY],
         ),
         ("cloudflare", ("token",), "dns-credentials", CLOUDFLARE_NO_ZONE_READ, [("auth_token", ""), ("zone_id", "")]),
         ("cloudflare", ("token",), "txt-probe", CLOUDFLARE_OTHER_ZONE, [("zone_id", "")]),
