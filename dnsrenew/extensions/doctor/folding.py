@@ -87,11 +87,9 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
         silent = _silent(found.values())
         said = (*_UNANSWERED, INTERNET_SILENT) if port is not None and port.result == "ok" else _UNANSWERED
         cause = next((check.code for check in found.values() if says(check, [NAMESERVERS_UNREACHABLE])), None)
+        told = {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
         return {
-            key: following(check, cause)
-            if cause is not None and says(check, [CAA_UNKNOWN])
-            else _of_ca(_of_names(check, bad), silent, said)
-            for key, check in found.items()
+            key: following(each, cause) if cause and says(each, [CAA_UNKNOWN]) else each for key, each in told.items()
         }
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})

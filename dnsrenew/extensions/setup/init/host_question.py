@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shlex
@@ -80,18 +79,12 @@ def _ask(draft: InitDraft, person: Person) -> None:
 def _has_package(person: Person, provider: Provider) -> bool:
     """Wait until the package that the driver of a host needs is installed; return False if another host is wanted."""
     while provider.driver == "lexicon":
-        importlib.invalidate_caches()
         try:
             make_driver(provider, DnsAccount(provider.name), lambda: 0.0, threading.Event())
+            break
         except ProviderError as error:
-            if error.code != "provider-extra-missing":
-                break  # the test of the account reports it
             needed = {key: error.evidence[key] for key in ("package", "command")}
             person.refuse(ConfigError.of(texts.PACKAGE_NEEDED, title=provider.title, **needed), is_last=False)
-        except DnsRenewError:
-            break
-        else:
-            break
         if half_width(person.ask(Prompt(texts.ASK_INSTALLED, texts.BACK, lines=(texts.BACK,)))) == BACK:
             return False
     return True
@@ -212,7 +205,7 @@ def _ask_option(
     shown = texts.SHOWN_KEPT if kept else shown
     left_out = NONE | {"default", "默认值"} if spec.pattern else NONE
     while True:
-        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
+        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION.format(host=provider.name)
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines)) or kept
         if not spec.required and answer.lower() in left_out:
             return ""

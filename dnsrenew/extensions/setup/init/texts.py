@@ -54,7 +54,7 @@ ASK_OTHER_ZONE: Final = Phrase("Which domain do you have there?")
 HELP_OTHER_ZONE: Final = Phrase("A domain whose records this account can change; the values are written below it.")
 ASK_OPTION: Final = Phrase("{option}: {help}")
 HELP_OPTION: Final = Phrase(
-    "`dnsrenew providers NAME` shows all options of the host. To go back to the choice of the host, answer <."
+    "`dnsrenew providers {host}` shows all options of the host. To go back to the choice of the host, answer <."
 )
 ASK_SECRET: Final = Phrase("{option} (not shown while you type): {help}")
 HELP_SECRET: Final = Phrase(
@@ -239,8 +239,8 @@ PACKAGE_NEEDED: Final = Text(
 ASK_INSTALLED: Final = Phrase("Press Enter when it is installed.")
 HOST_TAKEN: Final = Text(
     HOST_NOT_THE_ZONE_S.code,
-    "{title} is used, although the name servers of {zones} ({servers}) do not seem to belong to it.",
-    "",
+    "{title} is used, but the name servers of {zones} ({servers}) do not seem to belong to it.",
+    "If the test of the account fails, choose another host.",
 )
 SECRET_EXPECTED: Final = Phrase("the secret alone in one line, or file: and the path of a file that contains it")
 SECRET_UNUSABLE: Final = Phrase("It cannot be used: {fault}.")
