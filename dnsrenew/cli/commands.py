@@ -152,8 +152,8 @@ _COMMANDS: Final = {
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
-        notes="You see all mistakes with their lines, but only the first of syntax, and nothing is sent. The exit status "
-        "is 2 if there is a mistake.",
+        notes="You see all mistakes with their lines, but only the first of syntax, and nothing is sent. The exit "
+        "status is 2 if there is a mistake.",
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",
