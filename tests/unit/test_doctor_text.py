@@ -193,8 +193,8 @@ def test_one_cause_of_many_checks_is_said_once() -> None:
 def test_what_is_undetermined_is_not_called_renewable(*, renewable: bool | None) -> None:
     """Nothing says that a certificate can be renewed by hand unless it is known; what is unknown comes first then."""
     checks = (
-        Check("schedule", "bad", "No schedule.", "Install one.", {}, ()),
-        Check("caa", "unknown", "No answer.", "Ask again.", {}, ()),
+        diagnoses.check("schedule", "bad", "No schedule.", "Install one."),
+        diagnoses.check("caa", "unknown", "No answer.", "Ask again.", ("all",)),
     )
     text = shown([replace(failed(*checks), renewable=renewable)])
     assert "renew anyway" not in text

@@ -88,8 +88,8 @@ def group(check: Check) -> Group:
 def by_group(findings: Iterable[Finding], groups: Sequence[Group] = GROUPS) -> Iterator[tuple[Group, list[Finding]]]:
     """Yield the findings of each group that has any; within a group the order stays."""
     findings = tuple(findings)
-    if any(each.is_stopped for each in findings) and all(each.group != "bad" for each in findings):
-        # What kept dnsrenew from finding out comes first.
+    certain = (each for each in findings if each.group == "bad" and OPEN not in each.check.evidence)
+    if any(each.is_stopped for each in findings) and not any(certain):  # what kept dnsrenew from finding out is first
         groups = sorted(groups, key=lambda each: each == "worth-knowing" or (each == "ok") * 2)
     its: dict[Group, list[Finding]] = {each: [] for each in groups}
     for finding in findings:
