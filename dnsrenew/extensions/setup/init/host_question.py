@@ -67,10 +67,10 @@ def _ask(draft: InitDraft, person: Person) -> None:
             by_cname = answer.lower() == BY_CNAME
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
-                _check_zone_s(provider, draft, person.doubt if provider.name == doubted else refused)
+                _check_zone_s(provider, draft, person.doubt if provider.title == doubted else refused)
         except ConfigError as error:
             person.refuse(error)
-            doubted = provider.name if error.code == texts.HOST_NOT_THE_ZONE_S.code else ""
+            doubted = error.evidence["title"] if error.code == texts.HOST_NOT_THE_ZONE_S.code else ""
             continue
         if _has_package(person, provider) and _ask_options(draft, person, provider, by_cname=by_cname):
             return
