@@ -239,7 +239,7 @@ def _elsewhere_in_china(said: Translator) -> Iterator[str]:
         if host.script in _SCRIPTS_OF_CHINA:
             yield f"| {said.message(host.title)} | acme.sh 的脚本 `{host.script}` | {_SCRIPTS_OF_CHINA[host.script]} |"
         elif not host.title.isascii() and "\u4e00" <= max(host.title) <= "\u9fff":
-            yield f"| {said.message(host.title)} | `dnsrenew delegate NAME` | 一条 CNAME 记录 |"
+            yield f"| {said.message(host.title)} | `dnsrenew delegate 证书名` | 一条 CNAME 记录 |"
 
 
 def others() -> str:

@@ -10,6 +10,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, Final
 
+from dnsrenew import locale
 from dnsrenew.base.clock import seconds_of, unit_seconds
 from dnsrenew.base.validation import nearest
 from dnsrenew.base.values import Frozen
@@ -17,7 +18,6 @@ from dnsrenew.cli import commands, texts
 from dnsrenew.cli.command_types import Option
 from dnsrenew.cli.commands import COMMANDS, GLOBAL, GROUPS, INSIST, SYNONYMS, VERSION
 from dnsrenew.errors import ConfigError, Phrase, Text
-from dnsrenew.locale import LANGUAGES
 
 _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
@@ -119,7 +119,7 @@ def values_of(flag: str, words: Sequence[str]) -> list[str]:
 
 def wanted_language(words: Sequence[str]) -> str | None:
     """Return the language that a command line asks for."""
-    return next((each for each in values_of("--lang", words) if each in LANGUAGES), None)
+    return next(filter(None, map(locale.named, values_of("--lang", words))), None)
 
 
 class _Reader:
@@ -255,6 +255,7 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "interval": _interval,
     "workers": _workers,
     "version": _version,
+    "language": locale.named,
     "yes-no": lambda value: {"是": "yes", "否": "no"}.get(value, value),
 }
 """How a value is read, by the kind of the option; None: it is wrong."""

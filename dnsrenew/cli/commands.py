@@ -75,7 +75,7 @@ GLOBAL: Final = (
     Option("--json", "print one JSON document to standard output"),
     Option("--verbose", "more output (-vv for bug reports)", kind="count", default=0, short="-v"),
     Option("--quiet", "only errors and warnings", short="-q"),
-    Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "word", LANGUAGES),
+    Option("--lang", "language: {words} (default: $LC_ALL, $LC_MESSAGES, $LANG)", "LANG", "language", LANGUAGES),
     Option("--no-color", "no colours (also: NO_COLOR=1)"),
     Option("--help", "show help for the program or a command", short="-h"),
 )
@@ -152,7 +152,8 @@ _COMMANDS: Final = {
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
-        notes="You see all mistakes with their lines, and nothing is sent. The exit status is 2 if there is a mistake.",
+        notes="You see all mistakes with their lines, but only the first of syntax, and nothing is sent. The exit "
+        "status is 2 if there is a mistake.",
     ),
     "providers": Command(
         "list the supported DNS hosts, or show what one needs",

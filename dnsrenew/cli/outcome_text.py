@@ -238,14 +238,15 @@ class OutcomeText(Frozen):
             last = number == len(outcome.attempts) - 1
             skipped = is_skip(attempt) or is_held(attempt.error)
             label = "skipped" if skipped else "by" if attempt.error is None else "tried"
-            route = _route(attempt)
+            name = route = _route(attempt)
             if not skipped:
                 orders = formatting.count(attempt.orders, texts.ORDER)
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
                 route = (texts.TRIED if attempt.orders else texts.TRIED_WITHOUT_ORDER).format_map(fields)
             if attempt.error is not None and ((skipped and number) or not (last and attempt.error is outcome.error)):
                 # Where another route worked, this is all that needs a fix.
-                shown = self._reason_and_fix if outcome.error is None else self._reason
+                is_mended = outcome.error is not None or name == _route(outcome.attempts[-1])
+                shown = self._reason if is_mended else self._reason_and_fix
                 route = texts.HEADED.format(head=route, text=shown(attempt.error))
             rows.append((LABELS[label], route))
         return rows

@@ -100,7 +100,8 @@ SHORTER_FOUND: Final = Text(
 SCRIPT_PROVIDER: Final = Text(
     "provider-unknown",
     "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
-    'Write `provider = "acme.sh"` and `script = "{script}"` (see `dnsrenew providers acme.sh`). Or '
+    'Write `provider = "acme.sh"`, `script = "{script}"`, and in `env` the variables that the first lines of the '
+    "script name (see `dnsrenew providers acme.sh`). Or "
     f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`, which needs no API of {{title}}.",
 )
 NO_DRIVER: Final = Text(

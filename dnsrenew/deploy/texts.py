@@ -167,7 +167,8 @@ WEBHOOK_REFUSED: Final = Text(
 NOT_REACHED: Final = Text(
     "deploy-unreachable",
     "Nothing accepts connections at {address}: {reason}.",
-    "Start the server, or correct `verify` in the `deploy` entry.",
+    "Make the server listen there (docs/guides/servers.md shows how), or start it, or correct `verify`; then run "
+    "`dnsrenew deploy`.",
 )
 NO_TLS: Final = Text(
     "deploy-not-served",

@@ -16,6 +16,7 @@ from dnsrenew.base.clock import rejects_dates
 from dnsrenew.base.http import retry_after
 from dnsrenew.base.model import DnsAccount, TxtRecord, rfc3339
 from dnsrenew.base.secrets.redactor import Redactor
+from dnsrenew.base.texts import NO_NAME
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.provider import Provider
@@ -330,7 +331,7 @@ def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
     if "HttpFailure" in found.classes:
         return _line(found.detail)  # dnsrenew's own: a phrase without a URL
     if code == "provider-unreachable":
-        return _line(redactor.redact(found.reason))
+        return NO_NAME if "gaierror" in found.classes else _line(redactor.redact(found.reason))
     if code in {"provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else found.message

@@ -23,10 +23,14 @@ _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 def language_of(environ: Mapping[str, str]) -> str:
     """Return the language of the environment: of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` the first that is set."""
-    chosen = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
-    territory = chosen.partition(".")[0].partition("@")[0].replace("-", "_").lower()
+    return named(next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")) or "en"
+
+
+def named(text: str) -> str | None:
+    """Return the language that a text such as ``zh_CN.UTF-8`` names."""
+    territory = text.partition(".")[0].partition("@")[0].replace("-", "_").lower()
     known = {language.lower(): language for language in LANGUAGES}
-    return known.get(territory) or known.get(territory.partition("_")[0], "en")
+    return known.get(territory) or known.get(territory.partition("_")[0])
 
 
 def with_context(context: str, english: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from dnsrenew.base.clock import seconds_of
 from dnsrenew.cli import main
-from dnsrenew.cli.arguments import Request, parse
+from dnsrenew.cli.arguments import Request, parse, wanted_language
 from dnsrenew.cli.commands import COMMANDS, GROUPS, REASONS, SYNONYMS, WAIT_LONG
 from dnsrenew.errors import ConfigError
 from dnsrenew.operations import revoke
@@ -31,6 +31,12 @@ def test_flags_of_every_command_stand_anywhere() -> None:
         assert (request.options.json, request.options.config) == (True, "a.toml")
     request = parsed("--lang zh status home")
     assert (request.command, request.options.names, request.options.lang) == ("status", ["home"], "zh")
+
+
+@pytest.mark.parametrize("name", ["zh", "ZH", "zh-CN", "zh_CN", "zh_CN.UTF-8"])
+def test_a_language_by_its_locale(name: str) -> None:
+    """`--lang` takes the names of locales too, before and after the command."""
+    assert (parsed(f"--lang {name} status").options.lang, wanted_language(["--lang", name])) == ("zh", "zh")
 
 
 def test_wait_takes_a_time_or_nothing() -> None:

@@ -517,6 +517,14 @@ def test_a_fallback_says_what_is_to_be_fixed(stage: Stage, capsys: pytest.Captur
     ]
 
 
+def test_a_second_attempt_that_works_needs_no_fix(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    """A route that failed and then worked shows why it failed, without what to do."""
+    failed = replace(lost(), route=ROUTE)
+    stage([outcome(attempts=(failed, Attempt(route=ROUTE, orders=1, seconds=2.0)))])
+    assert main(["renew"]) == 0
+    assert "Forward port 80" not in capsys.readouterr().out
+
+
 def test_a_route_without_an_order_names_none(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     """A route that failed before any order shows only how long it took."""
     stage([outcome(attempts=(replace(lost(), orders=0), Attempt(route=ROUTE, orders=1, seconds=2.0)))])

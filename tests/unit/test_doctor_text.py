@@ -189,6 +189,18 @@ def test_one_cause_of_many_checks_is_said_once() -> None:
     assert (text.count("No DNS server answers."), text.count("→ Check the network.")) == (1, 1)
 
 
+@pytest.mark.parametrize("renewable", [None, False])
+def test_what_is_undetermined_is_not_called_renewable(*, renewable: bool | None) -> None:
+    """Nothing says that a certificate can be renewed by hand unless it is known; what is unknown comes first then."""
+    checks = (
+        diagnoses.check("schedule", "bad", "No schedule.", "Install one."),
+        diagnoses.check("caa", "unknown", "No answer.", "Ask again.", ("all",)),
+    )
+    text = shown([replace(failed(*checks), renewable=renewable)])
+    assert "renew anyway" not in text
+    assert text.index("No answer.") < text.index("Also worth knowing")
+
+
 def test_a_port_that_only_this_user_cannot_open_is_determined() -> None:
     """What is seen of a port without a configuration is not listed as undetermined, and stops nothing yet."""
     forbidden = diagnoses.check("port-80-free", "unknown", "No.", "Use root.", ("http-01",), errno=13)

@@ -15,6 +15,7 @@ from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.rfc2136.texts import KEY_NOT_ALLOWED, NO_SUCH_ZONE, SECRET_WRONG
 from dnsrenew.drivers.scripts import is_named
 from dnsrenew.errors import ConfigError, Text
+from dnsrenew.extensions.hosts.lexicon import driver
 from dnsrenew.extensions.hosts.texts import CLOUDFLARE_NO_ZONE_READ, CLOUDFLARE_OTHER_ZONE, NAMECHEAP_ADDRESS
 from dnsrenew.extensions.setup.init import answers, host_question
 from dnsrenew.extensions.setup.init.answers import BACK, read_answers
@@ -242,12 +243,13 @@ def asks(draft: InitDraft, person: Any, name: str) -> bool:
 
 
 KEY = [("tsig_name", "k"), ("tsig_algorithm", "hmac-sha512"), ("tsig_secret", "")]
+AGAIN = [KEY[2], *KEY[:2]]
 
 
 @pytest.mark.parametrize(
     ("host", "first", "code", "refusal", "again"),
     [
-        ("rfc2136", ("192.0.2.1", "k", "hmac-sha512", "YQ=="), "dns-credentials", SECRET_WRONG, KEY),
+        ("rfc2136", ("192.0.2.1", "k", "hmac-sha512", "YQ=="), "dns-credentials", SECRET_WRONG, AGAIN),
         ("rfc2136", ("192.0.2.1", "k", "hmac-sha512", "YQ=="), "txt-probe", NO_SUCH_ZONE, [("server", "192.0.2.1")]),
         (
             "rfc2136",
@@ -271,7 +273,8 @@ def test_what_an_advice_names_is_asked_again(  # noqa: PLR0917  # the parts of a
 ) -> None:
     """After a refusal the options that its advice has in backquotes can be changed; what was given is offered.
 
-    The rest stays. An advice that names none is followed by all.
+    A secret comes first: typed at another question it would be shown. The rest stays. An advice that names none is
+    followed by all.
     """
     seen = refuse_accounts(monkeypatch, code, refusal)
     new = ["new" if key == "zone_id" else "Yg==" if "secret" in key or "token" in key else "" for key, _ in again]
@@ -287,9 +290,9 @@ def test_what_an_advice_names_is_asked_again(  # noqa: PLR0917  # the parts of a
 def test_what_did_not_help_is_followed_by_all_options(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
     """If the same refusal comes again, each option can be changed, an optional one can be left out."""
     seen = refuse_accounts(monkeypatch, "dns-credentials", SECRET_WRONG, SECRET_WRONG)
-    person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "k2", "", "", "192.0.2.2", "k", "default", "Yw==")
+    person = Typist("192.0.2.1", "k", "hmac-sha512", "YQ==", "", "k2", "", "Yw==", "k", "default", "192.0.2.2")
     assert asks(draft, person, "rfc2136")
-    assert person.asked[7:] == [("server", "192.0.2.1"), ("tsig_name", "k2"), *KEY[1:]]
+    assert person.asked[7:] == [KEY[2], ("tsig_name", "k2"), KEY[1], ("server", "192.0.2.1")]
     assert seen[1] == {**seen[0], "tsig_name": "k2"}  # Enter keeps the secret, which is not offered
     assert seen[-1] == {"server": "192.0.2.2", "tsig_name": "k", "tsig_secret": "Yw=="}
 
@@ -304,6 +307,29 @@ def test_back_to_the_host_and_here_again(draft: InitDraft, monkeypatch: pytest.M
     assert asks(draft, person, "rfc2136")
     assert person.asked[3:6] == [("server", "192.0.2.1"), ("tsig_name", "k"), ("tsig_algorithm", "")]
     assert person.asked[7:11] == [("server", "192.0.2.1"), *KEY]
+
+
+def test_the_package_of_a_host_comes_before_its_secrets(draft: InitDraft, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that is missing is named before a secret is typed; Enter looks again, `<` goes back to the host."""
+    provider = find_provider("qcloud")
+    assert provider is not None
+    monkeypatch.setitem(driver.EXTRAS, "qcloud", "no_such_package")
+    person = Typist("", "", BACK)
+    assert not host_question._has_package(person, provider)  # type: ignore[arg-type]
+    assert len(person.asked) == 3
+    monkeypatch.setitem(driver.EXTRAS, "qcloud", "json")
+    assert host_question._has_package(Typist(), provider)  # type: ignore[arg-type]
+
+
+def test_a_host_that_is_doubtful_is_taken_by_any_of_its_names(
+    draft: InitDraft, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that does not seem to have the zone is taken if it is answered twice, by its title or by its name."""
+    draft.name_servers, draft.zones = ("ns1.other.test",), {"a.test": "a.test."}
+    monkeypatch.setattr(host_question, "_ask_options", lambda *_, **__: True)
+    person = Typist("阿里云", "aliyun")
+    host_question._ask(draft, person)  # type: ignore[arg-type]
+    assert len(person.asked) == 2
 
 
 def test_an_answer_of_several_that_were_tested_together_stays(

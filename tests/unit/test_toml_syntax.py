@@ -34,6 +34,7 @@ CASES = [
     ("agree_terms = yes\n", (1, 15), "agree_terms", "true"),
     ("agree_terms = TRUE # so\n", (1, 15), "agree_terms", "true"),
     ("reuse_key = Off\n", (1, 13), "reuse_key", "false"),
+    ("agree_terms = ture\n", (1, 15), "agree_terms", "If it is a text"),
     ("store = no-where\n", (1, 9), "store", "it in quotes"),
     ("store = “x”\n", (1, 9), "store", 'Type " instead'),
     ("contact = [“x”]\r\n", (1, 12), "contact", 'Type " instead'),

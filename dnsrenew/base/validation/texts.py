@@ -157,6 +157,10 @@ TOML_TRUE: Final = (Phrase("True is not valid in TOML."), Phrase("Write true, in
 TOML_FALSE: Final = (Phrase("False is not valid in TOML."), Phrase("Write false, in lower case."))
 TOML_YES: Final = (Phrase("This word is not valid in TOML."), Phrase("Write true."))
 TOML_NO: Final = (Phrase("This word is not valid in TOML."), Phrase("Write false."))
+TOML_NEARLY: Final = (
+    Phrase("TOML has no word {word}. Did you mean {nearest}?"),
+    Phrase("If it is a text, put quotes around it."),
+)
 TOML_NO_VALUE: Final = (Phrase("This key has no value."), Phrase("Write a value after =."))
 TOML_NO_QUOTES: Final = (Phrase("This text has no quotes."), Phrase('Write it in quotes: "…".'))
 TOML_UNKNOWN: Final = (

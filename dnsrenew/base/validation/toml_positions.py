@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Container
 from typing import Final
 
-from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, half_width, texts
+from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, half_width, nearest, texts
 
 # Compiled at their use: a correct file has none.
 _SPACE: Final = r"(?:[ \t\n]|#[^\n]*)*"
@@ -274,7 +274,11 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
         return texts.TOML_MISSING.format(expected=message.removeprefix(_EXPECTED)), texts.TOML
     if message != _INVALID_VALUE:
         return texts.TOML_OTHER.format(reason=f"{message[:1].lower()}{message[1:]}"), texts.TOML
-    return next((cause for start, cause in _CAUSES if re.match(start, rest)), texts.TOML_UNKNOWN)
+    found, expected = next((cause for start, cause in _CAUSES if re.match(start, rest)), texts.TOML_UNKNOWN)
+    word = re.match(r"[A-Za-z]{3,7}(?=\s*(?:#|$))", rest)
+    if found == texts.TOML_NO_QUOTES[0] and word and (near := nearest(word[0], ("true", "false"))):
+        return texts.TOML_NEARLY[0].format(word=word[0], nearest=near), texts.TOML_NEARLY[1]
+    return found, expected
 
 
 def _is_known(key: str, shown_keys: Container[str] | None) -> bool:

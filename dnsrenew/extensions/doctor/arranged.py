@@ -30,7 +30,7 @@ _ORDER: Final = {False: 0, None: 1, True: 2}
 class Finding(Frozen):
     """A check, with the certificates that it is about; without names about all, or the one of its section.
 
-    :ivar is_stopped: whether none of these can be renewed.
+    :ivar is_stopped: whether one of these cannot be renewed, or dnsrenew cannot tell.
     """
 
     check: Check
@@ -87,6 +87,10 @@ def group(check: Check) -> Group:
 
 def by_group(findings: Iterable[Finding], groups: Sequence[Group] = GROUPS) -> Iterator[tuple[Group, list[Finding]]]:
     """Yield the findings of each group that has any; within a group the order stays."""
+    findings = tuple(findings)
+    certain = (each for each in findings if each.group == "bad" and OPEN not in each.check.evidence)
+    if any(each.is_stopped for each in findings) and not any(certain):  # what kept dnsrenew from finding out is first
+        groups = sorted(groups, key=lambda each: each == "worth-knowing" or (each == "ok") * 2)
     its: dict[Group, list[Finding]] = {each: [] for each in groups}
     for finding in findings:
         if finding.group in its:
@@ -100,7 +104,7 @@ def _in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 def heading(group: Group, findings: Sequence[Finding]) -> str:
     """Return what stands above the findings of a group; empty if they need no words."""
-    worth = texts.WORTH_KNOWING_TOO if all(each.is_stopped for each in findings) else texts.WORTH_KNOWING
+    worth = texts.WORTH_KNOWING_TOO if any(each.is_stopped for each in findings) else texts.WORTH_KNOWING
     return {"worth-knowing": worth, "unknown": texts.UNKNOWN}.get(group, "")
 
 
@@ -119,15 +123,15 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: b
         for check in diagnosis.checks:
             found.setdefault(keys[id(check)], (check, {}))[1][diagnosis.name or ""] = None
     several = {key: each for key, each in found.items() if len(each[1]) > 1}
-    stopped = {diagnosis.name or "" for diagnosis in diagnoses if diagnosis.renewable is False}
+    stopped = {diagnosis.name or "" for diagnosis in diagnoses if not diagnosis.renewable}
     shared = [
-        Finding(its, () if len(names) == len(diagnoses) else tuple(names), is_stopped=names.keys() <= stopped)
+        Finding(its, () if len(names) == len(diagnoses) else tuple(names), is_stopped=bool(names.keys() & stopped))
         for its, names in several.values()
     ]
     changes = Counter(change for diagnosis in diagnoses for change in diagnosis.changes)
     sections = []
     for diagnosis in sorted(diagnoses, key=lambda each: _ORDER[each.renewable]):
-        is_stopped = diagnosis.renewable is False
+        is_stopped = not diagnosis.renewable
         own = (Finding(each, is_stopped=is_stopped) for each in diagnosis.checks if keys[id(each)] not in several)
         changed = [change for change in diagnosis.changes if changes[change] == 1]
         sections.append(Section(diagnosis, _in_order(own), changed))

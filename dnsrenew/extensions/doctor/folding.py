@@ -7,10 +7,11 @@ from typing import Any, Final, TypeVar
 
 from dnsrenew.base.model import Check
 from dnsrenew.base.values import replace
+from dnsrenew.dns.texts import NAMESERVERS_UNREACHABLE
 from dnsrenew.errors import Message, Text
 from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN, INTERNET_SILENT
-from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CLOCK_UNKNOWN, TERMS_UNKNOWN
+from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CAA_UNKNOWN, CLOCK_UNKNOWN, TERMS_UNKNOWN
 from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_MENDED
 
@@ -85,7 +86,11 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
         bad = [check for check in found.values() if check.result == "bad" and check.code in _FOLLOWING]
         silent = _silent(found.values())
         said = (*_UNANSWERED, INTERNET_SILENT) if port is not None and port.result == "ok" else _UNANSWERED
-        return {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
+        cause = next((check.code for check in found.values() if says(check, [NAMESERVERS_UNREACHABLE])), None)
+        told = {key: _of_ca(_of_names(check, bad), silent, said) for key, check in found.items()}
+        return {
+            key: following(each, cause) if cause and says(each, [CAA_UNKNOWN]) else each for key, each in told.items()
+        }
     folded = {key: _follows(check) for key, check in found.items()}
     left_out = sorted({check.code for check in folded.values() if FOLLOWS in check.evidence})
     evidence = {**internet.evidence, LEFT_OUT: left_out}

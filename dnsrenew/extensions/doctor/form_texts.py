@@ -46,7 +46,7 @@ COUNTS: Final = (
 SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
 WORTH_KNOWING: Final = "Worth knowing (you can renew anyway)"
-WORTH_KNOWING_TOO: Final = "Worth knowing"
+WORTH_KNOWING_TOO: Final = "Also worth knowing"
 """Where something else stops every renewal."""
 UNKNOWN: Final = "Not known"
 CHANGES: Final = "Changed since the last record"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
@@ -19,9 +20,10 @@ from dnsrenew.base.values import replace
 from dnsrenew.config.dns_accounts import provider_folders
 from dnsrenew.config.sources import user_folder
 from dnsrenew.drivers import catalogue
+from dnsrenew.drivers.loading import make_driver
 from dnsrenew.drivers.provider import OptionSpec, Provider
 from dnsrenew.drivers.scripts import find_other, is_called, is_named, providers_called
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, series
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, ProviderError, series
 from dnsrenew.extensions.setup.init import answers, texts
 from dnsrenew.extensions.setup.init.answers import BACK, KEYS, PROVIDER, TABLES
 from dnsrenew.extensions.setup.init.draft import NONE, Doubt, InitDraft, Person, Prompt, Question, ask_flag, refused
@@ -58,20 +60,34 @@ def _ask(draft: InitDraft, person: Person) -> None:
     """Ask for the host and its options, until the account works; an account that is there already comes first."""
     if any(_take_known(draft, person, *known) for known in _known_accounts(draft)):
         return
-    doubted: str | None = None
+    answer, doubted = "", ""
     while True:
-        answer = person.ask(_prompt(draft).corrected(doubted))
+        answer = person.ask(_prompt(draft).corrected(answer if doubted else None))
         try:
             by_cname = answer.lower() == BY_CNAME
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
-                _check_zone_s(provider, draft, person.doubt if answer == doubted else refused)
+                _check_zone_s(provider, draft, person.doubt if provider.title == doubted else refused)
         except ConfigError as error:
             person.refuse(error)
-            doubted = answer if error.code == texts.HOST_NOT_THE_ZONE_S.code else None
+            doubted = error.evidence["title"] if error.code == texts.HOST_NOT_THE_ZONE_S.code else ""
             continue
-        if _ask_options(draft, person, provider, by_cname=by_cname):
+        if _has_package(person, provider) and _ask_options(draft, person, provider, by_cname=by_cname):
             return
+
+
+def _has_package(person: Person, provider: Provider) -> bool:
+    """Wait until the package that the driver of a host needs is installed; return False if another host is wanted."""
+    while provider.driver == "lexicon":
+        try:
+            make_driver(provider, DnsAccount(provider.name), lambda: 0.0, threading.Event())
+            break
+        except ProviderError as error:
+            needed = {key: error.evidence[key] for key in ("package", "command")}
+            person.refuse(ConfigError.of(texts.PACKAGE_NEEDED, title=provider.title, **needed), is_last=False)
+        if half_width(person.ask(Prompt(texts.ASK_INSTALLED, texts.BACK, lines=(texts.BACK,)))) == BACK:
+            return False
+    return True
 
 
 def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:
@@ -128,7 +144,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
-        doubt(ConfigError.of(texts.HOST_NOT_THE_ZONE_S, **fields))
+        doubt(ConfigError.of(texts.HOST_NOT_THE_ZONE_S if doubt is refused else texts.HOST_TAKEN, **fields))
 
 
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
@@ -161,7 +177,8 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
         if error is None:
             return True
         named = _advised(provider, options, error)
-        asked, back = named if named and named != asked else every | named, (texts.BACK,)
+        person.say(texts.ASKED_AGAIN)
+        asked, back = named if named and named != asked else named | every, (texts.BACK,)
 
 
 def _advised(provider: Provider, options: Mapping[str, Any], error: DnsRenewError) -> dict[str, OptionSpec]:
@@ -169,7 +186,8 @@ def _advised(provider: Provider, options: Mapping[str, Any], error: DnsRenewErro
     named = set(_ADVISED.findall(error.fix))
     if error.evidence.get("check") == "dns-credentials":
         named |= {key for key in options if provider.is_secret(key)}
-    return {key: spec for key, spec in provider.options.items() if key in named}
+    found = {key: spec for key, spec in provider.options.items() if key in named}
+    return dict(sorted(found.items(), key=lambda item: not item[1].secret))  # a secret typed elsewhere would be shown
 
 
 def _ask_option(
@@ -187,7 +205,7 @@ def _ask_option(
     shown = texts.SHOWN_KEPT if kept else shown
     left_out = NONE | {"default", "默认值"} if spec.pattern else NONE
     while True:
-        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION
+        help_text = texts.HELP_SECRET if spec.secret else texts.HELP_OPTION.format(host=provider.name)
         answer = person.ask(Prompt(text, help_text, known, shown, is_secret=spec.secret, lines=lines)) or kept
         if not spec.required and answer.lower() in left_out:
             return ""

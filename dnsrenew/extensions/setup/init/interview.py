@@ -131,6 +131,8 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
         is_given, applies = question.key in answers.given, question.applies(draft)
         if applies and is_attended and not is_given:
             ask(question, draft, person)
+            if question.key == "deploy" and draft.deployments:
+                person.say(texts.DEPLOY_CHOSEN.format(servers=[each.comment for each in draft.deployments]))
             continue
         for what in question.instead(draft):
             person.doubt(what)

@@ -102,11 +102,12 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
     try:
         plain = names.to_a_labels(stripped)
     except names.InvalidName as error:
-        raise ConfigError.of(texts.DOMAIN_WRONG, answer=stripped, reason=error.reason) from None
+        text = texts.DOMAIN_IS_MAIL if "@" in stripped else texts.DOMAIN_WRONG
+        raise ConfigError.of(text, answer=stripped, reason=error.reason) from None
     if names.is_ip(plain):
         raise ConfigError.of(texts.DOMAIN_IS_ADDRESS, answer=stripped)
     if draft.is_public_ca and "." not in names.base_domain(plain):
-        raise ConfigError.of(texts.DOMAIN_NO_DOT)
+        raise ConfigError.of(texts.DOMAIN_NO_DOT, answer=stripped)
     expected = refusal(names.base_domain(plain)) if draft.is_public_ca else None
     if expected is not None:
         raise ConfigError.of(texts.DOMAIN_REFUSED, answer=stripped, expected=expected)

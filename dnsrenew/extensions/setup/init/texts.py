@@ -54,7 +54,7 @@ ASK_OTHER_ZONE: Final = Phrase("Which domain do you have there?")
 HELP_OTHER_ZONE: Final = Phrase("A domain whose records this account can change; the values are written below it.")
 ASK_OPTION: Final = Phrase("{option}: {help}")
 HELP_OPTION: Final = Phrase(
-    "`dnsrenew providers NAME` shows all options of the host. To go back to the choice of the host, answer <."
+    "`dnsrenew providers {host}` shows all options of the host. To go back to the choice of the host, answer <."
 )
 ASK_SECRET: Final = Phrase("{option} (not shown while you type): {help}")
 HELP_SECRET: Final = Phrase(
@@ -84,6 +84,7 @@ SERVER_LINE: Final = Phrase("{number}. {key} ({config}): {note}")
 STRANGE_SERVER_LINE: Final = Phrase("{number}. {key} (process {pid} of {user}): {reason}; name its files yourself")
 NOT_YOURS: Final = Phrase("it belongs to another user")
 NOT_ONLY_YOURS: Final = Phrase("others can change {path}")
+DEPLOY_CHOSEN: Final = Phrase("Deployments: {servers}.")
 NOTE_TAKEN: Final = Phrase("already serves {name} from {config}")
 NOTE_READY: Final = Phrase("ready")
 NOTE_CHANGE: Final = Phrase("needs a change in its configuration, which you see at the end")
@@ -162,6 +163,9 @@ DOMAINS_EMPTY: Final = Text(
 DOMAIN_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not a domain name: {reason}.", "Enter only the name, such as www.example.org."
 )
+DOMAIN_IS_MAIL: Final = Text(
+    DOMAIN_WRONG.code, "{answer} is an email address.", "Enter only the domain, such as www.example.org."
+)
 DOMAIN_IS_ADDRESS: Final = Text(
     "init-answer-wrong",
     "{answer} is an IP address, but dns-01 works only for names.",
@@ -172,7 +176,9 @@ DOMAIN_REFUSED: Final = Text(
     "{answer} cannot be used for a certificate. Use {expected}.",
     "Enter a registered name; DuckDNS and deSEC have free ones.",
 )
-DOMAIN_NO_DOT: Final = Text(DOMAIN_REFUSED.code, "No public CA issues for a name without a dot.", DOMAIN_REFUSED.fix)
+DOMAIN_NO_DOT: Final = DOMAIN_REFUSED._replace(
+    message="{answer} has no dot; public CAs issue no certificate for such a name."
+)
 RESOLVER_NEEDED: Final = Phrase(
     "Correct the DNS settings of this machine, or write [resolver] with `nameservers` into a file and pass it with "
     "--answers."
@@ -225,6 +231,17 @@ HOST_NOT_THE_ZONE_S: Final = Text(
     "{zones} does not seem to be at {title}: its name servers are {servers}.",
     "Enter the host of these name servers. If your answer is right, enter it again.",
 )
+PACKAGE_NEEDED: Final = Text(
+    HOST_NOT_THE_ZONE_S.code,
+    "{title} also needs the package {package}.",
+    "In another terminal, run {command}; then come back and press Enter.",
+)
+ASK_INSTALLED: Final = Phrase("Press Enter when it is installed.")
+HOST_TAKEN: Final = Text(
+    HOST_NOT_THE_ZONE_S.code,
+    "{title} is used, but the name servers of {zones} ({servers}) do not seem to belong to it.",
+    "If the test of the account fails, choose another host.",
+)
 SECRET_EXPECTED: Final = Phrase("the secret alone in one line, or file: and the path of a file that contains it")
 SECRET_UNUSABLE: Final = Phrase("It cannot be used: {fault}.")
 OPTION_UNUSABLE: Final = Text(
@@ -233,6 +250,7 @@ OPTION_UNUSABLE: Final = Text(
 DOMAIN_IS_URL: Final = Text(
     "init-answer-wrong", "{answer} is the address of a web page.", "Enter only {name}, without {scheme}:// before it."
 )
+ASKED_AGAIN: Final = Phrase("The options are asked for again; press Enter to keep the value in brackets.")
 BACK: Final = Phrase("To go back to the choice of the host, answer <.")
 OPTION_EMPTY: Final = Text("init-answer-wrong", "{option} is required.", "Enter it, or < for another DNS host.")
 OPTIONS_WRONG: Final = Text("init-answer-wrong", "The DNS account is incomplete: {reason}.", "Correct the options.")
