@@ -29,7 +29,7 @@ _SLICE: Final = 0.1
 """Seconds between two checks of the time limit and the cancel event."""
 _POLL: Final = 0.02
 _LINGER: Final = 2.0
-"""Seconds to read the rest of the output after the end: a child of the program may still hold the pipe open."""
+"""Seconds for the end of a killed program, and for the rest of its output: a child may still hold the pipe open."""
 _SHELL: Final = "/bin/sh"
 _WATCH: Final = """read -r end && exit
 kill -s KILL -- "-$1"
@@ -233,7 +233,7 @@ class _Running:
     def end(self, process: subprocess.Popen[bytes]) -> None:
         """Kill a program unless it has exited."""
         _kill(process)
-        _status(process)
+        _status(process, _LINGER)
         with self._lock:
             self._processes.discard(process)
             watcher = self._watchers.pop(process, None)
@@ -242,7 +242,7 @@ class _Running:
                 watcher.stdin.write(b"\n")
             if _status(watcher) is None:  # on a busy machine
                 watcher.kill()
-                _status(watcher)
+                _status(watcher, _LINGER)
 
     def end_all(self) -> None:
         """Kill all programs and refuse to start others: this process is exiting."""
@@ -278,12 +278,12 @@ def _popen(
     )
 
 
-def _status(process: subprocess.Popen[bytes]) -> int | None:
+def _status(process: subprocess.Popen[bytes], seconds: float = _SLICE) -> int | None:
     """Return the exit status of a program that ends within a moment, else None."""
     import subprocess
 
     try:
-        return process.wait(_SLICE)
+        return process.wait(seconds)
     except subprocess.TimeoutExpired:
         return None
 
