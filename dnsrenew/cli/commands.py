@@ -135,11 +135,7 @@ _COMMANDS: Final = {
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
-        (
-            Option("--force", "load and verify it even if the server has it already"),
-            WORKERS,
-            wait_option(OTHER_RUN),
-        ),
+        (Option("--force", "load and verify it even if the server has it already"), WORKERS, wait_option(OTHER_RUN)),
         (
             ("dnsrenew deploy", "check every target, and deploy where it differs"),
             ("dnsrenew deploy home --force", "reload the server even if it has the files"),

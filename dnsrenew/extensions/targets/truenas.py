@@ -238,9 +238,4 @@ def _is_same(pem: object, certificate: Certificate) -> bool:
         return False
 
 
-TARGET = TargetKind(
-    to="truenas",
-    options=API_OPTIONS,
-    make=TruenasDeployer,
-    needs_login=True,
-)
+TARGET = TargetKind(to="truenas", options=API_OPTIONS, make=TruenasDeployer, needs_login=True)
