@@ -226,6 +226,11 @@ HFS_NO_CONFIG: Final = Text(
     "HFS at {url} does not allow dnsrenew to change its settings, and {path} is not its configuration.",
     "In the `deploy` entry, set `folder` to the folder that contains HFS's config.yaml.",
 )
+HFS_OTHER_FOLDER: Final = NothingDone(
+    "deploy-unsupported",
+    "The folder {folder} is not that of HFS: it has no config.yaml. HFS at {url} names {named}.",
+    "Remove `folder` from the `deploy` entry, or correct it.",
+)
 HFS_NOT_FOUND: Final = Text(
     "deploy-unreachable",
     "No HFS that runs as {user} was found on this machine.",
