@@ -301,7 +301,7 @@ class StatusText(Frozen):
                 shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
             lines += formatting.fields(shown, self.columns)
             for result in certificate.deployed:
-                lines += deployment_lines(replace(result, changed=False), self.columns) if result.ok else []
+                lines += deployment_lines(replace(result, changed=False, seconds=0.0), self.columns) if result.ok else []
         return lines
 
     def _version(self, version: StoredVersion) -> str:

@@ -396,13 +396,13 @@ def test_what_needs_a_person_is_reported(show: Show, names: list[str]) -> None:
 
 
 def test_deployments_are_reported(show: Show) -> None:
-    """A failed deployment is shown with its fix, and with -v the successful ones too."""
+    """A failed deployment is shown with its fix, and with -v the successful ones, whose ports are not asked now."""
     down = DeployError("deploy-unreachable", "It is down.", fix="Start it.")
     bad = DeploymentResult(to="hfs", target="http://x", ok=False, error=down)
-    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, changed=True, served=True)
+    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, changed=True, served=True, seconds=0.2)
     lines = show(valid(deployed=(good, bad), deployment_pending=True), line="status --check -v", status=1)
     assert lines[-4:] == [
-        "  · deployed and served: nginx /etc/nginx",
+        "  · deployed: nginx /etc/nginx",
         "✗ home: not deployed: hfs http://x: It is down.",
         "  → Start it.",
         "→ home: to deploy now, run: dnsrenew deploy",
