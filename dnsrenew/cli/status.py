@@ -300,8 +300,8 @@ class StatusText(Frozen):
             if self.terminal.verbose:
                 shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
             lines += formatting.fields(shown, self.columns)
-            for result in certificate.deployed:
-                lines += deployment_lines(replace(result, changed=False, seconds=0.0), self.columns) if result.ok else []
+            for each in certificate.deployed:
+                lines += deployment_lines(replace(each, changed=False, seconds=0.0), self.columns) if each.ok else []
         return lines
 
     def _version(self, version: StoredVersion) -> str:
