@@ -198,6 +198,11 @@ class StatusText(Frozen):
             if (since := certificate.csr_since) is not None:
                 line = texts.CSR_PENDING.format(name=certificate.name, ago=formatting.distance(since, self.now))
                 lines += formatting.marked(yellow("→"), line, self.columns)
+        obstacles = grouped(found, obstacle)
+        obstacles.pop("", None)
+        for message, same in obstacles.items():
+            line = texts.UNREADABLE_CERTIFICATE.format(name=_names(same), message=say(message))
+            lines += formatting.marked(yellow("!"), line, self.columns)
         for line in self._commands(found):
             lines += formatting.marked(yellow("→"), line, self.columns)
         return lines
@@ -342,7 +347,7 @@ class StatusText(Frozen):
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self.now):
             return f"{red('✗')} {texts.STATES['overdue']}"
-        if is_unreadable(certificate) or has_obstacle(certificate) or certificate.after_owed:
+        if is_unreadable(certificate) or obstacle(certificate) or certificate.after_owed:
             return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
@@ -438,13 +443,14 @@ _GRACE: Final = timedelta(days=1)
 def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
     """Return whether ``status --check`` reports the certificate."""
     failed = certificate.last_failure is not None or is_undeployed(certificate) or certificate.after_owed
-    return certificate.state in BAD or failed or has_obstacle(certificate) or is_overdue(certificate, now)
+    return certificate.state in BAD or failed or bool(obstacle(certificate)) or is_overdue(certificate, now)
 
 
-def has_obstacle(certificate: CertificateStatus) -> bool:
-    """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
+def obstacle(certificate: CertificateStatus) -> str:
+    """Return why its next renewal will fail if nothing changes: the store is read-only, a secret is missing; or ""."""
     noted = certificate.warnings  # most have nothing: a generator for each of ten thousand takes time
-    return bool(noted) and any(notice.code.startswith(("store-", "secret-")) for notice in noted)
+    known = (notice.message for notice in noted if notice.code.startswith(("store-", "secret-"))) if noted else ()
+    return next(iter(known), "")
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

@@ -119,6 +119,14 @@ def test_check_complains_of_what_will_stop_a_renewal(show: Show, code: str) -> N
         assert lines[0].endswith("; 1 needs attention")
 
 
+def test_an_obstacle_is_explained(show: Show) -> None:
+    """A certificate that needs attention for what will stop its renewal has a line that says what that is."""
+    its = (Notice("store-not-writable", "The store belongs to root.", "Mend it."),)
+    assert "! home: The store belongs to root." in show(valid(warnings=its))
+    two = show(valid("a", warnings=its), valid("b", warnings=its), valid("fine"))
+    assert "! 2 certificates (a, b): The store belongs to root." in two
+
+
 def test_check_is_content(show: Show) -> None:
     """With --check a valid certificate, or one that became due today, gives exit status 0."""
     show(valid(), valid("due", state="due", next_renewal=now() - timedelta(hours=5)), line="status --check")

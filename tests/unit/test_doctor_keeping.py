@@ -391,3 +391,12 @@ def test_a_server_that_a_killed_run_left_stopped(tmp_path: Path) -> None:
     assert (check.result, check.evidence["program"]) == ("bad", ["systemctl", "start", "nginx"])
     debts.forget(["systemctl", "start", "nginx"])
     assert store.last_run(found, spec_of(found)).result == "ok"
+
+
+def test_a_deployment_that_was_never_tried_is_named(tmp_path: Path) -> None:
+    """The check names the path or the address of what has no certificate yet, not only its kind."""
+    found = facts(tmp_path, deploy=[{"to": "files", "key": str(tmp_path / "k.pem")}])
+    obtain(found)
+    check = store.served(found, spec_of(found))
+    assert check is not None
+    assert str(tmp_path / "k.pem") in check.summary

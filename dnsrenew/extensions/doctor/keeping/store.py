@@ -15,6 +15,7 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
+from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import DeployError, StoreError
 from dnsrenew.extensions.doctor.facts import ALL, PERSIST, Facts
 from dnsrenew.extensions.doctor.keeping import texts
@@ -227,7 +228,7 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
         return _with_cause(_not_served(evidence, wrong), spec, state)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
-        evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
+        evidence["targets"] = targets or [each.target for each in entries(spec.deploy)]
         return _with_cause(Check.of(texts.SERVED_PENDING, "bad", evidence), spec, state)
     changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
     if changed:
