@@ -153,7 +153,7 @@ NO_ANSWER: Final = NothingDone(
 )
 WEBHOOK_LATE: Final = Text(
     "deploy-timeout",
-    "{url} does not answer in time: {reason}.",
+    "The server does not answer in time: {reason}.",
     "Find out why the server takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 WEBHOOK_REFUSED: Final = Text(
