@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -60,7 +58,7 @@ class Problems(Frozen):
             return self.error(texts.ANSWER_TOO_LARGE, reason=reason)
         if failure.kind == "redirect":
             return self.error(texts.NOT_ACME_REDIRECT, address=address, reason=reason)
-        is_refused = failure.kind == "connect" and os.strerror(errno.ECONNREFUSED) in str(reason)
+        is_refused = failure.kind == "connect" and "refused" in reason
         text = texts.REFUSES_CONNECTIONS if is_refused else texts.UNREACHABLE
         return self.error(text, stage=failure.kind, address=address, reason=reason)
 

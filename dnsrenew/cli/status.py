@@ -198,9 +198,7 @@ class StatusText(Frozen):
             if (since := certificate.csr_since) is not None:
                 line = texts.CSR_PENDING.format(name=certificate.name, ago=formatting.distance(since, self.now))
                 lines += formatting.marked(yellow("→"), line, self.columns)
-        obstacles = grouped(found, obstacle)
-        obstacles.pop("", None)
-        for message, same in obstacles.items():
+        for message, same in grouped(filter(obstacle, found), obstacle).items():
             line = texts.UNREADABLE_CERTIFICATE.format(name=_names(same), message=say(message))
             lines += formatting.marked(yellow("!"), line, self.columns)
         for line in self._commands(found):
@@ -449,8 +447,7 @@ def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
 def obstacle(certificate: CertificateStatus) -> str:
     """Return why its next renewal will fail if nothing changes: the store is read-only, a secret is missing; or ""."""
     noted = certificate.warnings  # most have nothing: a generator for each of ten thousand takes time
-    known = (notice.message for notice in noted if notice.code.startswith(("store-", "secret-"))) if noted else ()
-    return next(iter(known), "")
+    return next((each.message for each in noted if each.code.startswith(("store-", "secret-"))), "") if noted else ""
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

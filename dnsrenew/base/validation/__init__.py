@@ -163,8 +163,7 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     by_lower = {valid.lower(): valid for valid in words}
     wanted = word[:_LONGEST].lower()
     close = sorted(difflib.get_close_matches(wanted, by_lower), key=[*by_lower].index)  # the first of those as near
-    like = {each: difflib.SequenceMatcher(None, each, wanted).ratio() for each in close}
-    return by_lower[max(like, key=lambda each: like[each])] if like else None
+    return by_lower[max(close, key=lambda each: difflib.SequenceMatcher(None, each, wanted).ratio())] if close else None
 
 
 def half_width(text: str) -> str:

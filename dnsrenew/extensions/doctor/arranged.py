@@ -148,8 +148,9 @@ def _shown(diagnosis: Diagnosis, *, concludes: bool) -> Diagnosis:
     said = {check.fix for check in checks if check.result == "bad" and check.code != "last-run"}
     said |= {diagnosis.next_action or ""} if concludes else set()
     alone = concludes and diagnosis.renewable and [each.fix for each in checks if each.fix] == [diagnosis.next_action]
-    twice = [check for check in checks if check.fix in said and (alone or check.code == "last-run")]
-    checks = [replace(check, fix="") if check in twice else check for check in checks]
+    checks = [
+        replace(each, fix="") if each.fix in said and (alone or each.code == "last-run") else each for each in checks
+    ]
     if diagnosis.renewable and any(OPEN in check.evidence for check in checks):
         diagnosis = replace(diagnosis, renewable=None, route=None)
     return replace(diagnosis, checks=tuple(checks))

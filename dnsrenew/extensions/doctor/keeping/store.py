@@ -171,8 +171,9 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
         evidence = {"name": spec.name, **kept, "failures": state.failures}
         present = None if state.tried_with is None else due.fingerprint(facts.its, facts.store, spec, state)
         if present not in {None, state.tried_with}:
-            mended = texts.LAST_RUN_MENDED if state.last_failure else texts.LAST_RUN_FORCE_MENDED
-            return Check.of(mended, "bad", evidence)
+            return Check.of(
+                texts.LAST_RUN_MENDED if state.last_failure else texts.LAST_RUN_FORCE_MENDED, "bad", evidence
+            )
         text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
         return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")
     if (at := due.next_renewal(spec, state)) is None:
