@@ -119,7 +119,7 @@ debian-demo:
 
 # Only what dnsrenew itself needs; the code is used where it is.
 $(DEMO_SET_UP): .ci/image.lock | debian-demo
-	@echo "Setting up $(DEMO) (only when .ci/image.lock changes) …"
+	@echo "Setting up $(DEMO) (only the first time) …"
 	@$(PYTHON) -m venv --clear $(DEMO)
 	@$(DEMO)/bin/pip install --quiet --disable-pip-version-check --no-input --require-hashes -r .ci/image.lock
 	@touch $@

@@ -58,7 +58,9 @@ class Problems(Frozen):
             return self.error(texts.ANSWER_TOO_LARGE, reason=reason)
         if failure.kind == "redirect":
             return self.error(texts.NOT_ACME_REDIRECT, address=address, reason=reason)
-        return self.error(texts.UNREACHABLE, stage=failure.kind, address=address, reason=reason)
+        is_refused = failure.kind == "connect" and "refused" in reason
+        text = texts.REFUSES_CONNECTIONS if is_refused else texts.UNREACHABLE
+        return self.error(text, stage=failure.kind, address=address, reason=reason)
 
     def malformed(self, text: Text, response: Response, **evidence: Any) -> CAError:  # JSON values
         """Return the error for an invalid answer."""

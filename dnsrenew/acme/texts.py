@@ -237,6 +237,9 @@ UNREACHABLE: Final = Text(
     "The CA {ca} cannot be reached at {address}: {reason}.",
     "Check the Internet connection, the DNS, the proxy and the firewall of this machine.",
 )
+REFUSES_CONNECTIONS: Final = UNREACHABLE._replace(
+    fix="Start the CA {ca}, or correct its `directory` in the configuration, then run: dnsrenew renew"
+)
 UNTRUSTED: Final = Text(
     "ca-untrusted",
     "The CA {ca} cannot be trusted at {address}: {reason}.",

@@ -125,17 +125,17 @@ JOURNAL_UNREADABLE: Final = Text(
 # ── the way without a port ──────────────────────────────────────────────────────────────
 
 ROUTE_INSTEAD: Final = Phrase(
-    "Add {route} to the routes of {name}: DNS needs no open port. To keep using the port: {fix}"
+    "Add {route} to the routes of {name}: DNS needs no open port. Or keep using the port. {fix}"
 )
 INIT_INSTEAD: Final = Phrase(
-    "Run `dnsrenew init` and validate by DNS, which needs no open port. To keep using the port: {fix}"
+    "Run `dnsrenew init` and validate by DNS, which needs no open port. Or keep using the port. {fix}"
 )
 ACCOUNT_INSTEAD: Final = Phrase(
     "Add a DNS account (`dnsrenew providers NAME` prints its block, `dnsrenew init` in an empty folder "
-    'asks for it), and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. To '
-    "keep using the port: {fix}"
+    'asks for it), and {{ challenge = "dns-01" }} to the routes of {name}: DNS needs no open port. Or '
+    "keep using the port. {fix}"
 )
-DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. To keep using the port: {fix}")
+DNS_INSTEAD: Final = Phrase("Use a dns-01 route, which needs no open port. Or keep using the port. {fix}")
 
 
 # ── dns-account-01 ─────────────────────────────────────────────────────────────────────

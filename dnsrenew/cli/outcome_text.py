@@ -309,7 +309,7 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
     target = f"{result.to} {result.target}"
     if result.ok:
         template = texts.DEPLOYED
-        if result.served:
+        if result.served and (result.changed or result.seconds):  # else the port was not asked now
             template = texts.DEPLOYED_AND_SERVED if result.changed else texts.DEPLOYED_BEFORE_AND_SERVED
         mark = green("✓") if result.changed else dim("·")
         return formatting.wrap(template.format(target=target), columns, f"{indent}{mark} ", f"{indent}  ")

@@ -274,8 +274,10 @@ class EventText:
         if isinstance(error, Mapping) and error.get("code") == "cancelled":
             return []  # the outcome says so
         previous = self._take_failed_route(continues=True)
-        (line,) = self._sentence(event, "" if self._route_active else "skipped")
         message = error_message(event.data)
+        code = str(error.get("code")) if isinstance(error, Mapping) else ""
+        asked = code.startswith("ca-") and code != "ca-ledger" and message not in self._shown_errors  # before an order
+        (line,) = self._sentence(event, "" if self._route_active or asked else "skipped")
         self._failed_route = replace(line, error=message)
         self._shown_errors.add(message)
         self._route_active = False

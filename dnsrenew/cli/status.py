@@ -198,6 +198,9 @@ class StatusText(Frozen):
             if (since := certificate.csr_since) is not None:
                 line = texts.CSR_PENDING.format(name=certificate.name, ago=formatting.distance(since, self.now))
                 lines += formatting.marked(yellow("→"), line, self.columns)
+        for message, same in grouped(filter(obstacle, found), obstacle).items():
+            line = texts.UNREADABLE_CERTIFICATE.format(name=_names(same), message=say(message))
+            lines += formatting.marked(yellow("!"), line, self.columns)
         for line in self._commands(found):
             lines += formatting.marked(yellow("→"), line, self.columns)
         return lines
@@ -300,8 +303,8 @@ class StatusText(Frozen):
             if self.terminal.verbose:
                 shown += [(LABELS["version"], self._version(each)) for each in reversed(certificate.versions)]
             lines += formatting.fields(shown, self.columns)
-            for result in certificate.deployed:
-                lines += deployment_lines(replace(result, changed=False), self.columns) if result.ok else []
+            for each in certificate.deployed:
+                lines += deployment_lines(replace(each, changed=False, seconds=0.0), self.columns) if each.ok else []
         return lines
 
     def _version(self, version: StoredVersion) -> str:
@@ -342,7 +345,7 @@ class StatusText(Frozen):
             return f"{red('✗')} {shown}"
         if is_overdue(certificate, self.now):
             return f"{red('✗')} {texts.STATES['overdue']}"
-        if is_unreadable(certificate) or has_obstacle(certificate) or certificate.after_owed:
+        if is_unreadable(certificate) or obstacle(certificate) or certificate.after_owed:
             return f"{yellow('!')} {shown}"
         if certificate.last_failure is not None:
             word = texts.STATES["failed" if state == "valid" else "failing"]
@@ -438,13 +441,13 @@ _GRACE: Final = timedelta(days=1)
 def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
     """Return whether ``status --check`` reports the certificate."""
     failed = certificate.last_failure is not None or is_undeployed(certificate) or certificate.after_owed
-    return certificate.state in BAD or failed or has_obstacle(certificate) or is_overdue(certificate, now)
+    return certificate.state in BAD or failed or bool(obstacle(certificate)) or is_overdue(certificate, now)
 
 
-def has_obstacle(certificate: CertificateStatus) -> bool:
-    """Return whether its next renewal will fail if nothing changes: the store is read-only, a secret is missing."""
+def obstacle(certificate: CertificateStatus) -> str:
+    """Return why its next renewal will fail if nothing changes: the store is read-only, a secret is missing; or ""."""
     noted = certificate.warnings  # most have nothing: a generator for each of ten thousand takes time
-    return bool(noted) and any(notice.code.startswith(("store-", "secret-")) for notice in noted)
+    return next((each.message for each in noted if each.code.startswith(("store-", "secret-"))), "") if noted else ""
 
 
 def is_overdue(certificate: CertificateStatus, now: datetime) -> bool:

@@ -129,8 +129,9 @@ def _reader(option: TargetOption) -> ReadField:
 
 
 def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
-    items = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(fields.list_of(fields.target_address, texts.ADDRESSES, least=1)(items, scope, path))
+    if not isinstance(value, (list, tuple)):
+        return (fields.target_address(value, scope, path),)
+    return tuple(fields.list_of(fields.target_address, texts.ADDRESSES, least=1)(value, scope, path))
 
 
 def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:

@@ -126,6 +126,8 @@ def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
     for folder in map(os.path.dirname, catalogue.entry(entry).files):
         if not os.path.isdir(folder):
             yield texts.DEPLOY_FOLDER_MISSING, folder, "deploy"
+    if (own := entry.options.get("folder")) and not os.path.isdir(own):
+        yield texts.SERVER_FOLDER_MISSING, own, "folder"
 
 
 # ── secret check ───────────────────────────────────────────────────────────────────────

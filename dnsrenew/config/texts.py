@@ -199,6 +199,9 @@ DEPLOY_FOLDER_MISSING: Final = Text(
     "The folder {path} for the deployment of {names} does not exist on this machine.",
     "Run mkdir -p {path}, or correct `{key}`, unless the configuration is for another machine.",
 )
+SERVER_FOLDER_MISSING: Final = DEPLOY_FOLDER_MISSING._replace(
+    fix="Correct `{key}`, unless the configuration is for another machine."
+)
 FLEET_UNSEALED: Final = Text(
     "fleet-unsealed",
     "The database stores private keys unencrypted.",

@@ -153,7 +153,7 @@ NO_ANSWER: Final = NothingDone(
 )
 WEBHOOK_LATE: Final = Text(
     "deploy-timeout",
-    "{url} does not answer in time: {reason}.",
+    "The server does not answer in time: {reason}.",
     "Find out why the server takes so long, or set a longer `timeout` in the `deploy` entry.",
 )
 WEBHOOK_REFUSED: Final = Text(
@@ -225,6 +225,11 @@ HFS_NO_CONFIG: Final = Text(
     "deploy-unsupported",
     "HFS at {url} does not allow dnsrenew to change its settings, and {path} is not its configuration.",
     "In the `deploy` entry, set `folder` to the folder that contains HFS's config.yaml.",
+)
+HFS_OTHER_FOLDER: Final = NothingDone(
+    "deploy-unsupported",
+    "The folder {folder} is not that of HFS: it has no config.yaml. HFS at {url} names {named}.",
+    "Remove `folder` from the `deploy` entry, or correct it.",
 )
 HFS_NOT_FOUND: Final = Text(
     "deploy-unreachable",

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from dnsrenew.extensions.doctor.issuer.texts import TCP_REFUSED
 from tests.kit.program import Kept, failed
 from tests.lab.acmemessages import Request, Response
 from tests.lab.workspace import Workspace
@@ -22,11 +23,12 @@ def orders(outcome: Mapping[str, Any]) -> list[int]:
 
 
 def test_a_ca_that_is_down(workspace: Workspace) -> None:
-    """If nothing listens at the CA's address, nothing is ordered, and the error names the CA."""
+    """If nothing listens at the CA's address, nothing is ordered, and the error has the doctor's advice."""
     kept = Kept.place(workspace)
     workspace.write({"ca.lab.directory": f"https://127.0.0.1:{workspace.lab.reserve()}/dir"})
     outcome = failed(workspace, "renew", "--force", code="ca-unreachable", words=("lab", "refused"), again=False)
     assert outcome["error"]["evidence"]["stage"] == "connect"
+    assert outcome["error"]["fix"] == TCP_REFUSED.fix.format(ca="lab")
     assert orders(outcome) == [0]
     kept.assert_whole()
 

@@ -215,6 +215,18 @@ def test_hfs_that_has_another_folder(open_path: Path) -> None:
     assert (code(result), result.changed) == ("deploy-unwritable", False)
 
 
+def test_a_folder_that_is_not_that_of_hfs(stage: HfsStage, open_path: Path) -> None:
+    """Nothing is written into a `folder` that lacks HFS's configuration, also where HFS serves the certificate."""
+    other = open_path / "other"
+    other.mkdir()
+    with stage.running() as server:
+        assert stage.deploy(server.url).ok
+        result = stage.deploy(server.url, folder=str(other))
+    assert (code(result), result.changed, list(other.iterdir())) == ("deploy-unsupported", False, [])
+    assert str(result.error).startswith(f"The folder {other} is not that of HFS: it has no config.yaml. HFS at")
+    assert f"names {stage.folder}." in str(result.error)
+
+
 def test_a_closed_api_and_the_folder(stage: HfsStage) -> None:
     """Where the API is closed, `folder` is used: HFS serves the new pair without a restart, and renews no more itself.
 

@@ -1018,6 +1018,23 @@ def test_a_cause_is_said_once(code: str, check: str, is_shown: bool) -> None:
     assert ("It is misspelt." in text) is is_shown
 
 
+@pytest.mark.parametrize(("code", "said"), [("ca-unreachable", "dns-01 with b at lab failed"), ("caa", "skipped")])
+def test_a_ca_that_was_asked_before_the_order(
+    stage: Stage, capsys: pytest.CaptureFixture[str], code: str, said: str
+) -> None:
+    """A route whose CA did not answer was tried, as the summary says; one that was ruled out was skipped."""
+
+    def play(emitter: Emitter, cancel: threading.Event) -> list[Outcome]:
+        script = Script(emitter, cancel)
+        error = {"code": code, "message": "It stopped.", "fix": "", "evidence": {}}
+        script.say("route-failed", ca="lab", challenge="dns-01", dns=["b"], error=error)
+        return [script.finish(failed(attempts=()))]
+
+    stage(play)
+    main(["renew"])
+    assert any(line.startswith(f"home: ✗ {said}") for line in lines_of(capsys))
+
+
 def test_a_route_that_was_not_tried_is_called_skipped_everywhere(workspace: MemoryWorkspace) -> None:
     """The lines of the steps and the summary agree on what became of a route, and on how long it took."""
     workspace.write({"certificate": [{"name": "home", "domains": ["a.other.test"]}]})

@@ -119,6 +119,14 @@ def test_check_complains_of_what_will_stop_a_renewal(show: Show, code: str) -> N
         assert lines[0].endswith("; 1 needs attention")
 
 
+def test_an_obstacle_is_explained(show: Show) -> None:
+    """A certificate that needs attention for what will stop its renewal has a line that says what that is."""
+    its = (Notice("store-not-writable", "The store belongs to root.", "Mend it."),)
+    assert "! home: The store belongs to root." in show(valid(warnings=its))
+    two = show(valid("a", warnings=its), valid("b", warnings=its), valid("fine"))
+    assert "! 2 certificates (a, b): The store belongs to root." in two
+
+
 def test_check_is_content(show: Show) -> None:
     """With --check a valid certificate, or one that became due today, gives exit status 0."""
     show(valid(), valid("due", state="due", next_renewal=now() - timedelta(hours=5)), line="status --check")
@@ -396,13 +404,13 @@ def test_what_needs_a_person_is_reported(show: Show, names: list[str]) -> None:
 
 
 def test_deployments_are_reported(show: Show) -> None:
-    """A failed deployment is shown with its fix, and with -v the successful ones too."""
+    """A failed deployment is shown with its fix, and with -v the successful ones, whose ports are not asked now."""
     down = DeployError("deploy-unreachable", "It is down.", fix="Start it.")
     bad = DeploymentResult(to="hfs", target="http://x", ok=False, error=down)
-    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, changed=True, served=True)
+    good = DeploymentResult(to="nginx", target="/etc/nginx", ok=True, changed=True, served=True, seconds=0.2)
     lines = show(valid(deployed=(good, bad), deployment_pending=True), line="status --check -v", status=1)
     assert lines[-4:] == [
-        "  · deployed and served: nginx /etc/nginx",
+        "  · deployed: nginx /etc/nginx",
         "✗ home: not deployed: hfs http://x: It is down.",
         "  → Start it.",
         "→ home: to deploy now, run: dnsrenew deploy",

@@ -217,6 +217,7 @@ def test_an_account_with_a_mistake_has_no_second(tmp_path: Path) -> None:
         ('routes = [{ challenge = "http-01", webroot = "gone" }]', "webroot-missing", "webroot"),
         ('routes = [{ challenge = "http-01", webroot = "plain" }]', "webroot-missing", "webroot"),
         ('deploy = [{ to = "files", key = "gone/key.pem" }]', "deploy-folder-missing", "deploy"),
+        ('deploy = [{ to = "hfs", folder = "gone" }]', "deploy-folder-missing", "folder"),
         ('deploy = [{ to = "ssh", host = "h", key = "/gone/key.pem" }]', None, ""),
         ('before = ["./there"]', None, ""),
         ('deploy = [{ run = ["sh", "-c", "exit"] }]', None, ""),

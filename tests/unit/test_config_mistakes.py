@@ -238,7 +238,7 @@ CASES = [
     (
         GOOD + 'deploy = [{ run = ["ls"], verify = "h" }]\n',
         6,
-        "certificate[0].deploy[0].verify[0]",
+        "certificate[0].deploy[0].verify",
         '"h"',
         "localhost:443",
     ),
@@ -388,6 +388,7 @@ def test_what_is_shown_cannot_move_the_cursor() -> None:
 def test_the_nearest_word() -> None:
     """The nearest word is found in any letter case. Without a near word there is no proposal."""
     assert nearest("RSA-2048", ("rsa2048", "rsa4096")) == "rsa2048"
+    assert nearest("rsa1024", ("rsa2048", "rsa3072")) == "rsa2048"  # the first of those that are as near
     assert nearest("zzz", ("rsa2048", "rsa4096")) is None
     assert nearest(3, ("rsa2048",)) is None
 

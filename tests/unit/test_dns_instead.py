@@ -85,7 +85,7 @@ def test_what_renew_prints(stage: Stage) -> None:
     assert done.returncode == 1
     advice = done.stdout[done.stdout.index(ROUTE) :]
     assert "http-01" in done.stdout
-    assert "To keep using the port: Forward port 80" in " ".join(advice.split())
+    assert "Or keep using the port. Forward port 80" in " ".join(advice.split())
     stage.workspace.write({**site(stage), "dns.home.zones": ["b.test"], "certificate.0.routes": [http(1)]})
     assert "dnsrenew init" in stage.workspace.run("renew", "--now").stdout
     shown = Translator("zh").message(fixes(stage, **{"certificate.0.routes": [http(stage.lab.reserve())]})[0])
@@ -176,7 +176,7 @@ def test_the_doctor_names_the_route_first(tmp_path: Path, monkeypatch: pytest.Mo
     """The next action, and the first fix on the screen, is the route to add; then what would open the port."""
     found = examined(tmp_path, monkeypatch, {"port-80-firewall": result, "nat": result}, ACCOUNT)
     assert found.renewable is (False if result == "bad" else None)
-    expected = f"Add {ROUTE} to the routes of a.test: DNS needs no open port. To keep using the port: Mend nat."
+    expected = f"Add {ROUTE} to the routes of a.test: DNS needs no open port. Or keep using the port. Mend nat."
     assert found.next_action == expected
     screen = "\n".join(report_lines([found], None, verbose=0, quiet=False))
     assert screen.count("Mend ") == 3  # the last line is the next action
@@ -192,7 +192,7 @@ def test_the_doctor_names_init_where_no_account_stands(tmp_path: Path, monkeypat
         'it), and { challenge = "dns-01" } to the routes of a.test'
     )
     assert "dnsrenew init" in found.next_action
-    assert found.next_action.endswith("To keep using the port: Mend address.")
+    assert found.next_action.endswith("Or keep using the port. Mend address.")
 
 
 def test_what_stops_every_route_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +207,7 @@ def test_the_doctor_without_a_configuration(tmp_path: Path, monkeypatch: pytest.
     patch_checks(monkeypatch, {"port-80-outside": "unknown", "port-80-free": "unknown", "internet": internet})
     (found,) = examine.examine(Context(clock=SystemClock()), None, None, (), may_init=True)
     advice = (
-        "Run `dnsrenew init` and validate by DNS, which needs no open port. To keep using the port: Mend port-80-free."
+        "Run `dnsrenew init` and validate by DNS, which needs no open port. Or keep using the port. Mend port-80-free."
     )
     assert found.next_action == (advice if internet == "ok" else "Mend internet.")
 

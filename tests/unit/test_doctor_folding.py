@@ -175,7 +175,7 @@ def test_a_run_that_failed_at_a_ca_that_does_not_answer(code: str, ca: str | Non
 def test_while_nothing_can_renew_nothing_advises_it() -> None:
     """What is so without a renewal stays, without that advice; what says only that one comes next follows."""
     kept = (texts.EXPIRY_MISSING, texts.EXPIRY_OVER, texts.EXPIRY_SOON, texts.EXPIRY_REVOKED, texts.LAST_RUN_OVERDUE)
-    gone = (texts.LAST_RUN_MENDED, texts.LAST_RUN_FORCE_AGAIN, texts.SERVED_NONE_YET, texts.PERSIST_FAILED)
+    gone = (texts.LAST_RUN_MENDED, texts.SERVED_NONE_YET, texts.PERSIST_FAILED)
     found = while_stopped([said(each) for each in (*kept, *gone, texts.EXPIRY_OK)], "ca-reachable")
     assert [(check.fix, follows(check)) for check in found[: len(kept)]] == [("", False)] * len(kept)
     assert [follows(check) for check in found[len(kept) :]] == [True] * len(gone) + [False]

@@ -215,7 +215,7 @@ def test_a_failure_of_the_last_run(tmp_path: Path) -> None:
 
 
 def test_a_failure_of_a_forced_renewal(tmp_path: Path) -> None:
-    """A forced renewal that failed is told until one succeeds; a mended cause advises another forced one."""
+    """A forced renewal that failed is told until one succeeds; where its cause is gone, it advises nothing."""
     found = facts(tmp_path)
     obtain(found)
     failed = State().failed("provider-unauthorized", "The key is wrong.", found.context.clock.now())
@@ -225,7 +225,10 @@ def test_a_failure_of_a_forced_renewal(tmp_path: Path) -> None:
     assert (check.result, check.fix) == ("bad", "Correct the key.")
     assert f"The forced renewal of {NAME} failed on " in check.summary
     (mended, _) = with_mended([check, Check("dns-credentials", "ok", "", {})])
-    assert mended.fix == f"Renew again: dnsrenew renew {NAME} --force"
+    assert (mended.result, mended.fix) == ("bad", "")
+    found.store.fingerprint_key()
+    found.store.update(NAME, lambda state: replace(state, tried_with=1))
+    assert store.last_run(found, spec_of(found)).fix == ""  # after an edit of the configuration
     obtain(found)
     assert store.last_run(found, spec_of(found)).result == "ok"
 
@@ -388,3 +391,12 @@ def test_a_server_that_a_killed_run_left_stopped(tmp_path: Path) -> None:
     assert (check.result, check.evidence["program"]) == ("bad", ["systemctl", "start", "nginx"])
     debts.forget(["systemctl", "start", "nginx"])
     assert store.last_run(found, spec_of(found)).result == "ok"
+
+
+def test_a_deployment_that_was_never_tried_is_named(tmp_path: Path) -> None:
+    """The check names the path or the address of what has no certificate yet, not only its kind."""
+    found = facts(tmp_path, deploy=[{"to": "files", "key": str(tmp_path / "k.pem")}])
+    obtain(found)
+    check = store.served(found, spec_of(found))
+    assert check is not None
+    assert str(tmp_path / "k.pem") in check.summary

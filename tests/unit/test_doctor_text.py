@@ -168,6 +168,14 @@ def test_a_failed_renewal_has_no_tick_above_it() -> None:
     assert "no problem was found" not in text
 
 
+def test_the_only_advice_is_said_once() -> None:
+    """Where all is well but for one thing, its fix stands in the last line alone."""
+    schedule = diagnoses.check("schedule", "bad", "Nothing renews.", "Install it.")
+    well = [check for check in diagnoses.HEALTHY.checks if check.result == "ok"]
+    text = shown([replace(diagnoses.HEALTHY, checks=(*well, schedule), next_action=schedule.fix)])
+    assert [line.strip() for line in text.splitlines() if "Install it." in line] == ["Next: Install it."]
+
+
 def test_the_fix_of_the_last_run_is_said_once() -> None:
     """It stands where its cause is shown, or as the next step; with -q, which has none, at the failure."""
     terms = diagnoses.check("ca-terms", "bad", "You have not agreed.", "Agree.", ("all",))

@@ -11,7 +11,7 @@ from dnsrenew.base.values import replace
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.extensions.doctor import examine
 from dnsrenew.extensions.doctor.arranged import group
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FAILED, LAST_RUN_FORCED
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import checks
 
@@ -102,6 +102,13 @@ def test_what_stopped_the_last_run_is_fixed_first() -> None:
     assert shown(diagnose(check("domain", "bad", "all"), failed, absent))[2] == "Mend domain."
     assert shown(diagnose(check("schedule"), check("last-run", fix=""), absent))[2] == "Mend expiry."
     assert shown(diagnose(check("last-run", "bad", "http-01"), absent))[2] == "Mend expiry."
+
+
+def test_a_forced_renewal_that_failed_waits() -> None:
+    """What is not due comes after a deployment that is not done."""
+    forced = Check.of(LAST_RUN_FORCED, "bad", {"name": "a", "time": "t", "code": "c", "message": "m"}, advice="Look.")
+    assert shown(diagnose(check("served"), forced))[2] == "Mend served."
+    assert shown(diagnose(forced))[2] == "Look."
 
 
 def test_a_certificate_that_is_bad_now_comes_before_one_that_will_be() -> None:

@@ -161,8 +161,9 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
     if not isinstance(word, str):
         return None
     by_lower = {valid.lower(): valid for valid in words}
-    close = difflib.get_close_matches(word[:_LONGEST].lower(), by_lower, 1)
-    return by_lower[close[0]] if close else None
+    wanted = word[:_LONGEST].lower()
+    close = sorted(difflib.get_close_matches(wanted, by_lower), key=[*by_lower].index)  # the first of those as near
+    return by_lower[max(close, key=lambda each: difflib.SequenceMatcher(None, each, wanted).ratio())] if close else None
 
 
 def half_width(text: str) -> str:

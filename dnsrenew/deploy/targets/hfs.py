@@ -148,11 +148,18 @@ class HfsDeployer(TargetDeployer):
 
     def _make(self, certificate: Certificate) -> list[TargetFile]:
         """Return the files: real ones in HFS's own folder, which its user can read."""
-        folder = self._options.get("folder") or self._named_folder()
+        folder = self._given_folder() or self._named_folder()
         name = os.path.join(folder, f"dnsrenew-{certificate.name}")
         owner, group = _owner_of(folder)
         contents = ((".cer", certificate.fullchain_pem, 0o644), (".key", certificate.private_key_pem, 0o600))
         return [TargetFile(name + end, text.encode("ascii"), mode, owner, group) for end, text, mode in contents]
+
+    def _given_folder(self) -> str | None:
+        """Return the folder that the entry names, if it is that of HFS, which may run in a container."""
+        folder = self._options.get("folder")
+        if folder and not os.path.isfile(os.path.join(folder, CONFIG)) and folder != (named := self._api.folder()):
+            raise DeployError.of(texts.HFS_OTHER_FOLDER, folder=folder, url=self._api.url, named=named)
+        return folder
 
     def _named_folder(self) -> str:
         """Return the folder that HFS names. A program of any user could answer, to receive the private key.

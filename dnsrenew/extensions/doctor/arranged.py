@@ -147,7 +147,10 @@ def _shown(diagnosis: Diagnosis, *, concludes: bool) -> Diagnosis:
     checks = [*alike.values()]
     said = {check.fix for check in checks if check.result == "bad" and check.code != "last-run"}
     said |= {diagnosis.next_action or ""} if concludes else set()
-    checks = [replace(check, fix="") if check.code == "last-run" and check.fix in said else check for check in checks]
+    alone = concludes and diagnosis.renewable and [each.fix for each in checks if each.fix] == [diagnosis.next_action]
+    checks = [
+        replace(each, fix="") if each.fix in said and (alone or each.code == "last-run") else each for each in checks
+    ]
     if diagnosis.renewable and any(OPEN in check.evidence for check in checks):
         diagnosis = replace(diagnosis, renewable=None, route=None)
     return replace(diagnosis, checks=tuple(checks))

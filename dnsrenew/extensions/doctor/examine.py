@@ -257,7 +257,8 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a blocked route needs no action as long as another one works, but for an account that has failed its test
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
-        failed = (check for check in bad if check.code == "last-run")  # another run would only fail again
+        # Another run would only fail again; what is not due waits.
+        failed = (check for check in bad if check.code == "last-run" and not says(check, [LAST_RUN_FORCED]))
         expiry = (check for check in checks if check.code == "expiry")
         # There is none yet, or it is no longer good.
         needed = (check for check in expiry if check.result == "bad" or check.evidence.get("not_after", "") is None)

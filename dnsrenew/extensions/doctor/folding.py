@@ -13,7 +13,7 @@ from dnsrenew.extensions.doctor.facts import ALL
 from dnsrenew.extensions.doctor.host.texts import INTERNET_DOWN, INTERNET_SILENT
 from dnsrenew.extensions.doctor.issuer.texts import CAA_CA_SILENT, CAA_UNKNOWN, CLOCK_UNKNOWN, TERMS_UNKNOWN
 from dnsrenew.extensions.doctor.keeping import texts
-from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_AGAIN, LAST_RUN_MENDED
+from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_MENDED, LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
 """In the evidence of a check: the code of the finding that it follows from."""
@@ -170,7 +170,7 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
         if any(by_code.get(code, {"ok"}) != {"ok"} for code in shows) or by_code.keys().isdisjoint(shows):
             return check
         is_forced = says(check, [texts.LAST_RUN_FORCED])
-        return Check.of(LAST_RUN_FORCE_AGAIN if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
+        return Check.of(LAST_RUN_FORCE_MENDED if is_forced else LAST_RUN_MENDED, "bad", check.evidence)
 
     told = [mended(check) for check in checks]
     return [_once(check, told) for check in told]

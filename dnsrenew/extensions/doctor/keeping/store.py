@@ -15,6 +15,7 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
 from dnsrenew.deploy import verify
+from dnsrenew.deploy.entry import entries
 from dnsrenew.errors import DeployError, StoreError
 from dnsrenew.extensions.doctor.facts import ALL, PERSIST, Facts
 from dnsrenew.extensions.doctor.keeping import texts
@@ -170,7 +171,9 @@ def last_run(facts: Facts, spec: CertificateSpec) -> Check:
         evidence = {"name": spec.name, **kept, "failures": state.failures}
         present = None if state.tried_with is None else due.fingerprint(facts.its, facts.store, spec, state)
         if present not in {None, state.tried_with}:
-            return Check.of(texts.LAST_RUN_MENDED, "bad", evidence)
+            return Check.of(
+                texts.LAST_RUN_MENDED if state.last_failure else texts.LAST_RUN_FORCE_MENDED, "bad", evidence
+            )
         text = texts.LAST_RUN_FAILED if state.last_failure else texts.LAST_RUN_FORCED
         return Check.of(text, "bad", evidence, advice=failure.get("fix") or "")
     if (at := due.next_renewal(spec, state)) is None:
@@ -226,7 +229,7 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
         return _with_cause(_not_served(evidence, wrong), spec, state)
     if deploying.is_pending(spec, state, facts.store):
         targets = [result.target for result in deploying.recorded(spec, state) if not result.ok]
-        evidence["targets"] = targets or [getattr(each, "to", "python") for each in spec.deploy]
+        evidence["targets"] = targets or [each.target for each in entries(spec.deploy)]
         return _with_cause(Check.of(texts.SERVED_PENDING, "bad", evidence), spec, state)
     changed = [each for each in deploying.looked_at(spec, state, facts.store, facts.context) if not each.ok]
     if changed:

@@ -129,7 +129,11 @@ LAST_RUN_MENDED: Final = Text(
     "The last renewal of {name} failed on {time} with the error {code}; its cause has changed since then.",
     "Renew again: dnsrenew renew {name}",
 )
-LAST_RUN_FORCE_AGAIN: Final = LAST_RUN_MENDED._replace(fix="Renew again: dnsrenew renew {name} --force")
+LAST_RUN_FORCE_MENDED: Final = LAST_RUN_MENDED._replace(
+    message="The forced renewal of {name} failed on {time} with the error {code}; its cause has changed since then.",
+    fix="",
+)
+"""It was not due, so it needs no other run."""
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
     "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its schedule is.",
