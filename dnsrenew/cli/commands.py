@@ -354,8 +354,6 @@ _COMMANDS: Final = {
 }
 
 
-_CORE: Final = CommandTable(_COMMANDS)
-
 _PLACES: Final = {name: place for topic in TOPICS.values() for name, place in topic.items()}
 
 
@@ -366,7 +364,7 @@ def table(name: str) -> CommandTable:
     """
     place = _PLACES.get(name.partition(" ")[0])
     if not place:
-        return _CORE
+        return CommandTable(_COMMANDS)
     extension = extensions.installed().get(place)
     if extension is None or extension.commands is None:
         raise extensions.missing(f"dnsrenew {name}", place)

@@ -10,20 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-from dnsrenew.base import files, host_port, names
+from dnsrenew.base import files, host_port, names, validation
 from dnsrenew.base.host_port import is_web_address
 from dnsrenew.base.secrets import Secret
-from dnsrenew.base.validation import (
-    KeyPath,
-    Mistake,
-    config_error,
-    describe_found,
-    kind,
-    nearest,
-    one_of,
-    quoted,
-    shown_key,
-)
+from dnsrenew.base.validation import KeyPath, Mistake
 from dnsrenew.base.validation import texts as phrases
 from dnsrenew.base.validation.toml_positions import key_lines, line_of, syntax_mistake
 from dnsrenew.drivers import texts
@@ -147,8 +137,8 @@ def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistak
         spec = provider.options.get(key)
         if spec is None:
             known = sorted(provider.options)
-            expected = one_of(known) if known else texts.NO_OPTION
-            mistakes.append(_mistake(key, phrases.UNKNOWN_OPTION, expected, nearest(key, known)))
+            expected = validation.one_of(known) if known else texts.NO_OPTION
+            mistakes.append(_mistake(key, phrases.UNKNOWN_OPTION, expected, validation.nearest(key, known)))
         elif mistake := _wrong_value(key, value, spec):
             mistakes.append(mistake)
     return mistakes
@@ -168,9 +158,9 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
         return None
     if spec.kind in {"list", "program"}:
         is_list = isinstance(value, (list, tuple)) and all(isinstance(each, str) and each for each in value)
-        return None if is_list and value else _mistake(key, kind(value), texts.LIST)
+        return None if is_list and value else _mistake(key, validation.kind(value), texts.LIST)
     if spec.kind == "variables":
-        return None if isinstance(value, Mapping) else _mistake(key, kind(value), texts.VARIABLES)
+        return None if isinstance(value, Mapping) else _mistake(key, validation.kind(value), texts.VARIABLES)
     if isinstance(value, str):
         if value.strip():
             return _wrong_text(key, value.strip(), spec)
@@ -179,16 +169,16 @@ def _wrong_value(key: str, value: object, spec: OptionSpec) -> Mistake | None:
         return _mistake(key, phrases.EMPTY_TEXT, spec.help or texts.VALUE)
     if spec.secret and isinstance(value, Mapping) and {"command"} <= set(value) <= {"command", "env"}:
         return None
-    return _mistake(key, kind(value), texts.TEXT_OR_REFERENCE if spec.secret else texts.QUOTED_TEXT)
+    return _mistake(key, validation.kind(value), texts.TEXT_OR_REFERENCE if spec.secret else texts.QUOTED_TEXT)
 
 
 def _wrong_text(key: str, text: str, spec: OptionSpec) -> Mistake | None:
     if spec.kind == "url":
         return _wrong_url(key, text)
     if spec.kind == "address" and not host_port.has_host(text):
-        return _mistake(key, quoted(text), texts.HOST_ADDRESS)
+        return _mistake(key, validation.quoted(text), texts.HOST_ADDRESS)
     if spec.pattern and not spec.secret and not re.fullmatch(spec.pattern, text):
-        return _mistake(key, quoted(text), spec.form)
+        return _mistake(key, validation.quoted(text), spec.form)
     return None
 
 
@@ -336,10 +326,10 @@ def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
 def _invalid(text: str, file: str, found: Exception | Sequence[_Found]) -> ConfigError:
     """Return the error for a file that is no TOML, or has mistakes."""
     if isinstance(found, Exception):
-        return config_error([syntax_mistake(found, text, file)], code=_INVALID)
+        return validation.config_error([syntax_mistake(found, text, file)], code=_INVALID)
     lines = key_lines(text)
-    mistakes = [Mistake(file, line_of(each[0], lines), shown_key(each[0]), *each[1:]) for each in found]
-    return config_error(sorted(mistakes, key=lambda mistake: mistake.line or 0), code=_INVALID)
+    mistakes = [Mistake(file, line_of(each[0], lines), validation.shown_key(each[0]), *each[1:]) for each in found]
+    return validation.config_error(sorted(mistakes, key=lambda mistake: mistake.line or 0), code=_INVALID)
 
 
 def _described(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
@@ -352,7 +342,7 @@ def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
     found: str = texts.NOT_UTF8
     if isinstance(error, OSError):
         found = texts.UNREADABLE.format(cause=(error.strerror or type(error).__name__).lower())
-    return config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
+    return validation.config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
 
 
 def _table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -372,9 +362,10 @@ class _FileCheck:
                 self.mistake((*path, key), phrases.MISSING, known[key][1])
         for key, value in table.items():
             if key not in known:
-                self.mistake((*path, key), phrases.UNKNOWN_KEY, one_of(sorted(known)), nearest(key, known))
+                near = validation.nearest(key, known)
+                self.mistake((*path, key), phrases.UNKNOWN_KEY, validation.one_of(sorted(known)), near)
             elif not known[key][0](value):
-                self.mistake((*path, key), describe_found(value), known[key][1])
+                self.mistake((*path, key), validation.describe_found(value), known[key][1])
 
     def option(self, key: str, table: object) -> None:
         path = ("options", key)
@@ -385,7 +376,7 @@ class _FileCheck:
         if isinstance(table, dict):
             self.table(path, table, _OPTIONS, required=("form",) if "pattern" in table else ())
         else:
-            self.mistake(path, kind(table), phrases.TABLE)
+            self.mistake(path, validation.kind(table), phrases.TABLE)
 
     def mistake(self, path: KeyPath, found: str, expected: str, near: str | None = None) -> None:
         self.mistakes.append((path, found, expected, near))

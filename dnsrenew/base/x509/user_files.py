@@ -231,11 +231,6 @@ class CertificatePool:
         return "".join(each.public_bytes(serialization.Encoding.PEM).decode("ascii") for each in chain)
 
 
-def chain_among(pem: str, key: certificates.PrivateKey) -> str | None:
-    """Return the chain of a key among certificates; see :meth:`CertificatePool.chain_of`."""
-    return CertificatePool(pem).chain_of(key)
-
-
 def ends_with_root(fullchain_pem: str) -> bool:
     """Return whether the last certificate of a chain was issued by itself."""
     return _is_self_signed(certificates.load(blocks(fullchain_pem)[-1]))

@@ -108,15 +108,9 @@ def _runner(name: str) -> Runner:
         return worker
     from dnsrenew.extensions.fleet.commands import fleet_add as fleet
 
-    return {
-        "fleet init": fleet.fleet_init,
-        "fleet add": fleet.fleet_add,
-        "fleet remove": fleet.fleet_remove,
-        "fleet status": fleet.fleet_status,
-        "fleet sync": fleet.fleet_sync,
-        "fleet load": fleet.fleet_move,
-        "fleet dump": fleet.fleet_move,
-    }[name]
+    runners = {"init": fleet.fleet_init, "add": fleet.fleet_add, "remove": fleet.fleet_remove, "sync": fleet.fleet_sync}
+    runners |= {"status": fleet.fleet_status, "load": fleet.fleet_move, "dump": fleet.fleet_move}
+    return runners[name.partition(" ")[2]]
 
 
 COMMANDS: Final = CommandTable(_ROWS, _runner)

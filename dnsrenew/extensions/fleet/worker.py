@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import functools
 import logging
-import math
 import operator
 import random
 import threading
@@ -355,7 +354,7 @@ class WorkerSession:
         worker, debts = self._worker, self._store.debts
         with worker.paying, self.services.use() as run:  # the other jobs wait
             earlier = time.monotonic() - _PAY_EVERY
-            if debts is None or all(worker.tried.get(debt, -math.inf) > earlier for debt in debts.owed()):
+            if debts is None or all(worker.tried.get(debt, float("-inf")) > earlier for debt in debts.owed()):
                 return
             with run.context.redactor.guard_logs(*DRIVEN):
                 unpaid = pay_debts(debts, replace(run.context, cancel=cancel), insist=run.config.insist)

@@ -12,19 +12,8 @@ from typing import Any, ClassVar, TypeVar
 from dnsrenew.base import names
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.base.values import Frozen, grouped
-from dnsrenew.drivers.host_api import (
-    HostDriver,
-    HostError,
-    is_named,
-    label,
-    malformed_field,
-    owner,
-    pick,
-    quoted,
-    segment,
-    unknown_zone,
-    unquoted,
-)
+from dnsrenew.drivers import host_api as api
+from dnsrenew.drivers.host_api import HostDriver, HostError
 from dnsrenew.errors import Text
 
 T = TypeVar("T")
@@ -85,7 +74,7 @@ class RecordDriver(_ZoneDriver, ABC):
 
         :raises HostError: status 404: there is no such record.
         """
-        self.json("DELETE", f"{_path_of(zone)}/{segment(identifier)}")
+        self.json("DELETE", f"{_path_of(zone)}/{api.segment(identifier)}")
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet."""
@@ -155,10 +144,10 @@ def txt_entries(
     :param kind: the field with its type; "": all are TXT records.
     """
     for item in items:
-        if not kind or pick(item, kind, kind=str).upper() == "TXT":
-            shown, content = pick(item, name, kind=str), unquoted(pick(item, value, kind=str))
+        if not kind or api.pick(item, kind, kind=str).upper() == "TXT":
+            shown, content = api.pick(item, name, kind=str), api.unquoted(api.pick(item, value, kind=str))
             identifier = identifier_of(item, key) if key else item
-            yield TxtEntry(identifier, owner(shown, zone) if zone else shown, content)
+            yield TxtEntry(identifier, api.owner(shown, zone) if zone else shown, content)
 
 
 def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str = "id") -> Any:
@@ -168,16 +157,16 @@ def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str 
     :raises HostError: ``provider-zone-unknown``.
     """
     for item in items:
-        if is_named(pick(item, name, kind=str), zone):
+        if api.is_named(api.pick(item, name, kind=str), zone):
             return identifier_of(item, key) if key else item
-    raise unknown_zone(zone)
+    raise api.unknown_zone(zone)
 
 
 def identifier_of(item: Any, key: str = "id") -> int | str:
     """Return the identifier of a record or a zone: a number or a text."""
     found = item.get(key) if isinstance(item, dict) else None
     if not isinstance(found, int | str):
-        raise malformed_field(key)
+        raise api.malformed_field(key)
     return found
 
 
@@ -228,7 +217,7 @@ class RecordSetDriver(_ZoneDriver):
         Default: by its identifier below the path of all sets of the zone, which ``find_zone`` returns, or first.
         """
         place = _path_of(zone)
-        return f"{place}/{segment(pick(record_set.shown, 'id', kind=str))}" if record_set.shown else place
+        return f"{place}/{api.segment(api.pick(record_set.shown, 'id', kind=str))}" if record_set.shown else place
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
         """Return a record set for the API with other contents; whatever else it has stays."""
@@ -265,8 +254,8 @@ class RecordSetDriver(_ZoneDriver):
         """Add the values that do not exist yet to the record sets of their names."""
 
         def more(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
-            present = {unquoted(content) for content in record_set.contents}
-            new = (quoted(value) if self.quotes else value for value in values if value not in present)
+            present = {api.unquoted(content) for content in record_set.contents}
+            new = (api.quoted(value) if self.quotes else value for value in values if value not in present)
             return [*record_set.contents, *new]
 
         self._change(zone, records, more)
@@ -275,7 +264,7 @@ class RecordSetDriver(_ZoneDriver):
         """Take the values out of the record sets of their names; an empty one is deleted."""
 
         def fewer(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
-            return [content for content in record_set.contents if unquoted(content) not in values]
+            return [content for content in record_set.contents if api.unquoted(content) not in values]
 
         self._change(zone, records, fewer)
 
@@ -405,7 +394,7 @@ class RewriteDriver(HostDriver, ABC):
 
     def _change(self, zone: str, records: Sequence[TxtRecord], change: _Change) -> None:
         settings, existing = self.read(zone)
-        wanted = change(existing, {(label(record), record.value): record for record in records})
+        wanted = change(existing, {(api.label(record), record.value): record for record in records})
         if len(wanted) == len(existing):
             return
         if not existing:

@@ -24,19 +24,8 @@ from dnsrenew.base.model import rfc3339
 from dnsrenew.base.names import base_domain, is_ip, is_wildcard
 from dnsrenew.base.values import Frozen
 from dnsrenew.base.x509 import alternative_names, names_of
-from dnsrenew.testing.box.resources import (
-    AccountServer,
-    AcmeProblem,
-    BoxAnswer,
-    BoxAuthorization,
-    BoxOrder,
-    IssuedCertificate,
-    Json,
-    SignedRequest,
-    decoded,
-    identifier_of,
-    json_answer,
-)
+from dnsrenew.testing.box import resources
+from dnsrenew.testing.box.resources import AccountServer, AcmeProblem, BoxAnswer, BoxAuthorization, BoxOrder, Json
 
 # ── issuer ─────────────────────────────────────────────────────────────────────────────
 
@@ -149,7 +138,7 @@ class OrderServer(AccountServer):
         super().__init__(base)
         self.age = timedelta(0)
         self.orders: dict[str, BoxOrder] = {}
-        self.issued: dict[str, IssuedCertificate] = {}
+        self.issued: dict[str, resources.IssuedCertificate] = {}
         self._issuer, self._validate = issuer, validate
         self._clock: Clock = SystemClock()
         self._lifetime, self._offers, self._reuse = lifetime, offers, authorization_reuse
@@ -170,10 +159,10 @@ class OrderServer(AccountServer):
 
     # ── orders ──────────────────────────────────────────────────────────────────────────
 
-    def _new_order(self, request: SignedRequest, _url: str) -> BoxAnswer:
+    def _new_order(self, request: resources.SignedRequest, _url: str) -> BoxAnswer:
         payload = request.payload or {}
         names = tuple(str(each["value"]).lower() for each in payload.get("identifiers", ()))
-        if not names or [identifier_of(name) for name in names] != payload["identifiers"]:
+        if not names or [resources.identifier_of(name) for name in names] != payload["identifiers"]:
             raise AcmeProblem("malformed", "the identifiers are wrong")
         replaces = payload.get("replaces")
         if replaces not in self.issued or replaces in self._replaced:
@@ -208,26 +197,26 @@ class OrderServer(AccountServer):
         return {"token": secrets.token_urlsafe(32)}
 
     def _shown(self, order: BoxOrder, status: int = 200) -> BoxAnswer:
-        return json_answer(order.to_dict(), status, (("Location", order.url),))
+        return resources.json_answer(order.to_dict(), status, (("Location", order.url),))
 
-    def _order_at(self, request: SignedRequest, url: str) -> BoxOrder:
+    def _order_at(self, request: resources.SignedRequest, url: str) -> BoxOrder:
         return _owned(self.orders.get(f"{self.base}/order/{url.rpartition('/')[2]}"), request, "order")
 
-    def _show_order(self, request: SignedRequest, url: str) -> BoxAnswer:
+    def _show_order(self, request: resources.SignedRequest, url: str) -> BoxAnswer:
         return self._shown(self._order_at(request, url))
 
     # ── authorizations ──────────────────────────────────────────────────────────────────
 
-    def _authorization_at(self, request: SignedRequest, url: str) -> BoxAuthorization:
+    def _authorization_at(self, request: resources.SignedRequest, url: str) -> BoxAuthorization:
         return _owned(self._authorizations.get(url), request, "authorization")
 
-    def _show_authorization(self, request: SignedRequest, url: str) -> BoxAnswer:
+    def _show_authorization(self, request: resources.SignedRequest, url: str) -> BoxAnswer:
         authorization = self._authorization_at(request, url)
         if (request.payload or {}).get("status") == "deactivated":
             authorization.status = "deactivated"
-        return json_answer(authorization.to_dict())
+        return resources.json_answer(authorization.to_dict())
 
-    def _answer_challenge(self, request: SignedRequest, url: str) -> BoxAnswer:
+    def _answer_challenge(self, request: resources.SignedRequest, url: str) -> BoxAnswer:
         """Validate at once (RFC 8555 section 7.5.1)."""
         place, _, kind = url.replace("/challenge/", "/authorization/").rpartition("/")
         authorization = self._authorization_at(request, place)
@@ -237,7 +226,8 @@ class OrderServer(AccountServer):
             error = self._failure_of("challenge") or self._validate(self._proof(authorization, kind))
             with self._lock:
                 self._end_validation(authorization, kind, error)
-        return json_answer(authorization.challenge(kind), headers=(("Link", f'<{authorization.url}>;rel="up"'),))
+        link = f'<{authorization.url}>;rel="up"'
+        return resources.json_answer(authorization.challenge(kind), headers=(("Link", link),))
 
     def _proof(self, authorization: BoxAuthorization, kind: str) -> Proof:
         mark = self.accounts[authorization.account].thumbprint
@@ -252,7 +242,7 @@ class OrderServer(AccountServer):
 
     # ── certificates ────────────────────────────────────────────────────────────────────
 
-    def _finalize(self, request: SignedRequest, url: str) -> BoxAnswer:
+    def _finalize(self, request: resources.SignedRequest, url: str) -> BoxAnswer:
         order = self._order_at(request, url)
         if order.chain is None:
             if order.status != "ready":
@@ -260,10 +250,10 @@ class OrderServer(AccountServer):
             self._issue(order, self._csr_for(order, request))
         return self._shown(order)
 
-    def _csr_for(self, order: BoxOrder, request: SignedRequest) -> x509.CertificateSigningRequest:
+    def _csr_for(self, order: BoxOrder, request: resources.SignedRequest) -> x509.CertificateSigningRequest:
         """Return the CSR of a request, which has to be for the names of the order."""
         try:
-            csr = x509.load_der_x509_csr(decoded((request.payload or {})["csr"]))
+            csr = x509.load_der_x509_csr(resources.decoded((request.payload or {})["csr"]))
         except (KeyError, ValueError):
             raise AcmeProblem("badCSR", "the CSR cannot be read") from None
         if _names_in(csr) != set(order.names) or (self.verifies and not csr.is_signature_valid):
@@ -274,20 +264,22 @@ class OrderServer(AccountServer):
         begin = (self._clock.now() - self.age).replace(microsecond=0)
         end = order.not_after or begin + self._lifetime
         order.chain = self._issuer.sign(csr.public_key(), order.names, begin, end - begin)
-        self.issued[cert_id(order.chain)] = IssuedCertificate(order.names, begin, end, order.chain, order.replaces)
+        self.issued[cert_id(order.chain)] = resources.IssuedCertificate(
+            order.names, begin, end, order.chain, order.replaces
+        )
         if order.replaces is not None:
             self._replaced.add(order.replaces)
 
-    def _download(self, request: SignedRequest, url: str) -> BoxAnswer:
+    def _download(self, request: resources.SignedRequest, url: str) -> BoxAnswer:
         order = self._order_at(request, url)
         if order.chain is None:
             raise AcmeProblem("notFound", "there is no certificate yet")
         return BoxAnswer(200, order.chain.encode(), (("Content-Type", "application/pem-certificate-chain"),))
 
-    def _revoke(self, request: SignedRequest, _url: str) -> BoxAnswer:
+    def _revoke(self, request: resources.SignedRequest, _url: str) -> BoxAnswer:
         """Revoke a certificate; the key of the account or that of the certificate signs (RFC 8555 section 7.6)."""
         try:
-            pem = ssl.DER_cert_to_PEM_cert(decoded((request.payload or {})["certificate"]))
+            pem = ssl.DER_cert_to_PEM_cert(resources.decoded((request.payload or {})["certificate"]))
         except (KeyError, ValueError):
             raise AcmeProblem("malformed", "the certificate cannot be read") from None
         if not any(each.pem.startswith(pem) for each in self.issued.values()):
@@ -302,10 +294,10 @@ class OrderServer(AccountServer):
             raise AcmeProblem("notFound", "there is no such certificate")
         begin, end = suggest(issued.not_before, issued.not_after)
         window = {"start": rfc3339(begin), "end": rfc3339(end)}
-        return json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
+        return resources.json_answer({"suggestedWindow": window}, headers=(("Retry-After", "21600"),))
 
 
-def _owned(found: T | None, request: SignedRequest, what: str) -> T:
+def _owned(found: T | None, request: resources.SignedRequest, what: str) -> T:
     """Return what was found, if it is of the account that asks."""
     if found is None:
         raise AcmeProblem("notFound", f"there is no such {what}")

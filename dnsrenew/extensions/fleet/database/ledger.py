@@ -142,7 +142,6 @@ ON CONFLICT (key) DO UPDATE SET empty_until = {_LATER}
 """  # noqa: S608  # constants
 _TAKE: Final = f"{_FILL} RETURNING extract(epoch FROM empty_until - now())::double precision"
 _TRY: Final = f"{_FILL} WHERE {_LATER} <= now() + %(full)s * interval '1 second' RETURNING 1"
-_GIVE: Final = "UPDATE dnsrenew_pace SET empty_until = empty_until - %(take)s * interval '1 second' WHERE key = %(key)s"
 # A bucket without a row is full. The few of names on demand stay: the metrics show what is used of them.
 _FORGET: Final = """
 DELETE FROM dnsrenew_pace WHERE key IN (
@@ -189,9 +188,6 @@ class SharedBucket(TokenBucket):
         """
         with self._guard:  # others need the tokens that are being fetched
             return self._reserve(context, count)
-
-    def _give_back(self, _context: Context, count: float) -> None:
-        self._database.execute(_GIVE, self._fields(count))
 
     def _reserve(self, context: Context, count: float) -> float:
         now = context.clock.monotonic()

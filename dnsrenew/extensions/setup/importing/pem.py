@@ -194,7 +194,7 @@ def pair(
     if key is not None and BEGIN_CERTIFICATE not in certificate:
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NO_CERTIFICATE)
     elif key is not None:
-        chain = user_files.chain_among(b"\n".join((certificate, *more)).decode("ascii", "replace"), key)
+        chain = user_files.CertificatePool(b"\n".join((certificate, *more)).decode("ascii", "replace")).chain_of(key)
         if chain is not None:
             return PemPair(chain, x509.key_to_pem(key))
         notes.add(texts.DAMAGED, file, loses=True, reason=texts.NOT_A_PAIR)

@@ -68,26 +68,23 @@ def _ask(draft: InitDraft, person: Person) -> None:
             provider = _other_host(draft, person) if by_cname else find_host(answer, draft)
             if not by_cname:
                 _check_zone_s(provider, draft, person.doubt if provider.title == doubted else refused)
+            _check_package(provider)
         except ConfigError as error:
             person.refuse(error)
             doubted = error.evidence["title"] if error.code == texts.HOST_NOT_THE_ZONE_S.code else ""
             continue
-        if _has_package(person, provider) and _ask_options(draft, person, provider, by_cname=by_cname):
+        if _ask_options(draft, person, provider, by_cname=by_cname):
             return
 
 
-def _has_package(person: Person, provider: Provider) -> bool:
-    """Wait until the package that the driver of a host needs is installed; return False if another host is wanted."""
-    while provider.driver == "lexicon":
+def _check_package(provider: Provider) -> None:
+    """Check that the package that the driver of a host needs is installed."""
+    if provider.driver == "lexicon":
         try:
             make_driver(provider, DnsAccount(provider.name), lambda: 0.0, threading.Event())
-            break
         except ProviderError as error:
             needed = {key: error.evidence[key] for key in ("package", "command")}
-            person.refuse(ConfigError.of(texts.PACKAGE_NEEDED, title=provider.title, **needed), is_last=False)
-        if half_width(person.ask(Prompt(texts.ASK_INSTALLED, texts.BACK, lines=(texts.BACK,)))) == BACK:
-            return False
-    return True
+            raise ConfigError.of(texts.PACKAGE_NEEDED, title=provider.title, **needed) from None
 
 
 def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:

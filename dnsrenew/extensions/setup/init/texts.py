@@ -236,7 +236,6 @@ PACKAGE_NEEDED: Final = Text(
     "{title} also needs the package {package}.",
     "In another terminal, run {command}; then come back and press Enter.",
 )
-ASK_INSTALLED: Final = Phrase("Press Enter when it is installed.")
 HOST_TAKEN: Final = Text(
     HOST_NOT_THE_ZONE_S.code,
     "{title} is used, but the name servers of {zones} ({servers}) do not seem to belong to it.",
