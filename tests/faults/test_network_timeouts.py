@@ -55,6 +55,7 @@ WAITS: Final = (".wait", ".join", ".acquire")
 EXCEPTIONS: Final = {
     ("cli/schedule_note.py", "wait"): "the search for schedules, whose programs have time-outs",
     ("cli/status.py", "wait"): "as in cli/schedule_note.py",
+    ("renewal/deploying.py", "wait"): "deployments, whose calls and locks have time-outs",
     ("dns/lookup.py", "socket"): "a datagram socket that nothing is sent over",
     ("challenges/listeners.py", "wait"): "its thread has been told to stop",
     ("challenges/http01.py", "socket"): "a datagram socket that nothing is sent over",

@@ -430,13 +430,13 @@ def test_each_wrong_answer_is_explained_and_asked_again(newcomer: Newcomer) -> N
         account_questions(talk, newcomer.account, WRONG_SECRET)
         talk.expect("another secret")
         assert newcomer.left() == []
+        talk.expect("? tsig_secret")  # the secret first
+        talk.expect("[unchanged]:")
+        talk.type(newcomer.account["tsig_secret"])
         assert "? server" not in talk.expect("? tsig_name")  # what the advice does not name stays
         assert newcomer.account["tsig_name"] in talk.expect("]:")
         talk.type("")
         talk.answer("? tsig_algorithm", "")
-        talk.expect("? tsig_secret")
-        talk.expect("[unchanged]:")
-        talk.type(newcomer.account["tsig_secret"])
         talk.answer("Renew automatically", "maybe")
         talk.expect("neither yes nor no")
         talk.answer("Renew automatically", "n")
@@ -477,7 +477,7 @@ def test_another_host_after_all(newcomer: Newcomer) -> None:
         talk.answer("? server", newcomer.account["server"])
         talk.answer("? tsig_name", "<")
         talk.expect("Which DNS host")
-        talk.expect("[desec]:")  # the doubtful answer that was given twice
+        talk.expect("[rfc2136]:")
         talk.type("rfc2136")
         talk.expect("? server")
         talk.expect(f"[{newcomer.account['server']}, your last answer]")
@@ -586,7 +586,7 @@ def test_answers_are_offered_again_after_ctrl_c(newcomer: Newcomer) -> None:
         talk.answer("Which DNS host", "rfc2136")
         account_questions(talk, newcomer.account, WRONG_SECRET)
         talk.expect("another secret")
-        talk.expect("? tsig_name")
+        talk.expect("? tsig_secret")
         talk.interrupt()
         assert talk.end() == 130
     assert (

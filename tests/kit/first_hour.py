@@ -160,6 +160,7 @@ def steady(text: str, home: Path = Path("/home/me")) -> str:
 
 
 def at_any_time(lines: list[str]) -> list[str]:
-    """Return lines without dates, durations, and the CA's suggestion."""
-    plain = [re.sub(r"[\d.]+ s\b", "N s", steady(line).replace(" *", "")) for line in lines]
+    """Return lines without dates, durations, ports, and the CA's suggestion."""
+    fixed = [re.sub(r"(127\.0\.0\.1):\d+", r"\1:PORT", steady(line)) for line in lines]
+    plain = [re.sub(r"[\d.]+ s\b", "N s", line.replace(" *", "")) for line in fixed]
     return [" ".join(line.split()) for line in plain if line and not line.startswith("* The CA")]
