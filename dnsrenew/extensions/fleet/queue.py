@@ -315,7 +315,8 @@ class QueueConnector(procrastinate.PsycopgConnector):
     def __init__(self, conninfo: str, options: Mapping[str, Any], on_lost: Callable[[BaseException], object]) -> None:
         super().__init__(
             conninfo=conninfo,
-            kwargs={**options, "autocommit": True},  # BEGIN and COMMIT would make three statements of one
+            kwargs=dict(options),
+            configure=_commit_each,
             connection_class=_LimitedConnection,
             min_size=1,
             max_size=_MOST,
@@ -378,3 +379,8 @@ class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
     return _LimitedPool(**{**options, "check": None})
+
+
+async def _commit_each(connection: Any) -> None:
+    """Let each statement commit by itself: BEGIN and COMMIT would make three of one."""
+    await connection.set_autocommit(True)
