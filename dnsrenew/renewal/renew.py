@@ -1,11 +1,11 @@
 """The renewal of one certificate (RFC 8555 section 7.1). Read it top to bottom.
 
-:func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
+:class:`Renewals` renews several certificates at the same time, and deploys together what was obtained. For one of
+them, :func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
 route selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds out before an
 order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
 finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
-:func:`_keep` stores the result. In a run of several certificates, :class:`Renewals` deploys
-them when all have been renewed.
+:func:`_keep` stores the result. The module is loaded only when something is due, because that takes long.
 """
 
 from __future__ import annotations
@@ -35,6 +35,100 @@ from dnsrenew.renewal.renewal_info import RenewalInfoQuery
 from dnsrenew.renewal.resume import Issued
 from dnsrenew.store import State
 from dnsrenew.store.zone_locks import ZoneLocks
+
+
+_PATIENCE: Final = 60.0
+"""Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
+_LAST_SECONDS: Final = 5.0
+"""Seconds that each certificate has to withdraw what it published after a cancel."""
+
+
+class Renewals(Run):
+    """What a :class:`Batch` does when something is due, or left by a killed run."""
+
+    def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
+        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
+        groups = {None: [], **grouped(waiting, lambda each: port_programs.that_stop_others(each[0]))}
+        done: dict[str, Outcome] = {}
+        for programs, group in groups.items():
+            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
+            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
+        return [done[spec.name] for spec, _ in waiting]
+
+    def _renew_group(
+        self, group: Sequence[tuple[CertificateSpec, Due | None]], limit: int, *, patience: float
+    ) -> dict[str, Outcome]:
+        """Renew certificates at the same time, and deploy them together.
+
+        :param patience: seconds to wait for the others; those that have ended are deployed then.
+        """
+        pool = threads.ThreadPool(limit)
+        tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
+        left = dict(zip((spec for spec, _ in group), tasks, strict=True))
+        outcomes: dict[str, Outcome] = {}
+        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws what it has published
+            while left:
+                waited = 0.0
+                for task in left.values():
+                    while waited < patience and not task.done.wait(threads.SLICE):
+                        waited += threads.SLICE
+                ended = [spec for spec, task in left.items() if task.done.is_set()]
+                outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
+        return outcomes
+
+    def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
+        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
+        done = {spec.name: outcome for spec, outcome in renewed}
+        store, context, wait = self.store, self.context, self.options.wait
+        jobs = [
+            partial(deploying.deploy_after_renewal, spec, outcome, store, context.for_certificate(spec.name), wait=wait)
+            for spec, outcome in renewed
+            if may_deploy(spec, self.options)
+            and outcome.status not in {"locked", "interrupted"}
+            and not isinstance(outcome.error, StoreError)
+        ]
+        done |= {one.name: one for one in deploying.deploy_together(jobs, store, context, limit, wait)}
+        for spec, _ in renewed:
+            if may_deploy(spec, self.options):
+                self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
+        return done
+
+    def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
+        """Renew one certificate, and deploy it if the options say so.
+
+        :param pool: that of a run with several; None: there is no other, which would be deployed together with it.
+        """
+        self._warm_up(spec)
+        options = self.options if pool is None else replace(self.options, deploy=False)
+        context = replace(self.context.for_certificate(spec.name), pool=pool)
+        done = renew_certificate(self, spec, before, context, options)
+        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
+            context.emit("certificate-finished", **done.to_dict())
+        return done
+
+    def _warm_up(self, spec: CertificateSpec) -> None:
+        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
+
+        Nothing is done for a route that leaves the choice between several accounts.
+        """
+        route = spec.routes[0] if spec.routes else None
+        accounts = self.config.accounts
+        if route is None or not CHALLENGES[route.challenge].writes_dns or not (route.dns or len(accounts) == 1):
+            return
+        for name in route.dns or accounts:
+            warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))
+
+    def clean_up(self) -> None:
+        """Run the ``after`` programs of killed runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
+        port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
+        self.remove_leftovers()
+
+    def remove_leftovers(self) -> None:
+        """Complete the renames of killed runs, and remove their TXT values."""
+        deploying.complete_renames_of_killed_runs(self.store, self.context)
+        writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
+        left = leftovers.Leftovers(self.store.journal, writers, locks, self.get_services().dns.values)
+        leftovers.cleanup_before_run(self.context, left)
 
 
 def renew_certificate(
@@ -303,103 +397,3 @@ def _store(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: I
     state = store.keep(spec, ca, issued.fullchain_pem, issued.key_pem, facts, state=job.state, remember=remember)
     issued.tell_stored(store, spec.name, job.state, context)
     return query.settle(store, spec.name, state)
-
-
-# ── renewals ───────────────────────────────────────────────────────────────────────────
-
-# The renewals of one run: in which threads, in which order, and when what they obtained is deployed.
-#
-# Loaded when something is to be renewed, because it is slow to load.
-
-_PATIENCE: Final = 60.0
-"""Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
-_LAST_SECONDS: Final = 5.0
-"""Seconds that each certificate has to withdraw what it published after a cancel."""
-
-
-class Renewals(Run):
-    """What a :class:`Batch` does when something is due, or left by a killed run."""
-
-    def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
-        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
-        groups = {None: [], **grouped(waiting, lambda each: port_programs.that_stop_others(each[0]))}
-        done: dict[str, Outcome] = {}
-        for programs, group in groups.items():
-            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
-            done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
-        return [done[spec.name] for spec, _ in waiting]
-
-    def _renew_group(
-        self, group: Sequence[tuple[CertificateSpec, Due | None]], limit: int, *, patience: float
-    ) -> dict[str, Outcome]:
-        """Renew certificates at the same time, and deploy them together.
-
-        :param patience: seconds to wait for the others; those that have ended are deployed then.
-        """
-        pool = threads.ThreadPool(limit)
-        tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
-        left = dict(zip((spec for spec, _ in group), tasks, strict=True))
-        outcomes: dict[str, Outcome] = {}
-        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws what it has published
-            while left:
-                waited = 0.0
-                for task in left.values():
-                    while waited < patience and not task.done.wait(threads.SLICE):
-                        waited += threads.SLICE
-                ended = [spec for spec, task in left.items() if task.done.is_set()]
-                outcomes |= self._deploy_all([(spec, left.pop(spec).result()) for spec in ended], limit)
-        return outcomes
-
-    def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
-        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
-        done = {spec.name: outcome for spec, outcome in renewed}
-        store, context, wait = self.store, self.context, self.options.wait
-        jobs = [
-            partial(deploying.deploy_after_renewal, spec, outcome, store, context.for_certificate(spec.name), wait=wait)
-            for spec, outcome in renewed
-            if may_deploy(spec, self.options)
-            and outcome.status not in {"locked", "interrupted"}
-            and not isinstance(outcome.error, StoreError)
-        ]
-        done |= {one.name: one for one in deploying.deploy_together(jobs, store, context, limit, wait)}
-        for spec, _ in renewed:
-            if may_deploy(spec, self.options):
-                self.context.for_certificate(spec.name).emit("certificate-finished", **done[spec.name].to_dict())
-        return done
-
-    def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
-        """Renew one certificate, and deploy it if the options say so.
-
-        :param pool: that of a run with several; None: there is no other, which would be deployed together with it.
-        """
-        self._warm_up(spec)
-        options = self.options if pool is None else replace(self.options, deploy=False)
-        context = replace(self.context.for_certificate(spec.name), pool=pool)
-        done = renew_certificate(self, spec, before, context, options)
-        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
-            context.emit("certificate-finished", **done.to_dict())
-        return done
-
-    def _warm_up(self, spec: CertificateSpec) -> None:
-        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
-
-        Nothing is done for a route that leaves the choice between several accounts.
-        """
-        route = spec.routes[0] if spec.routes else None
-        accounts = self.config.accounts
-        if route is None or not CHALLENGES[route.challenge].writes_dns or not (route.dns or len(accounts) == 1):
-            return
-        for name in route.dns or accounts:
-            warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))
-
-    def clean_up(self) -> None:
-        """Run the ``after`` programs of killed runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
-        port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
-        self.remove_leftovers()
-
-    def remove_leftovers(self) -> None:
-        """Complete the renames of killed runs, and remove their TXT values."""
-        deploying.complete_renames_of_killed_runs(self.store, self.context)
-        writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
-        left = leftovers.Leftovers(self.store.journal, writers, locks, self.get_services().dns.values)
-        leftovers.cleanup_before_run(self.context, left)
