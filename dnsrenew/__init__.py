@@ -36,16 +36,16 @@ Errors:
     DnsRenewError, ConfigError, SecretError, StoreError, LockedError, Cancelled, DeployError, RenewalFailed,
     AttemptError, ProviderError, DnsError, PropagationError, ChallengeError, CAError
 
-These names, and those of dnsrenew.testing, are public; everything else may change. docs/reference/python.md
+These names, and the names in dnsrenew.testing, are public; everything else may change. docs/reference/python.md
 describes each of them.
 
-Logging: the logger "dnsrenew" has what happened (INFO) and what needs a person (WARNING), the loggers below it have
-details (DEBUG).
+Logging: the logger "dnsrenew" reports events (INFO) and problems that need a person (WARNING). The loggers below it
+report details (DEBUG).
 """
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # type checkers know the name; loading typing would be half of what `--version` takes
+TYPE_CHECKING = False  # type checkers know the name; importing typing would take half the time of `--version`
 if TYPE_CHECKING:
     from dnsrenew.base.clock import Clock
     from dnsrenew.base.events import Event
@@ -149,10 +149,10 @@ _HOMES = {
         "errors",
     ),
 }
-"""The module of each name; the others are in ``base.model``."""
+"""The module of each name; all other names are in ``base.model``."""
 
 
-if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name as one of ours
 
     def __getattr__(name: str) -> object:
         if name not in __all__:
@@ -167,7 +167,7 @@ if not TYPE_CHECKING:  # or a type checker would take any name for one of ours
         from dnsrenew.base.type_hints import complete
 
         logger = logging.getLogger(__name__)
-        if not logger.handlers:  # or Python prints warnings of a program that has not configured logging
+        if not logger.handlers:  # otherwise Python prints warnings of a program that has not configured logging
             logger.addHandler(logging.NullHandler())
         complete(value, globals(), __getattr__)
         return value

@@ -54,10 +54,10 @@ class Text(NamedTuple):
 
 
 class Message(str):
-    """A filled template, as the English text. It keeps template and values, so that it can be shown in another way.
+    """A filled template, as the English text. It keeps the template and the values.
 
-    Other languages, and times in the zone of the reader, are made from them (:mod:`dnsrenew.base.translation`). In all
-    other respects it is the text: a pickle or a copy of it is a plain ``str``.
+    :mod:`dnsrenew.base.translation` makes the text in another language from them, with times in the reader's time zone.
+    In all other respects it is a string: a pickle or a copy of it is a plain ``str``.
 
     :ivar template: the template.
     :ivar values: the values of its fields, JSON values or other messages.
@@ -83,7 +83,7 @@ class Message(str):
         return message
 
     def lower(self) -> str:
-        """Return the text in lower case; a message without capital letters stays one."""
+        """Return the text in lower case; a message that has no capital letters is returned unchanged."""
         lower = super().lower()
         return self if lower == self else lower
 
@@ -97,10 +97,10 @@ class Phrase(Message):
     __slots__ = ()
 
     def __new__(cls, template: str) -> Self:
-        """Make the phrase; without fields, it is a message already."""
+        """Create the phrase. A template without fields is already a complete message."""
         try:
             return cls._made(template.format_map({}), template, {})
-        except KeyError:  # it has fields
+        except KeyError:  # the template has fields
             return cls._made(template, template, {})
 
     def format(self, /, **values: Any) -> Message:  # type: ignore[override]  # JSON values
@@ -123,13 +123,13 @@ class Clause(Message):
 
 
 def described(text: str) -> Message:
-    """Return the words of a file, such as that of a DNS host, as a message: a catalogue can have them on one line."""
+    """Return a description from a file (such as a provider file) as a message that a catalogue can have on one line."""
     template = " ".join(text.split()).replace("{", "{{").replace("}", "}}")
     return Message._made(text, template, {})  # noqa: SLF001  # as :class:`Phrase` does
 
 
 def as_clause(text: str) -> str:
-    """Return a text without its full stop, such as the message of an error that is the reason of another one."""
+    """Return a text without its full stop, such as the message of an error that caused another one."""
     return Clause.filled(text.template, text.values) if isinstance(text, Message) else text.removesuffix(".")
 
 
@@ -146,7 +146,7 @@ def _shown(value: Any) -> Any:
 
 
 def short_time(value: str) -> str:
-    """Return a time as messages show it, ``2026-11-26 22:15 UTC``, from one as in evidence, ``2026-11-26T22:15:20Z``.
+    """Return a time as messages show it, ``2026-11-26 22:15 UTC``; evidence has the form ``2026-11-26T22:15:20Z``.
 
     Any other text is returned unchanged.
     """
@@ -155,18 +155,18 @@ def short_time(value: str) -> str:
 
 
 class About(NamedTuple):
-    """What decides about the next step after an error; its evidence has the same under the same names, for people.
+    """The facts that decide the next step after an error. Its evidence has them under the same names, for people.
 
     :ivar stage: the ACME request that failed (``newOrder``), or how a connection ended (``timeout``, ``reset``).
     :ivar status: the HTTP status; 0 without a response.
     :ivar content_type: the media type of an error page; None if it was a problem document.
-    :ivar order: ``invalid`` if the order is.
+    :ivar order: ``invalid`` if the order is invalid.
     :ivar scope: what a CAA record forbids: ``ca``, ``account`` or ``method``.
     :ivar identifiers: the identifiers that failed.
     :ivar undecided: the identifiers that the CA has not validated yet.
     :ivar names: the names of TXT records that were not seen.
     :ivar account: the DNS account.
-    :ivar url: where a person unpauses a name.
+    :ivar url: the page where a person can unpause a name.
     :ivar limit: the limit that the ledger keeps.
     :ivar record: the record that forbids the order.
     :ivar before: the codes of the earlier calls.
@@ -214,11 +214,11 @@ class DnsRenewError(Exception):
     fix: str
     """One sentence: what to do."""
     evidence: dict[str, Any]
-    """What it was concluded from; JSON values only, never a secret."""
+    """The facts behind the message: JSON values only, never a secret."""
     _about: About
 
     def __init_subclass__(cls, *, public: bool = False) -> None:
-        """Let a public class be ``dnsrenew.NAME``, where its users import it from."""
+        """Let a public class appear as ``dnsrenew.NAME``, the name under which users import it."""
         if public:
             cls.__module__ = "dnsrenew"
 
@@ -242,10 +242,10 @@ class DnsRenewError(Exception):
         return f"{self.message}{separator}{self.fix}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle by attributes: the constructors take keywords, which the default would lose.
+        """Copy and pickle by attributes, because the default would lose the keyword arguments of the constructors.
 
-        A copy has its own evidence: callers that share one failure each add to theirs. Of the causes only our own are
-        kept: any other may not be picklable, and may hold a secret.
+        A copy has its own evidence, because callers that share one failure each add to it. Only causes that are errors
+        of dnsrenew are kept: another exception may not be picklable, and may contain a secret.
         """
         cause = self.__cause__ if isinstance(self.__cause__, DnsRenewError) else None
         return _rebuild, (type(self), {**self.__dict__, "evidence": dict(self.evidence)}, cause)
@@ -262,8 +262,8 @@ class DnsRenewError(Exception):
 
 
 def about(error: DnsRenewError) -> About:
-    """Return what decides about the next step after an error."""
-    return error._about  # noqa: SLF001  # of this file; no name of the public class
+    """Return the facts that decide the next step after an error."""
+    return error._about  # noqa: SLF001  # private to this file; the public class does not name it
 
 
 def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any], cause: DnsRenewError | None) -> DnsRenewError:
@@ -275,7 +275,7 @@ def _rebuild(kind: type[DnsRenewError], attributes: dict[str, Any], cause: DnsRe
 
 
 class ConfigError(DnsRenewError, public=True):
-    """A mistake in the configuration, in an argument, or in what a driver is told; no order was made."""
+    """A mistake in the configuration, in an argument or in the input of a driver. No order was created."""
 
 
 class SecretError(DnsRenewError, public=True):
@@ -290,7 +290,7 @@ class LockedError(DnsRenewError, public=True):
     """Another process holds the lock."""
 
 
-class Cancelled(DnsRenewError, public=True):  # the contract's name: it is not a failure of anything
+class Cancelled(DnsRenewError, public=True):  # the contract's name; a cancel is not a failure
     """The caller asked to stop."""
 
 
@@ -358,7 +358,7 @@ INTERNAL: Final = Text(
 
 
 def bare(error: DnsRenewError) -> DnsRenewError:
-    """Return the error without its frames and the errors before it: their variables may hold secrets."""
+    """Return the error without its frames and without earlier errors, because their variables may contain secrets."""
     error.__cause__ = error.__context__ = None
     return error.with_traceback(None)
 
@@ -370,8 +370,8 @@ def stopped() -> Cancelled:
 
 
 def internal(error: BaseException, cause: str) -> DnsRenewError:
-    """Return the error for an exception that must not happen.
+    """Return the error for an unexpected exception.
 
-    :param cause: redacted text for the evidence; the text of the exception itself can hold anything.
+    :param cause: redacted text for the evidence; the text of the exception itself may contain a secret.
     """
     return DnsRenewError.of(INTERNAL, type=type(error).__name__, cause=cause)

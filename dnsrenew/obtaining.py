@@ -70,9 +70,9 @@ def obtain(  # public: one argument for each key of a configuration file
     the new certificate, or uses :func:`serve`. It blocks; in asyncio, await :func:`aobtain`.
 
     :param domains: the DNS names; ``*.example.com`` is a wildcard. An IP address needs a route other than dns-01.
-    :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove``
-        (see :class:`Driver`). Accounts at one provider without a ``name`` are numbered: ``rfc2136``, ``rfc2136-2``.
-    :param contact: e-mail addresses for the CA; None: none.
+    :param dns: the DNS accounts that write the TXT values: one, several, or any object with ``add`` and ``remove`` (see
+        :class:`Driver`). Accounts at one provider without a ``name`` are numbered: ``rfc2136``, ``rfc2136-2``.
+    :param contact: email addresses for the CA; None if it gets no address.
     :param agree_terms: whether you agree to the CA's terms of service; if not, the error shows their URL.
     :param ca: a built-in name (``letsencrypt``, ``letsencrypt-staging`` …) or a :class:`CA`.
     :param store: the folder for certificates and accounts; None: the state folder of the user.
@@ -83,27 +83,27 @@ def obtain(  # public: one argument for each key of a configuration file
     :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``; or a :class:`RenewBefore`.
     :param routes: the routes to try, in order; None: dns-01 with the accounts that fit.
     :param propagation: how to wait for DNS, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
-        seconds until it is an error, seconds to wait after all name servers agree, and what is queried (also ``doh``,
+        seconds until it fails, seconds to wait after all name servers agree, and the servers to query (or ``doh``, or
         ``none``). A missing key, and None, mean the default of the DNS host.
     :param deploy: what to do with a new certificate: a :class:`Deployment`, a table as in ``dnsrenew.toml``, or a
-        function that takes the certificate; one, or several. If one fails, there is a warning, and it is tried again
-        by the next call.
+        function that takes the certificate; one or several of these. If one fails, a warning is logged, and the next
+        call tries it again.
     :param resolver: how this machine queries DNS.
-    :param force: renew even if it is not due.
-    :param now: do not wait after an earlier failure, nor for a limit of the CA that is known. A changed argument or
-        secret ends the wait after a failure too.
+    :param force: renew even if no renewal is due.
+    :param now: do not wait after an earlier failure, or for a known limit of the CA. A changed argument or secret also
+        ends the wait after a failure.
     :param on_event: called with every :class:`Event`.
     :param cancel: set it to stop.
     :raises ConfigError: an argument is wrong; the message lists all mistakes.
     :raises StoreError: the store cannot be read or written.
     :raises Cancelled: ``cancel`` was set.
     :raises RenewalFailed: it could not be obtained for any other reason, and no usable certificate is stored. The
-        message says what was tried and what stopped the run, and ``fix`` what to do. ``attempts`` has every attempt,
-        ``__cause__`` is the error that stopped the run (a missing secret, a lock of another run …), usually that of the
-        last attempt; ``evidence["cause"]`` is its JSON form.
+        message says which attempts were made and why the run stopped, and ``fix`` what to do. ``attempts`` has every
+        attempt. ``__cause__`` is the error that stopped the run (a missing secret, a lock of another run …), usually
+        the error of the last attempt; ``evidence["cause"]`` is its JSON form.
     """
     config = _config(dict(locals()))
-    renewer = Renewer(config, on_event=on_event)._telling(failures=logging.INFO)  # noqa: SLF001  # raised or told here
+    renewer = Renewer(config, on_event=on_event)._telling(failures=logging.INFO)  # noqa: SLF001  # raised or logged
     (spec,) = config.certificates
     wait = OTHERS if renewer.usable_certificate(spec.name) is None else 0.0
     (outcome,) = renewer.renew(force=force, now=now, wait=wait, cancel=cancel)
@@ -144,7 +144,8 @@ async def aobtain(  # public: the arguments of obtain()
     Cancelling the task ends it within five seconds; published values are withdrawn first. ``on_event`` is called in the
     thread of the loop.
 
-    :raises DnsRenewError: as :func:`obtain`; not :class:`Cancelled`, but the error of a cancelled task.
+    :raises DnsRenewError: as :func:`obtain`, except that a cancelled task raises its own error instead of
+        :class:`Cancelled`.
     """
     arguments = dict(locals())
     check_listener(on_event)
@@ -181,8 +182,8 @@ def serve(  # public: the arguments of obtain()
 ) -> Served:
     """Return the certificate of a running server, which is renewed in the background once it is entered.
 
-    Enter it with ``with``: that obtains the certificate if none is stored. Then ``served.ssl_context`` always has the
-    newest one. The arguments are those of :func:`obtain`.
+    Enter it with ``with``, which obtains the certificate if it is not stored yet. Then ``served.ssl_context`` always
+    has the newest one. It takes the arguments of :func:`obtain`.
 
     :raises ConfigError: an argument is wrong; the message lists all mistakes.
     """
@@ -200,11 +201,11 @@ def _config(arguments: dict[str, Any]) -> Config:
 
 
 _OF_THE_RUN: Final = frozenset({"force", "now", "on_event", "cancel"})
-"""The arguments that are no settings of the certificate."""
+"""The arguments that are not settings of the certificate."""
 
 
 def _accounts(dns: object) -> list[DnsAccount]:
-    """Return accounts. A driver object of the caller becomes an account without a provider.
+    """Return the accounts. A driver object of the caller becomes an account without a provider.
 
     :raises ConfigError: ``config-invalid``: an object is neither an account nor a driver.
     """
@@ -225,7 +226,7 @@ def _accounts(dns: object) -> list[DnsAccount]:
 
 
 def _several(dns: object) -> Iterable[object] | None:
-    """Return ``dns`` if it can hold several accounts, or None for a single one.
+    """Return ``dns`` if it can hold several accounts, or None if it is a single one.
 
     A set has methods ``add`` and ``remove`` too; any other object with both is a driver, even if it can be iterated.
     """

@@ -49,7 +49,8 @@ class Renewer:
     :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
-    :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: that of the environment.
+    :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: the language of the
+        environment.
     :raises ConfigError: ``config-invalid``: ``on_event`` cannot be called; ``extension-missing``.
     """
 
@@ -90,10 +91,10 @@ class Renewer:
         """Obtain missing certificates and renew due ones.
 
         :param names: names of certificates; None: all.
-        :param force: renew even if it is not due, and even if an earlier failure defers it.
+        :param force: renew certificates that are not due too, even if an earlier failure defers them.
         :param now: renew a due certificate even if an earlier failure or the ledger defers it.
-        :param attended: a person waits for the result: an earlier failure defers nothing, only a CA that asked to wait
-            and the ledger do; there, five orders that failed within an hour are enough.
+        :param attended: a person waits for the result. Only a CA that asked to wait and the ledger defer a certificate
+            then, an earlier failure does not. In the ledger, five failed orders within an hour are enough.
         :param dry_run: use the staging CA: do everything, store nothing.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
@@ -101,9 +102,9 @@ class Renewer:
         :param cancel: set it to stop; published values are withdrawn first. ``renew`` sets it itself if this thread is
             interrupted (Ctrl-C).
         :returns: one outcome for each certificate, in the order of the configuration. An outcome holds every error of
-            its certificate, also a store that cannot be read or written, and a cancel.
+            its certificate, even a cancel or an error of the store.
         :raises ConfigError: ``certificate-unknown``: a name is not in the configuration; ``config-invalid``: ``cancel``
-            is no event. Nothing else is raised, except ``KeyboardInterrupt`` if this thread is interrupted.
+            is not an event. Nothing else is raised, except ``KeyboardInterrupt`` if this thread is interrupted.
         """
         context = self._context(cancel)
         specs = self._chosen(names, context)
@@ -117,7 +118,7 @@ class Renewer:
             asked_by=statuses.asker(self._config),
             fingerprint=partial(fingerprint, self._config, self._store),
         )
-        for use in self._config.secrets:  # each run uses the values of its time
+        for use in self._config.secrets:  # each run reads the current values
             use.secret.forget()
         make = partial(self._make_services, context, dry_run=dry_run, wait=wait, attended=attended)
         services = LazyServices(partial(make, responses=self._served_responses))
@@ -174,16 +175,17 @@ class Renewer:
         wait: float = 0,
         cancel: threading.Event | None = None,
     ) -> list[Outcome]:
-        """Deploy the certificates in the store to every target that does not have them; renew nothing.
+        """Deploy the stored certificates to every target that does not have them yet, without a renewal.
 
-        Every target is looked at. What cannot be looked at (``run``, ``webhook``, ``docker``, ``synology``, a callable)
-        has the certificate if this entry has succeeded with it, and each port of ``verify`` serves it.
+        Every target is checked. A target that cannot be checked (``run``, ``webhook``, ``docker``, ``synology``, a
+        callable) counts as up to date if its last deployment of this certificate succeeded and each port of ``verify``
+        serves it.
 
         :param names: names of certificates; None: all.
-        :param force: activate and verify also where the certificate is already.
+        :param force: activate and verify targets that already have the certificate too.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
-        :param cancel: set it to stop; programs that were started are ended.
+        :param cancel: set it to stop; programs that were started are stopped too.
         :returns: one outcome for each certificate, with the status ``not-due`` and the results in ``deployed``. An
             outcome holds every error of its certificate.
         :raises ConfigError: ``certificate-unknown``: a name is not in the configuration.
@@ -225,14 +227,15 @@ class Renewer:
         """Store a certificate of another issuer, and deploy it. The configured CA renews it when it is due.
 
         :param certificate: the content of its file, with its chain: PEM in any order, DER or PKCS#7.
-        :param key: the content of the file of its private key; None: that in ``certificate``, or that of :meth:`csr`.
-        :param older: install it also if it ends before the current certificate.
+        :param key: the content of the file of its private key; None: the key in ``certificate``, or the key of
+            :meth:`csr`.
+        :param older: install it even if it expires before the current certificate.
         :param deploy: also deploy it.
         :param wait: seconds to wait for another run that holds the lock of the certificate.
-        :returns: the outcome, ``renewed``; ``not-due`` if it is in force already. Failed deployments are in
-            ``deployed``.
+        :returns: the outcome, ``renewed``; ``not-due`` if it is already the current certificate. Failed deployments are
+            in ``deployed``.
         :raises ConfigError: ``certificate-unknown``; ``key-wrong``: the key is missing, encrypted or of a wrong kind;
-            ``certificate-older``: it ends before the one in force.
+            ``certificate-older``: it expires before the current certificate.
         :raises CAError: ``certificate-wrong``: it does not fit the key or the domains, is not valid now, is not for
             servers, or its chain is broken; ``evidence["wrong"]`` says which.
         :raises StoreError: the store cannot be written; ``store-not-private``: others can change it.
@@ -251,17 +254,17 @@ class Renewer:
         wait: float = 0,
         cancel: threading.Event | None = None,
     ) -> Outcome:
-        """Put an older version of a certificate back into force, and deploy it.
+        """Make an older version of a certificate the current one, and deploy it.
 
-        It is not replaced before its time, or before the configuration wants another certificate. If its time is over,
-        the time follows from what is left of its life, as from a whole one.
+        It stays until its renewal is due, or until the configuration needs a different certificate. If its renewal time
+        has already passed, a new one is computed as if its lifetime began now.
 
         :param to: the number of the version, as in :attr:`CertificateStatus.versions`; None: the newest other one that
             is valid and not revoked.
         :param deploy: also deploy it.
         :param wait: seconds to wait for another run that holds the lock of the certificate.
-        :returns: the outcome, ``rolled-back``; ``not-due`` if the version is in force already. It holds every error;
-            ``rollback-refused``: the version is revoked, not valid now, damaged or no longer kept.
+        :returns: the outcome, ``rolled-back``; ``not-due`` if the version is already the current one. It holds every
+            error; ``rollback-refused``: the version is revoked, not valid now, damaged or no longer kept.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
@@ -270,14 +273,14 @@ class Renewer:
             return work.rollback(to, deploy=deploy, wait=wait)
 
     def status(self, names: Iterable[str] | None = None, *, versions: bool = True) -> list[CertificateStatus]:
-        """Return the status of each certificate from the store; contacts no CA and no DNS.
+        """Return the status of each certificate from the store, without a request to a CA or DNS.
 
-        After those of the configuration come the certificates that it asked for once and no longer names
-        (``unconfigured``), without those that a program asked for. In a fleet, one that is only stored
-        is ``unconfigured`` too if it is named.
+        Configured certificates come first. Certificates that are stored but no longer configured follow
+        (``unconfigured``), except certificates that a program obtained. In a fleet, a certificate that is only stored
+        is ``unconfigured`` if you name it.
 
         :param names: names of certificates, or patterns such as ``web-*``; None: all.
-        :param versions: also list the versions that are kept of each.
+        :param versions: also list the stored versions of each certificate.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
         """
@@ -319,7 +322,7 @@ class Renewer:
         return found
 
     def usable_certificate(self, name: str) -> Certificate | None:
-        """Return the current certificate if it is not expired or revoked, and valid for all configured names.
+        """Return the current certificate if it is valid for all configured names, not expired and not revoked.
 
         :raises ConfigError: ``certificate-unknown``.
         """
@@ -340,13 +343,13 @@ class Renewer:
     def serve(self, *names: str) -> Served:
         """Return the certificates of a running server, which are renewed in the background once it is entered.
 
-        :param names: names of certificates, or patterns such as ``web-*``, the one for unknown server names first;
-            none: all.
+        :param names: names of certificates, or patterns such as ``web-*``, first the certificate for unknown server
+            names. Without a name, all certificates are served.
         :raises ConfigError: ``certificate-unknown``.
         """
         chosen = self._in_order(names)
-        self._served_responses = self._responses  # before the copy, which shares them
-        own = self._telling(failures=logging.INFO)  # a copy, so that its events can go into an event loop
+        self._served_responses = self._responses  # set before the copy is made, which shares them
+        own = self._telling(failures=logging.INFO)  # a copy, so that its events can go to an event loop
         return own._serve(chosen)  # noqa: SLF001  # as above
 
     def _serve(self, names: Sequence[str]) -> Served:
@@ -368,7 +371,7 @@ class Renewer:
 
     @property
     def _responses(self) -> AppResponses:
-        """The http-01 responses that an app of this program serves; the same for all servers of this object."""
+        """The http-01 responses that an app of this program serves, shared by all servers of this object."""
         from dnsrenew.challenges.http01_server import AppResponses
 
         if self._served_responses is None:
@@ -376,14 +379,14 @@ class Renewer:
         return self._served_responses
 
     def _obtain(self, names: Sequence[str], cancel: threading.Event) -> None:
-        """Obtain what is missing, expired or revoked; raise unless each certificate is usable afterwards."""
+        """Obtain certificates that are missing, expired or revoked. Raise unless each is usable afterwards."""
         missing = [name for name in names if self.usable_certificate(name) is None]
         for outcome in self.renew(missing, wait=event_log.OTHERS, cancel=cancel) if missing else ():
             if outcome.status not in {"renewed", "not-due"}:
                 self._usable(outcome)
 
     def _renew_served(self, names: Sequence[str], cancel: threading.Event) -> list[Outcome]:
-        """Renew what is due; tell how long the certificates of failed renewals are kept."""
+        """Renew due certificates, and report how long the certificates of failed renewals are kept."""
         outcomes = self.renew(names, cancel=cancel)
         for outcome in outcomes:
             if outcome.status == "failed":
@@ -391,16 +394,16 @@ class Renewer:
         return outcomes
 
     def _usable(self, outcome: Outcome) -> Certificate:
-        """Return the stored certificate although its renewal did not succeed, or raise what stopped the renewal."""
+        """Return the stored certificate even if its renewal failed, or raise the error that stopped the renewal."""
         return event_log.usable_or_raise(outcome, self.usable_certificate(outcome.name), self._emit)
 
     def revoke(
         self, name: str, *, reason: str = "unspecified", wait: float = 0, cancel: threading.Event | None = None
     ) -> Revocation:
-        """Revoke the current certificate, and mark it so that the next run replaces it (RFC 8555 section 7.6).
+        """Revoke the current certificate and mark it, so that the next run replaces it (RFC 8555 section 7.6).
 
-        The account signs the request, or the key of the certificate if the CA does not accept the account.
-        A certificate that is already revoked is marked too, without an error.
+        The account signs the request, or the key of the certificate if the CA does not accept the account. An already
+        revoked certificate is only marked; this is not an error.
 
         :param name: a name from the configuration, or of a certificate that is only in the store.
         :param reason: ``unspecified``, ``key-compromise``, ``affiliation-changed``, ``superseded`` or
@@ -411,7 +414,7 @@ class Renewer:
         :raises StoreError: ``certificate-missing``, or the store cannot be written.
         :raises LockedError: another run works on the certificate.
         :raises CAError: the CA did not revoke it.
-        :raises Cancelled: the run was cancelled; the certificate may be revoked or not.
+        :raises Cancelled: the run was cancelled; the certificate may or may not be revoked.
         """
         context = self._context(cancel).for_certificate(name)
         try:
@@ -425,7 +428,7 @@ class Renewer:
     def accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
     ) -> list[AccountStatus]:
-        """Return the accounts as the CAs report them; create none.
+        """Return the accounts as the CAs report them, without creating any.
 
         :param cas: names of CAs; None: all CAs with a stored account.
         :raises ConfigError: ``ca-unknown``.
@@ -438,8 +441,8 @@ class Renewer:
     ) -> list[AccountStatus]:
         """Replace the account keys (RFC 8555 section 7.3.5); arguments as for :meth:`accounts`. A crash loses no key.
 
-        :param compromised: others may have the key: where the CA has closed the account for that, or changes no keys, a
-            new account takes its place, with a new URL and the warning ``account-replaced``.
+        :param compromised: others may have the key. If the CA has closed the account for that, or does not support key
+            changes, a new account replaces it, with a new URL and the warning ``account-replaced``.
         :raises Cancelled: the run was cancelled; both keys are kept, and the next use finds out which one is valid.
         """
         with self._at_cas(self._context(cancel)) as work:
@@ -450,7 +453,7 @@ class Renewer:
     ) -> list[AccountStatus]:
         """Send the configured contact to the CAs now (RFC 8555 section 7.3.2); arguments as for :meth:`accounts`.
 
-        Without this, the next order at a CA does it.
+        Without this call, the next order at a CA sends it.
 
         :raises ConfigError: ``ca-unknown``.
         """
@@ -460,7 +463,7 @@ class Renewer:
     def deactivate_accounts(
         self, cas: Iterable[str] | None = None, *, cancel: threading.Event | None = None
     ) -> list[AccountStatus]:
-        """Close the accounts for ever (RFC 8555 section 7.3.6); arguments as for :meth:`accounts`.
+        """Close the accounts permanently (RFC 8555 section 7.3.6); arguments as for :meth:`accounts`.
 
         Certificates stay valid. The keys are deleted, and the next order at a CA creates a new account.
 
@@ -472,13 +475,13 @@ class Renewer:
     def diagnose(
         self, name: str, *, probe: bool = False, record: bool = False, cancel: threading.Event | None = None
     ) -> Diagnosis:
-        """Find out whether a certificate can be renewed now, by which route, and if not, why.
+        """Find out whether a certificate can be renewed now, by which route, and if it cannot, why.
 
         It looks at this machine, its network, DNS, the CA and the store, for at most 15 seconds, and orders nothing.
 
-        :param probe: also write a test value to DNS with each account, and remove it; that may take as long as
-            its propagation.
-        :param record: keep what was found in the store, for the ``changes`` of later diagnoses.
+        :param probe: also write a test value to DNS with each account and remove it. This may take as long as the
+            propagation of the value.
+        :param record: keep the result in the store, for the ``changes`` of later diagnoses.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``record`` is set, and the store cannot be written; the database of a fleet cannot be read.
         :raises Cancelled: the run was cancelled.
@@ -496,8 +499,8 @@ class Renewer:
     ) -> list[Diagnosis]:
         """Return a diagnosis for each certificate; as :meth:`diagnose`, within the same 15 seconds for all.
 
-        :param names: names of certificates, or patterns such as ``web-*``; None: all. Of a fleet: twenty, those that
-            fail first, then those that are due first.
+        :param names: names of certificates, or patterns such as ``web-*``; None: all. In a fleet, None means twenty
+            certificates: failing ones first, then the ones due first.
         :raises ConfigError: as :meth:`diagnose`.
         """
         diagnosis: event_log.DiagnosisMaker | None = next(extensions.plugged(lambda each: each.diagnosis), None)
@@ -510,15 +513,16 @@ class Renewer:
             return diagnosis.diagnose(context, self._config, self._store, specs, probe=probe, record=record)
 
     def cleanup(self, *, wait: float = 0, cancel: threading.Event | None = None) -> CleanupResult:
-        """Remove the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them.
+        """Remove the TXT values that interrupted runs left in DNS.
 
-        First, the programs ``after`` are run that killed runs have not come to. Old http-01 responses of routes with
-        ``app = true`` are removed from the store too.
+        The journal names the values and the account that wrote each one. Before that, ``after`` programs that
+        interrupted runs did not reach are run. Old http-01 responses of routes with ``app = true`` are removed from the
+        store too.
 
         :param wait: seconds to wait for another cleanup, and for a run that uses the same single-value name or zone.
         :raises LockedError: another cleanup is running.
         :raises StoreError: the journal cannot be read.
-        :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
+        :raises Cancelled: the run was cancelled; values that were already removed are deleted from the journal.
         """
         from dnsrenew.operations import by_hand  # rarely needed
 
@@ -526,11 +530,11 @@ class Renewer:
         return by_hand.clean_up(self._config, store, context, self._responses, self._working, wait=wait)
 
     def redact(self, text: str) -> str:
-        """Return a text without the secrets that were used so far, for a traceback or a log."""
+        """Return a text without the secrets that were used so far, for example for a traceback or a log."""
         return self._redactor.redact(text)
 
     def _telling(self, post: Post | None = None, *, failures: int = logging.WARNING) -> Self:
-        """Return the same renewer, except that ``on_event`` is called as ``post`` says, and for the log of failures."""
+        """Return a copy of this renewer that posts events with ``post`` and logs failures at level ``failures``."""
         own, (listener, emitter) = copy.copy(self), self._new_emitter(post, failures)
         vars(own).update(_listener=listener, _emitter=emitter)
         return own
@@ -554,7 +558,7 @@ class Renewer:
     def _tell_listeners(
         self, context: Context, specs: Sequence[CertificateSpec], outcomes: list[Outcome], *, whole: bool
     ) -> list[Outcome]:
-        """Write metrics and send messages; return the outcomes, with warnings about what could not be told."""
+        """Write metrics and send notifications; return the outcomes, with warnings about failed ones."""
         config, store, language = self._config, self._store, self._language
         if config.metrics is None and config.notify is None:
             return outcomes
@@ -574,7 +578,7 @@ class Renewer:
 
     @property
     def _fleet(self) -> selection.SharedCertificates | None:
-        """The certificates of the fleet, and those of the tables; None: the store is a folder."""
+        """The certificates of the fleet and of the configuration tables; None if the store is a folder."""
         return selection.shared_certificates(self._config, self._store)
 
     def _chosen(self, names: Iterable[str] | None, context: Context | None = None) -> list[CertificateSpec]:
@@ -645,15 +649,15 @@ class Renewer:
 def ssl_context_factory(
     name: str | None = None, *, config: str | os.PathLike[str] | None = None
 ) -> Callable[[Any, Any], ssl.SSLContext]:
-    """Return what uvicorn takes as ``ssl_context_factory``, and gunicorn as ``ssl_context``; it can be pickled.
+    """Return a picklable factory for ``ssl_context_factory`` of uvicorn and ``ssl_context`` of gunicorn.
 
-    The first call in each process reads ``dnsrenew.toml`` and enters :meth:`Renewer.serve`; all calls return its
-    context. So any number of worker processes serve the newest certificate; one of them renews.
+    The first call in each process reads ``dnsrenew.toml`` and enters :meth:`Renewer.serve`. All calls return the
+    context of that process. So any number of worker processes serve the newest certificate, and one of them renews.
 
-    :param name: the name of the certificate, or a pattern; None: all, told apart by the server name (SNI).
-    :param config: the path of the configuration; None: it is searched as by the command ``dnsrenew``.
+    :param name: the name of the certificate, or a pattern; None: all, selected by the server name (SNI).
+    :param config: the path of the configuration; None: searched as the command ``dnsrenew`` does.
     :returns: a callable that takes the configuration of the server, and a second argument that it does not use; it
-        raises what :meth:`Config.find`, :meth:`Renewer.serve` and entering raise.
+        raises the errors of :meth:`Config.find`, of :meth:`Renewer.serve` and of entering.
     """
     path = None if config is None else os.path.abspath(config)
     return partial(_live_context, name, path)
@@ -662,7 +666,7 @@ def ssl_context_factory(
 ssl_context_factory.__module__ = "dnsrenew"
 
 _SERVED: Final[dict[tuple[str | None, str | None], Served]] = {}
-"""What :func:`ssl_context_factory` has started in this process."""
+"""The servers that :func:`ssl_context_factory` has started in this process."""
 
 
 def _live_context(name: str | None, path: str | None, config: Any, default: Any = None) -> ssl.SSLContext:

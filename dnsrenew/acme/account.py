@@ -26,7 +26,7 @@ _UNBOUND: Final = frozenset({"unauthorized", "malformed", "externalAccountRequir
 """Problem types of a refused newAccount request that may be about the external account binding."""
 _Eab = Eab | Literal["email"] | None
 _SLOW: Final = "validates_slowly"
-"""A key of the account's data."""
+"""A key in the data of the account."""
 
 
 class AccountSession:
@@ -60,7 +60,7 @@ class AccountSession:
         return signer
 
     def recreate(self, context: Context, directory: Directory, lost: Signer) -> Signer:
-        """Create an account that the CA does not know again, with the same key and only once; return its signer.
+        """Create an account again that the CA no longer knows, once and with the same key; return its signer.
 
         :raises CAError: the CA refused the account.
         """
@@ -73,7 +73,7 @@ class AccountSession:
             return signer_of(self._create(context, directory, stored))
 
     def has_changed(self, signer: Signer) -> bool:
-        """Return whether another run changed the key of the account, or is changing it; :meth:`find` has the new one.
+        """Return whether another run has changed the account key, or is changing it; :meth:`find` returns the new one.
 
         :raises StoreError: the stored account cannot be read.
         """
@@ -81,7 +81,7 @@ class AccountSession:
         return stored is not None and (stored.next_key_pem is not None or signer_of(stored).key != signer.key)
 
     def stored(self, context: Context, directory: Directory) -> AccountData | None:
-        """Return the stored account, with its URL if the CA knows it; do not create one.
+        """Return the stored account, with its URL if the CA knows it, without creating an account.
 
         :raises CAError: the request to the CA failed.
         """
@@ -98,7 +98,7 @@ class AccountSession:
             return found or stored
 
     def look_up(self, context: Context, directory: Directory, account: AccountData) -> AccountData | None:
-        """Ask the CA for the account with this key (RFC 8555 section 7.3.1); return None if it has none.
+        """Ask the CA for the account with this key (RFC 8555 section 7.3.1); return None if there is no such account.
 
         :raises CAError: the request to the CA failed.
         """
@@ -135,7 +135,10 @@ class AccountSession:
         return stored is not None and stored.data.get(_SLOW) is True
 
     def note_slow(self, context: Context) -> None:
-        """Record with the account that the CA refused to finalize an order. A failure costs a refused request more."""
+        """Record with the account that the CA refused to finalize an order.
+
+        A failure only costs another refused request.
+        """
         with contextlib.suppress(LockedError, StoreError), self._store.lock(context):
             stored = self._load()
             if stored is not None and _SLOW not in stored.data:
@@ -152,8 +155,8 @@ class AccountSession:
     def _roll(self, context: Context, directory: Directory, stored: AccountData) -> AccountData:
         """Change the key of an account (RFC 8555 section 7.3.5); the caller holds its lock.
 
-        No crash loses the account. The new key is on disk beside the old one before the CA gets it. Both are kept until
-        the CA confirms which of them is the account's, by a lookup of the account with the new key.
+        A crash does not lose the account. The new key is on disk beside the old one before the CA gets it. Both are
+        kept until a lookup of the account with the new key shows which one the CA has.
 
         :raises CAError: the CA did not change the key, and the old one is still valid; with ``evidence["pending"]`` the
             result is unknown, and both keys are kept and tried.
@@ -182,9 +185,9 @@ class AccountSession:
         return current
 
     def _resolve(self, context: Context, directory: Directory, both: AccountData) -> AccountData:
-        """Return the account with the one of its two keys that the CA has.
+        """Return the account with the key that the CA has, of its two keys.
 
-        :raises CAError: the CA does not tell now; both keys must be kept.
+        :raises CAError: the CA does not answer this now, so both keys must be kept.
         """
         assert both.next_key_pem is not None  # noqa: S101  # otherwise no change is pending
         old = replace(both, next_key_pem=None)
@@ -201,7 +204,7 @@ class AccountSession:
             raise
 
     def roll_compromised(self, context: Context, directory: Directory, old: Signer) -> Signer:
-        """See :meth:`CAClient.replace_key`: a new key, with a new account where the old one cannot get it."""
+        """See :meth:`CAClient.replace_key`: set a new key, with a new account if the old one cannot get it."""
         is_closed = self._is_closed(context, old)
         if not is_closed:
             try:
@@ -254,7 +257,7 @@ class AccountSession:
             try:
                 self._post_change(context, stored, {"status": "deactivated"})
             except CAError as error:
-                if error.type != "unauthorized":  # the answer for an account that is deactivated already
+                if error.type != "unauthorized":  # the answer for an account that is already deactivated
                     raise
             self._store.remove()
 
@@ -327,7 +330,7 @@ class AccountSession:
         return url
 
     def _find_binding(self, context: Context, directory: Directory) -> Eab | None:
-        """Return the binding that is configured, or that the CA gives for the contact."""
+        """Return the configured binding, or the binding that the CA creates for the contact."""
         if self._eab != "email":
             return self._eab
 

@@ -64,7 +64,7 @@ def signer_of(account: AccountData) -> Signer:
 def signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:
     """Return a key with its signature algorithm (RFC 7518 section 3.1), both for JWS.
 
-    :raises ValueError: it is on a curve that few CAs accept.
+    :raises ValueError: the key is on a curve that few CAs accept.
     """
     kind = x509.key_kind(key)
     if kind == "ecdsa-p256":
@@ -79,8 +79,8 @@ def signing_key(key: x509.PrivateKey) -> tuple[JWKEC | JWKRSA, JWASignature]:
 def with_thumbprint(account: AccountData, key_pem: bytes) -> AccountData:
     """Return the account with the thumbprint of one of its keys in its data.
 
-    A dns-persist-01 record may hold a hash of an earlier key (draft-ietf-acme-dns-persist-02 section 4.1), and that of
-    a lost key cannot be computed any more.
+    A dns-persist-01 record may hold a hash of an earlier key (draft-ietf-acme-dns-persist-02 section 4.1), and the hash
+    of a lost key can no longer be computed.
     """
     key = x509.key_from_pem(key_pem)
     known = dict.fromkeys([*_thumbprints(account), thumbprint(signing_key(key)[0])])
@@ -88,7 +88,7 @@ def with_thumbprint(account: AccountData, key_pem: bytes) -> AccountData:
 
 
 def thumbprint(key: JWKEC | JWKRSA) -> str:
-    """Return the thumbprint (RFC 7638). That of josepy loads OpenSSL a second time, which takes 6 ms."""
+    """Return the thumbprint (RFC 7638). The function of josepy would load OpenSSL a second time, which takes 6 ms."""
     members = {name: value for name, value in key.to_json().items() if name in key.required}
     canonical = json.dumps(members, sort_keys=True, separators=(",", ":"))
     return base64url(hashlib.sha256(canonical.encode()).digest())
@@ -102,7 +102,7 @@ def _thumbprints(account: AccountData) -> list[str]:
 def inner_jws(
     payload: Mapping[str, Any], key: JWK, algorithm: JWASignature, url: str, kid: str | None = None
 ) -> dict[str, Any]:
-    """Return a JWS within a request: of key rollover, or of an external account binding."""
+    """Return a JWS within a request, for a key rollover or an external account binding."""
     from acme.jws import JWS  # rarely needed
 
     signed = JWS.sign(json.dumps(payload).encode(), key=key, alg=algorithm, nonce=None, url=url, kid=kid)
@@ -162,9 +162,9 @@ def _evidence(eab: Eab) -> dict[str, str]:
 
 # ── email binding ──────────────────────────────────────────────────────────────────────
 
-# A binding that a CA gives for an e-mail address (ZeroSSL): fetched when an account is created, and never stored.
+# A binding that a CA creates for an email address (ZeroSSL). It is fetched when an account is created, and not stored.
 #
-# The request is that of ZeroSSL's documentation (zerossl.com/documentation/acme, "Generate EAB Credentials"): POST
+# The request follows ZeroSSL's documentation (zerossl.com/documentation/acme, "Generate EAB Credentials"): POST
 # with the form field ``email``, answered by JSON with ``success``, ``eab_kid`` and ``eab_hmac_key``, or with
 # ``error``.
 
@@ -172,7 +172,7 @@ _MAIL: Final = "mailto:"
 
 
 def fetch(context: Context, problems: Problems, directory: str, contact: Sequence[str]) -> Eab:
-    """Return a new binding for the first e-mail address of the contact.
+    """Return a new binding for the first email address of the contact.
 
     :param directory: the directory URL of the CA.
     :param contact: contact URLs.
@@ -215,7 +215,7 @@ def _is_word(value: object) -> bool:
 
 
 def _reason(answer: dict[str, Any]) -> str:
-    """Return the type of the error, such as ``invalid_email``; "" if the answer has none."""
+    """Return the type of the error, such as ``invalid_email``; "" if the answer has no type."""
     error = answer.get("error")
     found = error.get("type") if isinstance(error, dict) else None
     return one_line(found, MAX_WORD) if isinstance(found, str) else ""

@@ -52,7 +52,7 @@ class CAClient(Orders):
     # ── metadata ────────────────────────────────────────────────────────────────────────
 
     def caa_identities(self, context: Context) -> tuple[str, ...]:
-        """Return the issuer domain names of the CA in CAA records, in lower case; empty if it publishes none.
+        """Return the issuer domain names of the CA in CAA records, in lower case; empty if it publishes no names.
 
         :raises CAError: the CA cannot be reached, or it has no ACME directory.
         """
@@ -68,8 +68,8 @@ class CAClient(Orders):
     def renewal_windows(self, context: Context, cert_ids: Sequence[str]) -> list[Window | NoWindow]:
         """Return the suggested windows of certificates (RFC 9773), in order; no account is needed.
 
-        The requests are concurrent. A failure is a value, and a failure of the whole CA is requested only once. An
-        answer after the deadline of the context counts as late.
+        The requests are concurrent. A failure is returned as a value. If the whole CA fails, no further requests are
+        sent. An answer after the deadline of the context counts as late.
 
         :param cert_ids: from :func:`dnsrenew.acme.client.cert_id`.
         :raises Cancelled: the context was cancelled. Nothing else is raised.
@@ -115,7 +115,7 @@ class CAClient(Orders):
 
     @property
     def identity(self) -> AccountIdentity:
-        """What a dns-persist-01 record may say of the account.
+        """The account as a dns-persist-01 record may name it.
 
         :raises ValueError: the CA was not opened.
         """
@@ -133,7 +133,7 @@ class CAClient(Orders):
         return self._session.open(context).url or ""
 
     def account_info(self, context: Context) -> AccountInfo | None:
-        """Return the account as the CA describes it; None if no account is stored. None is created.
+        """Return the account as the CA describes it, without creating one; None if no account is stored.
 
         :raises CAError: the request to the CA failed.
         :raises StoreError: the account cannot be read.
@@ -168,10 +168,11 @@ class CAClient(Orders):
         return self._session.replace_signer(context, signer, self._accounts.roll).url or ""
 
     def replace_key(self, context: Context) -> str:
-        """Get rid of an account key that others may have, and return the account URL.
+        """Replace an account key that others may have, and return the account URL.
 
-        As :meth:`roll_key`; but where the CA has closed the account, because its key was reported as compromised, or
-        offers no key changes, a new account with a new key takes its place (warning ``account-replaced``).
+        This works as :meth:`roll_key`. But if the CA has closed the account because its key was reported as
+        compromised, or does not offer key changes, a new account with a new key replaces it (warning
+        ``account-replaced``).
 
         :raises CAError: as :meth:`roll_key`; or the CA refused the new account.
         :raises StoreError: the keys cannot be stored.
@@ -180,7 +181,7 @@ class CAClient(Orders):
         return self._session.replace_signer(context, signer, self._accounts.roll_compromised).url or ""
 
     def update_contact(self, context: Context) -> None:
-        """Send the configured contact to the CA (RFC 8555 section 7.3.2); nothing without a stored account.
+        """Send the configured contact to the CA (RFC 8555 section 7.3.2), if there is a stored account.
 
         :raises CAError: the CA refused it.
         :raises StoreError: the account cannot be stored.
@@ -188,9 +189,9 @@ class CAClient(Orders):
         self._accounts.send_contact(context, self._session.directory(context))
 
     def deactivate(self, context: Context) -> None:
-        """Close the account for ever (RFC 8555 section 7.3.6) and remove its key; nothing without a stored account.
+        """Close the stored account permanently (RFC 8555 section 7.3.6), if there is one, and remove its key.
 
-        An account that is closed already is no error. Of a client whose account was closed nothing else can be asked.
+        An already closed account is not an error. The client cannot be used after this.
 
         :raises CAError: the CA refused it, or did not answer.
         :raises StoreError: the key cannot be removed.
@@ -202,7 +203,7 @@ class CAClient(Orders):
     def authorizations(self, context: Context, order: Order) -> tuple[Authorization, ...]:
         """Return all authorizations of an order, pending or not.
 
-        :raises CAError: one cannot be fetched.
+        :raises CAError: an authorization cannot be fetched.
         """
         found = [authorization for authorization, _ in self._fetcher.authorizations(context, order.authorizations)]
         for authorization in found:
@@ -229,7 +230,7 @@ class CAClient(Orders):
         return f"{challenge.token}.{thumbprint}"
 
     def answer(self, context: Context, challenges: Sequence[Challenge]) -> None:
-        """Respond to challenges (RFC 8555 section 7.5.1): the CA then validates.
+        """Respond to challenges (RFC 8555 section 7.5.1), so that the CA validates them.
 
         :raises CAError: the CA refused a response.
         """
@@ -239,7 +240,7 @@ class CAClient(Orders):
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:
             response = self._post(context, challenge.url, {}, "challenge")
-            if resources.status_of(response.fields()) == "valid":  # validated already; else the order tells
+            if resources.status_of(response.fields()) == "valid":  # already validated; otherwise the order shows it
                 self._poll.valid.add(challenge.authorization_url)
         except CAError as error:
             if not 400 <= about(error).status < 429:
@@ -251,9 +252,10 @@ class CAClient(Orders):
                 raise
 
     def await_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
-        """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
+        """Wait until some authorizations of an order are valid, for identifiers that are validated one by one.
 
-        :raises CAError: one failed (the error names all failed ones), or the CA took longer than its ``timeout``.
+        :raises CAError: an authorization failed (the error names all failed ones), or the CA took longer than its
+            ``timeout``.
         """
         self._poll.until_valid(context, order, authorizations)
 
@@ -265,11 +267,11 @@ class CAClient(Orders):
         """Revoke a certificate (RFC 8555 section 7.6).
 
         :param certificate_pem: the certificate; the rest of the chain is ignored.
-        :param reason: the reason code (RFC 5280 section 5.3.1): 0 unspecified, 1 keyCompromise, 3 affiliationChanged,
-            4 superseded, 5 cessationOfOperation.
+        :param reason: the reason code (RFC 5280 section 5.3.1): 0 unspecified, 1 keyCompromise, 3 affiliationChanged, 4
+            superseded, 5 cessationOfOperation.
         :param key: the certificate's own key, which needs no account; None: the account key.
         :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
-        :raises ValueError: it is not a certificate.
+        :raises ValueError: the text is not a certificate.
         """
         url = self._session.directory(context).resource("revokeCert")
         if url is None:
@@ -320,7 +322,7 @@ def _info(stored: AccountData, body: object) -> AccountInfo:
 
 # ACME Renewal Information (RFC 9773): when the CA suggests to renew a certificate.
 #
-# It is only a hint: a failure is a value, :class:`NoWindow`, and the certificate is then renewed as without ARI.
+# It is only a hint. A failure is a value, :class:`NoWindow`, and the certificate is then renewed as without ARI.
 
 SHORTEST: Final = 60.0
 LONGEST: Final = 86_400.0
@@ -345,9 +347,9 @@ class Window(Frozen):
     is_late: ClassVar[bool] = False
 
     def pick(self, chance: random.Random, now: datetime) -> datetime:
-        """Return a uniformly random time in the part of the window that is still to come; keep it until it changes.
+        """Return a uniformly random time in the remaining part of the window. Keep it until the window changes.
 
-        For a window that is wholly past, return its end.
+        For a window in the past, return its end.
         """
         start = min(max(self.start, now), self.end)
         return start + (self.end - start) * chance.random()
@@ -356,7 +358,7 @@ class Window(Frozen):
 class NoWindow(Frozen):
     """The CA sent no usable window.
 
-    :ivar reason: one sentence.
+    :ivar reason: the reason as one sentence.
     :ivar retry_after: seconds until the next poll, 60 to 86400; None: the CA did not say.
     :ivar code: the code of the error, or ``ari-not-offered``, ``ari-malformed``, ``ari-late``.
     :ivar status: the HTTP status, or None without an answer.
@@ -423,7 +425,7 @@ def clamp(seconds: float | None) -> float | None:
 def parse_window(body: Any, after: float) -> Window:  # JSON
     """Parse an answer.
 
-    :raises ValueError: it is invalid; the text is the end of a sentence.
+    :raises ValueError: the answer is invalid; the text is the end of a sentence.
     """
     window = body.get("suggestedWindow") if isinstance(body, Mapping) else None
     if not isinstance(window, Mapping):

@@ -1,4 +1,4 @@
-"""New orders (RFC 8555 section 7.4), with an optional profile and the certificate that is replaced."""
+"""New orders (RFC 8555 section 7.4), with an optional profile and the certificate that they replace."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_AFTER: Final = r"(?i)not[-_ ]?(after|before)"
 
 
 class _OrderWish(Frozen):
-    """What an order asks for."""
+    """The requested properties of an order."""
 
     identifiers: Sequence[str]
     replaces: str | None
@@ -61,9 +61,9 @@ class NewOrders:
 
         :param replaces: the ARI identifier of the previous certificate (:func:`dnsrenew.acme.client.cert_id`), if this
             account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
-            without; the ``replaces`` of the order tells which one succeeded.
-        :param profile: as configured: a preferred profile that is not offered is a warning; a ``str`` is sent as is.
-        :param not_after: the wanted end of the validity; None: as the CA likes.
+            without it; the ``replaces`` of the order shows which attempt succeeded.
+        :param profile: as configured. A preferred profile that is not offered is a warning; a ``str`` is always sent.
+        :param not_after: the wanted end of the validity; None: the CA chooses.
         :raises CAError: the CA refused the order; ``lifetime-refused``: because of ``not_after``. ``clock-wrong``: the
             certificate would not be valid by the local clock, and is not ordered. ``ca-malformed-name``: no CA can
             issue for a name. Nothing is sent if the CA did not answer other certificates of this run.
@@ -150,9 +150,9 @@ class NewOrders:
         raise self._transport.problems(context).error(text, **evidence)
 
     def deactivate_authorizations(self, context: Context, order: Order) -> int:
-        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), valid ones too; return how many.
+        """Deactivate the authorizations of an order (RFC 8555 section 7.5.2), even valid ones; return how many.
 
-        Later orders then need new validations. An authorization that the CA does not deactivate is no error.
+        Later orders then need new validations. If the CA does not deactivate one, this is not an error.
         """
         calls = [partial(self._deactivate_one, context, url) for url in order.authorizations]
         return sum(self._fetcher.each(context, calls))
@@ -161,7 +161,7 @@ class NewOrders:
         try:
             self._session.post(context, url, dict(_DEACTIVATED), "authorization")
         except CAError:
-            return False  # it is final already, or the CA does not support it; nothing depends on it
+            return False  # it is already final, or the CA does not support this; both are harmless
         return True
 
 
@@ -171,14 +171,17 @@ def _identifier(name: str) -> dict[str, str]:
 
 
 def _is_gone(error: CAError) -> bool:
-    """Return whether the CA itself has no such order for this account; the error page of a proxy does not count."""
+    """Return whether the CA itself says that this account has no such order.
+
+    The error page of a proxy does not count.
+    """
     status = about(error).status
     bare = status in {404, 410} and about(error).content_type == ""  # Pebble sends no body; an error page has a type
     return bare or (400 <= status < 429 and error.type in _UNKNOWN)
 
 
 def _names_not_after(error: CAError) -> bool:
-    """Return whether the CA names what it refuses (Boulder: "NotBefore and NotAfter are not supported")."""
+    """Return whether the CA names the refused field (Boulder: "NotBefore and NotAfter are not supported")."""
     said = " ".join((error.detail or "", *(each["detail"] for each in error.subproblems)))
     return re.search(_NOT_AFTER, said) is not None
 
@@ -199,7 +202,7 @@ def _is_independent_of_replaces(error: CAError) -> bool:
 
 _FINALIZE_TRIES: Final = 3
 _MAX_CHAINS: Final = 16
-"""Alternate chains that are downloaded: an answer could list thousands."""
+"""The number of alternate chains that are downloaded; an answer could list thousands."""
 _UNCERTAIN: Final = frozenset({"ca-unreachable", "ca-server-error", "ca-malformed-answer"})
 """Errors after which the CA may or may not have the CSR."""
 _PEM: Final = "application/pem-certificate-chain"
@@ -220,10 +223,9 @@ class Orders(NewOrders):
         """Finalize the order after all validations; return the certificate with its chain, leaf first, as PEM.
 
         :param csr: the certificate signing request, DER.
-        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain
-            (RFC 8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning
-            ``chain-unknown``.
-        :param on_finalized: called when the CA has accepted the CSR: it needs no challenge response any more.
+        :param preferred_chain: the common name of the root: the issuer of the topmost certificate in the chain (RFC
+            8555 section 7.4.2). If no chain leads to it, the default chain is used, with the warning ``chain-unknown``.
+        :param on_finalized: called when the CA has accepted the CSR and needs no challenge response any more.
         :raises CAError: a validation failed (the error names all failed identifiers), the CA refused to issue, or a
             step took longer than its ``timeout``. ``clock-wrong``: the certificate is issued, and not valid by the
             local clock; the same order returns it after the clock is corrected.
@@ -279,17 +281,20 @@ class Orders(NewOrders):
                 self._accounts.note_slow(context)
             elif error.code not in _UNCERTAIN or tries >= _FINALIZE_TRIES:
                 raise
-            # If the CA has the CSR, it may refuse a second one; if it has not, the order may not be ready yet.
+            # If the CA has the CSR, it may refuse a second one. If it does not have it, the order may not be ready yet.
             return self._poll.until_ready(context, order, schedule)
 
     def _first_chain(self, context: Context, order: Order) -> Response:
         if order.certificate is None:
             raise self._transport.problems(context).error(texts.NO_CERTIFICATE_URL)
-        # So that a cancel ends the wait for the CA.
+        # so that a cancel ends the wait for the CA
         return context.call(partial(self._chain, context, order.certificate))
 
     def _others(self, context: Context, first: Response) -> list[str]:
-        """Return the alternate chains that can be downloaded; ignore the others, the certificate is usable without."""
+        """Return the alternate chains that can be downloaded.
+
+        Others are ignored, because the certificate works without them.
+        """
         urls = [address(first.url, url) for url in links(first.headers.get("Link", ""), "alternate")]
         unique = list(dict.fromkeys(url for url in urls if url is not None))[:_MAX_CHAINS]
         found = self._fetcher.each(context, [partial(self._other, context, url) for url in unique])
@@ -324,7 +329,7 @@ def leads_to(chain: str, root: str) -> bool:
 
 
 def prefer(context: Context, ca: str, found: Sequence[str], root: str) -> str:
-    """Return the first chain that leads to the root; if there is none, warn and return the default chain.
+    """Return the first chain that leads to the root. Without such a chain, warn and return the default chain.
 
     :param ca: the name of the CA.
     :param found: PEM chains, the default chain first.
@@ -376,7 +381,7 @@ def check_before_order(context: Context, problems: Problems, directory: Director
 
 
 def clock_fault(ahead: timedelta) -> ClockFault | None:
-    """Return what a local clock that is ahead of the CA's by so much does; None: it is right enough.
+    """Return the effect of a local clock that is this far ahead of the CA's clock, or None if it is harmless.
 
     ``wrong``: a new certificate would not be valid here; ``ahead``: certificates are renewed too early.
     """

@@ -17,7 +17,8 @@ from dnsrenew.errors import CAError, Text, about
 
 _PREFIX: Final = "urn:ietf:params:acme:error:"
 _MAX_REASON: Final = 10_000
-"""Characters that the problems of all names have in a message: the state of a certificate keeps messages."""
+"""Number of characters that the problems of all names may have in a message; the state of a certificate keeps messages.
+"""
 _MAX_HELP: Final = 1000
 _YEAR: Final = 365 * 86400.0
 
@@ -44,10 +45,10 @@ class Problems(Frozen):
     def unreachable(self, failure: HttpFailure, url: str, now: datetime) -> CAError:
         """Return the error for a request without an answer.
 
-        :param now: the time by the clock of this machine, which may be the cause.
+        :param now: the time of the clock of this machine, which may be the cause.
         """
         reason, address = self._clean(failure.detail), self._clean(_host_and_port(url))
-        if reason == failure.detail:  # nothing was in the way, so it can be translated
+        if reason == failure.detail:  # nothing was removed from it, so it can be translated
             reason = failure.detail
         if failure.untrusted:
             evidence = {"cause": failure.kind, "address": address, "reason": reason}
@@ -101,7 +102,7 @@ class Problems(Frozen):
     def failed(self, authorizations: Sequence[resources.Authorization], problem: resources.Problem | None) -> CAError:
         """Return the error for failed authorizations; it names each identifier with its problem.
 
-        :param authorizations: those that failed; if there are none, the error is about the order.
+        :param authorizations: the failed authorizations; if the list is empty, the error is about the order.
         :param problem: the problem document of the order.
         """
         if not authorizations:
@@ -164,7 +165,7 @@ class Problems(Frozen):
 
     def _clean(self, text: str) -> str:
         """Return a text from outside as one short line without secrets."""
-        return resources.one_line(self.redact(text))  # redacted first: a blank would part a secret
+        return resources.one_line(self.redact(text))  # redacted first, because a blank would split a secret
 
 
 def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
@@ -180,7 +181,7 @@ def variant(error: CAError, text: Text, **more: Any) -> CAError:  # JSON values
 
 
 def _made(text: Text, fields: Mapping[str, Any], evidence: Mapping[str, Any], code: str = "", **more: Any) -> CAError:
-    """Return the error with a text that the fields fill; its own code, if the text has none."""
+    """Return the error with a text that the fields fill. A text without a code keeps the code of the error."""
     text_code, message, fix = text.fill(**fields)
     return CAError(text_code or code, message, fix=fix, evidence=evidence, **more)
 
@@ -191,7 +192,7 @@ def check_names(error: CAError, identifiers: Sequence[str]) -> CAError:
     if not named and error.type == "malformed":
         detail = error.detail or ""
         named = [each for each in identifiers if _mentions(detail, each)]
-        if not named and re.search(_DNS_IDENTIFIER, detail):  # it is one of them; the CA does not say which
+        if not named and re.search(_DNS_IDENTIFIER, detail):  # it is one of them, but the CA does not say which
             named = list(identifiers)
     if not named:
         return error
@@ -206,7 +207,7 @@ def _build(text: Text, evidence: Mapping[str, Any], stage: str, wait: str = "") 
 
 
 def _fields(evidence: Mapping[str, Any], stage: str) -> dict[str, Any]:
-    """Return the evidence with the fields that are made from it; see :mod:`dnsrenew.acme.texts`."""
+    """Return the evidence with the derived fields; see :mod:`dnsrenew.acme.texts`."""
     content = evidence.get("content_type") or texts.NO_CONTENT
     fields = {**evidence, "request": texts.REQUESTS.get(stage, texts.REQUEST), "content": content}
     if "detail" in evidence:
@@ -226,7 +227,7 @@ def _rate_limit(evidence: Mapping[str, Any], after: float | None) -> Text:
 def _type_of(problem: resources.Problem) -> str | None:
     kind = problem.get("type")
     if not isinstance(kind, str) or not kind.isprintable() or kind == "about:blank":
-        return None  # it is shown in messages
+        return None  # messages show it
     return resources.cut(kind.removeprefix(_PREFIX), resources.MAX_WORD) or None
 
 
@@ -237,7 +238,7 @@ def _host_and_port(url: str) -> str:
 
 
 def _mentions(text: str, name: str) -> bool:
-    """Return whether a text contains a name, and not only a longer name or a URL with it."""
+    """Return whether a text contains a name by itself, not only within a longer name or a URL."""
     return re.search(rf"(?<![\w./*-]){re.escape(name)}(?![\w/-]|\.\w)", text, re.IGNORECASE) is not None
 
 
@@ -255,7 +256,7 @@ def _sentence(text: str) -> str:
 
 
 def _wait(seconds: float | None, now: datetime) -> str:
-    """Return a wait and its end: "2 hours, until 2026-11-25 14:00 UTC"."""
+    """Return a wait and its end, such as "2 hours, until 2026-11-25 14:00 UTC"."""
     if seconds is None:
         return ""
     if seconds > _YEAR:  # the date may be beyond the calendar of datetime
@@ -265,26 +266,26 @@ def _wait(seconds: float | None, now: datetime) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a rounded duration: "2 hours"."""
+    """Return a rounded duration, such as "2 hours"."""
     size = next(size for size in texts.DURATIONS if seconds >= 2 * size or size == 1)
     count = round(seconds / size)
     return (texts.ONE_SECOND if count == size == 1 else texts.DURATIONS[size]).format(count=count)
 
 
 def content_type(response: Response) -> str:
-    """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has none."""
+    """Return the media type of an answer, such as ``text/html``, safe on a terminal; empty if it has no type."""
     value = response.headers.get("Content-Type", "").partition(";")[0]
     return resources.cut("".join(letter for letter in value if letter.isprintable()).strip(), resources.MAX_WORD)
 
 
 def is_refusal(error: CAError) -> bool:
-    """Return whether the CA understood the request and refused it; a server error or a rate limit is no refusal."""
+    """Return whether the CA understood the request and refused it. A server error or a rate limit is not a refusal."""
     return 400 <= about(error).status < 500 and error.code != "ca-rate-limited"
 
 
 # ── problem table ──────────────────────────────────────────────────────────────────────
 
-# Which text an error has, by the type of the problem document (RFC 8555 section 6.7) or by the HTTP status.
+# The text of an error, by the type of the problem document (RFC 8555 section 6.7) or by the HTTP status.
 
 REFUSALS: Final = {
     "accountDoesNotExist": texts.ACCOUNT_REFUSED,
@@ -310,7 +311,7 @@ REFUSALS: Final = {
 }
 _VALIDATIONS: Final = {kind: text._replace(message=texts.VALIDATION_FAILED) for kind, text in REFUSALS.items()}
 _ACCOUNT_STAGES: Final = frozenset({"newAccount", "account", "newOrder"})
-"""Requests in which ``unauthorized`` is about the account, and not about a validation."""
+"""Requests in which ``unauthorized`` is about the account and not about a validation."""
 
 
 def code_of(kind: str | None) -> str:
@@ -322,7 +323,7 @@ def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: s
     """Return the text of a refusal that has a problem document.
 
     :param kind: the problem type.
-    :param status: the HTTP status, which decides on an unknown type; 0: there is none.
+    :param status: the HTTP status, which decides for an unknown type; 0 without a status.
     """
     if kind == "compound":
         return _common(subproblems, REFUSALS) or texts.SEVERAL_PROBLEMS

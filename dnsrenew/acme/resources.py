@@ -1,8 +1,8 @@
 """Orders, authorizations and challenges (RFC 8555 section 7.1) as values.
 
 Parsing is tolerant: an unknown status, challenge type or field is kept or ignored. Only a field that the order loop
-needs is required; without it, parsing raises :class:`MalformedResource`. Texts are cleaned and cut here, except those
-of problem documents: only errors show them, and :mod:`dnsrenew.acme.problems` cleans them.
+needs is required; without it, parsing raises :class:`MalformedResource`. Texts are cleaned and cut here, except the
+texts of problem documents: only errors show these, and :mod:`dnsrenew.acme.problems` cleans them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from dnsrenew.errors import Text
 # Texts from a CA as one short line, and the URLs of a ``Link`` header.
 #
 # Every text of a CA that may reach a message, a log, an event or the disk passes :func:`one_line` once, where it
-# comes in: a CA could send line breaks that look like lines of ours, escape sequences, or a name of a megabyte.
+# comes in. A CA could send line breaks that look like our own lines, escape sequences, or a name of a megabyte.
 
 MAX_TEXT: Final = 1000
-"""Characters of a sentence or an address from the CA that are kept."""
+"""Number of characters that are kept of a sentence or an address from the CA."""
 MAX_NAME: Final = 255
-"""Characters of an identifier that are kept: no domain name is longer (RFC 1035 section 2.3.4)."""
+"""Number of characters that are kept of an identifier; no domain name is longer (RFC 1035 section 2.3.4)."""
 MAX_WORD: Final = 100
-"""Characters of a status, a challenge type or the name of a profile that are kept."""
+"""Number of characters that are kept of a status, a challenge type or the name of a profile."""
 MAX_ENTRIES: Final = 100
-"""Entries of a list that are kept where nothing but a message needs it."""
+"""Number of entries that are kept of a list that only a message needs."""
 MAX_LINK: Final = 16 * 1024
-"""Characters of a ``Link`` header that are read."""
+"""Number of characters that are read of a ``Link`` header."""
 
 # Linear: no part can begin where another one goes on. Not compiled, because few answers need them.
 _LINK: Final = r"<([^<>]*)>([^<>]*)"
@@ -45,19 +45,19 @@ _RELATION: Final = r"(?i);\s*rel\s*=\s*\"?([^\";,]*)"
 
 
 def printable(text: str) -> str:
-    """Return a text as one line that is safe on a terminal; a run of blanks becomes one blank."""
+    """Return a text as one line that is safe on a terminal. Several blanks in a row become one."""
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else " " for letter in text)
     return " ".join(text.split())
 
 
 def cut(text: str, most: int) -> str:
-    """Return a text of at most so many characters; an ellipsis shows that it was cut."""
+    """Return a text of at most this many characters; an ellipsis shows that it was cut."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def one_line(text: str, most: int = MAX_TEXT) -> str:
-    """Return a text as one printable line of at most so many characters."""
+    """Return a text as one printable line of at most this many characters."""
     return cut(printable(text), most)
 
 
@@ -77,24 +77,25 @@ def _relations(parameters: str) -> list[str]:
 Problem = Mapping[str, Any]
 
 _MAX_AUTHORIZATIONS = 1000
-"""Authorizations of an order: each is one request, and no CA accepts so many identifiers."""
+"""The limit of authorizations in an order. Each needs one request, and no CA accepts so many identifiers."""
 _MAX_CHALLENGES = 50
-"""Challenges of an authorization that are read; CAs offer three or four."""
+"""The number of challenges that are read of an authorization; CAs offer three or four."""
 _ISSUER_FIELDS: Final = {"issuerDomainNames": True, "issuer-domain-names": False}
-"""Fields of a dns-persist-01 challenge, and whether its record has a hash of the account: draft 02, and 00 and 01."""
+"""The fields of a dns-persist-01 challenge, and whether its record has a hash of the account: draft 02, then 00 and 01.
+"""
 _MAX_ISSUERS = 10
 _MAX_DOMAIN = 253
 _DOMAIN = re.compile(r"[a-z0-9]+(?:-+[a-z0-9]+)*(?:\.[a-z0-9]+(?:-+[a-z0-9]+)*)*")
 """An issuer domain name: A-labels in lower case, without a final dot."""
 _MAX_URL = 4000
-"""Characters of a URL: it is stored, and appears in events."""
+"""The maximum length of a URL, because it is stored and appears in events."""
 
 
 class MalformedResource(ValueError):
     """An answer lacks a required field.
 
     :ivar text: the text of the error.
-    :ivar fields: its evidence.
+    :ivar fields: the evidence of the error.
     """
 
     def __init__(self, text: Text, **fields: Any) -> None:
@@ -108,13 +109,13 @@ class Order(Frozen):
 
     :ivar status: ``pending``, ``ready``, ``processing``, ``valid``, ``invalid``.
     :ivar identifiers: its identifiers, in the order of the CA.
-    :ivar authorizations: their URLs, in no particular order.
+    :ivar authorizations: the URLs of its authorizations, in no particular order.
     :ivar finalize: the URL for the CSR.
     :ivar certificate: the URL of the certificate after issuance, or None.
     :ivar error: the problem document of an invalid order.
     :ivar replaces: the ARI identifier of the previous certificate (RFC 9773 section 5), if the CA accepted it.
     :ivar profile: the profile of the order, if the CA accepted it.
-    :ivar not_after: the end of the validity that was asked for, or None.
+    :ivar not_after: the requested end of validity, or None.
     """
 
     url: str
@@ -132,12 +133,12 @@ class Order(Frozen):
 class Challenge(Frozen):
     """A challenge (RFC 8555 section 7.1.5 and section 8).
 
-    :ivar token: None for challenge types that have none.
+    :ivar token: None for challenge types without a token.
     :ivar error: the problem of the last validation; the CA may still retry.
-    :ivar issuer_names: the issuer domain names that a dns-persist-01 record may have; empty if the CA names none, or
-        not by the rules (draft-ietf-acme-dns-persist section 3.1).
+    :ivar issuer_names: the issuer domain names that a dns-persist-01 record may have; empty if the CA names none or
+        breaks the rules (draft-ietf-acme-dns-persist section 3.1).
     :ivar hashes_account: whether such a record has a hash of the account (since draft 02), or the account URL; None:
-        the challenge has the form of no draft that is known.
+        the challenge follows no known draft.
     :ivar account_uri: the URI of the account in such a record (draft 01).
     """
 
@@ -262,7 +263,7 @@ def _identifiers(body: Any) -> Any:  # yields str
 
 
 def _identifier(kind: Any, value: str) -> str:  # JSON
-    """Return an identifier of the CA as we write it: a CA may write an IPv6 address in another form (RFC 8738)."""
+    """Return an identifier of the CA in our form, because a CA may write an IPv6 address differently (RFC 8738)."""
     if kind == "ip":
         with contextlib.suppress(InvalidName):  # the caller finds out that it was not ordered
             return canonical_ip(value)
@@ -301,7 +302,7 @@ def _addresses(base: str, fields: dict[str, Any], key: str, resource: str) -> tu
 
 
 def address(base: str, found: Any) -> str | None:  # JSON
-    """Return a URL from the CA, made absolute; None if it is invalid or leads from HTTPS to HTTP.
+    """Return a URL from the CA as an absolute URL; None if it is invalid or leads from HTTPS to HTTP.
 
     :param base: the URL of the answer that contains it.
     """
@@ -317,13 +318,13 @@ def address(base: str, found: Any) -> str | None:  # JSON
 
 @lru_cache(maxsize=64)
 def _scheme(origin: str) -> str:
-    """Return the scheme of a URL, by what is before its path; empty if it leads to no host."""
+    """Return the scheme of a URL, from the part before its path; empty if the URL has no host."""
     parts = urlsplit(origin)
     return parts.scheme if parts.hostname and parts.port != 0 else ""  # an invalid port raises ValueError
 
 
 def status_of(body: Any) -> str | None:  # JSON
-    """Return the status of a challenge (RFC 8555 section 8), or None if the answer has none."""
+    """Return the status of a challenge (RFC 8555 section 8), or None if the answer has no status."""
     status = body.get("status") if isinstance(body, dict) else None
     return one_line(status, MAX_WORD) if isinstance(status, str) and status else None
 

@@ -1,4 +1,4 @@
-"""A session with one CA: its directory and account, loaded once, signed requests with them, and polling."""
+"""A session with one CA: it loads the directory and the account once, sends signed requests with them, and polls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from dnsrenew.errors import CAError, about
 _MakeSigner = Callable[[Context, Directory, Signer], Signer]
 
 _BAD_SIGNATURE: Final = frozenset({"malformed", "unauthorized"})
-"""Problem types of a signature with a key that is not the account's, among other causes."""
+"""Problem types with which a CA may refuse a signature by a key that is not the account's."""
 
 
 class AccountIdentity(Frozen):
@@ -28,7 +28,7 @@ class AccountIdentity(Frozen):
 
     :ivar ca: the name of the CA.
     :ivar url: the account URL.
-    :ivar thumbprints: of the account's keys (RFC 7638): the current one, then the earlier ones that are known.
+    :ivar thumbprints: the thumbprints of the account's keys (RFC 7638): the current one, then the known earlier ones.
     """
 
     ca: str
@@ -118,9 +118,9 @@ class Session:
         return response
 
     def check_answers(self, context: Context) -> None:
-        """Return unless the circuit breaker is open; call it before starting an order.
+        """Raise if the circuit breaker is open. Call this before starting an order.
 
-        :raises CAError: the CA did not answer other certificates, and one of them is the probe.
+        :raises CAError: the CA did not answer other certificates, and one of them is used to test it.
         """
         self._breaker.check(context, self._url)
 
@@ -139,7 +139,7 @@ class Session:
 T = TypeVar("T")
 
 _MIN_CONCURRENT: Final = 4
-"""The number of requests from which threads are worth their cost."""
+"""The number of requests from which threads are faster."""
 
 
 class Fetcher:
@@ -198,7 +198,7 @@ class Fetcher:
 _VALIDATION: Final = 0.01
 _VALIDATION_EACH: Final = 0.0002
 _ISSUANCE: Final = 0.01
-"""Seconds that a CA on the local network needs to validate and to issue; polling earlier costs one more request."""
+"""Seconds that a CA on the local network needs to validate and to issue. Polling earlier costs one more request."""
 _AUTHORIZATION_GAP: Final = (1.0, 10.0)
 """The first and the longest interval in seconds between polls of the authorizations."""
 
@@ -206,7 +206,7 @@ _AUTHORIZATION_GAP: Final = (1.0, 10.0)
 class OrderPoll:
     """Polls orders at one CA; shared by all threads.
 
-    :param timeout: seconds in which the CA must validate, and again to issue.
+    :param timeout: seconds that the CA has to validate, and again to issue.
     """
 
     def __init__(self, transport: Transport, fetcher: Fetcher, accounts: AccountSession, timeout: float) -> None:
@@ -222,10 +222,12 @@ class OrderPoll:
         return PollSchedule(context, self._timeout)
 
     def before_finalize(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
-        """Wait until an order can be finalized; poll it only if it may not be ready yet. Return it as last seen.
+        """Wait until an order can be finalized, and return its last known state.
 
-        A CA on the local network validates in milliseconds: after a short wait its order is finalized without a poll,
-        unless the CA has refused that once. Any other CA takes seconds.
+        Poll it only if it may not be ready yet.
+
+        A CA on the local network validates in milliseconds, so its order is finalized after a short wait without a
+        poll, unless the CA has refused that before. Any other CA takes seconds.
         """
         if self.valid.issuperset(order.authorizations):
             return order
@@ -235,9 +237,10 @@ class OrderPoll:
         return self.until_ready(context, order, schedule)
 
     def until_valid(self, context: Context, order: Order, authorizations: Sequence[Authorization]) -> None:
-        """Wait until some authorizations of an order are valid: for identifiers that are validated one by one.
+        """Wait until some authorizations of an order are valid, for identifiers that are validated one by one.
 
-        :raises CAError: one failed (the error names all failed ones), or the CA took longer than its ``timeout``.
+        :raises CAError: an authorization failed (the error names all failed ones), or the CA took longer than its
+            ``timeout``.
         """
         started = context.clock.monotonic()
         schedule = PollSchedule(context, self._timeout, early=self._without_round_trip(_VALIDATION))
@@ -260,7 +263,7 @@ class OrderPoll:
         self.emit_valid(context, [each.identifier for each in authorizations], started)
 
     def until_ready(self, context: Context, order: Order, schedule: PollSchedule) -> Order:
-        """Poll the order and its authorizations: some CAs leave an order pending after an authorization failed."""
+        """Poll the order and its authorizations: some CAs leave an order pending after a failed authorization."""
         gap, most = _AUTHORIZATION_GAP
         next_poll = context.clock.monotonic() + gap
         waiting = order.authorizations
@@ -295,8 +298,8 @@ class OrderPoll:
     def failure(self, context: Context, order: Order) -> CAError:
         """Return the error that names every failed identifier, after the validations in progress or the time limit.
 
-        Its evidence has ``order`` = ``invalid`` and the ``undecided`` identifiers: those without a response to a
-        challenge, and those that the CA did not validate within its ``timeout``.
+        Its evidence has ``order`` = ``invalid`` and the ``undecided`` identifiers: identifiers without a response to a
+        challenge, and identifiers that the CA did not validate within its ``timeout``.
         """
         order = self._fetcher.order(context, order.url)[0]
         schedule = PollSchedule(context, self._timeout)
@@ -328,7 +331,7 @@ class OrderPoll:
         return problems.timeout(text, retry_after, timeout=self._timeout, identifiers=names)
 
     def _without_round_trip(self, seconds: float) -> float:
-        """Return a wait minus the round trip to the CA."""
+        """Return a wait minus the round-trip time to the CA."""
         return max(seconds - self._transport.distance, 0.0)
 
     def emit_valid(self, context: Context, domains: Sequence[str], started: float) -> None:
@@ -343,7 +346,7 @@ def _is_open(authorization: Authorization) -> bool:
 
 
 def _is_failed(authorization: Authorization) -> bool:
-    """Return whether an authorization is final and not valid; an unknown status is not final."""
+    """Return whether an authorization is final and not valid. An unknown status is not final."""
     return authorization.status in {"invalid", "deactivated", "expired", "revoked"}
 
 
@@ -356,7 +359,7 @@ _GROWTH: Final = 1.5
 _MAX_GAP: Final = 2.0
 _MIN_RETRY_AFTER: Final = 1.0
 MOST_ASKED: Final = 300.0
-"""Seconds: a longer ``Retry-After`` ends the attempt."""
+"""In seconds. A longer ``Retry-After`` ends the attempt."""
 
 
 class PollTimeout(Exception):
@@ -371,10 +374,10 @@ class PollTimeout(Exception):
 
 
 class PollSchedule:
-    """Waits between polls: for growing intervals, or for the ``Retry-After``, until the time limit.
+    """Waits between polls, for growing intervals or for the ``Retry-After``, until the time limit.
 
     :param seconds: the time limit.
-    :param early: seconds of the first wait, whatever the CA asks for: the processing usually takes no longer.
+    :param early: seconds of the first wait, regardless of ``Retry-After``, because processing usually takes no longer.
     """
 
     def __init__(self, context: Context, seconds: float, *, early: float | None = None) -> None:
@@ -386,7 +389,7 @@ class PollSchedule:
     def wait(self, headers: Mapping[str, str] | None = None) -> None:
         """Wait before the next poll.
 
-        :param headers: of the last answer; a ``Retry-After`` of less than 1 s counts as 1 s.
+        :param headers: the headers of the last answer; a ``Retry-After`` of less than 1 s counts as 1 s.
         :raises PollTimeout: the time limit has passed, after a last poll at its end; or the ``Retry-After`` is longer
             than :data:`MOST_ASKED`.
         :raises Cancelled: the context was cancelled.

@@ -1,9 +1,9 @@
 """The texts of errors and warnings about a CA.
 
-Some fields are the evidence in a form for people: ``{request}`` is what ``stage`` asked for, ``{reason}`` is
-``detail`` with the subproblems, ``{problems}`` is each subproblem with its identifier, ``{wait}`` is ``retry_after``
-with the time at which it ends, ``{content}`` is ``content_type`` or :data:`NO_CONTENT`. ``{error}`` is the message of
-the error that caused this one.
+Some fields are evidence in a form for people: ``{request}`` is the request of ``stage``, ``{reason}`` is ``detail``
+with the subproblems, ``{problems}`` is each subproblem with its identifier, ``{wait}`` is ``retry_after`` with the time
+at which it ends, ``{content}`` is ``content_type`` or :data:`NO_CONTENT`. ``{error}`` is the message of the error that
+caused this one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 from dnsrenew.errors import Phrase, Text
 
 NO_REASON: Final = Phrase("no reason given")
-"""The ``detail`` of a problem document that has none."""
+"""The ``detail`` of a problem document without one."""
 WAIT_UNTIL: Final = Phrase("{duration}, until {until}")
 """The ``{wait}`` of a CA that asked to wait."""
 MORE_THAN_A_YEAR: Final = Phrase("more than a year")
@@ -30,9 +30,9 @@ NO_CONTENT: Final = Phrase("no content")
 NO_ADDRESS: Final = Phrase("no address")
 """The ``address`` of a URL without a host."""
 NO_IDENTIFIER: Final = Phrase("the order")
-"""What a subproblem without an identifier is about."""
+"""The subject of a subproblem without an identifier."""
 
-# ── requests: what {request} says of each stage ─────────────────────────────────────────
+# ── requests: the {request} of each stage ───────────────────────────────────────────────
 
 REQUEST: Final = Phrase("the request")
 REQUESTS: Final = {
@@ -223,7 +223,7 @@ NONCES_REFUSED: Final = Text(
 # ── failed validations ──────────────────────────────────────────────────────────────────
 
 VALIDATION_FAILED: Final = "The CA {ca} could not validate {problems}"
-"""The message for each type of problem; code and fix are those of the refusal."""
+"""The message for each type of problem; code and fix are the same as for a refusal."""
 VALIDATIONS_FAILED: Final = Text(
     "ca-order-invalid",
     VALIDATION_FAILED,
@@ -436,7 +436,7 @@ KEY_CHANGE_PENDING: Final = Text(
     "The CA {ca} did not confirm the new key of the account. {error}",
     "Renew again: dnsrenew has kept the old key and the new one, and tries both.",
 )
-"""The code is that of the error that left the change pending."""
+"""It has the code of the error that left the change pending."""
 ACCOUNT_DAMAGED: Final = Text(
     "account-damaged",
     "The stored account key is neither an ECDSA key (P-256 or P-384) nor an RSA key in PEM format.",

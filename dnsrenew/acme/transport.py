@@ -34,19 +34,19 @@ if TYPE_CHECKING:
     from josepy.jwk import JWKEC, JWKRSA
 
 WIDTH: Final = 34
-"""Maximum number of concurrent requests to one CA: those for 100 names, the most of many CAs, take three rounds."""
+"""Maximum number of concurrent requests to one CA. Requests for 100 names (the limit of many CAs) take three rounds."""
 _NEAR: Final = 0.01
-"""Seconds of a round trip to a CA on the local network."""
+"""The longest round-trip time in seconds of a CA on the local network."""
 _NEAR_WIDTH: Final = 4
 _BESIDE: Final = 0.003
-"""Seconds of a round trip to a CA on the same machine, or nearly: it answers while the next request is made."""
+"""The longest round-trip time in seconds of a CA on the same machine: it answers while the next request is made."""
 _BESIDE_WIDTH: Final = 2
 NONCE_TRIES: Final = 25
 _NONCE: Final = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _BAD_NONCE: Final = "urn:ietf:params:acme:error:badNonce"
 _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
-"""Failures before anything was sent: such a request may always be retried."""
+"""Failures before the request was sent; such a request may always be retried."""
 
 _logger = logging.getLogger("dnsrenew.acme")
 
@@ -56,7 +56,7 @@ class Signer(Frozen, hidden=("key",)):
 
     :ivar url: None: the JWS contains the public key instead, as newAccount requires.
     :ivar algorithm: the signature algorithm; the keys of new accounts use ES256.
-    :ivar thumbprints: of the key, then of those that the account had before (RFC 7638). That of the key is computed
+    :ivar thumbprints: the thumbprint of the key, then of earlier keys of the account (RFC 7638). The first is computed
         once, because it costs as much as a signature and every key authorization contains it.
     """
 
@@ -68,7 +68,7 @@ class Signer(Frozen, hidden=("key",)):
     def sign(self, payload: bytes, nonce: str, url: str) -> bytes:
         """Return the body of a request: a JWS in its flattened form (RFC 8555 section 6.2, RFC 7515 section 7.2.2).
 
-        Not by ``acme.jws``, which takes three times as long: a certificate for 100 names needs 205 of them.
+        It does not use ``acme.jws``, which takes three times as long: a certificate for 100 names needs 205 signatures.
         """
         account = {"jwk": self.key.public_key().to_json()} if self.url is None else {"kid": self.url}
         header = {"alg": self.algorithm.name, "nonce": nonce, "url": url, **account}
@@ -95,7 +95,7 @@ class Transport:
 
     @property
     def distance(self) -> float:
-        """Seconds of about one round trip to the CA, by the fastest answer so far."""
+        """The approximate round-trip time to the CA in seconds, from the fastest answer so far."""
         return self._distance or 0.0
 
     @property
@@ -105,7 +105,10 @@ class Transport:
 
     @property
     def width(self) -> int:
-        """The useful number of concurrent requests: to a near CA, more than a few cost more in TLS handshakes."""
+        """The useful number of concurrent requests.
+
+        To a near CA, more than a few cost more in TLS handshakes than they save.
+        """
         return _BESIDE_WIDTH if self.distance < _BESIDE else _NEAR_WIDTH if self.is_near else WIDTH
 
     def problems(self, context: Context) -> Problems:
@@ -133,8 +136,8 @@ class Transport:
         """Send a signed request.
 
         :param payload: None: POST-as-GET.
-        :param tries: the total number of times it may be sent if answers are lost; such a request is not retried
-            after a 5xx status other than 503. None: it is retried like a GET.
+        :param tries: the total number of times it may be sent if answers are lost; such a request is not retried after
+            a 5xx status other than 503. None: retried like a GET.
         :raises CAError: the CA refused, or did not answer.
         """
         content = b"" if payload is None else json.dumps(payload).encode()
@@ -198,12 +201,12 @@ class Transport:
     # ── nonces (RFC 8555 section 6.5) ───────────────────────────────────────────────────
 
     def prefetch_nonces(self, context: Context, requests: int) -> None:
-        """Get nonces in the background for concurrent requests that follow, and open the connections for them.
+        """Fetch nonces in the background for the concurrent requests that follow, and open connections for them.
 
-        A far CA needs three round trips for each, which pass while DNS and the order are waited for. To a near one, the
-        answers of the first requests bring enough.
+        To a distant CA, each connection takes three round trips, which pass while the run waits for DNS and the order.
+        A near CA sends enough nonces with the answers to the first requests.
 
-        :param requests: how many requests will follow at once.
+        :param requests: the number of concurrent requests that will follow.
         """
         if not self.is_near:
             wanted = min(requests, WIDTH)
@@ -228,24 +231,24 @@ def _redact_request(redact: Callable[[str], str], nonce: str, body: bytes, text:
 
 
 def _nonce(response: Response) -> str | None:
-    """Return the nonce of an answer; one that is not base64url is ignored (RFC 8555 section 6.5.1)."""
+    """Return the nonce of an answer. A nonce that is not base64url is ignored (RFC 8555 section 6.5.1)."""
     nonce = response.headers.get("Replay-Nonce", "")
     return nonce if _NONCE.fullmatch(nonce) else None
 
 
 # ── nonces ─────────────────────────────────────────────────────────────────────────────
 
-# The unused nonces of one CA (RFC 8555 section 6.5): most answers bring one, and each signed request needs one.
+# The unused nonces of one CA (RFC 8555 section 6.5). Most answers bring one, and each signed request needs one.
 
 _MAX_UNUSED: Final = 48
 _PAUSE: Final = 0.01
-"""Seconds between two looks for a nonce that another thread has brought."""
+"""Seconds between two checks for a nonce that another thread has received."""
 _PATIENCE: Final = 1.0
 """Seconds to wait for the nonce of another request; its answer may be lost."""
 
 
 class Count(list[None]):
-    """It has an item for each thread inside its ``with`` block."""
+    """A counter with one item for each thread inside its ``with`` block."""
 
     def __enter__(self) -> None:
         self.append(None)
@@ -258,7 +261,7 @@ class Nonces:
     """Keeps nonces and gets new ones. Thread-safe.
 
     :param fetch: asks the CA for a nonce (newNonce).
-    :ivar expected: counts the signed requests under way, whose answers will bring a nonce.
+    :ivar expected: counts the signed requests in flight, whose answers will bring a nonce.
     """
 
     def __init__(self, fetch: Callable[[Context], str]) -> None:
@@ -268,15 +271,15 @@ class Nonces:
         self.expected = Count()
 
     def add(self, nonce: str) -> None:
-        """Keep a nonce that an answer brought."""
+        """Keep a nonce that came with an answer."""
         self._unused.append(nonce)
 
     def take(self, context: Context, bucket: TokenBucket, *, at_once: bool) -> str:
-        """Return a nonce: an unused one, the one of a response still in flight, or a new one.
+        """Return an unused nonce, the nonce of a response still in flight, or a new one.
 
         :param bucket: the rate limit of newNonce.
-        :param at_once: do not wait for an answer under way: a new nonce takes no longer.
-        :raises CAError: the CA gave none.
+        :param at_once: do not wait for an answer in flight, because a new nonce takes no longer.
+        :raises CAError: the CA sent no nonce.
         :raises Cancelled: the caller cancelled.
         """
         found = self._pop()
@@ -293,13 +296,13 @@ class Nonces:
         return found
 
     def _pop(self) -> str | None:
-        """Return the newest unused one: an old one may have expired during a wait for DNS."""
+        """Return the newest unused nonce, because an old one may have expired during a wait for DNS."""
         with contextlib.suppress(IndexError):
             return self._unused.pop()
         return None
 
     def prefetch(self, context: Context, bucket: TokenBucket, wanted: int) -> None:
-        """Fetch nonces until so many are there, unless requests bring some."""
+        """Fetch nonces until there are this many, unless requests bring some."""
         with contextlib.suppress(Cancelled):
             for _ in range(wanted - len(self._unused)):
                 bucket.take(context)
@@ -310,7 +313,7 @@ class Nonces:
                 threads.start(partial(self._add_new, context))
 
     def _add_new(self, context: Context) -> None:
-        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce will get its own error
+        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce gets its own error
             self.add(self._fetch(context))
 
 
@@ -325,7 +328,7 @@ class Directory(Frozen):
     """A directory, parsed tolerantly; :func:`read_directory` checks the required resources.
 
     :ivar url: the URL that answered; other URLs may be relative to it.
-    :ivar ahead: by how much the local clock was ahead of the CA's when the answer arrived; zero without a ``Date``.
+    :ivar ahead: how far the local clock was ahead of the CA's when the answer arrived; zero without a ``Date``.
     """
 
     url: str
@@ -342,7 +345,7 @@ class Directory(Frozen):
 
     @property
     def meta(self) -> Mapping[str, Any]:
-        """The ``meta`` object; empty if there is none."""
+        """The ``meta`` object; empty if it is missing."""
         found = self.fields.get("meta")
         return found if isinstance(found, dict) else {}
 
@@ -373,7 +376,7 @@ class Directory(Frozen):
 
     @property
     def issuer_names(self) -> tuple[str, ...]:
-        """The issuer domain names that every dns-persist-01 challenge has; empty if there are none, or malformed ones.
+        """The issuer domain names in every dns-persist-01 challenge; empty if they are missing or malformed.
 
         See draft-ietf-acme-dns-persist-02 section 3.2.
         """
@@ -392,7 +395,7 @@ class Directory(Frozen):
 def read_directory(context: Context, transport: Transport, url: str, *, policy: Policy = RESEND) -> Directory:
     """Download a directory.
 
-    :param policy: how the request is retried.
+    :param policy: the retry policy of the request.
     :raises CAError: the CA cannot be reached, or the URL is not an ACME directory (``ca-not-acme``).
     """
     status, kind, missing = 0, "", list[str]()
@@ -422,23 +425,23 @@ def read_directory(context: Context, transport: Transport, url: str, *, policy: 
 
 # ── trusted roots ──────────────────────────────────────────────────────────────────────
 
-# Whether a new certificate leads to a root that is known: another one could replace a certificate that works.
+# Whether a new certificate leads to a known root. With another root, it could replace a working certificate.
 #
-# Clients have roots of their own, so an unknown root is only a warning. The certificate in force counts as known,
+# Clients have their own roots, so an unknown root is only a warning. The current certificate counts as known,
 # because the clients of this machine accept it.
 
 _HASHED: Final = r"[0-9a-f]{8}\.\d+"
-"""Names of the files that OpenSSL reads in a folder of roots."""
+"""The names of the files that OpenSSL reads in a folder of roots."""
 
 
 def warn_if_unknown(context: Context, ca: str, chain: str, previous: str | None) -> None:
     """Warn if neither the system nor the previous certificate knows the root of a chain.
 
-    No warning is given where the system's roots cannot be listed, as on Windows, which downloads a root when it is
-    first needed.
+    There is no warning if the system's roots cannot be listed, as on Windows, which downloads a root when it is first
+    needed.
 
     :param ca: the name of the CA.
-    :param chain: PEM, leaf first; it was checked.
+    :param chain: PEM, leaf first, already checked.
     :param previous: the current certificate with its chain, as PEM, or None.
     """
     if previous is not None and x509.have_same_root(previous, chain):
@@ -458,7 +461,7 @@ def is_known(chain: str) -> bool | None:
 
 
 def _system_roots() -> Iterator[list[bytes]]:
-    """Return the roots of the operating system as DER: those in its file, then those in its folder."""
+    """Return the roots of the operating system as DER: first the roots in its file, then the roots in its folder."""
     if sys.platform == "win32":
         return
     yield ssl.create_default_context().get_ca_certs(binary_form=True)
@@ -467,11 +470,14 @@ def _system_roots() -> Iterator[list[bytes]]:
 
 
 def _in_folder(folder: Path) -> list[bytes]:
-    """Return the roots in a folder; OpenSSL reads it only when it looks for an issuer, so it cannot list them."""
+    """Return the roots in a folder.
+
+    OpenSSL cannot list them, because it reads the folder only to look for an issuer.
+    """
     found = []
     with contextlib.suppress(OSError):
         for file in folder.iterdir():
             if re.fullmatch(_HASHED, file.name):
-                with contextlib.suppress(OSError, ValueError):  # the others are compared
+                with contextlib.suppress(OSError, ValueError):  # compare the others
                     found.append(ssl.PEM_cert_to_DER_cert(file.read_text("ascii").strip()))
     return found

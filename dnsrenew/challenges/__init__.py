@@ -1,8 +1,8 @@
 """The challenge types (RFC 8555 section 8): a file for each, and the table of them.
 
 To add a type, add a file with its :class:`~dnsrenew.challenges.solver.Solver`, its texts, a row in :data:`CHALLENGES`,
-and its name and keys in ``config/routes.py``. All else asks the table; ``tests/unit/test_challenge_table.py`` lists the
-files that are about one type. The table itself imports only the texts.
+and its name and keys in ``config/routes.py``. All other code uses the table; ``tests/unit/test_challenge_table.py``
+lists the files that are about one type. The table itself imports only the texts.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from dnsrenew.errors import ChallengeError, Text
 
 
 class ChallengeType(Frozen):
-    """What the rest of the package needs to know of a challenge type.
+    """The properties of a challenge type that the rest of the package needs.
 
     :ivar solver: the class of the solver, after the name of its module in this folder.
-    :ivar is_unfit: tells whether the type cannot validate an identifier.
+    :ivar is_unfit: returns whether the type cannot validate an identifier.
     :ivar unfit: the error for such identifiers.
     :ivar unreachable: the error for a CA that cannot connect to this machine if the type needs a connection, else None.
-    :ivar unreachable_ip: the same error where only IP addresses are concerned: no dns-01 route would help.
+    :ivar unreachable_ip: the same error if only IP addresses are concerned, for which a dns-01 route does not help.
     :ivar unreachable_because: the same error with a likely cause.
-    :ivar port: the port of this machine that the CA connects to; None: the CA looks into DNS.
+    :ivar port: the port of this machine that the CA connects to; None: the CA queries DNS.
     :ivar writes_dns: whether DNS accounts write its TXT values for each order.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).
@@ -71,7 +71,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "dns-persist-01": ChallengeType(
         "dns_persist01.DnsPersist01", is_unfit=is_ip, unfit=texts.PERSIST_NO_IP, propagates=True, has_token=False
     ),
-    "dns-account-01": ChallengeType(  # no second try: drafts differ, so what a CA offers need not pass
+    "dns-account-01": ChallengeType(  # no second try, because drafts differ, so that what a CA offers may never pass
         "dns01.DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
     "dns-01": ChallengeType(  # no IP addresses: RFC 8738 section 7

@@ -26,11 +26,11 @@ from dnsrenew.drivers.loading import warm_up
 
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_SILENT: Final = 10.0
-"""Seconds for a host that has just timed out; the next run tries again."""
+"""Time limit in seconds for a host that has just timed out; the next run tries again."""
 _WITHDRAW_GRACE: Final = 3.5
-"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+"""Time limit in seconds after a cancel, because Ctrl-C must end everything within five seconds."""
 LONGEST_CACHING: Final = 60
-"""Seconds for which the resolvers of a CA cache an answer at most, even with a longer TTL."""
+"""The longest time in seconds that the resolvers of a CA cache an answer, even with a longer TTL."""
 
 
 class Dns01(Solver[TxtPlacement, TxtValue]):
@@ -63,7 +63,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         return OWN_LABEL
 
     def prepare(self, context: Context, placements: Collection[TxtPlacement]) -> None:
-        """Read the secrets of the accounts that will write and make their drivers, before anything is ordered.
+        """Read the secrets of the accounts that will write and make their drivers, before an order.
 
         Warn of names that their TXT records will hide.
 
@@ -96,14 +96,14 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
     def exclusive(self, context: Context, placements: Collection[TxtPlacement]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time.
 
-        :raises LockedError: another run holds one.
+        :raises LockedError: another run holds a lock.
         """
         # Always in the same order, so that two certificates do not deadlock.
         keys = sorted(set().union(*(each.single_value_key for each in placements)))
         return all_held(self._locks.value(context, key) for key in keys)
 
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> AbstractContextManager[None]:
-        """Keep the values in the journal until the end; then only those that could not be removed.
+        """Keep the values in the journal until the end. After that, only values that could not be removed stay there.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
         """
@@ -152,7 +152,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
             context.wait(seconds)
 
     def note_answered(self, context: Context, values: Sequence[TxtValue], ca: str) -> None:
-        """Record that the CA's resolvers cache these values from now on."""
+        """Record that resolvers of the CA cache these values from now on."""
         for value in values:
             # A host that keeps one value often ignores our TTL: ask its name servers for the real one.
             single = value.single_value_key is not None
@@ -205,7 +205,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
         context.emit("txt-removed", records=[value.described for value in values], seconds=seconds)
 
     def _keep(self, context: Context, values: Sequence[TxtValue], error: errors.DnsRenewError) -> None:
-        """Leave the values that could not be removed to a later run, except those that were never written."""
+        """Leave values that could not be removed to a later run, except values that were never written."""
         left = [value for value in values if self._published.state(context, value) is not None]  # not removed yet
         refused = [value for value in left if self._was_refused(context, value)]
         self._published.forget(context, refused)
@@ -218,7 +218,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
     def _was_refused(self, context: Context, value: TxtValue) -> bool:
         """Return whether a value was certainly not written.
 
-        The host must have refused it: that DNS does not serve it proves nothing, since most hosts take a while.
+        Only a refusal by the host proves this. If DNS does not serve the value, the host may still be processing it.
         """
         if self._published.state(context, value) != "refused":
             return False
@@ -248,11 +248,11 @@ def _kept(values: Sequence[TxtValue], error: errors.DnsRenewError, *, written: b
 # Chooses the DNS accounts that write the TXT value of each identifier.
 
 _MOST_SILENT_ZONES: Final = 3
-"""Zones without an answer that one lookup goes on without; after that it goes on for no name."""
+"""The number of zones without an answer that a lookup skips; after that, it stops for all names."""
 
 
 class AccountChoice:
-    """The accounts of a run, and at which name each identifier is validated."""
+    """The accounts of a run, and the name at which each identifier is validated."""
 
     def __init__(self, dns: DnsView, writers: Mapping[str, RecordWriter], *, attended: bool = False) -> None:
         self._dns = dns
@@ -260,7 +260,7 @@ class AccountChoice:
         self._attended = attended
 
     def place_all(self, context: Context, targets: Mapping[str, Target], route: Route, placements: Placements) -> None:
-        """Add the placement of each identifier, or what rules the route out for it."""
+        """Add the placement of each identifier, or the reason why the route cannot work for it."""
         for identifier, target in targets.items():
             several = self.routes(target.name, route)
             if not several:
@@ -282,11 +282,11 @@ class AccountChoice:
     def targets(
         self, context: Context, wanted: Collection[str], route: Route, check: PropagationCheck, label: str = OWN_LABEL
     ) -> tuple[dict[str, Target], dict[str, errors.DnsError]]:
-        """Find out, for each identifier, at which name its TXT value goes, or why it cannot.
+        """Find the name for the TXT value of each identifier, or the reason why there is no such name.
 
         :param wanted: the identifiers.
-        :param check: how the visibility of the values will be checked. If that needs no DNS, the lookups here need none
-            either.
+        :param check: how the visibility of the values will be checked. If that does not use DNS, the lookups here do
+            not either.
         :param label: the label that the challenge type puts before the domain.
         """
 
@@ -325,7 +325,7 @@ class AccountChoice:
         return [replace(route, dns=(writer.account.name,)) for writer in fitting]
 
     def place(self, identifier: str, target: Target, route: Route) -> TxtPlacement:
-        """Return where the value goes and which accounts write it; write nothing.
+        """Return where the value goes and which accounts write it, without writing it.
 
         :raises DnsError: ``dns-no-account``, ``dns-not-delegated``: an account may not write there.
         :raises ChallengeError: ``manual-no-terminal``.
@@ -348,8 +348,8 @@ class AccountChoice:
     def _warn_elsewhere(self, context: Context, placement: TxtPlacement) -> None:
         """Warn if a CNAME alone decides in which zone, and beside which records, an account writes.
 
-        Whoever runs the DNS of the identifier can change the CNAME. The configuration decides instead if it has the
-        ``zones`` of the account or the ``alias`` of the route.
+        The operator of the identifier's DNS can change the CNAME. If the configuration has the ``zones`` of the account
+        or the ``alias`` of the route, it decides instead.
         """
         unlimited = {
             writer.account.name: names.relative(zone)
@@ -372,26 +372,26 @@ class AccountChoice:
 
 
 def _concerned(error: errors.DnsError, identifiers: Sequence[str]) -> Sequence[str]:
-    """Return the identifiers that the error of their lookup is certainly about; empty if that is not known."""
+    """Return the identifiers that the error of their lookup is certainly about; empty if this is unknown."""
     if len(identifiers) == 1:
         return identifiers
     if error.code != "dns-unreachable":
         return ()
     zone = errors.about(error).zone
-    if not zone:  # the recursive servers, which are those of all names
+    if not zone:  # the recursive servers, which all names use
         return identifiers
     return [each for each in identifiers if names.is_at_or_below(names.base_domain(each), zone)] or identifiers
 
 
 # ── dns account01 ──────────────────────────────────────────────────────────────────────
 
-# The solver of dns-account-01: that of dns-01, at a name below a label of the account.
+# The solver of dns-account-01. It works as dns-01, at a name below a label of the account.
 
 _OCTETS: Final = 10
 
 
 class DnsAccount01(Dns01):
-    """Publishes the value of dns-01 where no other account looks: several may validate a domain at once."""
+    """Publishes the value of dns-01 at a separate name for each account: several can validate a domain at once."""
 
     def label(self, placements: Placements) -> str:
         """Return the labels before the domain."""
@@ -401,7 +401,7 @@ class DnsAccount01(Dns01):
 def account_label(url: str) -> str:
     """Return the label of an account (draft-ietf-acme-dns-account-label-02 section 3.2).
 
-    :param url: of the account.
+    :param url: the URL of the account.
     """
     digest = hashlib.sha256(url.encode("ascii")).digest()
     return f"_{base64.b32encode(digest[:_OCTETS]).decode().lower()}"

@@ -1,4 +1,4 @@
-"""The solver of dns-persist-01: looks for the one TXT record, writes it if an account may, and never removes it."""
+"""The solver of dns-persist-01: finds the TXT record, or writes it if an account may, and never removes it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dnsrenew.dns import Target
 from dnsrenew.drivers.provider import Behaviour
 
 _LOOKS: Final = 8
-"""Names looked up at once."""
+"""The number of names that are looked up at once."""
 _REMOVAL_SECONDS: Final = 60.0
 
 _Key = tuple[str | None, tuple[str, str]]
@@ -33,8 +33,8 @@ _Key = tuple[str | None, tuple[str, str]]
 class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     """Uses the record that is in DNS. Without one, an account writes it, or the error shows it to a person.
 
-    A written record is no leftover: it is not in the journal, and no cleanup removes it. Only a rehearsal journals and
-    removes what it writes, since its record is for the staging CA.
+    A written record is not a leftover, so it is not in the journal and no cleanup removes it. Only a dry run journals
+    and removes its records, because they are for the staging CA.
     """
 
     def __init__(self, resources: SolverResources) -> None:
@@ -83,7 +83,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         return fitting[:1], ()
 
     def prepare(self, context: Context, placements: Collection[PersistPlacement]) -> None:
-        """Read the secrets of the accounts that will probably write; of none while a record is there.
+        """Read the secrets of the accounts that will probably write, unless the record already exists.
 
         :raises SecretError: a reference cannot be resolved.
         :raises ConfigError: an option is wrong, or a driver is not installed.
@@ -100,7 +100,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     # ── values ──────────────────────────────────────────────────────────────────────────
 
     def make_values(self, ca: CAClient, placement: PersistPlacement, challenge: Challenge) -> list[PersistValue]:
-        """Return what validates the identifier.
+        """Return the value that validates the identifier.
 
         :raises CAError: ``ca-dns-persist-malformed``.
         """
@@ -109,7 +109,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         return [PersistValue(placement.identifier, placement, offer)]
 
     def journaled(self, context: Context, values: Sequence[PersistValue]) -> AbstractContextManager[None]:
-        """Keep the values of a rehearsal in the journal; a record that stays is not in it."""
+        """Keep the values of a dry run in the journal. A permanent record is not in it."""
         if not self._dry_run:
             return contextlib.nullcontext()
         return self._writer.journaled(context, _txt_values(persist_record.by_record(values)))
@@ -117,7 +117,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
 
     def publish(self, context: Context, values: Sequence[PersistValue]) -> None:
-        """Look for the records, and write those that are missing or expire soon.
+        """Look for the records, and write a record that is missing or expires soon.
 
         :raises DnsError: ``dns-persist-missing``: a person has to set a record; nothing is written.
         :raises ProviderError: a host refused or did not respond.
@@ -141,7 +141,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             self._used[context.certificate, group[0].key] = text, written
 
     def decide(self, context: Context, values: Sequence[PersistValue]) -> tuple[Decision, There]:
-        """Look for the records, and return what is to be done for each, and what is there. Write nothing.
+        """Look for the records; return the decision for each and the records that exist. Write nothing.
 
         :raises DnsError: ``dns-persist-missing``: a person has to set a record.
         """
@@ -149,7 +149,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
         return decide(context, persist_record.by_record(values), there), there
 
     def look_up(self, context: Context, owners: Collection[str]) -> dict[str, set[str] | None]:
-        """Return the values at each name: those that DNS serves, and those of this run. None: DNS does not tell."""
+        """Return the values at each name that DNS serves or this run has written, or None if DNS does not answer."""
         ordered = sorted(owners)
         tasks = context.call_all([partial(self._dns.known_values, context, name) for name in ordered], _LOOKS)
         there: dict[str, set[str] | None] = {}
@@ -167,7 +167,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
     def wait_visible(
         self, context: Context, values: Sequence[PersistValue], wanted: Propagation, settle: float
     ) -> None:
-        """Wait until every name server shows the records, then remove the old ones that new ones replace.
+        """Wait until every name server shows the records, then remove the old records that they replace.
 
         :raises PropagationError: they were not visible in time.
         """
@@ -188,7 +188,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
                 self._remove_superseded(context, group[0])
 
     def _remove_superseded(self, context: Context, value: PersistValue) -> None:
-        """Remove older records of our account; a failure is a warning."""
+        """Remove older records of our account. A failure is only a warning."""
         name = value.placement.name
         cleanup = context.within(_REMOVAL_SECONDS)
         old: list[str] = []
@@ -205,7 +205,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             context.warn(*texts.PERSIST_OLD_KEPT.fill(name=names.relative(name), error=error.message, line=line))
 
     def withdraw(self, context: Context, values: Sequence[PersistValue]) -> None:
-        """Remove what a rehearsal wrote; a record that stays is kept."""
+        """Remove the records of a dry run. A permanent record is kept."""
         if self._dry_run:
             self._writer.withdraw(context, _txt_values(persist_record.by_record(values)))
             for value in values:
@@ -238,13 +238,13 @@ def _about(error: errors.PropagationError, values: Sequence[PersistValue]) -> er
 Group = Sequence[PersistValue]
 """Values that one record validates."""
 There = Mapping[str, set[str] | None]
-"""The TXT values at each name; None: DNS does not tell."""
+"""The TXT values at each name; None if DNS does not answer."""
 
 
 class Decision(Frozen):
-    """What is done for each group.
+    """The decision for each group.
 
-    :ivar use: the text of the record in DNS that a group can use, by the key of its values; None: the CA can tell.
+    :ivar use: the text of the record in DNS that a group can use, by the key of its values; None: the CA will find it.
     :ivar write: the groups for which a new record is written.
     """
 
@@ -282,7 +282,7 @@ def decide(context: Context, groups: Sequence[Group], there: There) -> Decision:
 
 
 def warn_not_renewed(context: Context, groups: Sequence[Group], there: There, error: errors.DnsRenewError) -> None:
-    """Warn of records that expire soon, and that could not be replaced."""
+    """Warn of records that expire soon and could not be replaced."""
     now = context.clock.now()
     for group in groups:
         newest = group[0].newest(there[group[0].placement.name] or (), now)

@@ -1,4 +1,4 @@
-"""Calls the DNS hosts: adds and removes TXT values, one call for each account, and notes how each call ended."""
+"""Calls the DNS hosts: adds and removes TXT values, with one call for each account, and records how each call ended."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ from dnsrenew.store.journal import Journal, JournalEntry, WrittenValue
 from dnsrenew.store.zone_locks import ZoneLocks
 
 _MAX_ACCOUNTS: Final = 8
-"""Accounts written to at once."""
+"""The number of accounts written to at once."""
 REFUSALS: Final = frozenset(
     {"provider-unauthorized", "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
 )
-"""Errors that come before anything is written in a zone."""
+"""Errors that occur before anything is written in a zone."""
 _REFUSES_ONE: Final = frozenset({"provider-refused", "provider-rate-limited"})
-"""Errors that refuse a single value; of several, an earlier one may have been written."""
+"""Errors that refuse a single value. An earlier value of the same call may have been written."""
 _HUNG, _UNREACHED = "provider-timeout", "provider-unreachable"
 _Work = Callable[[Context, Sequence[TxtValue]], None]
-"""Only a time-out opens the circuit breaker: an unreachable host fails at once, and may recover at any time."""
+"""Only a time-out opens the circuit breaker. An unreachable host fails at once, and may recover at any time."""
 
 
 class HostCalls:
     """The calls of a run. Thread-safe.
 
-    :param locks: locks of zones that take one writer at a time.
+    :param locks: locks of zones that allow only one writer at a time.
     :param published: keeps the state of each value.
-    :param foreign: looks after values of others, where a script writes.
+    :param foreign: checks the values of others, if a script writes.
     """
 
     def __init__(self, locks: ZoneLocks, published: PublishedValues, foreign: ForeignValues | None = None) -> None:
@@ -48,7 +48,7 @@ class HostCalls:
         self._breaker = CircuitBreaker()
 
     def check(self, context: Context, account: str) -> None:
-        """Check whether the host of an account responded when it was last called, and whether it may write.
+        """Check that the host of an account responded to the last call, and that the account may write.
 
         :raises ProviderError: it has timed out, or lost values of others.
         """
@@ -85,18 +85,18 @@ class HostCalls:
             task.result()
 
     def _locked(self, context: Context, values: Sequence[TxtValue], work: _Work) -> None:
-        """Work on the values of one account; lock what takes one writer at a time."""
+        """Work on the values of one account, with locks where only one writer is allowed at a time."""
         turns = values[0].writer.turns(value.record.zone for value in values)
         with all_held(self._locks.writing(context, key, seconds) for key, seconds in turns.items()):
             work(context, values)
 
     def _add(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Add the values of one account, zone by zone: what one zone refuses says nothing of another."""
+        """Add the values of one account zone by zone, because a refusal in one zone says nothing about the others."""
         for group in _by_zone(values):
             self._add_to_zone(context, group)
 
     def _add_to_zone(self, context: Context, values: Sequence[TxtValue]) -> None:
-        """Add the values of one account in one zone, and note their state."""
+        """Add the values of one account in one zone, and record their state."""
         writer, records = values[0].writer, [value.record for value in values]
         self.check(context, writer.account.name)
         foreign = self._foreign if writer.provider.runs_script else None
@@ -122,7 +122,7 @@ class HostCalls:
     def _remove(self, context: Context, values: Sequence[TxtValue]) -> None:
         """Remove the values of one account, zone by zone, and forget them; raise an error afterwards.
 
-        :raises ProviderError: also ``acme-sh-not-removed`` and ``foreign-values-lost``, where a script removes.
+        :raises ProviderError: also ``acme-sh-not-removed`` and ``foreign-values-lost``, if a script removes.
         """
         errors: list[DnsRenewError] = []
         for group in _by_zone(values):
@@ -154,7 +154,7 @@ class HostCalls:
     def _call(
         self, context: Context, writer: RecordWriter, records: Sequence[TxtRecord], call: Callable[..., list[str]]
     ) -> list[str]:
-        """Call the driver of an account, and note whether its host responds; return the codes of failed tries."""
+        """Call the driver of an account, and record whether its host responds; return the codes of failed tries."""
         account, started = writer.account.name, context.clock.monotonic()
         try:
             tries = call(context, writer.provider, writer.account, records)
@@ -182,18 +182,18 @@ _Key = tuple[str | None, WrittenValue]
 PublishState = Literal["asked", "unsure", "written", "refused", "unsent"]
 """Whether a value is in DNS, after writing has started.
 
-``asked``: the host has not responded, and may write it at any time; ``unsure``: it responded with an error;
-``refused``: the value is certainly not in DNS; ``unsent``: the host was not even asked.
+``asked``: the host has not responded, and may write it at any time. ``unsure``: it responded with an error.
+``refused``: the value is certainly not in DNS. ``unsent``: no request was sent to the host.
 """
 
 
 class PublishedValues:
-    """The values that are, or may be, in DNS.
+    """The values that are in DNS, or may be.
 
-    All certificates of a run and their threads share one. A CA may ask two certificates for the same value, so states
-    are kept for each certificate, and the value stays until the last certificate is done with it. Hold
-    :meth:`exclusive` while writing or removing a value. No lock guards the dicts: each key belongs to one certificate,
-    and each step is one operation.
+    All certificates of a run and their threads share one object. A CA may require the same value for two certificates,
+    so states are kept for each certificate, and the value stays until the last certificate no longer needs it. Hold
+    :meth:`exclusive` while writing or removing a value. The dicts need no lock, because each key belongs to one
+    certificate and each step is one operation.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -205,7 +205,7 @@ class PublishedValues:
 
     @contextlib.contextmanager
     def journaled(self, context: Context, values: Sequence[TxtValue]) -> Iterator[None]:
-        """Keep the values in the journal until the end; then only those that may still be in DNS.
+        """Keep the values in the journal until the end. After that, only values that may still be in DNS stay there.
 
         :raises StoreError: the journal cannot be written. Publish nothing then.
         """
@@ -246,17 +246,17 @@ class PublishedValues:
             self._users.setdefault(value.written, set()).add(context.certificate)
 
     def at_name(self, name: str) -> set[str]:
-        """Return the values at a name that certificates of this run have written, and not removed."""
+        """Return the values at a name that certificates of this run have written and not removed."""
         return {record.value for _, (record, _account) in [*self._states] if record.name == name}
 
     def forget_shared(self, context: Context, values: Sequence[TxtValue]) -> list[TxtValue]:
-        """Forget the values that other certificates still need, and return the rest."""
+        """Forget the values that other certificates still need, and return all others."""
         shared = [value for value in values if self._users.get(value.written, set()) - {context.certificate}]
         self.forget(context, shared)
         return [value for value in values if value not in shared]
 
     def state(self, context: Context, value: TxtValue) -> PublishState | None:
-        """Return the state of a value; None: writing has not started, or it is removed."""
+        """Return the state of a value; None if it is not written yet, or already removed."""
         return self._states.get(_key(context, value))
 
     def release(self, context: Context, values: Sequence[TxtValue]) -> None:
@@ -279,14 +279,14 @@ def _key(context: Context, value: TxtValue) -> _Key:
 
 # ── foreign values ─────────────────────────────────────────────────────────────────────
 
-# What a script of acme.sh does to TXT values, seen at the zone's servers: its exit status does not tell.
+# What a script of acme.sh does to TXT values is read from the zone's servers, because its exit status does not tell.
 
 _GONE_SECONDS: Final = 20.0
-"""Seconds for a removed value to leave all servers of its zone; later it is removed once more, by the next run."""
+"""Seconds for a removed value to leave all servers of its zone. After that, the next run removes it once more."""
 _PAUSE: Final = 1.0
 
 LookUp = Callable[["Context", str], "set[str] | None"]
-"""Returns the TXT values at an absolute name; None: unknown."""
+"""Returns the TXT values at an absolute name; None if unknown."""
 
 
 def still_served(context: Context, look: LookUp, records: Sequence[TxtRecord]) -> list[TxtRecord]:
@@ -305,16 +305,16 @@ def still_served(context: Context, look: LookUp, records: Sequence[TxtRecord]) -
 
 
 def not_removed(account: str, records: Sequence[TxtRecord]) -> ProviderError:
-    """Return the error for values that a script was to remove and the zone still serves."""
+    """Return the error for values that a script had to remove and that the zone still serves."""
     owners = sorted({names.relative(record.name) for record in records})
     return ProviderError.of(texts.STILL_SERVED, account=account, names=owners)
 
 
 class ForeignValues:
-    """Looks once after others' values at each account's first add, and at its first remove, of a run.
+    """Checks the values of others once, at the first add and at the first remove of each account in a run.
 
-    An account that has lost some writes nothing more; it still removes. Thread-safe, as the calls of an account follow
-    one another.
+    An account that has lost some of them stops writing, but still removes. Thread-safe, because the calls of an account
+    do not overlap.
 
     :param ours: returns the values of this run at a name.
     """
@@ -327,7 +327,7 @@ class ForeignValues:
         self._stopped: set[str] = set()
 
     def check(self, account: str) -> None:
-        """Return if an account may write.
+        """Raise if an account must not write.
 
         :raises ProviderError: ``foreign-values-lost``.
         """
@@ -337,7 +337,7 @@ class ForeignValues:
     def remember(
         self, context: Context, account: str, action: Literal["add", "remove"], records: Sequence[TxtRecord]
     ) -> None:
-        """Look up others' values before the first change of an account at a name where such values stand."""
+        """Look up the values of others before the first change of an account at a name that has such values."""
         if (account, action) in self._examined:
             return
         before: dict[str, set[str]] = {}
@@ -366,7 +366,7 @@ class ForeignValues:
             raise ProviderError.of(texts.FOREIGN_LOST, account=account, names=list(lost), values=values)
 
     def look(self, context: Context, name: str) -> set[str] | None:
-        """Return the values that the servers of the zone show; None if none answers."""
+        """Return the values that the servers of the zone show; None if no server answers."""
         try:
             return self._dns.answered_values(context, name)
         except AttemptError:

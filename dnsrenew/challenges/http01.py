@@ -27,18 +27,18 @@ from dnsrenew.errors import AttemptError, CAError, Cancelled, ChallengeError, Dn
 T = TypeVar("T")
 
 _SECONDS: Final = 30
-"""Time limit of a step: a file system that another user or a dead server holds up may never respond."""
+"""Time limit of a step, because a file system may never respond if another user or a dead server blocks it."""
 _WITHDRAW_SECONDS: Final = 60.0
 _WITHDRAW_GRACE: Final = 4.0
-"""Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
+"""Time limit in seconds after a cancel, because Ctrl-C must end everything within five seconds."""
 
 
 class Http01(Solver[HttpPlacement, HttpValue]):
     """Serves key authorizations from a listener of our own, or writes them into a webroot.
 
     :param dns: finds the addresses of a name that the CA could not reach.
-    :param listeners: the ports that are open; by default those of this process.
-    :param responses: those that an app of this program serves.
+    :param listeners: the open ports; by default the ports of this process.
+    :param responses: the responses that an app of this program serves.
     """
 
     def __init__(self, resources: SolverResources | None = None, listeners: HttpListeners = server.SHARED) -> None:
@@ -54,7 +54,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     def preflight(
         self, context: Context, identifiers: Sequence[str], route: Route, _check: PropagationCheck, found: Placements
     ) -> None:
-        """Find out where the responses are served, and whether the port or folder can be used."""
+        """Find out where the responses are served, and check that the port or folder can be used."""
         try:
             found.placements.update(self.place(context, identifiers, route))
         except AttemptError as error:
@@ -65,7 +65,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
 
         The check opens the port for a moment, or writes and removes a file.
 
-        :raises ChallengeError: they cannot be served; evidence has the ``identifiers``.
+        :raises ChallengeError: a response cannot be served; evidence has the ``identifiers``.
         """
         if wildcards := [identifier for identifier in identifiers if names.is_wildcard(identifier)]:
             raise unfit("http-01", wildcards)
@@ -109,7 +109,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     def exclusive(
         self, _context: Context, placements: Collection[HttpPlacement]
     ) -> contextlib.AbstractContextManager[None]:
-        """Keep the ports open from before the order until after it, so that no other program takes them meanwhile."""
+        """Keep the ports open from before the order until after it, so that no other program takes them."""
         return self._listeners.kept_open({each.listen for each in placements if each.listen})
 
     # ── publish, visible, withdraw ──────────────────────────────────────────────────────
@@ -123,7 +123,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         stopped = threading.Event()
         try:
             _call(context, [value.placement for value in values], partial(self._publish, values, stopped))
-        except (Cancelled, ChallengeError):  # the call may still run; it must not leave a port open
+        except (Cancelled, ChallengeError):  # the call may still run, and must not leave a port open
             stopped.set()
             raise
         seconds = round(context.clock.monotonic() - started, 3)
@@ -140,9 +140,9 @@ class Http01(Solver[HttpPlacement, HttpValue]):
     def wait_visible(
         self, context: Context, values: Sequence[HttpValue], _wanted: Propagation | None = None, _settle: float = 0.0
     ) -> None:
-        """Check every response on this machine: GET it from the listener, or read the file.
+        """Check every response on this machine, by a GET to the listener or by reading the file.
 
-        Only the CA can find out whether its requests reach this machine from outside.
+        Only the CA can find out whether its requests reach this machine.
 
         :raises ChallengeError: ``http-not-served``.
         """
@@ -150,7 +150,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         context.emit("http-visible", answers=[value.described for value in values])
 
     def withdraw(self, context: Context, values: Sequence[HttpValue]) -> None:
-        """Remove the published values and close unused ports. Warn of those that stay."""
+        """Remove the published values and close unused ports. Warn of values that stay."""
         published = [value for value in values if value in self._published]
         if not published:
             return
@@ -171,7 +171,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
         return error if self._dns is None else explain(context, self._dns, identifiers, error)
 
     def _withdraw(self, values: Sequence[HttpValue]) -> list[DnsRenewError]:
-        """Remove each value, also after errors; return the errors."""
+        """Remove each value, even after errors, and return the errors."""
         errors: list[DnsRenewError] = []
         for value in values:
             try:
@@ -188,7 +188,7 @@ class Http01(Solver[HttpPlacement, HttpValue]):
 def _call(context: Context, placements: Sequence[HttpPlacement], function: Callable[[], T]) -> T:
     """Call a function that uses the port or webroot of some placements, with a time limit.
 
-    :raises ChallengeError: it took too long.
+    :raises ChallengeError: the call took too long.
     """
     try:
         return context.within(_SECONDS).call(function)
@@ -218,7 +218,7 @@ def _kept(values: Sequence[HttpValue], error: DnsRenewError) -> tuple[str, str, 
 _CODES: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response"})
 _MAX_NAMES: Final = 10
 _ELSEWHERE: Final = ("198.51.100.1", "2001:db8::1")
-"""Documentation addresses (RFC 5737, RFC 3849): the route to them is the default route of this machine."""
+"""Documentation addresses (RFC 5737, RFC 3849). The route to them is the default route of this machine."""
 
 
 def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
@@ -245,7 +245,7 @@ def explain(context: Context, dns: DnsView, identifiers: Sequence[str], error: A
 
 
 def own_addresses(asked: Sequence[str]) -> list[str]:
-    """Return which of some addresses this machine has, and its source addresses to the Internet; send nothing."""
+    """Return the given addresses that this machine has, and its source addresses to the Internet. Send nothing."""
     own = [address for address in asked if _source(address) == address]
     out = [source for address in _ELSEWHERE if (source := _source(address)) is not None]
     return list(dict.fromkeys([*own, *out]))

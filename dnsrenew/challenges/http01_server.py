@@ -1,4 +1,4 @@
-"""Serves the responses to http-01 challenges (RFC 8555 section 8.3), and nothing else."""
+"""Serves only the responses to http-01 challenges (RFC 8555 section 8.3)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class HttpServer(ChallengeServer[TokenResponse]):
             client.received += data
             if _END.search(client.received) or len(client.received) >= MAX_BYTES:
                 self.farewell(client)
-                client.socket.send(self._response(client.received))  # a few hundred bytes: any send buffer takes them
+                client.socket.send(self._response(client.received))  # a few hundred bytes fit into any send buffer
                 client.socket.shutdown(socket.SHUT_WR)
         return True
 
@@ -69,8 +69,8 @@ class HttpServer(ChallengeServer[TokenResponse]):
 def _is_foreign(request: bytes, hosts: Collection[str]) -> bool:
     """Return whether a request is for a host that is not being validated, as after DNS rebinding.
 
-    A CA that followed a redirect to another host names the validated one as the referrer. A proxy may send an address,
-    a name without a dot, or none.
+    A CA that followed a redirect to another host names the validated host as the referrer. A proxy may send an address,
+    a name without a dot, or no name.
     """
     host = _name(_HOST, request)
     if "." not in host or host in hosts or host_port.is_ip(host):
@@ -98,7 +98,7 @@ def _message(status: str, content: bytes, *, body: bool = True) -> bytes:
 # The listeners for http-01, and the responder of one listen address.
 
 DEFAULT: Final = ":80"
-"""The port that every CA uses (RFC 8555 section 8.3); another one needs a forwarding from port 80."""
+"""The port that every CA uses (RFC 8555 section 8.3). Any other port needs a forwarding from port 80."""
 _MAX_BYTES: Final = 65_536
 
 
@@ -128,7 +128,7 @@ class HttpListeners(Listeners[TokenResponse]):
 
 
 SHARED: Final = HttpListeners()
-"""Shared by all runs in a process, since a port belongs to the process."""
+"""Shared by all runs in a process, because a port belongs to the process."""
 
 
 class Port:
@@ -142,7 +142,7 @@ class Port:
     def check(self, _probe: str) -> None:
         """Check whether the port can be opened.
 
-        :raises ChallengeError: it cannot.
+        :raises ChallengeError: the port cannot be opened.
         """
         self._listeners.check(self._listen)
 
@@ -158,7 +158,7 @@ class Port:
         self._listeners.remove(self._listen, token, TokenResponse(self._host, content))
 
     def problem(self, token: str, content: bytes) -> str | None:
-        """Request a token as a CA would; return what is wrong with the response, as a clause, or None."""
+        """Request a token as a CA would. Return what is wrong with the response, as a clause, or None."""
         try:
             answers = self._listeners.ask(self._listen, token)
         except OSError as error:
@@ -213,7 +213,7 @@ class HttpPlacement(Frozen):
 class HttpValue(Frozen):
     """One response and its placement. Compared by identity: two certificates may need the same response.
 
-    :ivar token: the token of the challenge: the last part of the URL that the CA requests.
+    :ivar token: the token of the challenge, which is the last part of the URL that the CA requests.
     :ivar key_authorization: the expected content (RFC 8555 section 8.1).
     """
 
@@ -253,16 +253,16 @@ class HttpValue(Frozen):
 # Files for http-01 in a folder that a web server serves; they are removed afterwards.
 
 FOLDERS: Final = (".well-known", "acme-challenge")
-"""Where a web server looks for the path of a response (RFC 8555 section 8.3)."""
+"""The subfolders in which a web server looks for a response (RFC 8555 section 8.3)."""
 
 
 class Webroot:
     """One folder that a web server serves. Thread-safe; other processes may use it too.
 
-    Other users can often write there, and dnsrenew may run as root, so a link that leads out of it is refused, and one
-    of another user that leads to it.
+    Other users can often write there, and dnsrenew may run as root. So a link that leads out of the folder is refused,
+    and also a link of another user that leads to it.
 
-    :ivar files: those in it.
+    :ivar files: the files in it.
     """
 
     def __init__(self, files: PublicFiles) -> None:
@@ -273,8 +273,8 @@ class Webroot:
     def check(self, name: str) -> None:
         """Check whether files can be written, by writing and removing one.
 
-        :param name: the name of that file.
-        :raises ChallengeError: they cannot be written.
+        :param name: the name of the file.
+        :raises ChallengeError: a file cannot be written.
         """
         self.add(name, b"")
         self.remove(name, b"")
@@ -282,7 +282,7 @@ class Webroot:
     def add(self, token: str, content: bytes) -> None:
         """Write the file for a token.
 
-        :raises ChallengeError: it cannot be written.
+        :raises ChallengeError: the file cannot be written.
         """
         with self._lock, self._translated():
             try:
@@ -294,7 +294,7 @@ class Webroot:
             self._contents.add(token, content)
 
     def remove(self, token: str, content: bytes) -> None:
-        """Undo one :meth:`add`; the last one also removes the folders that were made.
+        """Undo one :meth:`add`. The last call also removes the folders that were created.
 
         :raises ChallengeError: the file cannot be removed.
         """
@@ -353,14 +353,14 @@ class Webroot:
 TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,200}", re.ASCII)
 
 _LEFTOVER: Final = 24 * 3600.0
-"""Seconds after which a response is a leftover: a CA asks within minutes, and other processes may be at work."""
+"""Seconds after which a response is a leftover: a CA asks within minutes, and other processes may be using it."""
 
 
 class AppResponses(Webroot):
     """Responses for the wrapped app of a program.
 
-    :param responses: those of the store, which other worker processes serve too.
-    :param clock: tells the age of leftovers.
+    :param responses: the responses in the store, which other worker processes serve too.
+    :param clock: the clock for the age of leftovers.
     :ivar is_served: whether there is an app.
     """
 
@@ -380,9 +380,9 @@ class AppResponses(Webroot):
             return None
 
     def check(self, name: str) -> None:
-        """Check whether an app is there, and whether files can be written; remove leftovers.
+        """Check that an app exists and that files can be written; remove leftovers.
 
-        :raises ChallengeError: ``http-no-app``; they cannot be written.
+        :raises ChallengeError: ``http-no-app``; files cannot be written.
         """
         if not self.is_served:
             raise ChallengeError.of(texts.HTTP_NO_APP)
@@ -391,5 +391,5 @@ class AppResponses(Webroot):
         super().check(name)
 
     def remove_leftovers(self) -> None:
-        """Remove the responses that killed runs left."""
+        """Remove the responses that interrupted runs left."""
         self._responses.remove_old(self._clock.now().timestamp() - _LEFTOVER)

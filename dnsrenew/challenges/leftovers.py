@@ -1,4 +1,4 @@
-"""Removes the TXT values that killed runs left in DNS: those in the journal, with the account that wrote them."""
+"""Removes the TXT values that interrupted runs left in DNS: the values in the journal, with the account of each."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ from dnsrenew.store.zone_locks import ZoneLocks
 SECONDS: Final = 180.0
 """Time limit of ``dnsrenew cleanup``."""
 BEFORE_RUN_SECONDS: Final = 10.0
-"""Time limit of the cleanup before a run: it delays the renewals."""
+"""Time limit of the cleanup before a run, because it delays the renewals."""
 
 
 class CleanupResult(Frozen, public=True):
     """The result of a cleanup."""
 
     removed: tuple[tuple[TxtRecord, str], ...] = ()
-    """The removed values, each with the name of its account; not those that an earlier cleanup has removed already."""
+    """The removed values, each with the name of its account, without values that an earlier cleanup had already
+    removed.
+    """
     kept: tuple[tuple[tuple[TxtRecord, str], DnsRenewError], ...] = ()
     """The values that stay in DNS and in the journal, each with the reason."""
     unreadable: tuple[str, ...] = ()
     """Files of the journal that cannot be read."""
     owed: tuple[tuple[str, ...], ...] = ()
-    """Programs ``after`` that a killed run owes, and that failed again."""
+    """The programs ``after`` of interrupted runs that failed again."""
     late: tuple[tuple[TxtRecord, str], ...] = ()
-    """Those of the removed values that a request of a killed run may still write; the next cleanup removes them once
-    more.
+    """The removed values that a request of an interrupted run may still write.
+
+    The next cleanup removes them once more.
     """
 
     def to_dict(self) -> dict[str, Any]:
@@ -56,17 +59,17 @@ class CleanupResult(Frozen, public=True):
 
 
 ServedValues = Callable[["Context", str], set[str]]
-"""Returns the TXT values that are served at an absolute name."""
+"""Returns the TXT values served at an absolute name."""
 
 
 class Leftovers(Frozen):
-    """What killed runs left, and what removes it.
+    """The leftovers of interrupted runs, and the means to remove them.
 
     :ivar writers: the DNS accounts, by name.
-    :ivar locks: locks of zones that hold one value, or take one writer, at a time. If another run holds one, the value
-        is kept until the next cleanup.
-    :ivar served: looks up a value before it is removed at a host that keeps one value: removing would delete a newer
-        value too.
+    :ivar locks: locks of zones that allow only one value or one writer at a time. If another run holds a lock, the
+        value is kept until the next cleanup.
+    :ivar served: looks up a value before it is removed at a host that keeps one value, because the removal would delete
+        a newer value too.
     """
 
     journal: Journal
@@ -76,13 +79,13 @@ class Leftovers(Frozen):
 
 
 def cleanup(context: Context, left: Leftovers, *, seconds: float = SECONDS, wait: float = 0) -> CleanupResult:
-    """Remove from DNS the values that killed runs left, and delete them from the journal.
+    """Remove the values that interrupted runs left in DNS, and delete them from the journal.
 
     :param seconds: time limit; a value that is not removed by then is kept.
     :param wait: seconds to wait for another cleanup.
     :raises LockedError: another cleanup is running.
     :raises StoreError: the journal cannot be read.
-    :raises Cancelled: the run was cancelled; values that were removed before are deleted from the journal.
+    :raises Cancelled: the run was cancelled; values that were already removed are deleted from the journal.
     """
     with left.journal.left_over(context, wait=wait) as entries:
         done = _run(LeftoverRemoval(context, entries, left), seconds) if entries else CleanupResult()
@@ -94,7 +97,7 @@ def cleanup_before_run(context: Context, left: Leftovers, *, seconds: float = BE
     try:
         done = cleanup(context, left, seconds=seconds)
     except (errors.LockedError, errors.Cancelled):
-        return  # another cleanup is running; or the renewals notice the cancel themselves
+        return  # another cleanup is running, or the renewals notice the cancel themselves
     except errors.StoreError as error:
         _, message, fix = texts.JOURNAL_UNREADABLE.fill(reason=error.message, reason_fix=error.fix)
         context.warn(error.code, message, fix)
@@ -111,7 +114,7 @@ def _run(removal: LeftoverRemoval, seconds: float) -> CleanupResult:
     try:
         removal.work(groups, seconds)
     finally:
-        done = _finish(removal, groups)  # also after a cancel: some values may be removed
+        done = _finish(removal, groups)  # even after a cancel, because some values may be removed
     removal.context.check()
     return done
 
@@ -153,16 +156,16 @@ def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[Writte
 
 # ── leftover removal ───────────────────────────────────────────────────────────────────
 
-# Removes the TXT values that killed runs left, account by account, within a time limit.
+# Removes the TXT values that interrupted runs left, account by account, within a time limit.
 
 _MAX_ACCOUNTS: Final = 8
-"""Accounts asked at once."""
+"""The number of accounts whose values are removed at once."""
 _STOP_SECONDS: Final = 1.0
-"""Seconds for the threads to stop after the time limit."""
+"""Seconds that the threads have to stop after the time limit."""
 _HOST_CODES: Final = frozenset(
     {"provider-unreachable", "provider-timeout", "provider-untrusted", "provider-server-error", "provider-rate-limited"}
 )
-"""Errors that another zone of the same account would meet too."""
+"""Errors that would occur in another zone of the same account too."""
 
 
 class LeftoverGroup(Frozen):
@@ -182,8 +185,9 @@ LeftoverGroups = Mapping[LeftoverGroup, tuple["WrittenValue", ...]]
 class LeftoverRemoval(Frozen):
     """One cleanup.
 
-    :ivar results: for each finished group why its values stay; None: they are gone.
-    :ivar never_written: groups whose values were refused, and are not in DNS: there is nothing to remove, or to report.
+    :ivar results: why the values of each finished group stay; None: they are gone.
+    :ivar never_written: groups whose values were refused and are not in DNS, so there is nothing to remove or to
+        report.
     """
 
     context: Context
@@ -193,7 +197,7 @@ class LeftoverRemoval(Frozen):
     never_written: set[LeftoverGroup] = field(default_factory=set)
 
     def groups(self) -> LeftoverGroups:
-        """Return the values by account and zone, each value once: an error of one zone must not affect another."""
+        """Return the values by account and zone, without duplicates. An error in one zone must not affect another."""
         groups: dict[LeftoverGroup, dict[WrittenValue, None]] = {}
         for entry in self.entries:
             for record, account in entry.values:
@@ -214,7 +218,7 @@ class LeftoverRemoval(Frozen):
             for name in dict.fromkeys(group.account for group in groups)
         ]
         tasks = threads.start_all(calls, _MAX_ACCOUNTS)
-        with contextlib.suppress(errors.Cancelled):  # the time limit, or a cancel: the caller checks which
+        with contextlib.suppress(errors.Cancelled):  # the time limit or a cancel; the caller checks which
             for task in tasks:
                 context.join(task)
         end_of_wait = time.monotonic() + _STOP_SECONDS
@@ -236,8 +240,8 @@ class LeftoverRemoval(Frozen):
     def _was_never_written(self, context: Context, values: tuple[WrittenValue, ...], error: DnsRenewError) -> bool:
         """Return whether values that cannot be removed are not in DNS either.
 
-        That no name server serves them proves it where the host refuses to write there, or was asked long ago: a host
-        carries out a request soon, or never.
+        Missing values in all name servers prove this if the host refuses to write there, or if the request is old: a
+        host executes a request soon or never.
         """
         if error.code not in REFUSALS and any(entry.page.is_recent(context.clock.now()) for entry in self._of(values)):
             return False
@@ -247,7 +251,7 @@ class LeftoverRemoval(Frozen):
         return [entry for entry in self.entries if not set(entry.values).isdisjoint(values)]
 
     def _group(self, context: Context, group: LeftoverGroup, values: tuple[WrittenValue, ...]) -> DnsRenewError | None:
-        """Remove the values of a group; return why they stay, or None if they are gone.
+        """Remove the values of a group; return the reason why they stay, or None if they are gone.
 
         :raises Cancelled: the run was cancelled, or the time is over.
         """
@@ -262,10 +266,10 @@ class LeftoverRemoval(Frozen):
         except DnsRenewError as refusal:
             error = refusal
         if error is not None and error.code == "acme-sh-failed" and self._are_gone(context, values):
-            return None  # many scripts fail to remove what is not there
+            return None  # many scripts fail to remove a value that does not exist
         if not group.has_moved or (error is not None and error.code in _HOST_CODES):
             return error
-        # The response of another host proves nothing: only DNS shows whether they are gone.
+        # The response of another host proves nothing. Only DNS shows whether they are gone.
         return None if self._are_gone(context, values) else _account_changed(group.account, values, error)
 
     def _remove(self, context: Context, writer: RecordWriter, values: tuple[WrittenValue, ...]) -> None:
@@ -280,7 +284,7 @@ class LeftoverRemoval(Frozen):
                 raise not_removed(writer.account.name, left)
 
     def _served(self, context: Context, name: str) -> set[str] | None:
-        """Return the values that are served at a name; None: unknown."""
+        """Return the values served at a name; None if unknown."""
         try:
             return self.left.served(context, name)
         except errors.Cancelled:
@@ -289,12 +293,15 @@ class LeftoverRemoval(Frozen):
             return None
 
     def _is_replaced(self, context: Context, value: TxtValue) -> bool:
-        """Return whether a host that keeps one value has replaced this one; if unknown, it is removed."""
+        """Return whether a host that keeps one value has replaced this one.
+
+        If this is unknown, the value is removed.
+        """
         found = None if value.single_value_key is None else self._served(context, value.record.name)
         return bool(found) and value.record.value not in (found or ())
 
     def _are_gone(self, context: Context, values: tuple[WrittenValue, ...]) -> bool:
-        """Return whether no name server serves any of the values; False if the lookup fails."""
+        """Return whether all name servers have stopped serving the values; False if the lookup fails."""
         there = ((record.value, self._served(context, record.name)) for record, _account in values)
         return all(found is not None and value not in found for value, found in there)
 
@@ -304,7 +311,7 @@ class LeftoverRemoval(Frozen):
 
 
 def _is_of_host(error: DnsRenewError) -> bool:
-    """Return whether the next zone of the account would meet the same error."""
+    """Return whether the next zone of the account would fail with the same error."""
     return isinstance(error, errors.SecretError | errors.ConfigError) or error.code in _HOST_CODES
 
 

@@ -1,4 +1,4 @@
-"""Ports for challenge responses: opened with the first response, closed with the last."""
+"""Ports for challenge responses. A port is opened with the first response and closed with the last."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Listeners(ABC, Generic[T]):
     An address is ``:PORT`` (all of IPv4 and IPv6), ``HOST:PORT`` or ``[IPV6]:PORT``. A challenge type sets ``texts``
     and overrides :meth:`start` and :meth:`fetch`.
 
-    :param monotonic: a clock in seconds, for time-outs of clients.
+    :param monotonic: a clock in seconds, for the time-outs of clients.
     """
 
     texts: PortTexts
@@ -72,7 +72,7 @@ class Listeners(ABC, Generic[T]):
     def start(self, listening: socket.socket) -> ChallengeServer[T]:
         """Return a running server on a listening socket.
 
-        :raises OSError: no file descriptor is left.
+        :raises OSError: there is no free file descriptor.
         """
 
     @abstractmethod
@@ -83,7 +83,7 @@ class Listeners(ABC, Generic[T]):
         """
 
     def check(self, listen: str) -> None:
-        """Check whether the port can be opened, by binding it for a moment. A port that is already served is fine.
+        """Check whether the port can be opened, by binding it for a moment. A port that we already serve is fine.
 
         :raises ChallengeError: the port is taken or forbidden, or this machine does not have the address.
         """
@@ -112,9 +112,9 @@ class Listeners(ABC, Generic[T]):
 
     @contextlib.contextmanager
     def kept_open(self, listens: Iterable[str]) -> Iterator[None]:
-        """Keep ports open in this block, before and after their responses too: no other program takes them meanwhile.
+        """Keep ports open in this block, even before and after their responses, so that no other program takes them.
 
-        One that cannot be opened now is opened by its first response, or the error is raised there.
+        A port that cannot be opened now is opened by its first response, which raises the error if that fails again.
         """
         kept: list[Endpoint] = []
         try:
@@ -134,7 +134,7 @@ class Listeners(ABC, Generic[T]):
     def ask(self, listen: str, key: str) -> dict[str, bytes]:
         """Request a response from our own listeners as a CA would; return each response by address.
 
-        Skip an address family that can be bound but is not routed (IPv6 disabled), unless both are.
+        Skip an address family that can be bound but is not routed (IPv6 disabled), unless this is true of both.
 
         :raises OSError: a listener does not respond.
         """
@@ -154,7 +154,7 @@ class Listeners(ABC, Generic[T]):
         return answers
 
     def _opened(self, listen: str, resolved: list[Endpoint]) -> list[Endpoint]:
-        """Open the endpoints of a listen address that are not open yet; return all."""
+        """Open the endpoints of a listen address that are not open yet, and return all of them."""
         endpoints = self._endpoints.get(listen, resolved)
         self._start(listen, self._open(listen, endpoints, serve=True))
         self._endpoints[listen] = endpoints
@@ -220,7 +220,7 @@ def endpoints_of(listen: str) -> list[Endpoint]:
 
 
 def port_fault(texts: PortTexts, port: int, error: OSError) -> tuple[Text, dict[str, Any]]:
-    """Return the text for a port that cannot be opened, and for one that is taken by which program."""
+    """Return the text for a port that cannot be opened. For a port that is taken, it names the program."""
     if error.errno == errno.EADDRINUSE or (os.name == "nt" and error.errno in _FORBIDDEN):
         owner = owner_of(port)
         evidence = {"owner": owner and owner.name, "pid": owner and owner.pid, "user": owner and owner.user}
@@ -234,10 +234,10 @@ def port_fault(texts: PortTexts, port: int, error: OSError) -> tuple[Text, dict[
 def bound_all(
     endpoints: Iterable[Endpoint], backlog: int | None = None, *, may_lack_all: bool = False
 ) -> dict[Endpoint, socket.socket]:
-    """Bind addresses, as :func:`bound`. This machine may lack one address family, but not both.
+    """Bind addresses as :func:`bound` does. This machine may lack one address family, but not both.
 
-    :param may_lack_all: it may lack all of these.
-    :raises OSError: one cannot be bound; then none is.
+    :param may_lack_all: the machine may lack all these addresses.
+    :raises OSError: an address cannot be bound. All others are then closed too.
     """
     opened: dict[Endpoint, socket.socket] = {}
     absent = None
@@ -261,11 +261,12 @@ def bound_all(
 def bound(family: socket.AddressFamily, place: tuple[Any, ...], backlog: int | None = None) -> socket.socket:
     """Bind an address.
 
-    :param backlog: connections that may wait; None: do not listen, so that two checks at the same time do not conflict.
+    :param backlog: the number of connections that may wait; None: do not listen, so that two checks at the same time do
+        not conflict.
     """
     opened = socket.socket(family, socket.SOCK_STREAM)
     try:
-        if os.name == "nt":  # there, SO_REUSEADDR would share the port with its owner
+        if os.name == "nt":  # on Windows, SO_REUSEADDR would share the port with its owner
             opened.setsockopt(socket.SOL_SOCKET, getattr(socket, "SO_EXCLUSIVEADDRUSE", ~socket.SO_REUSEADDR), 1)
         else:  # ignore connections of the last renewal in TIME_WAIT
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -294,14 +295,14 @@ class PortOwner(Frozen):
 
 
 def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
-    """Return the process that listens on a TCP port, or None if it cannot be found out.
+    """Return the process that listens on a TCP port, or None if it cannot be found.
 
     Only root sees the processes of other users. Systems other than Linux have no /proc.
     """
     sockets = {f"socket:[{inode}]": uid for uid, inode in listening_sockets(port, proc)}
     if not sockets:
         return None
-    # The lowest process ID first: the workers of a server hold the socket too.
+    # The lowest process ID first, because the workers of a server hold the socket too.
     for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
         handles = f"{proc}/{pid}/fd"
         for handle in _names(handles):
@@ -335,7 +336,7 @@ MAX_BYTES: Final = 8192
 _PATIENCE: Final = 10.0
 """Seconds for a client to send its request; a CA needs one round trip."""
 _FAREWELL: Final = 2.0
-"""Seconds for a client to close after its response; to close first could lose the response."""
+"""Seconds for a client to close after its response, because closing first could lose the response."""
 _MAX_CLIENTS: Final = 128
 _TICK: Final = 0.5
 _RETRY_ACCEPT: Final = 0.05
@@ -359,7 +360,7 @@ class ChallengeServer(ABC, Generic[T]):
     A challenge type implements :meth:`read`.
 
     :param listening: a listening socket; the server owns it from now on.
-    :param monotonic: a clock in seconds, for time-outs.
+    :param monotonic: a clock in seconds, for the time-outs.
     """
 
     def __init__(self, listening: socket.socket, monotonic: Callable[[], float]) -> None:
@@ -379,7 +380,7 @@ class ChallengeServer(ABC, Generic[T]):
         self._thread.start()
 
     def stop(self) -> None:
-        """Close the port; it is free when this returns."""
+        """Close the port, which is free when this returns."""
         self._stopped.set()
         self._waker.send(b"\0")
         self._thread.join()
@@ -396,7 +397,7 @@ class ChallengeServer(ABC, Generic[T]):
     def read(self, client: Client) -> bool:
         """Read from a client and respond to a complete request; return False to close the connection.
 
-        :raises BlockingIOError: nothing can be read now.
+        :raises BlockingIOError: no data can be read now.
         :raises OSError: the connection failed; it is closed.
         """
 
@@ -470,7 +471,7 @@ class ChallengeServer(ABC, Generic[T]):
 class Contents(Generic[T]):
     """Responses by key (a token, a server name); each stays until every :meth:`add` of it is undone.
 
-    A CA may give one pending authorization, and so one token, to two certificates that share a name. Writers hold a
+    A CA may use one pending authorization, and so one token, for two certificates that share a name. Writers hold a
     lock. The server's thread reads without one, because every entry is replaced as a whole.
     """
 

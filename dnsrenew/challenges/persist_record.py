@@ -24,9 +24,9 @@ from dnsrenew.dns import DnsView
 from dnsrenew.errors import CAError, DnsError, Message
 
 LABEL: Final = "_validation-persist"
-"""The record stands at this label before the domain."""
+"""The record is at this label before the domain."""
 ANY_DOMAIN: Final = "*"
-"""Stands for the domain in a hash that is valid for all domains of an account."""
+"""Replaces the domain in a hash that is valid for all domains of an account."""
 _WILDCARD: Final = "wildcard"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _URI: Final = re.compile(r"[!-:<-~]+")
@@ -36,7 +36,7 @@ _ISSUERS: Final = {
     "dv.acme-v02.api.pki.goog": "pki.goog",
     "dv.acme-v02.test-api.pki.goog": "pki.goog",
 }
-"""The issuer domain name of a CA, by the host of its directory, for directories that do not say it."""
+"""The issuer domain name of a CA, by the host of its directory, for directories without it."""
 
 
 class PersistRecord(Frozen):
@@ -45,7 +45,7 @@ class PersistRecord(Frozen):
     :ivar issuer: the issuer domain name of the CA, in lower case.
     :ivar account_uri: the URI of the account: its URL (drafts 00 and 01) or a hash (since draft 02).
     :ivar wildcard: whether it is valid for wildcards and subdomains too.
-    :ivar until: the Unix time after which it is no longer valid; None: there is none.
+    :ivar until: the Unix time after which it is no longer valid; None: it does not expire.
     """
 
     issuer: str
@@ -88,7 +88,7 @@ def hashed_uri(prefix: str, domain: str, thumbprint: str, account_url: str) -> s
 
     :param prefix: the CA's ``accountHashPrefix``.
     :param domain: the domain without ``*.``, or :data:`ANY_DOMAIN`.
-    :param thumbprint: of a key of the account (RFC 7638), as base64url.
+    :param thumbprint: the thumbprint of a key of the account (RFC 7638), as base64url.
     """
     octets = domain.encode("ascii")
     digest = hashlib.sha256(bytes([len(octets)]) + octets + thumbprint.encode("ascii") + account_url.encode("ascii"))
@@ -96,7 +96,7 @@ def hashed_uri(prefix: str, domain: str, thumbprint: str, account_url: str) -> s
 
 
 def hashed_uris(prefix: str, domain: str, thumbprints: tuple[str, ...], account_url: str) -> tuple[str, ...]:
-    """Return all hashes that a CA accepts for an account: of each key, for this domain and for any."""
+    """Return all hashes that a CA accepts for an account: for each key, with this domain and with any domain."""
     return tuple(
         hashed_uri(prefix, each, thumbprint, account_url) for thumbprint in thumbprints for each in (domain, ANY_DOMAIN)
     )
@@ -109,15 +109,17 @@ def line(name: str, value: object) -> str:
 
 # ── pins ───────────────────────────────────────────────────────────────────────────────
 
-# Finds the records that pin a lost account: they allow only this one to validate a name.
+# Finds the records that pin a lost account, that is, allow only this account to validate a name.
 
 
 class LostIdentity(Frozen):
-    """How records may name a lost account.
+    """The ways in which records may name a lost account.
 
-    :ivar issuers: the issuer domain names of the CA; empty: it publishes none, and any may be its own.
+    :ivar issuers: the issuer domain names of the CA; empty if it does not publish them, so that any name may be its
+        own.
     :ivar hash_prefix: the CA's ``accountHashPrefix``, if it has one.
-    :ivar thumbprints: of the keys of the account; empty: they are unknown, and any hash may be of it.
+    :ivar thumbprints: the thumbprints of the keys of the account; empty if they are unknown, so that any hash may be of
+        this account.
     """
 
     url: str
@@ -136,13 +138,13 @@ class LostIdentity(Frozen):
 
 
 def pinned(context: Context, dns: DnsView, identifiers: Collection[str], lost: LostIdentity) -> dict[str, str]:
-    """Return the record that pins the account for each identifier that has one, as a line of a zone file."""
+    """Return the record that pins the account, as a line of a zone file, for each identifier with such a record."""
     found: dict[str, str] = {}
     now = context.clock.now()
     for domain in dict.fromkeys(base_domain(each) for each in identifiers if not is_ip(each)):
         try:
             name = dns.challenge_targets(context, [domain], check="none", label=LABEL)[domain].name
-        except DnsError:  # without DNS the CA could not see a record either
+        except DnsError:  # without DNS, the CA could not see a record either
             continue
         for text in sorted(dns.known_values(context, name) or ()):
             record = PersistRecord.parse(text)
@@ -153,14 +155,14 @@ def pinned(context: Context, dns: DnsView, identifiers: Collection[str], lost: L
 
 # ── offer ──────────────────────────────────────────────────────────────────────────────
 
-# What a CA accepts in a dns-persist-01 record: from its challenge and its directory, in the dialect of either draft.
+# The values that a CA accepts in a dns-persist-01 record, from its challenge and its directory, for each draft.
 #
 # Drafts 00 and 01 have ``issuer-domain-names``, and the account URL in the record; draft 01 also ``accounturi`` in
 # the challenge. Draft 02 has ``issuerDomainNames``, and a hash of account and domain in the record.
 
 
 class PersistOffer(Frozen):
-    """What the CA accepts for one domain.
+    """The values that the CA accepts for one domain.
 
     :ivar issuers: its issuer domain names; a new record has the first one.
     :ivar account_uris: the URIs of our account; a new record has the first one.
@@ -173,13 +175,12 @@ class PersistOffer(Frozen):
 
 
 def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> PersistOffer:
-    """Return what the CA accepts.
+    """Return the values that the CA accepts.
 
-    A record is an authorization for a CA, and it is the CA that says which account it names. So that no CA can have us
-    write a record for an account elsewhere, the account must be at the host of the directory; in a hash it is bound to
-    our own key.
+    A record authorizes a CA, and the CA says which account it names. To prevent a record for an account elsewhere, the
+    account must be at the host of the directory; in a hash it is bound to our own key.
 
-    :param domain: without ``*.``.
+    :param domain: the domain without ``*.``.
     :raises CAError: ``ca-dns-persist-malformed``.
     """
     if (reason := _issuer_problem(challenge, account)) is not None:
@@ -202,12 +203,12 @@ def read_offer(challenge: Challenge, account: AccountIdentity, domain: str) -> P
 
 
 def expected_offer(account: AccountIdentity, domain: str) -> PersistOffer | None:
-    """Return what the CA will probably accept, known without an order; None if only a challenge can tell.
+    """Return the values that the CA will probably accept, without an order; None if only a challenge has them.
 
-    Directories of draft 02 have the issuer names. For those before, it is the one name of the CA in CAA records, or the
-    one in a built-in table.
+    Directories of draft 02 have the issuer names. For older drafts, the name is the CA's only name in CAA records, or
+    its name in a built-in table.
 
-    :param domain: without ``*.``.
+    :param domain: the domain without ``*.``.
     """
     directory = account.directory
     if directory.issuer_names and directory.account_hash_prefix is not None:
@@ -241,29 +242,29 @@ def _malformed(challenge: Challenge, account: AccountIdentity, domain: str, reas
 
 # ── persist values ─────────────────────────────────────────────────────────────────────
 
-# Placements and values of dns-persist-01, and which of the records in DNS counts.
+# Placements and values of dns-persist-01, and how the records in DNS are selected.
 
 LIFETIME: Final = timedelta(days=365)
-"""The least lifetime of a new record."""
+"""The minimum lifetime of a new record."""
 RENEWED_BEFORE: Final = timedelta(days=30)
 """A record that expires within this time is replaced, or a warning shows the new one."""
 _VALIDATION: Final = timedelta(minutes=10)
-"""A record that expires within this time may have expired when the CA looks."""
+"""A record that expires within this time may have expired when the CA queries it."""
 _DAY: Final = 86400
 _HASHED: Final = "/sha-256/"
-"""Is in the URI of an account since draft 02."""
+"""Part of the URI of an account since draft 02."""
 _LONGEST: Final = 255
-"""Octets of a value that every driver can write."""
+"""The length in octets of a value that every driver can write."""
 
 
 class PersistPlacement(Frozen):
-    """Where the record for one identifier stands.
+    """Where the record for one identifier is.
 
     :ivar name: the owner name of the TXT record; absolute.
     :ivar zone: its zone; absolute.
     :ivar wildcard: whether the certificate has a wildcard that the same record must be valid for.
     :ivar until: ``persistUntil`` of a new record.
-    :ivar writers: the accounts that write a new record, each with its zone; empty: a person does.
+    :ivar writers: the accounts that write a new record, each with its zone; empty if a person writes it.
     :ivar is_named: whether the route names the accounts.
     :ivar unable: accounts of the route that cannot hold a record there.
     """
@@ -281,7 +282,7 @@ class PersistPlacement(Frozen):
 
 
 class PersistValue(Frozen):
-    """What validates one identifier."""
+    """The value that validates one identifier."""
 
     challenge: ClassVar[str] = "dns-persist-01"
 
@@ -297,7 +298,7 @@ class PersistValue(Frozen):
 
     @property
     def key(self) -> tuple[str, str]:
-        """Equal for values that one record validates."""
+        """A key that is equal for values that one record validates."""
         return self.placement.name, str(self.wanted)
 
     @property
@@ -314,12 +315,12 @@ class PersistValue(Frozen):
         return TxtValue(self.identifier, writer, TxtRecord(zone, self.placement.name, text, writer.ttl))
 
     def newest(self, texts_there: Collection[str], now: datetime) -> tuple[str, PersistRecord] | None:
-        """Return the record that validates the identifier and is valid for longest, with its text; None without one."""
+        """Return the record that validates the identifier and is valid for longest, with its text, or None."""
         found = [(text, record) for text, record in _parsed(texts_there).items() if self._fits(record, now)]
         return max(found, key=lambda pair: (pair[1].until is None, pair[1].until or 0, pair[0]), default=None)
 
     def superseded(self, texts_there: Collection[str]) -> list[str]:
-        """Return the records of our account that the wanted one makes useless: it is valid for all they are, longer."""
+        """Return the records of our account that the wanted record covers completely and for longer."""
         new = self.wanted
         return [
             text
@@ -332,7 +333,7 @@ class PersistValue(Frozen):
         ]
 
     def problem(self, texts_there: Collection[str]) -> Message | None:
-        """Return why a record of this CA does not validate the identifier, as a clause; None if there is none."""
+        """Return why no record of this CA validates the identifier, as a clause; None if the CA has no record."""
         parsed, offer = _parsed(texts_there), self.offer
         ours = [record for record in parsed.values() if record.issuer in offer.issuers]
         for record in ours:
@@ -356,20 +357,20 @@ class PersistValue(Frozen):
 
 
 def end_of(now: datetime) -> int:
-    """Return ``persistUntil`` of a new record: a year and a part of a day.
+    """Return ``persistUntil`` of a new record: a year, and the rest of that day.
 
-    It is the end of a day, so that two runs of a day write the same value.
+    It is the end of a day, so that two runs on the same day write the same value.
     """
     return (int((now + LIFETIME).timestamp()) // _DAY + 1) * _DAY
 
 
 def may_be_there(texts_there: Collection[str] | None, now: datetime) -> bool:
-    """Return whether one of the records may be the one that will be needed, before the CA says which."""
+    """Return whether one of the records may be the right one, before the CA says which it needs."""
     return any(record.is_valid_at(now + RENEWED_BEFORE) for record in _parsed(texts_there or ()).values())
 
 
 def can_hold(writer: RecordWriter, *, attended: bool) -> bool:
-    """Return whether an account can set a lasting record beside others.
+    """Return whether an account can set a permanent record beside others.
 
     :param attended: whether a person watches the run, who can set a record by hand.
     """

@@ -19,9 +19,9 @@ from dnsrenew.store.journal import WrittenValue
 from dnsrenew.store.zone_locks import WRITING
 
 _SCRIPT_TURN: Final = 600.0
-"""Seconds to wait for a run whose script writes: it takes a call for each value."""
+"""Seconds to wait for a run whose script writes, because the script is called for each value."""
 OWN_LABEL: Final = "_acme-challenge"
-"""The first label of the name at which a CA looks for a value, unless a CNAME leads elsewhere."""
+"""The first label of the name that a CA queries for a value, unless a CNAME points elsewhere."""
 
 
 class RecordWriter(Frozen):
@@ -38,7 +38,7 @@ class RecordWriter(Frozen):
         return names.absolute(max(fitting, key=lambda zone: len(names.labels(zone)))) if fitting else None
 
     def single_value_key(self, zone: str, name: str) -> str | None:
-        """Return the name or zone that holds one value (or two) at a time; None: it holds any number."""
+        """Return the name or zone that holds one value (or two) at a time; None if there is no such limit."""
         behaviour = self.provider.behaviour
         if behaviour.most_values is None:
             return None
@@ -55,9 +55,9 @@ class RecordWriter(Frozen):
         return self.provider.host_fingerprint(self.account)
 
     def turns(self, zones: Iterable[str]) -> dict[str, float]:
-        """Return what takes one call at a time, each with the seconds to wait for other runs.
+        """Return what allows one call at a time, each with the seconds to wait for other runs.
 
-        These are the zones of a host that says so, or the account of a script.
+        This is a zone of an ``exclusive`` host, or the account of a script.
         """
         if self.provider.runs_script:
             return {f"{self.account.name}.acme.sh": _SCRIPT_TURN}
@@ -91,7 +91,8 @@ class TxtPlacement(Frozen):
 
     :ivar name: the owner name of the TXT record; absolute.
     :ivar served_zone: the zone of that name in DNS; absolute.
-    :ivar writers: the accounts that write it, each with its zone (absolute); several if several hosts serve the zone.
+    :ivar writers: the accounts that write it, each with its zone (absolute). Several hosts of one zone mean several
+        accounts.
     """
 
     identifier: str
@@ -132,23 +133,23 @@ class TxtValue(Frozen):
 
     @property
     def single_value_key(self) -> str | None:
-        """The name or zone that holds one value (or two) at a time; None: it holds any number."""
+        """The name or zone that holds one value (or two) at a time; None if there is no such limit."""
         return self.writer.single_value_key(self.record.zone, self.record.name)
 
     @property
     def limit(self) -> dict[tuple[str, str], int]:
-        """The number of values that the name or zone holds at a time, by account and key; empty: any number."""
+        """The number of values that the name or zone holds at a time, by account and key; empty if it has no limit."""
         key, most = self.single_value_key, self.writer.provider.behaviour.most_values
         return {} if key is None or most is None else {(self.writer.account.name, key): most}
 
 
 def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
-    """Split the values into batches that can be in DNS at the same time; those of one identifier stay together.
+    """Split the values into batches that can be in DNS at the same time. Values of one identifier stay together.
 
     One batch is enough, unless a host keeps one value (or two) for a name or for a whole zone.
     """
     split: list[list[TxtValue]] = []
-    taken: list[Counter[tuple[str, str]]] = []  # how many values each limited name or zone has in each batch
+    taken: list[Counter[tuple[str, str]]] = []  # the number of values that each limited name or zone has in each batch
     for group in grouped(values, lambda value: value.identifier).values():
         limits = {key: most for value in group for key, most in value.limit.items()}
         has_room = (all(used[key] < most for key, most in limits.items()) for used in taken)
@@ -162,7 +163,7 @@ def batches(values: Sequence[TxtValue]) -> list[list[TxtValue]]:
 
 
 def waits(behaviours: Sequence[Behaviour], wanted: Propagation) -> tuple[float, float]:
-    """Return the seconds in which some hosts have to show the values, and those to wait afterwards."""
+    """Return the seconds that some hosts have to show the values, and the seconds to wait afterwards."""
     timeout, settle = wanted.timeout, wanted.settle
     if timeout is None or any(each.by_hand for each in behaviours):  # setting records by hand takes longer than an API
         timeout = max(each.propagation_timeout for each in behaviours)
@@ -183,14 +184,14 @@ def no_account(identifier: str, owner: str, candidates: Collection[RecordWriter]
 
 # ── dns instead ────────────────────────────────────────────────────────────────────────
 
-# The way that needs no open port: the first advice where every route of a certificate needs one, and fails.
+# The way without an open port, as the first advice if every route of a certificate needs an open port and fails.
 
 _OF_A_PORT: Final = ("http-unreachable", "http-port-", "http-address-", "http-not-served", "tls-alpn-")
 _OUTSIDE: Final = frozenset({"ca-connection", "ca-dns", "ca-unauthorized", "ca-incorrect-response", "ca-order-invalid"})
 
 
 class DnsInstead(Frozen):
-    """The DNS accounts that could prove a certificate's names.
+    """The DNS accounts that can prove a certificate's names.
 
     :ivar has_file: whether there is a configuration file; a Python program has none.
     """
@@ -208,7 +209,7 @@ class DnsInstead(Frozen):
         return told
 
     def advice(self, spec: CertificateSpec, fix: str) -> str:
-        """Return what to do: the route to add where an account stands, then what would open the port."""
+        """Return the advice: the route to add if an account can write, then what would open the port."""
         if route := self.route(spec):
             return texts.ROUTE_INSTEAD.format(route=route, name=spec.name, fix=fix)
         if self.has_file:  # init would find the certificate there
@@ -216,7 +217,7 @@ class DnsInstead(Frozen):
         return texts.DNS_INSTEAD.format(fix=fix)
 
     def route(self, spec: CertificateSpec) -> str | None:
-        """Return the route to add, ready to paste; None: no account may write for the names by itself."""
+        """Return the route to add, ready to paste; None if no account may write for the names by itself."""
         owners = [absolute(f"{OWN_LABEL}.{base_domain(identifier)}") for identifier in spec.identifiers]
         for name, account in self.accounts.items():
             writer = RecordWriter(account, self.providers[account.provider])
@@ -226,7 +227,7 @@ class DnsInstead(Frozen):
 
 
 def needs_port(spec: CertificateSpec) -> bool:
-    """Return whether every route of a certificate needs an open port, and DNS could prove its names without one."""
+    """Return whether every route of a certificate needs an open port, and DNS could prove its names without it."""
     by_port = bool(spec.routes) and all(CHALLENGES[route.challenge].port is not None for route in spec.routes)
     return by_port and not any(map(is_ip, spec.identifiers))
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # ── placements ─────────────────────────────────────────────────────────────────────────
 
-# The result of the preflight: where the response for each identifier goes, and what rules a route out.
+# The result of the preflight: where the response for each identifier goes, and why a route cannot work.
 
 
 class Placement(Protocol):
@@ -44,7 +44,7 @@ class Placement(Protocol):
 
 
 class Value(Placement, Protocol):
-    """One response, ready to be published; ``identifier`` is the one that it validates."""
+    """One response, ready to be published; ``identifier`` is the identifier that it validates."""
 
 
 P = TypeVar("P", bound=Placement)
@@ -61,13 +61,14 @@ class Blocker(Frozen):
 
 
 class Placements:
-    """What the preflight of a route selection found.
+    """The result of the preflight of a route selection.
 
     :ivar routes: the route of each identifier; the first one if its route was expanded.
-    :ivar validated: identifiers with a validation that the CA probably still accepts; their blockers are ignored
-        until the CA wants a new validation.
+    :ivar validated: identifiers with a validation that the CA probably still accepts. Their blockers are ignored until
+        the CA requires a new validation.
     :ivar account_url: returns the URL of the account at the CA, which it may have to create.
-    :ivar opened: identifiers whose route names no account and was expanded: that route, and one for each account.
+    :ivar opened: identifiers whose route names no account and was expanded, with that route and one route for each
+        account.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Placements:
     def placement(self, identifier: str) -> Placement:
         """Return where the response for a pending authorization goes.
 
-        :raises AttemptError: the route is blocked, but the CA wants a new validation.
+        :raises AttemptError: the route is blocked, but the CA requires a new validation.
         """
         if identifier not in self.placements:
             raise self._blocked[identifier]
@@ -117,12 +118,12 @@ class Placements:
 
 
 class SolverResources(Frozen):
-    """What a solver may need; shared by all certificates of a run.
+    """The resources that a solver may need, shared by all certificates of a run.
 
-    :ivar locks: locks of zones that hold one value, or take one writer, at a time.
+    :ivar locks: locks of zones that allow only one value or one writer at a time.
     :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
     :ivar attended: whether a person watches the run, who can set a TXT record by hand.
-    :ivar responses: the http-01 responses that an app of this program serves; None: there is no app.
+    :ivar responses: the http-01 responses that an app of this program serves; None: the program has no app.
     :ivar dry_run: whether the run is a dry run, which leaves nothing behind.
     """
 
@@ -137,7 +138,7 @@ class SolverResources(Frozen):
 
 
 class Solver(ABC, Generic[P, V]):
-    """One challenge type. Thread-safe; one serves all certificates of a run.
+    """One challenge type. Thread-safe; one object serves all certificates of a run.
 
     A type defines the five abstract methods. The others do nothing by default.
     """
@@ -146,7 +147,7 @@ class Solver(ABC, Generic[P, V]):
     def preflight(
         self, context: Context, identifiers: Sequence[str], route: Route, check: PropagationCheck, found: Placements
     ) -> None:
-        """Find out where the responses for some identifiers go, and what rules the route out. Publish nothing.
+        """Find out where the responses for some identifiers go, or why the route cannot work. Publish nothing.
 
         :param found: receives the result.
         """
@@ -175,10 +176,10 @@ class Solver(ABC, Generic[P, V]):
 
     @abstractmethod
     def withdraw(self, context: Context, values: Sequence[V]) -> None:
-        """Remove the values. Raise nothing; warn of those that stay."""
+        """Remove the values. Raise no error; warn of values that stay."""
 
     def prepare(self, context: Context, placements: Collection[P]) -> None:  # optional
-        """Read secrets and make drivers before anything is ordered.
+        """Read secrets and make drivers before an order.
 
         :raises SecretError: a reference cannot be resolved.
         :raises ConfigError: an option is wrong, or a driver is not installed.
@@ -192,7 +193,7 @@ class Solver(ABC, Generic[P, V]):
     def exclusive(self, context: Context, placements: Collection[P]) -> AbstractContextManager[None]:
         """Lock the names and zones that hold one value at a time.
 
-        :raises LockedError: another run holds one.
+        :raises LockedError: another run holds a lock.
         """
         del context, placements
         return contextlib.nullcontext()
@@ -212,7 +213,7 @@ class Solver(ABC, Generic[P, V]):
         """Record that the CA queries the values from now on."""
 
     def explain(self, context: Context, identifiers: Sequence[str], error: AttemptError) -> AttemptError:
-        """Return the error with a likely cause if one is found, else the same error."""
+        """Return the error with a likely cause if one is found, otherwise the same error."""
         del context, identifiers
         return error
 
@@ -229,7 +230,7 @@ def _named(challenge: str) -> Iterator[None]:
 class Solvers(dict[str, Solver[Any, Any]]):
     """The solvers of a run by challenge type, each made when it is first used.
 
-    Its steps are those of a :class:`Solver`: each solver gets the placements and values of its type.
+    It has the steps of a :class:`Solver`. Each solver gets the placements and values of its type.
     """
 
     def __init__(self, resources: SolverResources, made: Mapping[str, Solver[Any, Any]] | None = None) -> None:
@@ -239,11 +240,11 @@ class Solvers(dict[str, Solver[Any, Any]]):
     def __missing__(self, challenge: str) -> Solver[Any, Any]:
         module, _, name = CHALLENGES[challenge].solver.partition(".")
         make: Callable[[SolverResources], Solver[Any, Any]] = getattr(import_module(f"{__package__}.{module}"), name)
-        # Two threads may both make one: the first that is stored is used by both.
+        # Two threads may both make one. The first stored solver is used by both.
         return self.setdefault(challenge, make(self._resources))
 
     def prepare(self, context: Context, placements: Collection[Placement]) -> None:
-        """Read secrets and make drivers before anything is ordered."""
+        """Read secrets and make drivers before an order."""
         for solver, some in self.each(placements):
             solver.prepare(context, some)
 
@@ -282,7 +283,7 @@ class Solvers(dict[str, Solver[Any, Any]]):
         """Keep the values in the journal while they are published."""
         return all_held(solver.journaled(context, some) for solver, some in self.each(values))
 
-    def of_type(self, challenge: str) -> Any:  # what only this type can do
+    def of_type(self, challenge: str) -> Any:  # for methods that only this type has
         """Return the solver of a challenge type."""
         return self[challenge]
 

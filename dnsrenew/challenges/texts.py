@@ -65,7 +65,7 @@ CNAME_ELSEWHERE: Final = Text(
     "not yours.",
 )
 
-# ── removing what earlier runs left ─────────────────────────────────────────────────────
+# ── removing the leftovers of earlier runs ──────────────────────────────────────────────
 
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",

@@ -68,18 +68,18 @@ class TlsAlpnServer(ChallengeServer[ChallengeCertificate]):
         super().__init__(listening, monotonic)
 
     def wrap(self, connection: socket.socket) -> socket.socket:
-        """Return the TLS side of a connection; its handshake comes later."""
+        """Return the TLS side of a connection, whose handshake comes later."""
         return self._context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
 
     def read(self, client: Client) -> bool:
-        """Continue the handshake; wait for the client to close once it is complete."""
+        """Continue the handshake. When it is complete, wait for the client to close."""
         tls = client.socket
         assert isinstance(tls, ssl.SSLSocket)  # noqa: S101  # by wrap()
         try:
             if client.answered:
                 return bool(tls.recv(1))
             tls.do_handshake()
-        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):  # some hundred bytes: the send buffer takes them
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):  # some hundred bytes fit into the send buffer
             return True
         self.farewell(client)
         return tls.selected_alpn_protocol() == PROTOCOL
@@ -105,7 +105,7 @@ def _context() -> ssl.SSLContext:
 # The listeners for tls-alpn-01.
 
 DEFAULT: Final = ":443"
-"""The port that every CA uses (RFC 8737 section 3); another one needs a forwarding from port 443."""
+"""The port that every CA uses (RFC 8737 section 3). Any other port needs a forwarding from port 443."""
 
 
 class TlsAlpnListeners(Listeners[ChallengeCertificate]):
@@ -127,7 +127,7 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
         """Return the certificate that is presented for a name, as DER; never use a proxy."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # it is self-signed, and is compared byte by byte
+        context.verify_mode = ssl.CERT_NONE  # self-signed, and compared byte by byte
         context.set_alpn_protocols([PROTOCOL])
         with (
             socket.create_connection((host, port), timeout=TIMEOUT) as connection,
@@ -138,7 +138,7 @@ class TlsAlpnListeners(Listeners[ChallengeCertificate]):
 
 
 SHARED: Final = TlsAlpnListeners()
-"""Shared by all runs in a process, since a port belongs to the process."""
+"""Shared by all runs in a process, because a port belongs to the process."""
 
 
 # ── solver ─────────────────────────────────────────────────────────────────────────────
@@ -171,14 +171,14 @@ class TlsAlpnValue(Frozen):
 
     @property
     def server_name(self) -> str:
-        """The name that the CA sends (SNI): of an IP address, its reverse name (RFC 8738 section 6)."""
+        """The name that the CA sends (SNI). For an IP address, this is its reverse name (RFC 8738 section 6)."""
         return names.reverse_name(self.identifier) if names.is_ip(self.identifier) else self.identifier
 
 
 class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
     """Opens the port while the CA validates.
 
-    :param listeners: the ports that are open; by default those of this process.
+    :param listeners: the open ports; by default the ports of this process.
     """
 
     def __init__(self, _resources: SolverResources | None = None, listeners: TlsAlpnListeners = SHARED) -> None:
@@ -209,7 +209,7 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
     def exclusive(
         self, _context: Context, placements: Collection[TlsAlpnPlacement]
     ) -> contextlib.AbstractContextManager[None]:
-        """Keep the ports open from before the order until after it, so that no other program takes them meanwhile."""
+        """Keep the ports open from before the order until after it, so that no other program takes them."""
         return self._listeners.kept_open({each.listen for each in placements})
 
     def publish(self, context: Context, values: Sequence[TlsAlpnValue]) -> None:
@@ -220,7 +220,7 @@ class TlsAlpn01(Solver[TlsAlpnPlacement, TlsAlpnValue]):
         cancelled = threading.Event()
         try:
             context.call(partial(self._publish, context.certificate, values, cancelled))
-        except Cancelled:  # the call goes on in its thread: it must not open a port that nothing closes
+        except Cancelled:  # the call goes on in its thread, and must not open a port that nothing closes
             cancelled.set()
             raise
 

@@ -1,4 +1,4 @@
-"""acme-dns (https://github.com/joohoi/acme-dns): a server for TXT values alone, to which a CNAME record leads.
+"""acme-dns (https://github.com/joohoi/acme-dns): a server only for TXT values, to which a CNAME record points.
 
 A registration has one name, which holds the two newest values. ``register`` makes one; ``dnsrenew delegate`` calls it.
 """
@@ -19,7 +19,7 @@ from dnsrenew.errors import ConfigError, SecretError
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""
 _OPTIONS: Final = KEYS[:3]
-"""Those that are options too."""
+"""The keys that are options too."""
 
 
 class AcmeDnsDriver(HostDriver):
@@ -40,7 +40,7 @@ class AcmeDnsDriver(HostDriver):
             raise ConfigError.of(texts.ACME_DNS_INCOMPLETE, account=account, key=key, options=list(_OPTIONS))
 
     def add_to(self, _zone: str, records: Sequence[TxtRecord]) -> None:
-        """Write the values, each in place of the oldest one."""
+        """Write the values; each one replaces the oldest."""
         registration = self._registration()
         headers = {"X-Api-User": registration["username"], "X-Api-Key": registration["password"]}
         for record in records:
@@ -51,7 +51,7 @@ class AcmeDnsDriver(HostDriver):
                 raise malformed("its field `txt` is not the value that was written")
 
     def remove_from(self, _zone: str, records: Sequence[TxtRecord]) -> None:
-        """Leave the values: the server has no request to remove one, and the next ones replace them."""
+        """Leave the values. The server cannot remove them, and the next values replace them."""
 
     def _registration(self) -> dict[str, str]:
         given = {key: self.text(key) for key in KEYS}
@@ -64,7 +64,7 @@ class AcmeDnsDriver(HostDriver):
         return stored
 
     def _check_name(self, record: TxtRecord, subdomain: str) -> None:
-        """Refuse a name that the registration does not write: the CNAME leads to another registration."""
+        """Refuse a name that the registration does not write, because its CNAME points to another registration."""
         if names.labels(record.name)[0] != subdomain.lower():
             raise self.error(texts.ACME_DNS_OTHER_NAME, name=names.relative(record.name), subdomain=subdomain)
 
@@ -83,7 +83,7 @@ def register(context: DriverContext) -> dict[str, str]:
 def read_registration(file: str) -> dict[str, str] | None:
     """Return the registration in a file, or None if there is no such file.
 
-    :raises SecretError: ``secret-missing``: the file cannot be read, or holds something else.
+    :raises SecretError: ``secret-missing``: the file cannot be read, or contains no registration.
     """
     try:
         stored: Any = json.loads(files.read(file))

@@ -34,8 +34,8 @@ def find_provider(
     """Return the provider of that name, or None.
 
     :param folders: the user's ``providers/`` folders in order of precedence; shipped files and plug-ins follow.
-    :param read_own: reads a file in them.
-    :raises ConfigError: ``provider-invalid``, its file has a mistake.
+    :param read_own: reads a file in these folders.
+    :raises ConfigError: ``provider-invalid``: its file has a mistake.
     """
     if name == OWN_OBJECT:
         return Provider(name=name, title="The program's own driver", driver=OWN_OBJECT, any_options=True)
@@ -47,7 +47,7 @@ def find_provider(
 
 
 def _provider_in(readers: Iterable[tuple[Path, Callable[[Path], bytes]]], name: str) -> Provider | None:
-    """Return the provider of the first file with this name; a plug-in without a file may have any other name."""
+    """Return the provider of the first file with this name. A plug-in without a file may have any other name."""
     for folder, read in readers if NAME.fullmatch(name) else ():
         path = folder / f"{name}.toml"
         try:
@@ -67,7 +67,7 @@ def provider_names(folders: Iterable[Path] = ()) -> list[str]:
 
 
 def all_providers(folders: Iterable[Path] = ()) -> list[Provider]:
-    """Return every known DNS host; a file with a mistake is left out."""
+    """Return every known DNS host; leave out files with mistakes."""
     folders = list(folders)
     found = []
     for name in provider_names(folders):
@@ -92,7 +92,7 @@ def left_out_hosts() -> dict[str, dict[str, str]]:
 def plug_in_names() -> set[str]:
     """Return the names of installed third-party drivers (slow: it reads every installed distribution).
 
-    The built-in drivers are entry points too, but left out: they are not hosts.
+    The built-in drivers are entry points too, but they are not hosts and left out.
     """
     found = {entry.name for entry in plug_ins(ENTRY_POINT_GROUP) if not is_ours(entry.value)}
     return found - built_in().keys()
@@ -106,20 +106,20 @@ def _plug_in_folders() -> Iterator[Path]:
     for entry in sorted(plug_ins("dnsrenew.providers"), key=lambda each: each.name):
         try:
             spec = find_spec(entry.module)
-        except Exception:  # noqa: BLE001, S112  # the package above a third-party one may raise anything at its import
+        except Exception:  # noqa: BLE001, S112  # importing the parent of a third-party package may raise anything
             continue
         yield from map(Path, (spec and spec.submodule_search_locations) or ())
 
 
 def help_within(option: OptionSpec) -> str:
-    """Return the help of an option, for within a sentence: it starts in lower case, except with an abbreviation."""
+    """Return the help of an option for use within a sentence: it starts in lower case, except for an abbreviation."""
     text = " ".join(option.help.split()).rstrip(".") or texts.VALUE
     first = text.partition(" ")[0]
     return described(text[0].lower() + text[1:] if len(first) == 1 or first[1:].islower() else text)
 
 
 def check_options(provider: Provider, options: Mapping[str, Any]) -> list[Mistake]:
-    """Return all mistakes in the options of an account, in a stable order; none without a provider file.
+    """Return all mistakes in the options of an account, in a stable order. Without a provider file, the list is empty.
 
     The mistakes contain no value and no file name. Reserved keys are not checked here. A reference to a secret may be a
     ``str`` (or the table ``{command = […]}``) or a :class:`Secret`.
@@ -207,9 +207,9 @@ _INVALID: Final = "provider-invalid"
 
 Test = Callable[[Any], bool]
 _Keys = Mapping[str, tuple[Test, str]]
-"""For each key the test of a value, and the description of a valid one."""
+"""For each key, the test of a value and the description of a valid one."""
 _Found = tuple[KeyPath, str, str, str | None]
-"""A mistake: where it is, what stands there, what is expected, and what may be meant."""
+"""A mistake: its place, the value found, the expected value, and a likely correction."""
 
 
 def _is(kind: type) -> Test:
@@ -233,7 +233,7 @@ def _one_of(*choices: str) -> Test:
 
 
 def _is_tools(value: object) -> bool:
-    """Return whether it is a table for each tool, with a table for each of its names of the host."""
+    """Return whether it is a table of tools, each with a table for each of its names of the host."""
     if not isinstance(value, dict):
         return False
     tables = [names for tool in value.values() if isinstance(tool, dict) for names in tool.values()]
@@ -324,7 +324,7 @@ def parse_provider(text: str, name: str, file: str | None = None) -> Provider:
 
 
 def _invalid(text: str, file: str, found: Exception | Sequence[_Found]) -> ConfigError:
-    """Return the error for a file that is no TOML, or has mistakes."""
+    """Return the error for a file that is not TOML, or has mistakes."""
     if isinstance(found, Exception):
         return validation.config_error([syntax_mistake(found, text, file)], code=_INVALID)
     lines = key_lines(text)
@@ -333,7 +333,7 @@ def _invalid(text: str, file: str, found: Exception | Sequence[_Found]) -> Confi
 
 
 def _described(table: Mapping[str, Any], *keys: str) -> dict[str, Any]:
-    """Return a table with the texts that a catalogue can have in another language."""
+    """Return a table whose texts can be translated by a catalogue."""
     return {key: described(value) if key in keys else value for key, value in table.items()}
 
 

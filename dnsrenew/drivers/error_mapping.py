@@ -26,7 +26,7 @@ _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _MAX_ANSWER: Final = 300
 _MAX_TEXT: Final = 4000
 _MAX_READ: Final = 1 << 16
-"""Characters of a message or an answer that are read; a message for people has far fewer."""
+"""Number of characters of a message or an answer that are read; a message for people is much shorter."""
 
 _ZONE: Final = re.compile(
     r"no (matching )?(domain|zone)|(unknown|invalid) (domain|zone)|nosuchhostedzone|"
@@ -54,7 +54,7 @@ _UNREADABLE: Final = frozenset({"JSONDecodeError", "RecursionError"})
 _TLS: Final = frozenset({"SSLError", "SSLCertVerificationError"})
 _CONNECTION: Final = frozenset({"ConnectionError", "ConnectionClosedError", "EndpointConnectionError", "ProxyError"})
 
-# code: the text without and with an answer of the host
+# code: the text without, and the text with an answer of the host
 _TEXTS: Final = {
     "provider-unauthorized": (texts.UNAUTHORIZED, texts.UNAUTHORIZED_ANSWER),
     "provider-zone-unknown": (texts.ZONE_UNKNOWN, texts.ZONE_UNKNOWN_ANSWER),
@@ -77,13 +77,13 @@ _KINDS: Final = {"timeout": "provider-timeout", "tls": "provider-untrusted", "to
 
 @dataclass
 class Findings:
-    """The facts in an exception and its causes. All are values of JSON, and nothing is redacted yet.
+    """The facts in an exception and its causes: JSON values, not redacted yet.
 
     :ivar name: the class of the exception.
-    :ivar own: that class and its bases.
-    :ivar classes: those of the causes too.
+    :ivar own: the name of this class and of its bases.
+    :ivar classes: the names of the classes of the causes too.
     :ivar message: the text of the exception.
-    :ivar texts: those of the causes too, and the answer.
+    :ivar texts: the texts of the exception, its causes and the answer.
     :ivar kind: of :class:`HttpFailure`, with its detail.
     :ivar after: the header ``Retry-After``.
     :ivar if_missing: the code for status 404.
@@ -108,7 +108,7 @@ class Findings:
 
     @property
     def redirected(self) -> bool:
-        """Whether the server sent to another host."""
+        """Whether the server redirected to another host."""
         refused = self.kind == "redirect" and "HttpFailure" in self.classes
         return refused or 300 <= (self.status or 0) < 400
 
@@ -120,7 +120,7 @@ class Findings:
 class ReportedError(Exception):
     """An exception of another process.
 
-    :param found: what :func:`inspect` found there, as a dictionary.
+    :param found: the result of :func:`inspect` in that process, as a dictionary.
     """
 
     def __init__(self, found: Mapping[str, Any]) -> None:
@@ -137,9 +137,9 @@ def translate(
     redactor: Redactor,
     now: datetime,
 ) -> ProviderError:
-    """Return the error for an exception of a driver, without secrets and without a reference to the exception.
+    """Return the error for an exception of a driver. It has no secrets, and no reference to the exception.
 
-    :param now: the time, for a Retry-After with a date.
+    :param now: the current time, for a Retry-After with a date.
     """
     found = inspect(error)
     code = _classify(found)
@@ -166,7 +166,7 @@ def translate(
         evidence |= _place(error)
         logger = logging.getLogger(f"dnsrenew.drivers.{provider.driver or account.name}")
         logger.debug("%s", redactor.redact("".join(traceback.format_exception(error))))
-        if provider.any_options and evidence["place"]:  # of a program, or of a package without a provider file
+        if provider.any_options and evidence["place"]:  # a program, or a package without a provider file
             text, evidence["logger"] = texts.OWN_DRIVER_BUG, logger.name
     if text.code == "provider-untrusted":
         evidence["now"] = rfc3339(now)
@@ -174,7 +174,7 @@ def translate(
 
 
 def _place(error: BaseException) -> dict[str, Any]:
-    """Return file and line of a bug: within the first file outside dnsrenew, that of the driver, the innermost line."""
+    """Return file and line of a bug: the first file outside dnsrenew (the driver's), and the innermost line in it."""
     frames = traceback.extract_tb(error.__traceback__)
     outside = [frame for frame in frames if not frame.filename.startswith(_PACKAGE)] or frames
     if not outside:
@@ -225,14 +225,15 @@ def inspect(error: BaseException) -> Findings:
 def _message(error: BaseException) -> str:
     try:
         return str(error)[:_MAX_READ]
-    except Exception:  # noqa: BLE001  # a class of a library whose text cannot be made
+    except Exception:  # noqa: BLE001  # an exception of a library may fail in str()
         return ""
 
 
 def _class_names(error: BaseException) -> list[str]:
     """Return the names of the classes of an exception.
 
-    Those of urllib3 get a prefix: its HTTPError is the base of all, its ConnectTimeoutError that of a refusal.
+    Classes of urllib3 get a prefix, because its HTTPError is the base of all its errors, and its ConnectTimeoutError is
+    the base of a refused connection.
     """
     kinds = type(error).__mro__
     return [f"urllib3.{each.__name__}" if each.__module__.startswith("urllib3.") else each.__name__ for each in kinds]
@@ -277,7 +278,7 @@ def _classify(found: Findings) -> str:
         return "provider-malformed-answer"
     if found.is_any(_ADDRESS):
         return "provider-bug"
-    if "HTTPError" in found.classes:  # raised by a provider of lexicon, with a message but without a response
+    if "HTTPError" in found.classes:  # raised by a lexicon provider, with a message but without a response
         return _by_text(found.texts)
     if found.is_any(_TIMEOUTS) or "TimeoutError" in found.own:
         return "provider-timeout"
@@ -321,15 +322,15 @@ def _credentials(provider: Provider, account: DnsAccount) -> str:
 
 
 def _answer(found: Findings, code: str, redactor: Redactor) -> str:
-    """Return the HTTP status and the message of the host, in one line that is safe for a terminal."""
+    """Return the HTTP status and the message of the host, as one line that is safe for a terminal."""
     status = f"HTTP {found.status}" if found.status else ""
     return ": ".join(filter(None, (status, _host_message(found, code, redactor))))
 
 
 def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
-    """Return the message of the host; empty if it sent HTML or nothing."""
+    """Return the message of the host; empty for HTML or an empty body."""
     if "HttpFailure" in found.classes:
-        return _line(found.detail)  # dnsrenew's own: a phrase without a URL
+        return _line(found.detail)  # written by dnsrenew: a phrase without a URL
     if code == "provider-unreachable":
         return NO_NAME if "gaierror" in found.classes else _line(redactor.redact(found.reason))
     if code in {"provider-timeout", "provider-untrusted"}:
@@ -337,10 +338,10 @@ def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
     text = found.answer if found.status else found.message
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
-    message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut: half a secret is not found
+    message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut, because half a secret is not found
     if len(message) <= _MAX_ANSWER:
         return message
-    # The reason of a host comes first, that of a program last.
+    # For a host, the first line has the reason; for a program, the last.
     return f"…{message[-_MAX_ANSWER:]}" if code.startswith(("hook-", "acme-sh-")) else f"{message[:_MAX_ANSWER]}…"
 
 

@@ -1,4 +1,7 @@
-"""A program of the user, or a person, writes the records: ``hook add|remove ZONE NAME VALUE TTL`` for each value."""
+"""A program of the user, or a person, writes the records.
+
+The program runs as ``hook add|remove ZONE NAME VALUE TTL``.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +23,9 @@ _OUTPUT: Final = 64 << 10
 
 
 def check_names(account: str, found: Iterable[str]) -> None:
-    """Check that a program may get these names: it may be a shell script, and a CNAME record can lead to any name.
+    """Check that these names are safe for a program, which may be a shell script. A CNAME record can point to any name.
 
-    :raises ProviderError: ``hook-name``: one is no host name, of letters, digits, hyphens and underscores.
+    :raises ProviderError: ``hook-name``: a name is not a host name of letters, digits, hyphens and underscores.
     """
     for name in found:
         if not names.is_plain(name):
@@ -32,14 +35,14 @@ def check_names(account: str, found: Iterable[str]) -> None:
 class HookDriver:
     """Runs the program without a shell; it and its children are killed at the end of the call.
 
-    Options: ``program``, a list; ``env``, names of environment variables that it gets besides those that every program
-    needs. Zone and name have no final dot.
+    Options: ``program``, a list; ``env``, names of environment variables that it gets in addition to the ones every
+    program needs. Zone and name have no final dot.
     """
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
         program = context.options["program"][0]
-        if shutil.which(program) is None:  # before an order, and by `check`
+        if shutil.which(program) is None:  # before an order, and in `check`
             reason = os.strerror(errno.EACCES if os.path.exists(program) else errno.ENOENT)
             raise ProviderError.of(texts.HOOK_MISSING, account=context.account, program=program, reason=reason)
 
@@ -84,11 +87,11 @@ class HookDriver:
 
 # ── by hand ────────────────────────────────────────────────────────────────────────────
 
-# A person writes the records: the event ``txt-by-hand`` tells which, and the run waits until DNS shows them.
+# A person writes the records: the event ``txt-by-hand`` names them, and the run waits until DNS shows them.
 
 
 class ManualDriver:
-    """Writes nothing. Whether a value exists is seen in DNS, as for every other driver."""
+    """Writes nothing: a person does. As for every other driver, DNS shows whether a value exists."""
 
     def __init__(self, context: DriverContext) -> None:
         del context

@@ -1,4 +1,4 @@
-"""The HTTP API of a DNS host: one client for a call of its driver, the deadline, and errors by status."""
+"""The HTTP API of a DNS host: a client for one driver call, with a deadline and errors by HTTP status."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ MAX_BYTES: Final = 16 << 20
 """Some hosts send a whole zone."""
 MAX_PAGES: Final = 1000
 WRONG_ADDRESS: Final = "provider-address-wrong"
-"""The meaning of status 404 at a server of one's own that is not asked for its zones."""
+"""The meaning of status 404 from a self-hosted server that was not asked for its zones."""
 _BEFORE_SENDING: Final = frozenset({"dns", "connect"})
-"""The failures of a request that has no connection."""
+"""The failures that occur before a request is sent, because there is no connection."""
 _MESSAGES: Final = frozenset(
     [
         *("message", "errormessage", "error", "errors", "error_msg", "detail", "details", "description"),
@@ -46,8 +46,8 @@ _MAX_MESSAGE: Final = 1000
 _DEEPEST: Final = 5
 _OPTION: Final = re.compile(r"\{(\w+)\|?([^}]*)\}")
 _SENDABLE: Final = r"[ -~\xa0-\xff]*"
-"""The characters of a header (RFC 9110 section 5.5)."""
-_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)  # without its end too, and in linear time
+"""The characters allowed in a header (RFC 9110 section 5.5)."""
+_STRING: Final = re.compile(r'"((?:[^"\\]|\\.)*+)"?', re.DOTALL)  # also without its end, and in linear time
 _STRING_LENGTH: Final = 255
 _ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 
@@ -55,13 +55,13 @@ _ESCAPED: Final = re.compile(r"\\(\d{3}|.)", re.DOTALL)
 class HostDriver:
     """A driver for an HTTP API, for one call. A context manager: its connections end with it.
 
-    :cvar address: of the API; "": the option ``api`` of the account has it. It is used unless that option, or that of
-        the provider file, names another.
-    :cvar headers: sent with every request. In both ``{KEY}`` stands for an option of the account, ``{KEY|DEFAULT}`` for
-        one that it may lack.
-    :cvar login: the options with user and password, for an API that wants these (RFC 7617).
+    :cvar address: the address of the API; "" if it comes from the option ``api`` of the account. The option ``api`` of
+        the account or of the provider file overrides it.
+    :cvar headers: sent with every request. In ``address`` and ``headers``, ``{KEY}`` stands for a required option of
+        the account, and ``{KEY|DEFAULT}`` for an optional one.
+    :cvar login: the options with user and password, for an API with basic authentication (RFC 7617).
     :cvar if_missing: the code for status 404; None: the zone is unknown.
-    :ivar address: the one that is used, without a final slash.
+    :ivar address: the address in use, without a final slash.
     """
 
     address = ""
@@ -91,7 +91,7 @@ class HostDriver:
         self._each_zone(records, self.add_to)
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
+        """Remove the existing values."""
         self._each_zone(records, self.remove_from)
 
     def _each_zone(self, records: Sequence[TxtRecord], change: Callable[[str, Sequence[TxtRecord]], None]) -> None:
@@ -101,21 +101,21 @@ class HostDriver:
                 change(names.relative(zone), group)
 
     def begin(self) -> None:
-        """Log in before the first request, if that takes more than the headers of the class."""
+        """Log in before the first request, for an API that needs more than the headers of the class."""
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Write the values that do not exist yet into a zone, whose name has no final dot."""
         raise NotImplementedError
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist from a zone."""
+        """Remove the existing values from a zone."""
         raise NotImplementedError
 
     def _filled(self, template: str) -> str:
         return _OPTION.sub(lambda found: self.text(found[1]) or found[2], template)
 
     def remembered(self, key: object, make: Callable[[], T]) -> T:
-        """Return what this run remembers; it is made if it is not there."""
+        """Return a value that this run remembers; make it first if it is missing."""
         if key not in self.context.remembered:
             self.context.remembered[key] = make()
         found: T = self.context.remembered[key]
@@ -145,8 +145,8 @@ class HostDriver:
         :param accept: error statuses that are returned as well.
         :raises HostError: the status is 400 or above.
         :raises HttpFailure: there is no answer, or it is a redirect.
-        :raises ProviderError: ``provider-timeout``, the call is over; ``provider-unauthorized``: a header has
-            characters that cannot be sent.
+        :raises ProviderError: ``provider-timeout``: the time of the call is over; ``provider-unauthorized``: a header
+            has characters that cannot be sent.
         """
         self.context.check()
         seconds = max(min(REQUEST_SECONDS, self.context.seconds_left()), 0.001)
@@ -173,18 +173,21 @@ class HostDriver:
         return response
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the signature of a request to its headers, for a host that wants one; parameters are in the path then."""
+        """Add the signature of a request to its headers, for a host that needs one.
+
+        The path has the parameters then.
+        """
 
     def place(self, path: str) -> SplitResult:
         """Return the parts of the address of a request, for its signature."""
         return urlsplit(self.address + path)
 
     def now(self) -> datetime:
-        """Return the time, by which a host tells old requests."""
+        """Return the time, by which a host recognizes old requests."""
         return SystemClock().now()
 
     def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above; a host with error codes of its own overrides it."""
+        """Return the error for a status of 400 or above. A host with its own error codes overrides this."""
         return refusal(response)
 
     def json(self, method: str, path: str = "", **arguments: Any) -> Any:
@@ -211,8 +214,8 @@ def parsed(response: Response) -> Any:
 def refusal(response: Response, message: str | None = None, *, code: str | None = None) -> HostError:
     """Return the error for an answer.
 
-    :param message: the message of the host; default: what the body says.
-    :param code: the code of the error; default: by the status and the message.
+    :param message: the message of the host; default: the message in the body.
+    :param code: the code of the error; default: chosen by the status and the message.
     """
     text = described(response.body) if message is None else message
     return HostError(text, code=code, status=response.status, headers=response.headers)
@@ -229,7 +232,7 @@ def described(body: bytes) -> str:
 
 
 def _messages(value: dict[str, Any]) -> list[Any]:
-    """Return what holds the messages for people in an object of an error."""
+    """Return the values that hold the messages for people in an error object."""
     code = [each for key, each in value.items() if key == "code" and isinstance(each, str)]
     known = [each for key, each in value.items() if key.lower() in _MESSAGES] or code
     # Some hosts use the name of the field as the key: {"content": ["This field is required."]}.
@@ -239,7 +242,7 @@ def _messages(value: dict[str, Any]) -> list[Any]:
 def pick(value: Any, *path: str | int, kind: type[T]) -> T:
     """Return a part of a JSON value.
 
-    :raises HostError: there is none, or it is not of this kind.
+    :raises HostError: the part is missing, or is not of this kind.
     """
     current = value
     for step in path:
@@ -257,9 +260,9 @@ def pick(value: Any, *path: str | int, kind: type[T]) -> T:
 def pages(read: Callable[[Any], tuple[list[Any], Any]], first: Any = 1) -> Iterator[Any]:
     """Yield the items of all pages.
 
-    :param read: returns the items of a page, and what it is to read next; None or 0: that was the last.
-    :param first: what it reads first.
-    :raises HostError: the host names another page without end.
+    :param read: returns the items of a page and the position of the next page; None or 0 after the last page.
+    :param first: the position of the first page.
+    :raises HostError: the host never stops naming another page.
     """
     following = first
     for _ in range(MAX_PAGES):
@@ -271,7 +274,7 @@ def pages(read: Callable[[Any], tuple[list[Any], Any]], first: Any = 1) -> Itera
 
 
 def up_to(skipped: int, items: list[Any], total: int) -> tuple[list[Any], int]:
-    """Return the items of a page for :func:`pages`, of a host that skips so many, and says how many there are."""
+    """Return the items of a page and the offset of the next one, for :func:`pages`, at a host that reports a total."""
     reached = skipped + len(items)
     return items, reached if items and reached < total else 0
 
@@ -300,7 +303,7 @@ def within(name: str, zone: str, *, apex: str = "@") -> str:
 
 
 def owner(inside: str, zone: str) -> str:
-    """Return the absolute name of one that is relative to its zone; empty, a dot or @: the zone."""
+    """Return the absolute name for a name relative to its zone. An empty text, a dot or @ is the zone."""
     if inside in {"", ".", "@"}:
         return zone
     return inside if inside.endswith(".") else f"{inside}.{zone}"
@@ -313,7 +316,7 @@ def pairs(text: str) -> dict[str, str]:
 
 
 def is_named(shown: str, zone: str) -> bool:
-    """Return whether a name that a host shows, in Unicode or with a final dot, is that of a zone."""
+    """Return whether a name as a host shows it (in Unicode, or with a final dot) is the name of a zone."""
     try:
         return names.to_a_labels(names.relative(shown)) == zone
     except names.InvalidName:
@@ -321,13 +324,13 @@ def is_named(shown: str, zone: str) -> bool:
 
 
 def quoted(value: str) -> str:
-    """Return a TXT value as character strings in quotes (RFC 1035 section 5.1), each of 255 characters at most."""
+    """Return a TXT value as quoted character strings (RFC 1035 section 5.1) of at most 255 characters each."""
     parts = [value[start : start + _STRING_LENGTH] for start in range(0, len(value), _STRING_LENGTH)] or [""]
     return " ".join('"{}"'.format(part.replace("\\", "\\\\").replace('"', '\\"')) for part in parts)
 
 
 def unquoted(content: str) -> str:
-    """Return the value of a TXT record, whose character strings (RFC 1035 section 5.1) may be in quotes."""
+    """Return the value of a TXT record; its character strings (RFC 1035 section 5.1) may be in quotes."""
     if not content.startswith('"'):
         return content
     return _ESCAPED.sub(_unescape, "".join(_STRING.findall(content)))
@@ -340,17 +343,17 @@ def _unescape(found: re.Match[str]) -> str:
 
 # ── host error ─────────────────────────────────────────────────────────────────────────
 
-# The failure of a request to a DNS host; ``error_mapping`` makes the error for people of it.
+# The failure of a request to a DNS host; ``error_mapping`` turns it into an error for people.
 
 
 class HostError(Exception):
-    """A host refused a request, or its answer is not what its documentation says.
+    """A host refused a request, or its answer differs from its documentation.
 
     ``str()`` is the message of the host, not redacted yet.
 
-    :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None: it follows from the status and the message.
-    :ivar status_code: the HTTP status; None without an answer, or where the host reports errors with status 200.
-    :ivar headers: those of the answer, for a ``Retry-After``.
+    :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None: chosen by the status and the message.
+    :ivar status_code: the HTTP status; None without an answer, or if the host reports errors with status 200.
+    :ivar headers: the headers of the answer, for a ``Retry-After``.
     :ivar if_missing: the code for status 404 unless the message has another reason; None: the zone is unknown.
     """
 
@@ -375,9 +378,9 @@ def unknown_zone(zone: str) -> HostError:
 
 
 def malformed(what: str) -> HostError:
-    """Return the error for an answer that does not have what the documentation of the host promises.
+    """Return the error for an answer that lacks something the documentation of the host promises.
 
-    :param what: what is wrong, such as ``it is not JSON``; never a value of the answer.
+    :param what: the fault, such as ``it is not JSON``; never a value of the answer.
     """
     return HostError(what, code="provider-malformed-answer")
 
@@ -385,7 +388,7 @@ def malformed(what: str) -> HostError:
 def malformed_field(name: str) -> HostError:
     """Return the error for a field of an answer that is not as documented.
 
-    :param name: such as ``records.0.id``.
+    :param name: the path of the field, such as ``records.0.id``.
     """
     return malformed(f"the field `{name}` is missing or has another type")
 
@@ -396,7 +399,7 @@ def malformed_field(name: str) -> HostError:
 
 
 def document(body: bytes) -> ElementTree.Element:
-    """Return the root of a document; the names of its elements have no namespaces.
+    """Return the root of a document. Namespaces are removed from the names of its elements.
 
     :raises HostError: the body is not XML, or it has a document type.
     """
@@ -411,7 +414,7 @@ def document(body: bytes) -> ElementTree.Element:
     parser.CharacterDataHandler = builder.data
     try:
         parser.Parse(body, True)
-    except (expat.ExpatError, LookupError, ValueError):  # the latter two: an encoding that Python does not know
+    except (expat.ExpatError, LookupError, ValueError):  # both: an encoding that Python does not know
         raise malformed("it is not XML") from None
     return builder.close()
 

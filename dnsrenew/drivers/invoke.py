@@ -1,4 +1,4 @@
-"""Call a driver: with a deadline, in a thread that the caller can abandon, with its errors translated."""
+"""Call a driver with a deadline, in a thread that the caller can abandon, and translate its errors."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ _TIMED_OUT: Final = {"prepare": texts.PREPARE_TIMED_OUT, "add": texts.ADD_TIMED_
 CALL_SECONDS: Final = 60.0
 RECORD_SECONDS: Final = 10.0
 SCRIPT_SECONDS: Final = 125.0
-"""The time limit of a call is ``CALL_SECONDS`` plus ``RECORD_SECONDS`` for each record, or ``SCRIPT_SECONDS`` where a
-script is run for each; then it is abandoned.
+"""The time limit of a call is ``CALL_SECONDS`` plus ``RECORD_SECONDS`` for each record, or ``SCRIPT_SECONDS`` for each
+record if a script is run for it. After that, the call is abandoned.
 """
 LONGEST_RETRY_AFTER: Final = 300.0
 REQUESTS_A_RECORD: Final = 2
@@ -42,7 +42,7 @@ GUARDED_LOGGERS: Final = ("boto3", "botocore", "dnsrenew.drivers", "filelock", "
 # Retries start within a minute, but each Retry-After of the host may be longer.
 _POLICY: Final = replace(RESEND, within=RESEND.within + RESEND.tries * LONGEST_RETRY_AFTER)
 _KILL_SECONDS: Final = 1.0
-"""Seconds to wait until a program and its children are killed after a cancel; it takes a fifth of a second."""
+"""Seconds to wait until a program and its children are killed after a cancel; this normally takes 0.2 seconds."""
 UNANSWERED: Final = frozenset({"provider-unreachable", "provider-timeout", "cancelled"})
 _RETRIED: Final = frozenset({"provider-unreachable", "provider-timeout", "provider-server-error"})
 
@@ -77,9 +77,9 @@ def call_add(
 ) -> list[str]:
     """Write the values with the driver of the account.
 
-    A lost answer or an error of the host is retried, three calls in all within 60 s: writing is idempotent. After an
-    error, any of the values may have been written, unless ``evidence["sent"]`` is False: then no request left this
-    machine. ``evidence["before"]`` has the codes of the earlier calls.
+    A lost answer or an error of the host is retried, with at most three calls within 60 s, because writing is
+    idempotent. After an error, any of the values may have been written, unless ``evidence["sent"]`` is False, which
+    means that no request left this machine. ``evidence["before"]`` has the codes of the earlier calls.
 
     :param asking: called after the wait for the rate limit, before the first request.
     :param ended: called after a cancel if the driver's program was killed, so that nothing more is written.
@@ -94,7 +94,7 @@ def call_add(
 
 
 def call_remove(context: Context, provider: Provider, account: DnsAccount, records: Sequence[TxtRecord]) -> list[str]:
-    """Remove the values with the driver of the account; otherwise as :func:`call_add`."""
+    """Remove the values with the driver of the account; in all other respects as :func:`call_add`."""
     return _Call(context, provider, account, tuple(records), "remove").run()
 
 
@@ -123,7 +123,7 @@ class _Call(Frozen):
         return [error.code for error in self.before if about(error).sent]
 
     def _take_tokens(self) -> None:
-        """Wait for the rate limit of the host. A removal does not wait; the next write waits for both."""
+        """Wait for the rate limit of the host. A removal does not wait, but the next write waits for both."""
         names = self.provider.driver, str(self.provider.driver_options.get("provider", ""))
         if self.action == "prepare" or not _SELF_HOSTED.isdisjoint(names):
             return
@@ -141,11 +141,11 @@ class _Call(Frozen):
         if not about(error).sent and any(about(earlier).sent for earlier in self.before):
             error.with_evidence(sent=True)
         self.before.append(error)
-        # Outside an `except`: the original error, with its URLs and tokens, must not become the context of this one.
+        # Outside an `except`: the original error, with its URLs and tokens, must not become the context of the new one.
         raise self._transient(error, started) or error
 
     def _transient(self, error: DnsRenewError, started: float) -> Transient | None:
-        """Return the request for a retry; None without one."""
+        """Return the request of the host for a retry, or None."""
         after = about(error).retry_after
         if about(error).left_behind:
             return None
@@ -155,7 +155,7 @@ class _Call(Frozen):
         return None if is_late or error.code not in _RETRIED else Transient(error)
 
     def _try(self) -> DnsRenewError | None:
-        """Make the call once, with a new driver: an abandoned call may still use its own."""
+        """Make the call once, with a new driver, because an abandoned call may still use the old one."""
         each = SCRIPT_SECONDS if self.provider.runs_script else RECORD_SECONDS
         seconds = CALL_SECONDS + each * len(self.records)
         within, cancel, done = self.context.within(seconds), threading.Event(), threading.Event()
@@ -227,8 +227,8 @@ class _Call(Frozen):
 def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:
     """Return the error of a driver without secrets and with the account in its evidence.
 
-    It is a new one, without the traceback and the cause of that error: their frames hold the data that the driver was
-    about to send. Its class is one of dnsrenew, because a class of the driver may have more fields.
+    It is a new error, without the traceback and the cause of the original, whose frames hold the data that the driver
+    was about to send. Its class belongs to dnsrenew, because a class of the driver may have more fields.
     """
     kind: type[DnsRenewError] = next(
         each for each in type(error).__mro__ if each.__module__ == DnsRenewError.__module__
@@ -259,6 +259,6 @@ def _host(address: str) -> str:
 
 
 def _is_local(host: str) -> bool:
-    """Return whether what is sent to a host stays on this machine; a name is not looked up."""
+    """Return whether data sent to a host stays on this machine. A name is not looked up."""
     is_any = host_port.is_ip(host) and ipaddress.ip_address(host).is_unspecified
     return is_any or host_port.is_here(host) or host.endswith(".localhost")

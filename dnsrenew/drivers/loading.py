@@ -35,7 +35,7 @@ def make_driver(
 ) -> Driver:
     """Return a new driver for one call in one thread.
 
-    :param remembered: what the drivers of this account remember until the end of the run.
+    :param remembered: the values that the drivers of this account remember until the end of the run.
 
     :raises ConfigError: an option is wrong, or the driver is not installed.
     :raises SecretError: the constructor of the driver needs a secret that cannot be resolved.
@@ -56,19 +56,19 @@ def make_driver(
 
 
 def warm_up(provider: Provider, remembered: dict[Any, Any]) -> None:
-    """Begin what the drivers of an account need time for before their first call. Wait for nothing, report no error.
+    """Begin slow preparations of the drivers of an account before their first call. Do not wait, and report no error.
 
-    :param remembered: what they remember until the end of the run.
+    :param remembered: the values that they remember until the end of the run.
     """
     if is_built_in(provider.driver):
-        with contextlib.suppress(OSError, Cancelled, ConfigError):  # the call meets it again, and reports it
+        with contextlib.suppress(OSError, Cancelled, ConfigError):  # the call meets the error again, and reports it
             if begin := getattr(_driver_class(provider.driver), "warm_up", None):
                 begin(provider.driver_options, remembered)
 
 
 @cache
 def built_in() -> Mapping[str, tuple[str, str]]:
-    """Return the module and the class of each driver of dnsrenew, by name: the core's and those of its extensions."""
+    """Return the module and the class of each built-in driver, of the core and its extensions, by name."""
     found = dict(BUILT_IN)
     for drivers in extensions.plugged(lambda extension: extension.drivers):
         found |= drivers
@@ -76,7 +76,7 @@ def built_in() -> Mapping[str, tuple[str, str]]:
 
 
 def is_built_in(name: str) -> bool:
-    """Return whether a driver is one of dnsrenew; extensions are asked only for those that the core has not."""
+    """Return whether a driver is built in. Extensions are asked only for drivers that the core does not have."""
     return name in BUILT_IN or name in built_in()
 
 
@@ -88,14 +88,14 @@ def plug_ins(group: str) -> Iterable[EntryPoint]:
 
 
 def driver_missing(name: str) -> ConfigError:
-    """Return the error for a driver that is not here."""
+    """Return the error for a driver that is not installed."""
     if _HOSTS not in extensions.installed():
         return extensions.missing(name, _HOSTS)
     return ConfigError.of(texts.DRIVER_MISSING, driver=name)
 
 
 def _options(provider: Provider, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert each text to ``Secret`` or ``str``, as the provider file declares it (a program may pass either)."""
+    """Convert each text to ``Secret`` or ``str``, as the provider file declares. A program may pass either."""
     if provider.any_options:
         return dict(options)
     known = {key: spec for key, spec in provider.options.items() if key in options}

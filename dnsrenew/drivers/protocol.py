@@ -25,11 +25,11 @@ BUILT_IN: Final = {
     "manual": ("dnsrenew.drivers.hook", "ManualDriver"),
     "acme-dns": ("dnsrenew.drivers.acme_dns", "AcmeDnsDriver"),
 }
-"""Module and class of the drivers of the core; those of the DNS hosts are an extension."""
+"""The module and class of each driver of the core. The drivers of DNS hosts are an extension."""
 
 
 def is_ours(entry_point: str) -> bool:
-    """Return whether the value of an entry point of this group is a driver of dnsrenew."""
+    """Return whether the value of an entry point in this group is a driver of dnsrenew."""
     return entry_point.startswith("dnsrenew.")
 
 
@@ -46,15 +46,16 @@ class DriverContext(Frozen, public=True):
     driver_options: Mapping[str, Any]
     """The table ``[driver_options]`` of the provider file."""
     seconds_left: Callable[[], float]
-    """Returns the seconds until the deadline of the call; 0.0 after it."""
+    """Returns the number of seconds until the deadline of the call; 0.0 after it."""
     cancel: threading.Event
     """Set after the caller stopped waiting: stop as soon as possible, and write nothing more."""
     logger: logging.Logger
     """The logger of the driver."""
     remembered: dict[Any, Any] = field(default_factory=dict)
-    """What the drivers of this account remember until the end of the run, such as the identifiers of zones. Calls in
-    other threads use it too: store whole values, and do without any of them. A value with a method ``close`` is
-    closed then.
+    """Values that the drivers of this account keep until the end of the run, such as the identifiers of zones.
+
+    Calls in other threads use it too, so store whole values, and be prepared for a missing one. At the end of the run,
+    values that have a method ``close`` are closed.
     """
 
     def text(self, option: str, default: str = "") -> str:
@@ -100,13 +101,13 @@ class Driver(Protocol):
         """
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Remove the values, and nothing else.
+        """Remove the values and no others.
 
         :raises ProviderError: as ``add``.
         """
 
 
-Driver.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
+Driver.__module__ = "dnsrenew"  # not in the class, where it would be a member of the protocol
 
 
 class OneAtATime:

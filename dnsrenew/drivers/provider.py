@@ -20,7 +20,7 @@ _BY_A_PERSON: Final = re.compile(r"pass|psw|user")
 RESERVED: Final = frozenset({"provider", "zones", "ttl", "name"})
 """Options of every account, which a provider file cannot define."""
 _SERVERS: Final = frozenset({"api", "ib_host", "server"})
-"""Options that name a server; those of the kind url do too."""
+"""Options that name a server, in addition to options of the kind url."""
 OWN_OBJECT: Final = ""
 """The driver of an account whose option ``driver`` is an object of the calling program."""
 
@@ -28,15 +28,15 @@ OWN_OBJECT: Final = ""
 class OptionSpec(Frozen, kw_only=True):
     """One option of an account.
 
-    :ivar env: the environment variable that :meth:`Provider.block` suggests; it is not read by default.
-    :ivar pattern: a regular expression for the whole text, or for the secret without blanks around it; "" if its form
+    :ivar env: the environment variable that :meth:`Provider.block` suggests; not read by default.
+    :ivar pattern: a regular expression for the whole text, or for the secret without surrounding blanks; "" if the form
         is not known.
     :ivar form: the pattern in words.
     :ivar kind: ``"text"``, ``"list"`` of texts, ``"program"`` (a list: a program and its arguments), ``"file"`` (a
         path, relative to the configuration file), ``"url"`` (the address of an HTTP API, without a query),
         ``"address"`` (``HOST[:PORT]``), ``"script"`` (the name or path of a script of acme.sh), or ``"variables"`` (a
         table of environment variables, each a text or a reference to a secret).
-    :ivar default: the path of a file that is not given; ``{account}`` in it is the name of the account.
+    :ivar default: the default path of a file; ``{account}`` in it is the name of the account.
     """
 
     required: bool = False
@@ -54,13 +54,13 @@ class Behaviour(Frozen, kw_only=True):
 
     :ivar ttl: TTL of the TXT records in seconds.
     :ivar propagation_timeout: seconds until its name servers must show a value.
-    :ivar settle: seconds to wait after all of them show it.
+    :ivar settle: seconds to wait after all its name servers show it.
     :ivar values: ``"one"``: a second value at a name replaces the first; ``"two"``: a third one replaces the first.
-    :ivar scope: ``"zone"``: a zone has one value for all its names.
+    :ivar scope: ``"zone"``: all names of a zone share one value.
     :ivar exclusive: whether only one writer at a time may change a zone.
     :ivar removes: whether values must be removed.
     :ivar by_hand: whether a person writes the values.
-    :ivar delegated: whether only names can be written that a CNAME record leads to.
+    :ivar delegated: whether only targets of CNAME records can be written.
     """
 
     ttl: int = 60
@@ -76,7 +76,7 @@ class Behaviour(Frozen, kw_only=True):
 
     @property
     def most_values(self) -> int | None:
-        """The number of values that a name (or zone, see ``scope``) can hold at a time; None: any number."""
+        """The number of values that a name (or zone, see ``scope``) can hold at a time; None if there is no limit."""
         return {"one": 1, "two": 2}.get(self.values)
 
 
@@ -85,9 +85,9 @@ class Provider(Frozen, kw_only=True):
 
     :ivar driver: a built-in driver, or an entry point of the group ``dnsrenew.drivers``.
     :ivar names: other names of the host, for a search.
-    :ivar name_servers: patterns (``*.ns.example.net``) of the names of its name servers, as far as they are known.
-    :ivar tools: what other tools call the host and the options: for each tool its names of the host, each with our
-        options and the names of those (a text, or a list of texts).
+    :ivar name_servers: patterns (``*.ns.example.net``) of the known names of its name servers.
+    :ivar tools: the names that other tools use: for each tool, its names of the host, and for each of these our options
+        and the tool's names of them (a text, or a list of texts).
     :ivar any_options: whether any option is accepted (a driver without a provider file).
     """
 
@@ -107,23 +107,23 @@ class Provider(Frozen, kw_only=True):
 
     @property
     def runs_program(self) -> bool:
-        """Whether a program of the user's writes: it is killed after a cancel, and gets only host names."""
+        """Whether a program of the user writes; it is killed after a cancel, and gets only host names."""
         return self.driver in {"hook", "acme.sh"}
 
     @property
     def runs_script(self) -> bool:
-        """Whether a script of acme.sh writes: others' values are looked for, and one call follows the other."""
+        """Whether a script of acme.sh writes. Values of others are looked for first, and calls never overlap."""
         return self.driver == "acme.sh"
 
     @property
     def page(self) -> str:
-        """The web page of the host, or the command that describes it, for the fix of an error."""
+        """The web page of the host, or the command that describes the host, for the fix of an error."""
         if self.website:
             return self.website
         return f"`dnsrenew providers {self.name}`" if self.name else self.title
 
     def server_of(self, account: DnsAccount) -> str:
-        """Return host and port of the account's own server; the title of the host if the account names none."""
+        """Return host and port of the account's own server, or the title of the host if the account names no server."""
         for key, value in {**self.driver_options, **account.options}.items():
             spec = self.options.get(key)
             is_address = key in _SERVERS or (spec is not None and spec.kind == "url")
@@ -132,20 +132,20 @@ class Provider(Frozen, kw_only=True):
         return self.title
 
     def secret_fault(self, option: str, value: str, secret: str) -> str | None:
-        """Return why a secret cannot be right, without showing it; None if it can be.
+        """Return why a secret cannot be right, without showing it, or None if it can be.
 
-        :param secret: what the secret is called.
+        :param secret: the name of the secret.
         """
-        if option not in self.options:  # what a script or a driver of the user's takes
+        if option not in self.options:  # an option of a script or of a user's driver
             return secrets.invisible(value, secret)
         return secrets.fault(value, secret, is_key=self.is_key(option))
 
     def is_key(self, option: str) -> bool:
-        """Return whether a secret is one that the host made, such as a token, and no password that a person chose."""
+        """Return whether the host made this secret (such as a token), in contrast to a password that a person chose."""
         return option in self.options and _BY_A_PERSON.search(option) is None
 
     def is_secret(self, option: str) -> bool:
-        """Return whether an option may be a secret; every option may, without a provider file."""
+        """Return whether an option may be a secret. Without a provider file, every option may."""
         spec = self.options.get(option)
         return self.any_options if spec is None else spec.secret
 

@@ -1,7 +1,7 @@
-"""The scripts of acme.sh that a user has (``dnsapi/dns_*.sh``): where they are, and what each says about itself.
+"""The scripts of acme.sh (``dnsapi/dns_*.sh``) on this machine: where they are, and how they describe themselves.
 
-acme.sh is found, never fetched. What a script has to define, and how it describes its variables, stands in the wiki of
-acme.sh ("DNS API Dev Guide", "DNS API Structural Info description").
+dnsrenew looks for acme.sh, but never downloads it. The wiki of acme.sh says what a script must define and how it
+describes its variables ("DNS API Dev Guide", "DNS API Structural Info description").
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from dnsrenew.drivers.provider import Provider
 from dnsrenew.errors import Text, described
 
 _LARGEST: Final = 1 << 20
-"""Bytes of a script that are read."""
+"""The number of bytes of a script that are read."""
 _PLACES: Final = ("~/.acme.sh", "/usr/share/acme.sh")
 _SHELL: Final = "/bin/sh"
 _SHELLS: Final = frozenset({"sh", "ash", "dash", "bash", "ksh", "mksh", "busybox"})
-"""Shells that read acme.sh."""
+"""The shells that can read acme.sh."""
 _FIRST_LINE: Final = re.compile(r"#!\s*(?:/\S*/env\s+(?:-S\s+)?)?(\S+)(?:[ \t]+(\w+))?")
 _VARIABLE: Final = re.compile(r"\s+([A-Za-z_][A-Za-z0-9_]*)\s*(.*)")
 _OPTIONAL: Final = re.compile(r"\b(optional|default|only (?:required|needed|if))\b", re.IGNORECASE)
@@ -34,7 +34,7 @@ _SECRET_NAME: Final = re.compile(r"pass|pwd|psw|secret|token|key|auth|cred|sign|
 NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 """The name of a variable."""
 OURS: Final = frozenset({"HOME", "TMPDIR", "LE_WORKING_DIR", "LE_CONFIG_HOME", "HTTP_HEADER", "NO_TIMESTAMP"})
-"""Variables that are set for every script."""
+"""Variables that dnsrenew sets for every script."""
 
 FAULTS: Final[Mapping[str, tuple[Text, ...]]] = {
     "dns_nsupdate": (texts.SCRIPT_REMOVES_ALL,),
@@ -43,7 +43,7 @@ FAULTS: Final[Mapping[str, tuple[Text, ...]]] = {
     "dns_netlify": (texts.SCRIPT_REMOVES_NOTHING,),
     "dns_strato": (texts.SCRIPT_PRINTS_SECRET, texts.SCRIPT_REPLACES, texts.SCRIPT_CANNOT_REMOVE),
 }
-"""What scripts are known to do wrong."""
+"""Known faults of scripts."""
 
 
 class ScriptVariable(Frozen):
@@ -54,15 +54,15 @@ class ScriptVariable(Frozen):
 
     @property
     def is_required(self) -> bool:
-        """Whether the script needs it, by what its comment says."""
+        """Whether the script requires it, according to its comment."""
         return _OPTIONAL.search(self.help) is None
 
 
 class DnsScript(Frozen):
     """A script.
 
-    :ivar name: as in ``dns_cyon``.
-    :ivar acme_sh: the acme.sh that it runs with; "" if there is none.
+    :ivar name: the name, such as ``dns_cyon``.
+    :ivar acme_sh: the acme.sh that it runs with; "" if it was not found.
     :ivar text: its content.
     """
 
@@ -78,7 +78,7 @@ class DnsScript(Frozen):
 
     @property
     def groups(self) -> list[list[ScriptVariable]]:
-        """The variables that it names, by group; one group is enough."""
+        """The variables that it names, in groups; the variables of one group are enough."""
         groups: list[list[ScriptVariable]] = []
         inside = False
         for line in self._info():
@@ -90,7 +90,7 @@ class DnsScript(Frozen):
         return groups
 
     def lacking(self, given: Mapping[str, object]) -> list[str]:
-        """Return the variables that are missing; of the group with the fewest."""
+        """Return the missing variables of the group that misses the fewest."""
         lacking = [
             [each.name for each in group if each.is_required and not given.get(each.name)] for group in self.groups
         ]
@@ -103,14 +103,14 @@ class DnsScript(Frozen):
 
     @property
     def shell(self) -> str:
-        """The shell of its first line, as written there; "" for one that does not read acme.sh."""
+        """The shell in its first line, as written there; "" if that shell cannot read acme.sh."""
         found = _FIRST_LINE.match(self.text)
         if found is None:
             return "sh"
         return found[1] if os.path.basename(found[1]) in _SHELLS else ""
 
     def _info(self) -> list[str]:
-        """Return the lines of its comment for people, safe for a terminal."""
+        """Return the lines of its comment that are for people, safe for a terminal."""
         name = re.escape(self.name)
         found = re.search(rf"^{name}_info='(.*?)'", self.text, re.DOTALL | re.MULTILINE)
         hidden = found or re.search(rf"^# {name}_info='(.*(?:\n#.*)*)", self.text, re.MULTILINE)  # dns_selectel
@@ -146,7 +146,7 @@ def find_script(script: str, home: str = "") -> DnsScript | None:
 
 
 def found_scripts(home: str = "") -> Iterator[DnsScript]:
-    """Yield the scripts on this machine, by name; of several with one name the first."""
+    """Yield the scripts on this machine by name, the first of several with the same name."""
     found: dict[str, str] = {}
     for place in (home, *map(os.path.expanduser, _PLACES)):
         for folder in (place, os.path.join(place, "dnsapi")) if place else ():
@@ -159,7 +159,7 @@ def found_scripts(home: str = "") -> Iterator[DnsScript]:
 
 
 def read_script(path: str) -> str:
-    """Return the text of a script; empty if it cannot be read, which the shell will say too."""
+    """Return the text of a script; empty if it cannot be read, which the shell reports too."""
     try:
         with open(path, "rb") as file:
             return file.read(_LARGEST).decode("utf-8", "replace")
@@ -168,7 +168,7 @@ def read_script(path: str) -> str:
 
 
 def shell_path(script: DnsScript) -> str | None:
-    """Return the absolute path of the shell that runs a script; None if it is not there."""
+    """Return the absolute path of the shell that runs a script; None if it is not installed."""
     if script.shell == "sh" and os.path.exists(_SHELL):
         return _SHELL
     found = shutil.which(script.shell) if script.shell else None
@@ -176,7 +176,7 @@ def shell_path(script: DnsScript) -> str | None:
 
 
 def is_private(variable: str, value: str) -> bool:
-    """Return whether a value that stands in the configuration itself is kept out of messages; most are no secrets."""
+    """Return whether a value in the configuration itself must be kept out of messages; most are no secrets."""
     return _SECRET_NAME.search(variable) is not None and not os.path.exists(value)
 
 
@@ -189,10 +189,10 @@ _NO_LETTER: Final = re.compile(r"[\W_]+")
 
 
 class OtherHost(Frozen):
-    """A host that other ACME clients know, and that has no file in ``providers/``.
+    """A host that other ACME clients support, and that has no file in ``providers/``.
 
-    :ivar names: other names of it.
-    :ivar script: the script of acme.sh that writes its records; "" if there is none.
+    :ivar names: its other names.
+    :ivar script: the script of acme.sh that writes its records; "" if it has no script.
     """
 
     name: str
@@ -202,7 +202,7 @@ class OtherHost(Frozen):
 
     @property
     def way(self) -> Way:
-        """The way that works."""
+        """The way that works for this host."""
         return "acme.sh" if self.script else "delegate"
 
     @property
@@ -227,21 +227,21 @@ def other_hosts() -> list[OtherHost]:
 
 
 def find_other(name: str) -> OtherHost | None:
-    """Return the host without a file that has exactly this name, in any case and with any punctuation."""
+    """Return the host without a file that has exactly this name, ignoring case and punctuation."""
     wanted = _plain(name)
     return next((host for host in other_hosts() if wanted in map(_plain, (host.name, host.title, *host.names))), None)
 
 
 def is_called(name: str, provider: Provider) -> bool:
-    """Return whether a name is exactly one of a host's: its own, its title, or what another tool calls it."""
+    """Return whether a name is exactly a name of the host: its own, its title, or its name in another tool."""
     tools = (each for table in provider.tools.values() for each in table)
     return _plain(name) in map(_plain, (provider.name, provider.title, *provider.names, *tools))
 
 
 def providers_called(name: str, folders: Iterable[Path] = ()) -> list[Provider]:
-    """Return the hosts that have exactly this name; else those with it in one of their names, a DNS service first.
+    """Return the hosts that have exactly this name, otherwise the hosts with it in one of their names.
 
-    They are sorted by the way they are found, then by name. A file with a mistake is left out.
+    DNS services come first. Hosts are sorted by how they were found, then by name. A file with a mistake is left out.
     """
     hosts = all_providers(folders)
     if same := [host for host in hosts if is_called(name, host)]:
@@ -251,12 +251,12 @@ def providers_called(name: str, folders: Iterable[Path] = ()) -> list[Provider]:
 
 
 def way_of(provider: Provider) -> Way:
-    """Return the way to a host that has a file."""
+    """Return the way to a host that has a provider file."""
     return "lexicon" if provider.driver == "lexicon" else "driver"
 
 
 def without_driver() -> list[OtherHost]:
-    """Return the hosts without a file, and those without an API, where a delegation helps."""
+    """Return the hosts without a file, and the hosts without an API, for which a delegation helps."""
     left_out = {
         host["title"]: (name, host) for name, host in left_out_hosts().items() if "dnsrenew delegate" in host["instead"]
     }
@@ -267,7 +267,7 @@ def without_driver() -> list[OtherHost]:
 
 
 def is_named(word: str, host: Provider | OtherHost) -> bool:
-    """Return whether a word is in one of a host's names, regardless of the case, the blanks and the punctuation."""
+    """Return whether a word is in one of a host's names, ignoring case, blanks and punctuation."""
     if isinstance(host, Provider):
         names = [host.name, host.title, host.website, *host.names, *host.tools.get("acme_sh", ())]
     else:

@@ -1,4 +1,7 @@
-"""``follow``: a live context for certificate files that another program renews. It has no thread and knows no ACME."""
+"""``follow``: a live context for certificate files that another program renews.
+
+It starts no thread and does not use ACME.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,9 @@ from dnsrenew.serving import texts
 from dnsrenew.serving.recorded_context import RecordedContext
 
 _EVERY: Final = 1.0
-"""Seconds between two looks at the files."""
+"""Seconds between two checks of the files."""
 _FOLDER_FILES: Final = ("fullchain.pem", "privkey.pem")
-"""As certbot, the store of dnsrenew and others name them."""
+"""The file names that certbot, the store of dnsrenew and others use."""
 _CERTIFICATE: Final = b"CERTIFICATE-----"
 _KEY: Final = b"PRIVATE KEY-----"
 
@@ -33,11 +36,11 @@ def follow(
 ) -> ssl.SSLContext:
     """Return a context for a server that always has the newest certificate of files that another program renews.
 
-    At a handshake, at most once a second, it looks whether the files have changed. There is no thread, no configuration
-    and no ACME. What the program sets on the context holds for every certificate.
+    At a handshake, at most once a second, it checks whether the files have changed. It needs no thread, no
+    configuration and no ACME. The settings that the program makes on the context hold for every certificate.
 
-    If the files are gone, half written or do not fit, the last good certificate stays. A warning is logged, once until
-    it has healed; the ``code`` of the record is ``follow-broken``.
+    If the files are gone, half written or do not fit, the last good certificate stays. A warning is logged once until
+    the files are good again; the ``code`` of the record is ``follow-broken``.
 
     :param certificate: the file with the certificate and its chain (PEM), or a folder with ``fullchain.pem`` and
         ``privkey.pem``.
@@ -73,7 +76,7 @@ class FollowedContext(RecordedContext):
         self._newest = self._loaded()
 
     def after_fork(self) -> None:
-        """See the base class."""
+        """See :meth:`RecordedContext.after_fork`."""
         super().after_fork()
         self._looking = threading.Lock()
 
@@ -90,7 +93,7 @@ class FollowedContext(RecordedContext):
         return self._answer(connection, name)
 
     def _look(self) -> None:
-        """Take up changed files, or warn that they cannot be used."""
+        """Load changed files, or warn that they cannot be used."""
         self._looked = self._clock.monotonic()
         mark = self._marks()
         if mark == self._mark and not self._is_broken:
@@ -106,7 +109,7 @@ class FollowedContext(RecordedContext):
         self._newest, self._mark, self._is_broken = loaded, mark, False
 
     def _marks(self) -> list[tuple[int, ...] | None]:
-        """Return what differs after a file was replaced or written."""
+        """Return values that change when a file is replaced or written."""
         return [_mark(path) for path in self._files()]
 
     def _files(self) -> list[str]:
@@ -115,7 +118,7 @@ class FollowedContext(RecordedContext):
         return self._paths
 
     def _loaded(self) -> ssl.SSLContext:
-        """Return a context with the certificate that is in the files now, and with every setting.
+        """Return a context with the current certificate of the files, and with every setting.
 
         :raises StoreError: they cannot be read, are half written or do not fit.
         :raises SecretError: the key needs another password.
@@ -136,7 +139,7 @@ class FollowedContext(RecordedContext):
             if is_asked:
                 raise SecretError.of(texts.FOLLOW_PASSWORD, path=files[-1]) from None
             raise StoreError.of(texts.FOLLOW_BROKEN, path=files[0], reason=_reason(error)) from None
-        with self._lock:  # no setting is lost in between
+        with self._lock:  # so that no setting is lost in between
             self._repeat(context)
             self._newest = context
         return context
@@ -151,10 +154,10 @@ def _mark(path: str) -> tuple[int, ...] | None:
 
 
 def _check_whole(path: str, label: bytes, missing: str) -> None:
-    """Check that a file has what is needed, and ends where a block of PEM ends: a file may just be written.
+    """Check that a file is complete: it has the wanted PEM block, and ends at the end of a block.
 
-    :param label: of a block of PEM that must be there.
-    :param missing: says that it is not.
+    :param label: the label of a PEM block that must be there.
+    :param missing: the error text if it is not there.
     :raises OSError: the file cannot be read.
     :raises ValueError: something is missing.
     """

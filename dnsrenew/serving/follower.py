@@ -1,4 +1,4 @@
-"""The threads behind a running server: they renew what is due, and take up what another process has renewed."""
+"""The threads behind a running server: they renew due certificates, and load what another process has renewed."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from dnsrenew.serving import texts
 from dnsrenew.serving.recorded_context import LiveContext, Pair, PairInMemory, ServedPair, ServerWarnings
 
 CHECK_EVERY: Final = 0.5
-"""Seconds between two looks at the store: another process may have renewed."""
+"""Seconds between two checks of the store, because another process may have renewed."""
 
 _FIRST: Final = timedelta(seconds=1)
-"""After entering, before what is due is renewed: a server starts with what it has."""
+"""Seconds between entering and the first renewal, so that a server starts with the stored certificates."""
 
 _CLOSE: Final = 10.0
 """Seconds that :meth:`Follower.close` waits for a renewal to withdraw what it has published."""
 
 _FORK_DELAY: Final = timedelta(minutes=10)
-"""How long a forked process waits for the process that it comes from to renew."""
+"""Seconds that a forked process waits for its parent process to renew."""
 
 
 class CertificateSource(Frozen):
     """Where the certificates come from: one :class:`~dnsrenew.Renewer` and some of its names.
 
     :ivar names: the first is also served for unknown server names.
-    :ivar obtain: obtains what is missing; raises unless every certificate can be used.
-    :ivar renew: renews what is due; an outcome holds every error.
+    :ivar obtain: obtains missing certificates; raises unless every certificate can be used.
+    :ivar renew: renews due certificates; an outcome holds every error.
     :ivar certificate: returns the current certificate; raises ``StoreError`` if there is none.
-    :ivar mark: returns a value that differs after another process has changed the certificate.
+    :ivar mark: returns a value that changes when another process changes the certificate.
     :ivar status: returns the status of each certificate.
     :ivar emit: emits an event: kind, name of the certificate, data.
-    :ivar post_events: sets where the program's listener is called; None: in the thread that emits.
+    :ivar post_events: sets how the program's listener is called; None: in the thread that emits.
     :ivar redact: removes secrets from a text.
     :ivar responses: the http-01 responses that the program's own app serves.
     """
@@ -62,9 +62,10 @@ class CertificateSource(Frozen):
 
 
 class Follower:
-    """Keeps certificates new in a :class:`LiveContext`, from the first entering to the last leaving.
+    """Keeps the certificates of a :class:`LiveContext` current, from the first entering to the last leaving.
 
-    Its thread has no reference to it: it ends when the program has dropped the context and the :class:`~Served`.
+    Its thread has no reference to it, so the thread ends when the program has dropped the context and the
+    :class:`~Served`.
 
     :param source: the certificates.
     :param clock: the clock; for tests.
@@ -91,14 +92,14 @@ class Follower:
 
     @property
     def is_running(self) -> bool:
-        """Whether a thread of this process follows."""
+        """Whether a thread of this process renews the certificates."""
         return self._thread is not None and self._thread.is_alive() and not self._cancel.is_set()
 
     def enter(self, cancel: threading.Event) -> None:
-        """Obtain what is missing, and begin to follow; if it follows already, count.
+        """Obtain missing certificates and begin to follow. If it follows already, only count the entering.
 
         :param cancel: ends the entering.
-        :raises RenewalFailed: one could not be obtained, and no usable one is stored.
+        :raises RenewalFailed: a certificate could not be obtained, and no usable one is stored.
         :raises StoreError: the store cannot be read or written.
         :raises Cancelled: ``cancel`` was set.
         """
@@ -134,7 +135,7 @@ class Follower:
         return is_last
 
     def close(self) -> None:
-        """Stop. A renewal at work withdraws what it has published."""
+        """Stop. A renewal in progress withdraws its published values."""
         self._entered = 0
         self._cancel.set()
         end = self._clock.monotonic() + _CLOSE
@@ -144,13 +145,13 @@ class Follower:
             self._renewal.done.wait(max(0.0, end - self._clock.monotonic()))
 
     def check_now(self) -> None:
-        """Renew what is due and take up what was renewed; return when it is served, or the failure was told."""
-        if self._renewal is not None:  # it may have looked before what the caller knows of
+        """Renew due certificates and load new ones; return when they are served, or the failure was reported."""
+        if self._renewal is not None:  # it may have checked before the change that the caller knows of
             self._finish_renewal()
         self._finish_renewal()
 
     def follow_in_child(self) -> None:
-        """Follow in a forked process, which has none of our threads; one of them may have held a lock."""
+        """Follow in a forked process. It does not have our threads, and one of them may have held a lock."""
         self._entering, self._looking = threading.Lock(), threading.Lock()
         self.context.after_fork()
         if self._thread is None or self._cancel.is_set():
@@ -161,9 +162,10 @@ class Follower:
         self._start(self._due + _FORK_DELAY)
 
     def look(self) -> None:
-        """Take up what has been renewed, here or by another process; begin to renew what is due.
+        """Load certificates that this or another process has renewed, and begin to renew due ones.
 
-        A renewal has its own thread: it may take minutes, and versions stored in between are served at once.
+        A renewal has its own thread, because it may take minutes. Versions that are stored in between are served at
+        once.
         """
         try:
             with self._looking:
@@ -172,7 +174,7 @@ class Follower:
                 if self._renewal is None and self._clock.now() >= self._due:
                     self._begin_renewal()
                 self._load_changed()
-        except Exception as error:  # noqa: BLE001  # the server goes on with what it has
+        except Exception as error:  # noqa: BLE001  # the server goes on with the certificates it has
             self._unexpected(error)
 
     # ── the threads ─────────────────────────────────────────────────────────────────────
@@ -189,7 +191,7 @@ class Follower:
         return self._renewal
 
     def _finish_renewal(self) -> None:
-        """Wait for the end of the renewal at work, or of a new one, and take up what it has renewed."""
+        """Wait for the renewal in progress, or for a new one, and load its certificates."""
         with self._looking:
             renewal = self._renewal or self._begin_renewal()
         while not renewal.done.wait(threads.SLICE):
@@ -219,7 +221,7 @@ class Follower:
             self._load()
 
     def _load(self) -> None:
-        """Put the current certificates into the context; where one cannot be used, the old one stays."""
+        """Load the current certificates into the context. If one cannot be used, the old one stays."""
         names = self.source.names
         marks = {name: self.source.mark(name) for name in names}
         changed = [name for name, mark in marks.items() if name not in self._pairs or mark != self._marks[name]]
@@ -234,10 +236,10 @@ class Follower:
             self._warnings.forget(name)
 
     def _taken_up(self, name: str) -> Certificate | None:
-        """Return the current certificate, or None if it cannot be served yet: the next look tries again.
+        """Return the current certificate, or None if it cannot be served yet; the next check tries again.
 
-        :raises DnsRenewError: it cannot be read, and there is no old one.
-        :raises OSError: it cannot be served, and there is no old one.
+        :raises DnsRenewError: it cannot be read, and there is no old certificate.
+        :raises OSError: it cannot be served, and there is no old certificate.
         """
         try:
             certificate = self.source.certificate(name)
@@ -252,7 +254,7 @@ class Follower:
 
 
 def _pair(certificate: Certificate) -> Pair:
-    from dnsrenew.base import x509  # heavy; a program that only names the class Served does not need it
+    from dnsrenew.base import x509  # heavy; not needed by a program that only uses the class Served as a type
 
     names = x509.read_certificate(certificate.fullchain_pem).names
     if certificate.fullchain_path is None or certificate.private_key_path is None:
@@ -278,7 +280,7 @@ def _follow_in_child() -> None:
 
 
 def _close_all() -> None:
-    """Let the renewals at work withdraw what they have published: a server may end without leaving its ``with``."""
+    """Let renewals in progress withdraw their values, because a server may end without leaving its ``with``."""
     for follower in list(_EVERY):
         if follower.is_running:
             follower.close()

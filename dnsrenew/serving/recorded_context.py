@@ -5,11 +5,11 @@ Three properties of OpenSSL are the reason:
 - No certificate may be loaded into a context in use: a handshake in another thread could get the new certificate with
   the old key, or crash.
 - A context holds one certificate for each type of key: after a switch from ECDSA to RSA, it would go on serving ECDSA.
-- So each certificate gets a context of its own, which the SNI callback puts into the connection. That context does not
-  have what was set on the first one: ALPN, and the CAs for client certificates. So every setting is recorded, and
-  repeated on it.
+- So each certificate gets a context of its own, which the SNI callback puts into the connection. That context lacks the
+  settings of the first one: ALPN, and the CAs for client certificates. So every setting is recorded, and repeated on
+  it.
 
-Session tickets belong to the first context, so that sessions are resumed also after a switch.
+Session tickets belong to the first context, so that sessions can be resumed even after a switch.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ SniCallback = Callable[[Any, "str | None", ssl.SSLContext], "int | None"]
 
 
 class AcceptedSocket(ssl.SSLSocket):
-    """A connection whose handshake is made when it is first used: what only a handshake tells waits for it too."""
+    """A connection that makes its handshake at its first use; the results of a handshake wait for that too."""
 
     def getpeercert(self, binary_form: bool = False) -> Any:  # noqa: FBT001, FBT002  # Python's signature
         """See :meth:`ssl.SSLSocket.getpeercert`."""
@@ -61,7 +61,7 @@ class AcceptedSocket(ssl.SSLSocket):
 
 
 def _recorded(setting: Callable[..., None]) -> Callable[..., None]:
-    """Return the method of a context that makes a setting, and makes it on the contexts behind it too."""
+    """Return a method of a context that makes a setting on the context and on the contexts behind it."""
 
     @functools.wraps(setting)
     def make(self: RecordedContext, *arguments: Any, **more: Any) -> None:
@@ -72,12 +72,12 @@ def _recorded(setting: Callable[..., None]) -> Callable[..., None]:
 
 
 class RecordedContext(ssl.SSLContext):
-    """A server-side context that has no certificate; a subclass chooses the one of each connection.
+    """A server-side context without a certificate. A subclass chooses the certificate of each connection.
 
     Settings may be made at any time, as on every ``SSLContext``; they hold for every certificate.
 
-    A listening socket that it wraps accepts without a handshake. Servers accept in one loop, where a client that sends
-    nothing would hold up all others; the first read makes the handshake, in the thread of the connection.
+    A listening socket that it wraps accepts connections without a handshake. Servers accept in one loop, where a client
+    that sends no data would block all others. The first read makes the handshake, in the thread of the connection.
     """
 
     sslsocket_class = AcceptedSocket
@@ -90,9 +90,9 @@ class RecordedContext(ssl.SSLContext):
         self._settings: list[Callable[[ssl.SSLContext], object]] = []
         self._callback: SniCallback | None = None
         self._lock = threading.Lock()
-        # Once, and never while it serves: OpenSSL reads it without a lock.
+        # Set once and never while it serves, because OpenSSL reads it without a lock.
         _SNI_CALLBACK.__set__(self, self._choose)
-        # Python's own default, but some builds leave it to the policy of the system.
+        # This is Python's own default, but some builds leave it to the policy of the system.
         self.minimum_version = ssl.TLSVersion.TLSv1_2
 
     def after_fork(self) -> None:
@@ -114,7 +114,7 @@ class RecordedContext(ssl.SSLContext):
         return None if self._callback is None else self._callback(connection, name, self)
 
     def _repeat(self, context: ssl.SSLContext, begin: int = 0) -> int:
-        """Make the settings on a context too, from number ``begin``; return how many there are by now."""
+        """Make the settings on another context too, from number ``begin``; return how many there are now."""
         settings = self._settings[begin:]
         for apply in settings:
             apply(context)
@@ -122,9 +122,12 @@ class RecordedContext(ssl.SSLContext):
 
     # ── the program's own callback ──────────────────────────────────────────────────────
 
-    @property  # type: ignore[override]  # for typeshed the name is never None
+    @property  # type: ignore[override]  # in typeshed the name is never None
     def sni_callback(self) -> SniCallback | None:
-        """The callback of the program, called after the certificate was chosen; it may choose another context."""
+        """The callback of the program.
+
+        It is called after the certificate was chosen, and may choose another context.
+        """
         return self._callback
 
     @sni_callback.setter
@@ -134,7 +137,7 @@ class RecordedContext(ssl.SSLContext):
     # ── settings, recorded ──────────────────────────────────────────────────────────────
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; a setting also on the contexts behind this one."""
+        """Set an attribute; if it is a setting, also on the contexts behind this one."""
         super().__setattr__(name, value)
         if name in _ATTRIBUTES:
             self._record(lambda context: setattr(context, name, value))
@@ -158,7 +161,7 @@ class RecordedContext(ssl.SSLContext):
         return super().wrap_socket(sock, server_side, at_once, *arguments, **more)
 
     def load_cert_chain(self, *_: Any, **__: Any) -> None:
-        """Refuse: no connection would get that certificate.
+        """Refuse, because no connection would get that certificate.
 
         :raises TypeError: always.
         """
@@ -185,7 +188,7 @@ def _is_unconnected(sock: socket.socket) -> bool:
 
 # An ``SSLContext`` whose certificates can be replaced while it serves.
 #
-# New handshakes use the new certificate at once; connections live on.
+# New handshakes use the new certificate at once; open connections stay.
 
 
 class ServedPair(Frozen):
@@ -204,13 +207,13 @@ class ServedPair(Frozen):
         """Load it into a context that is not in use.
 
         :raises OSError: a file cannot be read.
-        :raises ssl.SSLError: they do not fit.
+        :raises ssl.SSLError: the certificate and the key do not fit.
         """
         context.load_cert_chain(self.fullchain, self.key)
 
 
 class PairInMemory(Frozen, hidden=("pem",)):
-    """A certificate to serve that is in no file.
+    """A certificate to serve that is only in memory.
 
     :ivar domains: as in :class:`ServedPair`.
     :ivar pem: the private key, then the certificate and its chain.
@@ -242,7 +245,7 @@ class Choices(Frozen):
         """Return the context for a connection.
 
         :param server_name: from the client (SNI); None for an IP address, for which clients send none (RFC 6066).
-        :param connection: tells the address that the client connected to, if it has a socket.
+        :param connection: the connection; if it has a socket, the socket has the address that the client connected to.
         """
         name = server_name or _local_address(connection)
         if name is None:
@@ -255,7 +258,7 @@ class Choices(Frozen):
 class LiveContext(RecordedContext):
     """A server-side context with replaceable certificates; several are told apart by SNI.
 
-    :param keeps: lives as long as the context: what replaces its certificates.
+    :param keeps: an object that lives as long as the context, and replaces its certificates.
     """
 
     def __init__(self, keeps: object = None) -> None:
@@ -264,9 +267,9 @@ class LiveContext(RecordedContext):
         super().__init__()
 
     def serve(self, pairs: Sequence[Pair]) -> None:
-        """Serve these certificates from now on; the first one also for other names.
+        """Serve these certificates from now on, and the first one for all other names.
 
-        Handshakes that have begun end with the old ones.
+        Handshakes in progress end with the old certificates.
 
         :raises OSError: a file cannot be read.
         :raises ssl.SSLError: a certificate and its key do not fit. Nothing has changed.
@@ -281,7 +284,7 @@ class LiveContext(RecordedContext):
 
     @staticmethod
     def check(pair: Pair) -> None:
-        """Check in a context of its own that a certificate can be served; raise as :meth:`serve`."""
+        """Check in a separate context that a certificate can be served; raise as :meth:`serve`."""
         pair.load_into(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
 
     def _context_of(self, pair: Pair) -> ssl.SSLContext:
@@ -300,7 +303,7 @@ class LiveContext(RecordedContext):
 
 
 def _local_address(connection: Any) -> str | None:
-    """Return the address that a client connected to, as in a certificate; None where the connection has no socket."""
+    """Return the address that a client connected to, as in a certificate; None if the connection has no socket."""
     try:
         host = connection.getsockname()[0]
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -318,7 +321,7 @@ _REMEMBERED: Final = 10_000
 
 
 class ServerWarnings:
-    """The warnings of a server: events, which are logged too. A repeated one is emitted once: the looks are many.
+    """The warnings of a server, as events that are logged too. A repeated warning is emitted only once.
 
     :param emit: emits an event: kind, name of the certificate, data.
     """
@@ -328,7 +331,7 @@ class ServerWarnings:
         self._said: set[tuple[str | None, str, str]] = set()
 
     def warn(self, name: str | None, code: str, message: str, fix: str) -> None:
-        """Emit a warning about a certificate; None: about all."""
+        """Emit a warning about a certificate; None means all certificates."""
         if (name, code, message) not in self._said:
             if len(self._said) >= _REMEMBERED:
                 self._said.clear()
@@ -336,5 +339,8 @@ class ServerWarnings:
             self._emit("warning", name, code=code, message=message, fix=fix)
 
     def forget(self, name: str | None) -> None:
-        """Emit a warning about a certificate again if it comes back; None: those about all."""
+        """Let a warning about a certificate be emitted again if it comes back.
+
+        None means warnings about all of them.
+        """
         self._said = {said for said in self._said if said[0] != name}

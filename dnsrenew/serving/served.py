@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 class Served:
     """The certificates of a running server, made by :meth:`Renewer.serve` and :func:`serve`; a context manager.
 
-    Entering it, by ``with`` or ``async with``, obtains what is missing. From then on, daemon threads renew what is due
-    and take up what another process has renewed, until :meth:`close`. A failure is logged and emitted as an event; it
-    never reaches a handshake.
+    Entering it, by ``with`` or ``async with``, obtains missing certificates. From then on, daemon threads renew due
+    certificates and load certificates that another process has renewed, until :meth:`close`. A failure is logged and
+    emitted as an event; it never reaches a handshake.
 
-    Entering again is counted: the last leaving ends it. A forked process follows too, and renews if the process that
-    it comes from does not.
+    Entering again is counted, and the last leaving ends it. A forked process follows too, and renews if its parent
+    process does not.
     """
 
     __module__ = "dnsrenew"
@@ -43,10 +43,10 @@ class Served:
 
     @property
     def ssl_context(self) -> ssl.SSLContext:
-        """The context for the server, one for its whole life: new handshakes get the newest certificates.
+        """The context for the server, the same one for its whole life. New handshakes get the newest certificates.
 
-        Several certificates are told apart by the server name (SNI, RFC 6066 section 3); other names get the first.
-        What the program sets on it holds after every renewal.
+        The server name (SNI, RFC 6066 section 3) selects one of several certificates; other names get the first.
+        Settings that the program makes on the context stay after every renewal.
         """
         return self._follower.context
 
@@ -57,11 +57,11 @@ class Served:
     ) -> ssl.SSLContext:
         """Return :attr:`ssl_context`: for ``ssl_context_factory`` of uvicorn, and ``ssl_context`` of gunicorn.
 
-        The first call in a process enters, if the program has not. What the configuration of the server asks for
-        (CAs of client certificates, ciphers, ALPN) is set on the context; further calls cost nothing.
+        The first call in a process enters, unless the program has done so. Settings in the configuration of the server
+        (CAs of client certificates, ciphers, ALPN) are made on the context. Further calls only return it.
 
         :param config: the configuration of the server.
-        :param default: is not called: it would load the files of a certificate.
+        :param default: not called, because it would load the files of a certificate.
         :raises RenewalFailed: the first call could not obtain a certificate, and no usable one is stored.
         :raises OSError: the file of the CAs of client certificates cannot be read.
         """
@@ -99,7 +99,7 @@ class Served:
         return self._source.status()
 
     def check_now(self) -> None:
-        """Renew what is due, and take up what another process has renewed, without waiting for the next look.
+        """Renew due certificates and load those that another process has renewed, without waiting for the next check.
 
         It returns when new handshakes get it. A failure is logged and emitted, as one in the background. It blocks.
 
@@ -113,7 +113,7 @@ class Served:
         """Return a WSGI or ASGI app that also answers http-01 challenges, for routes with ``app = true``.
 
         Serve it at port 80, and enter afterwards. All other requests go to ``app``. Several worker processes can serve
-        it: whichever gets the request of the CA finds the response in the store.
+        it, because each one finds the response to the CA in the store.
 
         :raises TypeError: ``app`` is neither a WSGI nor an ASGI app.
         """
@@ -122,20 +122,20 @@ class Served:
         return both
 
     def close(self) -> None:
-        """Stop renewing, even if it was entered several times. The context goes on as it is.
+        """Stop renewing, even if it was entered several times. The context keeps its certificates.
 
-        A renewal at work withdraws what it has published. The end of the program does the same.
+        A renewal in progress withdraws its published values. The end of the program does the same.
         """
         self._follower.close()
 
     def __enter__(self) -> Self:
-        """Obtain what is missing, load the certificates, and follow them from now on.
+        """Obtain missing certificates, load all of them, and follow them from now on.
 
-        A certificate that is due, and can still be used, is renewed in the background. It blocks; an asyncio program
-        uses ``async with``.
+        A due certificate that can still be used is renewed in the background. Entering blocks; in asyncio, use ``async
+        with``.
 
-        :raises RenewalFailed: one could not be obtained, and no usable one is stored; ``http-no-app`` if all its routes
-            need an app, and there is none yet: see :meth:`http01_app`.
+        :raises RenewalFailed: a certificate could not be obtained, and no usable one is stored; ``http-no-app`` if all
+            its routes need an app that does not exist yet, see :meth:`http01_app`.
         :raises StoreError: the store cannot be read or written.
         """
         self._follower.enter(threading.Event())
@@ -147,7 +147,7 @@ class Served:
     async def __aenter__(self) -> Self:
         """Enter as ``with`` does, without holding up the event loop; ``on_event`` is called in the loop's thread.
 
-        Cancelling the task ends it within five seconds, and withdraws what was published.
+        Cancelling the task ends it within five seconds, and withdraws the published values.
         """
         cancel, has_entered = threading.Event(), threading.Event()
 
@@ -158,7 +158,7 @@ class Served:
         self._source.post_events(threads.poster())
         try:
             await threads.call(enter, cancel)
-        except BaseException:  # the task may be cancelled just when it has entered
+        except BaseException:  # the task may be cancelled just after it has entered
             if has_entered.is_set():
                 self._follower.leave()
             raise
@@ -174,13 +174,13 @@ class Served:
 
 # ── server settings ────────────────────────────────────────────────────────────────────
 
-# What the configuration of uvicorn or gunicorn asks of the TLS context that a server gets from us.
+# The TLS settings in the configuration of uvicorn or gunicorn, for a context that we give to the server.
 
 _GUNICORN_ALPN: Final[Mapping[str, str]] = {"h1": "http/1.1", "h2": "h2"}
 
 
 class ServerSettings(Frozen):
-    """The TLS settings of a server, without its certificate. What it leaves at its default is not set.
+    """The TLS settings of a server, without its certificate. Defaults are not set.
 
     :ivar ca_certs: the file with the CAs of client certificates.
     :ivar verify: whether clients need a certificate: one of the modes of ``ssl``.
@@ -210,10 +210,10 @@ class ServerSettings(Frozen):
 
 
 def settings_of(config: Any) -> ServerSettings:
-    """Return what a server asks for.
+    """Return the TLS settings of a server.
 
-    :param config: its configuration: that of uvicorn, whose names begin with ``ssl_``, or of gunicorn. Another one asks
-        for nothing.
+    :param config: its configuration, of uvicorn (names that begin with ``ssl_``) or of gunicorn. Any other
+        configuration has no settings.
     """
     prefix = "ssl_" if hasattr(config, "ssl_cert_reqs") else ""
     return ServerSettings(
@@ -225,7 +225,7 @@ def settings_of(config: Any) -> ServerSettings:
 
 
 def _alpn(config: Any) -> Iterator[str]:
-    """Yield the protocols: uvicorn's class of HTTP names them, gunicorn derives them from ``http_protocols``."""
+    """Yield the protocols: uvicorn's HTTP class names them, and gunicorn derives them from ``http_protocols``."""
     yield from getattr(getattr(config, "http_protocol_class", None), "alpn_protocols", None) or ()
     spoken = getattr(config, "http_protocols", None) or ()
     if "h2" in spoken and importlib.util.find_spec("h2") is not None:
@@ -244,7 +244,7 @@ _HEADERS: Final = {"content-type": "text/plain", "cache-control": "no-store"}
 def wrapped(app: Any, find: _Find) -> Any:
     """Return an app of the same interface, WSGI (PEP 3333) or ASGI 3.
 
-    :param find: returns the response for a token, or None: then the request goes to ``app``.
+    :param find: returns the response for a token, or None to pass the request to ``app``.
     :raises TypeError: ``app`` has neither interface.
     """
     if not callable(app) or inspect.isclass(app):

@@ -1,7 +1,7 @@
 """The conformance check on a DNS account of the configuration: ``dnsrenew providers --check ACCOUNT``.
 
-It goes the way of a renewal: the locks, the journal, the calls of the DNS host with their rate limit, the view of DNS.
-Values that a killed check leaves are in the journal for ``dnsrenew cleanup``.
+It works like a renewal: with locks, the journal, rate-limited calls of the DNS host, and DNS queries. The values of an
+interrupted check are in the journal, so that ``dnsrenew cleanup`` removes them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from dnsrenew.testing.script import Needs, Script
 _OnResult = Callable[[MustResult], object]
 _OnWait = Callable[[str, float], object] | None
 _JOURNAL: Final = "providers-check"
-"""The name in the journal, in place of that of a certificate."""
+"""The name in the journal, in place of a certificate name."""
 _CLEANUP_SECONDS: Final = 60.0
 _CLEANUP_GRACE: Final = 3.5
 """Seconds after a cancel: Ctrl-C has to end everything within five seconds."""
@@ -44,8 +44,8 @@ _CLEANUP_GRACE: Final = 3.5
 class AccountCheck(Frozen):
     """The result of a check.
 
-    :ivar zone: where the values were written, without a final dot.
-    :ivar left: a sentence for each value that may be left.
+    :ivar zone: the zone in which the values were written, without a final dot.
+    :ivar left: a sentence for each value that may still exist.
     """
 
     account: str
@@ -68,7 +68,7 @@ class AccountCheck(Frozen):
 def check_account(
     context: Context, config: Config, store: Store, account: str, on_result: _OnResult, *, on_wait: _OnWait = None
 ) -> AccountCheck:
-    """Test each MUST with an account, in the first of its zones or in that of a certificate that uses it.
+    """Test each MUST with an account, in its first zone or in the zone of a certificate that uses it.
 
     An account of acme-dns is tested at the name of its registration.
 
@@ -78,7 +78,7 @@ def check_account(
     :raises SecretError: a secret cannot be resolved.
     :raises ProviderError: the driver cannot be created; ``check-in-use``.
     :raises AttemptError: DNS does not answer.
-    :raises LockedError: another run uses the one value that the host keeps.
+    :raises LockedError: another run uses the only value that the host can keep.
     :raises StoreError: the journal cannot be written; then nothing was written to DNS.
     :raises Cancelled: the caller cancelled.
     """
@@ -111,7 +111,7 @@ class _AccountCalls:
         self._wrong = _with_wrong_secrets(context, writer)
 
     def check(self, zone: str, on_result: _OnResult, on_wait: _OnWait) -> AccountCheck:
-        """Test each MUST, and remove what is left in any case."""
+        """Test each MUST, and always remove the values that are left."""
         run = ConformanceRun(self._context, self._host(names.absolute(zone), on_wait))
         results: list[MustResult] = []
         try:
@@ -154,12 +154,12 @@ class _AccountCalls:
         return [TxtValue(names.relative(record.name), self._writer, record) for record in records]
 
     def _enter(self, records: Sequence[TxtRecord]) -> None:
-        """Write the values down before any of them is written to DNS."""
+        """Write the values to the journal before writing any to DNS."""
         if self._writer.provider.behaviour.removes:
             self._held.enter_context(self._published.journaled(self._context, self._values(records)))
 
     def _add(self, records: Sequence[TxtRecord]) -> None:
-        """Add; a value that its host has refused does not stay in the journal."""
+        """Add a value. If its host refuses it, delete it from the journal."""
         values = self._values(records)
         fresh = [value for value in values if self._published.state(self._context, value) is None]
         try:
@@ -170,7 +170,7 @@ class _AccountCalls:
             raise
 
     def _add_wrong(self, records: Sequence[TxtRecord]) -> None:
-        """Add with wrong secrets; the journal keeps the values unless the host has refused them."""
+        """Add with wrong secrets. Keep the values in the journal unless the host refuses them."""
         if self._wrong is None:
             return
         context, values = self._context, self._values(records)
@@ -186,7 +186,7 @@ class _AccountCalls:
 
 
 def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | None:
-    """Return the account with secrets that are wrong and look like the right ones; None if there are none."""
+    """Return the account with wrong secrets of the right form; None if that is not possible."""
     account, wrong = writer.account, dict[str, Secret]()
     for key, value in account.options.items():
         is_text = isinstance(value, str) and writer.provider.is_secret(key) and not writer.provider.any_options
@@ -200,7 +200,7 @@ def _with_wrong_secrets(context: Context, writer: RecordWriter) -> DnsAccount | 
 
 
 def _zone(context: Context, config: Config, dns: DnsView, writer: RecordWriter) -> str:
-    """Return the first zone of the account, or that of the first certificate that uses it; absolute."""
+    """Return the first zone of the account, or the zone of the first certificate that uses it; absolute."""
     if writer.provider.behaviour.delegated:
         return _registered_name(writer)
     if writer.account.zones:
@@ -233,9 +233,9 @@ def _registered_name(writer: RecordWriter) -> str:
 
 
 def _zone_for(context: Context, spec: CertificateSpec, choice: AccountChoice, writer: RecordWriter) -> str | None:
-    """Return the zone in which the account writes for a certificate; None: it writes nothing for it.
+    """Return the zone in which the account writes for a certificate; None if it writes no record for it.
 
-    :raises AttemptError: DNS does not tell.
+    :raises AttemptError: DNS does not answer.
     """
     account = writer.account.name
     for route in spec.routes:
@@ -253,15 +253,15 @@ def _zone_for(context: Context, spec: CertificateSpec, choice: AccountChoice, wr
 
 # ── wrong secret ───────────────────────────────────────────────────────────────────────
 
-# A wrong secret that has the form of the right one, so that a host refuses it and not its form.
+# A wrong secret has the form of the right one, so that a host rejects the secret and not its form.
 
 _CLASSES: Final = ("0123456789", "abcdef", "ghijklmnopqrstuvwxyz", "ABCDEF", "GHIJKLMNOPQRSTUVWXYZ")
-"""Letters are replaced within these, so that hexadecimal and base64 texts stay what they are."""
+"""Letters are replaced within these classes, so that hexadecimal and base64 texts stay valid."""
 _NEXT: Final = str.maketrans({letter: its[(its.index(letter) + 1) % len(its)] for its in _CLASSES for letter in its})
 
 
 def wrong_secret(value: str) -> str | None:
-    """Return a secret of the same form; None if the form is not simple (a key file, JSON) or has nothing to change."""
+    """Return a wrong secret of the same form; None if it has no simple form (a key file, JSON) or cannot be changed."""
     text = value.strip()
     wrong = text.translate(_NEXT)
     return None if "\n" in text or text.startswith("{") or wrong == text else wrong

@@ -19,23 +19,23 @@ from dnsrenew.testing.script import SCRIPTS, DriverCall, MustStep, Needs, Script
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 2.0
 ANYTHING: Final = (Exception, SystemExit)
-"""What a driver may raise; KeyboardInterrupt still stops the check."""
+"""The exceptions a driver may raise; KeyboardInterrupt still stops the check."""
 
 Records = Sequence[TxtRecord]
 
 
 class DriverHost(Frozen):
-    """How the check writes to a host, and how it sees what is served.
+    """How the check writes to a host and reads the served values.
 
     :ivar served: returns the TXT values at an absolute name.
-    :ivar ttl: returns the TTL (seconds) of the values at an absolute name; None: it cannot be read.
-    :ivar add_wrong: adds with wrong credentials; None: there are none.
+    :ivar ttl: returns the TTL (seconds) of the values at an absolute name; None if it cannot be read.
+    :ivar add_wrong: adds with wrong credentials; None if there are no wrong ones to try.
     :ivar lacks: why something is not tested, by what a step needs.
     :ivar zone: absolute.
     :ivar record_ttl: the TTL to write.
     :ivar patience: seconds until a change must be served.
-    :ivar at: the one absolute name that the host writes; None: any name in the zone.
-    :ivar expect: called with the records of new names before any of them is written; None: nothing has to be done.
+    :ivar at: the only absolute name that the host can write; None: any name in the zone.
+    :ivar expect: called with the records of new names before any of them is written; None: not needed.
     :ivar on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
 
@@ -57,11 +57,10 @@ class DriverHost(Frozen):
 class ConformanceRun:
     """One check of one driver.
 
-    After a broken MUST the next one is tested at new names, with the values that it needs.
+    After a broken MUST, the next one is tested at new names, with the values that it needs. The check ends after the
+    first write if no later write can succeed, or if the written values are not seen.
 
-    It ends after the first write if that shows that no other one can succeed, or if nothing of it is seen.
-
-    :param only: the key of the one MUST to test; None: all.
+    :param only: the key of the only MUST to test; None: all.
     """
 
     def __init__(self, context: Context, host: DriverHost, *, only: str | None = None) -> None:
@@ -76,7 +75,7 @@ class ConformanceRun:
         self._use_new_names()
 
     def results(self) -> Iterator[MustResult]:
-        """Test each MUST, in the order of the script; those that cannot be tested come last.
+        """Test each MUST in the order of the script. A MUST that cannot be tested comes last.
 
         :raises Cancelled: the caller cancelled.
         """
@@ -102,19 +101,19 @@ class ConformanceRun:
         return MustResult(step.key, "ok", self._since(start))
 
     def _hopeless(self, cause: BaseException | None) -> Phrase | None:
-        """Return why no other MUST is tested after a broken one; None: the next one is."""
+        """Return why testing stops after a broken MUST; None if the next MUST is tested."""
         if cause is None:
             return None if self._has_seen else texts.NOT_SEEN
         return texts.STOPPED if not self._has_written and code_of(cause) in HOPELESS else None
 
     def clean_up(self) -> list[str]:
-        """Remove all values that may exist; return a sentence for each that may be left."""
+        """Remove all values that may exist; return a sentence for each one that may still exist."""
         if "removes" in self._host.lacks:
             return []
         left = [record for record in self._maybe if self._may_exist(record)]
         with contextlib.suppress(*ANYTHING):
             if left:
-                self._host.remove(left)  # all by one call
+                self._host.remove(left)  # all in one call
                 if not any(self._may_exist(record) for record in left):
                     return []
         return [note for record in left if (note := self._remove_one(record))]
@@ -122,7 +121,7 @@ class ConformanceRun:
     # ── one MUST ────────────────────────────────────────────────────────────────────────
 
     def _prepare(self, step: MustStep, before: frozenset[str]) -> None:
-        """Write the values that a step needs, at new names; nothing if they exist."""
+        """Write the values that a step needs, at new names, unless they exist."""
         if self._present == before or (step.alone and self._present is not None):
             return
         self._use_new_names()
@@ -182,7 +181,7 @@ class ConformanceRun:
         self._await(self._present or frozenset(), must)
 
     def _lack(self, key: str) -> str:
-        """Return why a MUST is not tested."""
+        """Return the reason why a MUST is not tested."""
         steps = [step for kept in SCRIPTS for step, _ in script(kept, ()) if step.key == key]
         lacks = [self._host.lacks[need] for step in steps for need in sorted(step.needs) if need in self._host.lacks]
         return lacks[0] if lacks else texts.TWO_VALUES if self._host.values == "two" else texts.ONE_VALUE
@@ -196,7 +195,7 @@ class ConformanceRun:
         words |= {word for _, before in self._steps for word in before} | {"one", "wrong"}
         for word in sorted(words):
             name = f"_gone.{top}" if word == "gone" else deep if word.startswith("deep") else top
-            # Like a real value: 43 characters of base64url. Some tools take a leading hyphen for an option.
+            # Like a real value: 43 characters of base64url. Some tools take a leading hyphen as an option.
             value = f"-_{secrets.token_urlsafe(32)}"[:43]
             self._records[word] = TxtRecord(zone, name, value, self._host.record_ttl)
         self._present = frozenset()
@@ -258,7 +257,7 @@ class ConformanceRun:
             return True
 
     def _remove_one(self, record: TxtRecord) -> str | None:
-        """Remove a record; return a sentence if it may be left."""
+        """Remove a record; return a sentence if it may still exist."""
         try:
             if record.value in self._host.served(record.name):
                 self._host.remove([record])
@@ -268,16 +267,16 @@ class ConformanceRun:
 
 
 class DriverNotMadeError(Exception):
-    """The driver could not be created; the cause is what its constructor raised."""
+    """The driver could not be created; the cause is the error of its constructor."""
 
 
 class _BrokenError(Exception):
-    """A MUST is broken; the cause is what the driver raised."""
+    """A MUST is broken; the cause is the error of the driver."""
 
 
 # ── must result ────────────────────────────────────────────────────────────────────────
 
-# What the check of one MUST found.
+# The result of the check of one MUST.
 
 Verdict = Literal["ok", "broken", "not-tested"]
 
@@ -287,7 +286,7 @@ class MustResult(Frozen):
 
     :ivar key: the key of its sentence.
     :ivar reason: why it is broken or not tested; empty if it holds.
-    :ivar cause: what the driver raised.
+    :ivar cause: the exception of the driver.
     """
 
     key: str
@@ -302,7 +301,7 @@ class MustResult(Frozen):
         return texts.MUSTS[self.key]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: with what the driver raised, or what was found instead."""
+        """Return the JSON form, with the exception of the driver, or with the difference that was found."""
         raised = self.cause if isinstance(self.cause, DnsRenewError) else None
         error = raised or ProviderError.of(texts.MUST_BROKEN, reason=self.reason)
         found = {"must": self.key, "sentence": f"{self.sentence}.", "result": self.result, "seconds": self.seconds}
@@ -312,26 +311,26 @@ class MustResult(Frozen):
 
 # ── raised ─────────────────────────────────────────────────────────────────────────────
 
-# What a driver raised, and what is served in place of what should be, in words. No I/O.
+# The exceptions of a driver, and the differences in the served values, in words. No I/O.
 
 UNAUTHORIZED: Final = "provider-unauthorized"
 NOTHING_WRITTEN: Final = {UNAUTHORIZED, "provider-zone-unknown", "provider-address-wrong", "provider-untrusted"}
-"""Errors that come before anything is written in a zone."""
+"""Errors that occur before anything is written in a zone."""
 HOPELESS: Final = NOTHING_WRITTEN | {"provider-unreachable", "provider-timeout"}
-"""Errors of the first write after which every other one would end the same way."""
+"""Errors of the first write after which every later write would fail in the same way."""
 
 
 def code_of(error: BaseException) -> str:
-    """Return the code of the error that dnsrenew makes of an exception."""
+    """Return the error code for an exception of a driver."""
     return error.code if isinstance(error, DnsRenewError) else classify(error)
 
 
 def describe(error: BaseException) -> str:
-    """Return an exception in one line."""
+    """Return an exception as one line."""
     return f"{type(error).__name__}: {error}"
 
 
 def difference(found: Collection[str], expected: Collection[str]) -> str:
-    """Return which values are missing and which should not be there."""
+    """Return which values are missing and which are unexpected."""
     values = {texts.IS_MISSING: set(expected) - set(found), texts.EXISTS: set(found) - set(expected)}
     return series([text.format(values=sorted(its)) for text, its in values.items() if its], ", ")

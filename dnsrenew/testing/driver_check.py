@@ -1,4 +1,4 @@
-"""The conformance check as a test of a driver's author runs it."""
+"""The conformance check as a test in a driver's own project."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Look = Callable[[str], Collection[str]]
 
 _SLOW: Final = 2.0
-"""Seconds of a call above which there is a warning."""
+"""A call that takes more seconds than this causes a warning."""
 
 
 def check_driver(
@@ -60,12 +60,12 @@ def check_driver(
     :param ttl: TTL of the records in seconds; some hosts require more than 60.
     :param patience: seconds until ``look`` must show a change.
     :param wrong: returns a driver with wrong credentials, which must be refused as such.
-    :param cancelled: returns a driver whose context is cancelled: it must write nothing.
+    :param cancelled: returns a driver whose context is cancelled; it must not write.
     :param parallel: also call two drivers at the same time; not for a host whose provider file says ``exclusive``.
     :param values: ``"one"``: the host keeps one value at a name, so nothing is tested that needs two.
     :param clock: for tests of this function.
-    :raises AssertionError: names the MUST that the driver violates. A call that takes more than two seconds is only
-        a ``UserWarning``.
+    :raises AssertionError: names the MUST that the driver violates. A call that takes more than two seconds is only a
+        ``UserWarning``.
     :raises ValueError: ``zone`` is not a domain name.
     """
     __tracebackhide__ = True  # pytest shows the test and the sentence, not this code
@@ -136,7 +136,7 @@ class DriverCheck(Frozen):
     def _test(self, context: Context, host: DriverHost) -> list[MustResult]:
         __tracebackhide__ = True  # as above
         bystander = Bystander(host, None if self.cancelled is None else _adding(self.cancelled))
-        # Without one, the host keeps one value, perhaps for the whole zone.
+        # Without a second value: the host keeps one value, perhaps for the whole zone.
         has_bystander = self.only is None and self.values == "many"
         run = ConformanceRun(context, host, only=self.only)
         results: list[MustResult] = []
@@ -175,7 +175,7 @@ def _made(make: Make) -> Driver:
 
 
 def _seen_by(look: Look, zone: str) -> tuple[Callable[[str], set[str]], Callable[[str], int] | None]:
-    """Return the functions that ask the author's ``look``; None: it knows no TTL."""
+    """Return the functions that call the author's ``look``; the second is None if ``look`` returns no TTL."""
 
     def served(name: str) -> set[str]:
         found = list(look(name))
@@ -187,7 +187,7 @@ def _seen_by(look: Look, zone: str) -> tuple[Callable[[str], set[str]], Callable
 
     try:
         knows_ttl = isinstance(look(names.absolute(zone)), Mapping)
-    except Exception:  # noqa: BLE001  # it may need that something was written
+    except Exception:  # noqa: BLE001  # it may fail before the first write
         knows_ttl = False
     return served, ttl if knows_ttl else None
 
@@ -200,11 +200,11 @@ def _zone_servers(context: Context) -> tuple[Callable[[str], set[str]], Callable
 
 # ── new driver ─────────────────────────────────────────────────────────────────────────
 
-# A driver and its test to start from: both pass pytest, mypy and ruff before anything is changed.
+# A driver and its test as a starting point: both pass pytest, mypy and ruff unchanged.
 
 
 def new_driver(name: str) -> dict[str, str]:
-    """Return the text of each file by its name.
+    """Return the text of each file, by file name.
 
     :param name: of the DNS host; a ``-`` becomes ``_`` in the names of the files, which are Python modules.
     """
@@ -220,15 +220,15 @@ def new_driver(name: str) -> dict[str, str]:
 
 # ── watching ───────────────────────────────────────────────────────────────────────────
 
-# What a driver must not do beside its calls: show its secrets, touch other records of the zone, or take its time.
+# What a driver must not do besides its calls: reveal its secrets, change other records of the zone, or be slow.
 
 _Call = Callable[[Sequence[TxtRecord]], object]
 
 
 class CallWatch(logging.Handler):
-    """Finds the secrets that are revealed in its block, in what calls raise, and in what is logged.
+    """Finds the secrets that its block reveals in exceptions and in the log.
 
-    :ivar leak: a sentence about the first one that was found; empty if there was none.
+    :ivar leak: a sentence about the first secret that was found; empty if there was no leak.
     :ivar slowest: the seconds of the longest call.
     """
 
@@ -255,7 +255,7 @@ class CallWatch(logging.Handler):
         logging.root.setLevel(self._level)
 
     def watched(self, call: _Call) -> _Call:
-        """Return a call whose exceptions are searched, and whose time is taken."""
+        """Return a call whose exceptions are searched for secrets and whose time is measured."""
 
         def watched_call(records: Sequence[TxtRecord]) -> object:
             start = self._clock.monotonic()
@@ -271,7 +271,7 @@ class CallWatch(logging.Handler):
         return watched_call
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Search a line of the log."""
+        """Search a line of the log for secrets."""
         self._search(record.getMessage(), texts.LOGGED_SECRET)
 
     def _search(self, text: str, sentence: str) -> None:
@@ -281,9 +281,9 @@ class CallWatch(logging.Handler):
 
 
 class Bystander:
-    """A value at another name of the zone, such as SPF or DKIM, which must outlive the check.
+    """A value at another name of the zone, such as SPF or DKIM, which must survive the check.
 
-    :param late: adds with a context that is cancelled, which must write nothing; None: there is none.
+    :param late: adds with a cancelled context, which must not write; None: this is not tested.
     """
 
     def __init__(self, host: DriverHost, late: _Call | None) -> None:
@@ -292,7 +292,7 @@ class Bystander:
         self._is_there = False
 
     def write(self) -> None:
-        """Write it; a host that writes challenges only has none. Try the late call."""
+        """Write the value, unless the host can write only challenges. Try the late call."""
         with contextlib.suppress(*ANYTHING):
             self._host.add([self._record])
             self.see()
@@ -300,15 +300,15 @@ class Bystander:
             if self._late is not None:
                 self._late([self._late_record])
         except ANYTHING as error:
-            error.__traceback__ = None  # its frames hold what the driver has revealed
+            error.__traceback__ = None  # its frames hold secrets that the driver has revealed
 
     def see(self) -> None:
-        """Look whether it is served; name servers may show it later."""
+        """Check whether the value is served; name servers may show it later."""
         with contextlib.suppress(*ANYTHING):
             self._is_there = self._is_there or self._record.value in self._host.served(self._record.name)
 
     def check(self) -> str:
-        """Return a sentence if it is gone, or the value of the late call exists; else nothing."""
+        """Return a sentence if the value is gone or the value of the late call exists, otherwise an empty text."""
         if self._late is not None and self._host.served(self._late_record.name):
             return texts.LATE_WRITTEN.format(name=self._late_record.name)
         if not self._is_there or self._record.value in self._host.served(self._record.name):
@@ -316,8 +316,8 @@ class Bystander:
         return texts.BYSTANDER_GONE.format(name=self._record.name)
 
     def remove(self) -> None:
-        """Remove both."""
-        with contextlib.suppress(*ANYTHING):  # a value that stays does no harm, and its name says what it is
+        """Remove both values."""
+        with contextlib.suppress(*ANYTHING):  # a value that stays is harmless, and its name explains it
             self._host.remove([self._record])
             if self._late is not None:
                 self._host.remove([self._late_record])

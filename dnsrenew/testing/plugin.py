@@ -1,6 +1,6 @@
 """The pytest plug-in: fixtures for tests of drivers and of programs that use dnsrenew.
 
-pytest loads it at every start, also for projects that do not use it, so it imports nothing else.
+pytest loads it at every start, even for projects that do not use it, so it imports no other module.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _acme_box() -> Iterator[AcmeBox]:
 
 @pytest.fixture(name=_CHECK)
 def _driver_check(request: pytest.FixtureRequest) -> Callable[..., None]:
-    """A function with the arguments of :func:`dnsrenew.testing.check_driver`; each MUST is a test of its own."""
+    """A function with the arguments of :func:`dnsrenew.testing.check_driver`; each MUST is a separate test."""
     from dnsrenew.testing.driver_check import DriverCheck
 
     def check(make: Any, zone: str, **how: Any) -> None:

@@ -1,7 +1,7 @@
-"""The MUSTs of a driver as a script: for each the calls that test it. No I/O.
+"""The MUSTs of a driver as a script: the calls that test each one. No I/O.
 
-A record has a word in the script. One that begins with ``deep`` stands at a second name, deeper in the zone, ``gone``
-at a name without records; the others stand at the first name.
+The script names each record with a word. A word that begins with ``deep`` is a record at a second name, deeper in the
+zone, and ``gone`` is at a name without records. All other records are at the first name.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class MustStep(Frozen):
     """What tests one MUST.
 
     :ivar key: the key of its sentence.
-    :ivar phases: calls; those of one phase are made at the same time, and afterwards what is served is compared.
-    :ivar needs: what the host or the caller must have, else the MUST is not tested.
-    :ivar alone: it needs none of the values of other steps, and none of them disturbs it.
-    :ivar hurried: the phases follow each other without a look in between.
+    :ivar phases: calls. The calls of a phase are made at the same time, and then the served values are compared.
+    :ivar needs: what the host or the caller must have; without it, the MUST is not tested.
+    :ivar alone: it does not need the values of other steps, and they do not affect it.
+    :ivar hurried: the phases follow each other without a check in between.
     """
 
     key: str
@@ -51,7 +51,7 @@ def _remove(*records: str) -> DriverCall:
 
 
 def _at_once(*records: str) -> tuple[tuple[DriverCall, ...], ...]:
-    """Return the phases in which each record is added by a call of its own, then removed so."""
+    """Return two phases: one that adds each record in a call of its own, and one that removes them in the same way."""
     return tuple(map(_add, records)), tuple(map(_remove, records))
 
 
@@ -108,12 +108,12 @@ TWO: Final = (
     MustStep("burst", ((_add("one", "two"),),) * _BURST, hurried=True),
     _WRONG,
 )
-"""For an account that writes one name, of which the host keeps the two newest values."""
+"""For an account that writes one name, where the host keeps the two newest values."""
 _STEPS: Final = {"many": MANY, "one": ONE, "two": TWO}
 
 
 def script(values: Script, lacks: Collection[Needs]) -> list[tuple[MustStep, frozenset[str]]]:
-    """Return the steps, each with the words of the records that exist before it; without what the host lacks."""
+    """Return the steps that the host supports, each with the words of the records that exist before it."""
     steps: list[tuple[MustStep, frozenset[str]]] = []
     present: frozenset[str] = frozenset()
     for step in _STEPS[values]:

@@ -1,4 +1,4 @@
-"""The texts of the conformance check: a sentence for each MUST, and what was found instead."""
+"""The texts of the conformance check: a sentence for each MUST, and the difference that was found."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ NOT_SEEN: Final = Phrase("No value of the first write was visible, so no other o
 MUST_BROKEN: Final = Text(
     "must-broken", "{reason}", "Correct the driver, or the provider file that describes the host."
 )
-"""What ``--json`` has about a broken MUST where the driver raised nothing."""
+"""The reason in ``--json`` for a broken MUST without an exception of the driver."""
 ZONE_UNKNOWN: Final = Text(
     "check-no-zone",
     "The account {account} has no `zones`, and no certificate uses it, so there is no zone for test values.",

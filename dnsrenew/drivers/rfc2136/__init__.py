@@ -43,7 +43,7 @@ class Rfc2136Driver:
         self._update(records, lambda update, name, ttl, value: update.add(name, ttl, value))
 
     def remove(self, records: Sequence[TxtRecord]) -> None:
-        """Delete each value from its RRset (RFC 2136 section 2.5.4); a missing one is not an error."""
+        """Delete each value from its RRset (RFC 2136 section 2.5.4). A missing value is not an error."""
         self._update(records, lambda update, name, _ttl, value: update.delete(name, value))
 
     def _update(self, records: Sequence[TxtRecord], change: Callable[..., None]) -> None:
@@ -70,7 +70,7 @@ class Rfc2136Driver:
     def _exchange(self, message: bytes) -> bytes:
         """Send a message and return the response (RFC 1035 section 4.2.2), within :data:`REQUEST_SECONDS`.
 
-        TCP only: an update of many names does not fit a datagram, and a lost datagram would be sent twice.
+        TCP only, because an update of many names does not fit a datagram, and a lost datagram would be sent twice.
         """
         seconds = max(min(CONNECT_SECONDS, self._context.seconds_left()), 0.001)
         with socket.create_connection((self._host, self._port), timeout=seconds) as connection:
@@ -92,7 +92,7 @@ class Rfc2136Driver:
         return data
 
     def _limit(self, connection: socket.socket, until: float) -> None:
-        """Set the time-out to the time left for the exchange: a slow server may send one byte at a time.
+        """Set the time-out to the time left for the exchange, because a slow server may send one byte at a time.
 
         :param until: the seconds of the call that must be left at the end.
         """
@@ -103,7 +103,7 @@ class Rfc2136Driver:
 
 
 def _txt(value: str) -> dns.rdata.Rdata:
-    # From wire format: the text format would need escapes. One string of at most 255 bytes.
+    # From wire format, because the text format would need escapes. One string of at most 255 bytes.
     raw = value.encode()
     wire = bytes([len(raw)]) + raw
     return dns.rdata.from_wire(dns.rdataclass.IN, dns.rdatatype.TXT, wire, 0, len(wire))
@@ -140,11 +140,11 @@ def address(context: DriverContext) -> tuple[str, int]:
 
 
 def tsig_key(context: DriverContext) -> dns.tsig.Key | None:
-    """Return the key for signing updates; None without one.
+    """Return the key for signing updates, or None if there is no key.
 
     :raises ConfigError: ``option-invalid``.
     """
-    # No variable holds the secret while an error is raised: a tool may show the variables of a traceback.
+    # No variable holds the secret while an error is raised, because tools can show the variables of a traceback.
     name, has_secret = context.text("tsig_name"), bool(context.text("tsig_secret"))
     if not name and not has_secret:
         return None
@@ -180,7 +180,7 @@ REFUSALS: Final = {
     dns.rcode.SERVFAIL: texts.SERVER_FAILED,
     dns.rcode.NOTIMP: texts.NO_DYNAMIC_UPDATE,
 }
-"""The text of each RCODE; any other is :data:`texts.UPDATE_REFUSED`."""
+"""The text of each RCODE; for any other it is :data:`texts.UPDATE_REFUSED`."""
 
 
 _SIGNATURE: Final = (
@@ -196,9 +196,9 @@ class UnsignedError(dns.exception.DNSException):
 def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
     """Return the RCODE of a response.
 
-    An error needs no signature, because nothing was changed: a server without keys or updates cannot sign it.
+    An error needs no signature, because it changes no record, and a server without keys or updates cannot sign it.
 
-    :raises DNSException: it is no response to this update, or its signature is invalid.
+    :raises DNSException: the message is not a response to this update, or its signature is invalid.
     """
     unchecked = dns.message.from_wire(answer, keyring=False)
     if not update.is_response(unchecked):
@@ -211,7 +211,7 @@ def read(answer: bytes, update: dns.update.UpdateMessage) -> dns.rcode.Rcode:
 
 
 def explain(error: Exception) -> Text:
-    """Return the text for an update without a usable response."""
+    """Return the text for an update that got no usable response."""
     if isinstance(error, dns.tsig.PeerBadKey):
         return texts.KEY_UNKNOWN
     if isinstance(error, dns.tsig.PeerBadSignature | dns.tsig.BadSignature):

@@ -31,7 +31,7 @@ from dnsrenew.testing.box.order_server import LIFETIME, BoxIssuer, BoxValidation
 from dnsrenew.testing.box.resources import AcmeProblem, IssuedCertificate
 
 _ABOUT_A_NAME: Final = frozenset({"caa", "connection", "dns", "incorrectResponse", "tls"})
-"""Errors that a CA reports about a name, when it validates it."""
+"""Errors that a CA reports about a name when it validates the name."""
 _ERRORS: Final = _ABOUT_A_NAME.union(
     ("accountDoesNotExist", "alreadyReplaced", "alreadyRevoked", "badCSR", "badNonce", "badPublicKey", "compound"),
     ("badRevocationReason", "badSignatureAlgorithm", "externalAccountRequired", "invalidContact", "invalidProfile"),
@@ -49,9 +49,9 @@ class AcmeBox:
     directory: str
     """The URL of the directory of the CA (RFC 8555 section 7.1.1)."""
     trust: Path
-    """A PEM file with the root of the CA: of its HTTPS, and of the certificates that it issues."""
+    """A PEM file with the root of the CA, which signs its HTTPS certificate and the certificates that it issues."""
     root_pem: str
-    """The content of that file."""
+    """The content of the file ``trust``."""
     ca: CA
     """The CA, for the argument ``ca``."""
     resolver: Resolver
@@ -59,9 +59,9 @@ class AcmeBox:
     dns: DnsAccount
     """An account at the DNS host of the box, for the argument ``dns``."""
     driver: InMemoryDriver
-    """What that host writes with; ``driver.values`` has the TXT values that the name server shows."""
+    """The driver of that host; ``driver.values`` has the TXT values that the name server shows."""
     store: Path
-    """A folder for certificates, which is removed at the end."""
+    """A folder for certificates; it is removed when the box is closed."""
 
     def __init__(
         self, folder: Path, http_port: int | None, lifetime: timedelta, authorization_reuse: timedelta
@@ -89,12 +89,12 @@ class AcmeBox:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """The arguments of :func:`dnsrenew.obtain` and :func:`dnsrenew.serve` that lead to the box."""
+        """The arguments that make :func:`dnsrenew.obtain` and :func:`dnsrenew.serve` use the box."""
         places = {"ca": self.ca, "dns": self.dns, "resolver": self.resolver, "store": self.store}
         return {**places, "contact": "test@example.com", "agree_terms": True}
 
     def toml(self) -> str:
-        """Return the tables of ``dnsrenew.toml`` that lead to the box: ``[ca.box]``, ``[dns.box]`` and ``[resolver]``.
+        """Return the tables of ``dnsrenew.toml`` that select the box: ``[ca.box]``, ``[dns.box]`` and ``[resolver]``.
 
         ``default_ca = "box"`` and ``agree_terms = true`` belong above them.
         """
@@ -115,7 +115,7 @@ class AcmeBox:
 
     @property
     def age(self) -> timedelta:
-        """How old a certificate is when it is issued; 0 at first.
+        """The age of a certificate at issuance; 0 by default.
 
         With ``timedelta(days=80)``, of 90, a certificate is valid, and due for renewal at once.
         """
@@ -130,7 +130,7 @@ class AcmeBox:
     ) -> None:
         """Make the CA refuse the next requests.
 
-        After a validation that failed by ``dns`` or ``unauthorized``, dnsrenew waits 15 seconds and tries once more,
+        After a validation that failed with ``dns`` or ``unauthorized``, dnsrenew waits 15 seconds and tries once more,
         because a CA may have missed the value. The other errors are final at once.
 
         :param error: an ACME error type without its prefix (RFC 8555 section 6.7), such as ``rateLimited``.
@@ -158,7 +158,7 @@ class AcmeBox:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process == os.getpid():  # a forked process has none of the threads
+        if self._process == os.getpid():  # a forked process does not have the threads
             for server in self._servers:
                 server.stop()
 
@@ -178,9 +178,9 @@ def acme_box(
     published, in the DNS of the box or at ``http_port``. In that DNS every domain exists, as a zone of its last two
     labels, with the address 127.0.0.1.
 
-    :param lifetime: of the certificates; an order that asks for another end (``notAfter``) gets that.
+    :param lifetime: the lifetime of the certificates, unless an order asks for another end (``notAfter``).
     :param authorization_reuse: how long the CA accepts an earlier validation of a name; 0: each order needs a new one.
-    :param http_port: the port on loopback where the CA looks for http-01; None: it offers dns-01 only.
+    :param http_port: the loopback port that the CA validates http-01 at; None: it offers dns-01 only.
     """
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:
@@ -200,7 +200,7 @@ acme_box.__module__ = "dnsrenew.testing"
 
 
 class BoxHttpsServer(BoxServer, ThreadingHTTPServer):
-    """Serves a CA on a free port of loopback.
+    """Serves a CA on a free loopback port.
 
     :param server_pem: a file with the key of the server and its certificate.
     """
@@ -211,12 +211,12 @@ class BoxHttpsServer(BoxServer, ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(server_pem)
-        # Each connection makes its handshake in its own thread, at its first read.
+        # Each connection does its handshake in its own thread, at its first read.
         self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         ca.base = f"https://127.0.0.1:{self.server_address[1]}"
 
     def stop(self) -> None:
-        """Answer no more, and close all connections."""
+        """Stop answering, and close all connections."""
         super().stop()
         for connection in list(self._open):
             with contextlib.suppress(OSError):
@@ -264,7 +264,7 @@ class _Handler(BoxHandler, BaseHTTPRequestHandler):
 
 # ── name server ────────────────────────────────────────────────────────────────────────
 
-# The name server of a box: every domain exists, and the TXT values are those of a driver in memory.
+# The name server of a box: every domain exists, and the TXT values come from an in-memory driver.
 
 _LOOPBACK: Final = "127.0.0.1"
 _ZONE_LABELS: Final = 2
@@ -277,10 +277,10 @@ class BoxNameServer:
     Every name has the address 127.0.0.1, except those that begin with an underscore: they have only TXT values.
 
     :param values: returns the TXT values at an absolute name, in lower case.
-    :param ttl: returns the TTL that they were written with, if it is known.
+    :param ttl: returns the TTL with which they were written, if it is known.
     :ivar address: ``127.0.0.1:PORT``.
-    :ivar port: its port.
-    :ivar servers: that for UDP, and that for TCP.
+    :ivar port: the port of both servers.
+    :ivar servers: the UDP server and the TCP server.
     """
 
     def __init__(self, values: Callable[[str], set[str]], ttl: Callable[[str], int | None]) -> None:
@@ -353,7 +353,7 @@ class _TcpServer(BoxServer, socketserver.ThreadingTCPServer):
 
 
 def _zone_of(name: dns.name.Name) -> dns.name.Name:
-    """Return the last labels of a name, without those that begin with an underscore."""
+    """Return the last labels of a name, not counting labels that begin with an underscore."""
     labels = name.labels[:-1]
     while len(labels) > 1 and (len(labels) > _ZONE_LABELS or labels[0].startswith(b"_")):
         labels = labels[1:]

@@ -1,4 +1,4 @@
-"""The API of the DNS host of a box, in lego's protocol httpreq, for other processes and ``dnsrenew.toml``."""
+"""The API of the DNS host of a box: lego's httpreq protocol, for other processes and ``dnsrenew.toml``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dnsrenew.base.model import DnsAccount, TxtRecord
 from dnsrenew.base.small_server import BackgroundServer
 
 TTL: Final = 1
-"""Seconds; a second order for a name waits until no resolver of the CA can have the value of the first."""
+"""In seconds. A second order for a name waits until no resolver of the CA can still have the value of the first."""
 
 
 class BoxServer(BackgroundServer):
@@ -49,7 +49,7 @@ class BoxDnsHost(BoxServer, ThreadingHTTPServer):
 
 
 class BoxDnsAccount(DnsAccount):
-    """An account at the DNS host. Nothing in it is secret, so it can go to another process as a whole."""
+    """An account at the DNS host. It contains no secret, so it can be passed to another process as a whole."""
 
     def __init__(self, url: str) -> None:
         super().__init__("httpreq", name="box", ttl=TTL, api=url)
@@ -82,12 +82,12 @@ class _DnsHostHandler(BoxHandler):
 
 
 class InMemoryDriver:
-    """A driver that writes into a dictionary: for tests, and as an example."""
+    """A driver that writes into a dictionary, for tests and as an example."""
 
     __module__ = "dnsrenew.testing"
 
     values: dict[str, list[str]]
-    """The values at each absolute name, in the order of writing."""
+    """The values at each absolute name, in the order in which they were written."""
 
     def __init__(self, context: object = None) -> None:
         self.context = context
@@ -113,7 +113,7 @@ class InMemoryDriver:
                     self.values[record.name] = left
 
     def ttl(self, name: str) -> int | None:
-        """Return the TTL that was last written at an absolute name; None if there was none."""
+        """Return the TTL last written at an absolute name; None if no value was written there."""
         with self._lock:
             return self._ttls.get(name)
 

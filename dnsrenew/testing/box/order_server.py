@@ -29,7 +29,7 @@ from dnsrenew.testing.box.resources import AccountServer, AcmeProblem, BoxAnswer
 
 # ── issuer ─────────────────────────────────────────────────────────────────────────────
 
-# Roots and intermediates of a box, and the certificates that they sign: real ones, which TLS accepts.
+# The roots and intermediates of a box, and the certificates they sign. These are real; TLS accepts them.
 
 _Extension = tuple[x509.ExtensionType, bool]
 LIFETIME: Final = timedelta(days=90)
@@ -40,9 +40,9 @@ class BoxIssuer:
     """A root, or an intermediate below another issuer, that signs certificates.
 
     :param now: the time at which it is made.
-    :cvar purposes: of the certificates that it signs.
+    :cvar purposes: the purposes of the certificates that it signs.
     :ivar name: its common name.
-    :ivar pem: its own certificate, and those above it.
+    :ivar pem: its own certificate and the issuers above it.
     """
 
     purposes: ClassVar[Sequence[x509.ObjectIdentifier]] = (ExtendedKeyUsageOID.SERVER_AUTH,)
@@ -76,7 +76,7 @@ class BoxIssuer:
     ) -> str:
         """Return one certificate, as PEM.
 
-        :param extensions: further ones, each with whether it is critical.
+        :param extensions: further extensions, each with whether it is critical.
         """
         serial, identifier = x509.random_serial_number(), x509.SubjectKeyIdentifier.from_public_key(key)
         builder = x509.CertificateBuilder(self._subject, subject, key, serial, begin, end)
@@ -100,11 +100,11 @@ _UNFIT: Final = {"http-01": is_wildcard, "dns-01": is_ip, "dns-persist-01": is_i
 
 T = TypeVar("T", BoxOrder, BoxAuthorization)
 Suggest = Callable[[datetime, datetime], tuple[datetime, datetime]]
-"""From the dates of a certificate to the window in which the CA suggests its renewal (RFC 9773)."""
+"""Computes the window in which the CA suggests a renewal (RFC 9773), from the dates of a certificate."""
 
 
 def suggest(begin: datetime, end: datetime) -> tuple[datetime, datetime]:
-    """Return the window that Let's Encrypt's software suggests: a fiftieth to each side of the time it advises."""
+    """Return the window that Let's Encrypt's software suggests: a fiftieth of the lifetime on each side of its time."""
     lifetime = end - begin
     advised = end - (lifetime / 2 if lifetime < _SHORT else lifetime / 3)
     return advised - lifetime / 50, advised + lifetime / 50
@@ -114,12 +114,12 @@ class OrderServer(AccountServer):
     """The CA. Thread-safe.
 
     :param base: the address that its URLs begin with.
-    :param validate: looks at what is published.
+    :param validate: checks the published responses.
     :param lifetime: of its certificates, unless an order has ``notAfter``.
     :param suggest: suggests a window for a renewal; None: the CA has no ARI.
     :param offers: the challenge types.
-    :param authorization_reuse: how long what was validated stays valid for later orders of the account.
-    :ivar age: how old a certificate is when it is issued.
+    :param authorization_reuse: how long a validation stays valid for later orders of the account.
+    :ivar age: the age of a certificate at issuance.
     :ivar orders: by URL.
     :ivar issued: the certificates by their ARI identifiers, in the order of their issue.
     """
@@ -180,7 +180,7 @@ class OrderServer(AccountServer):
         return self.orders[url]
 
     def _authorize(self, url: str, account: str, name: str) -> BoxAuthorization:
-        """Return what is valid and may be reused, else a new authorization."""
+        """Return a valid authorization that may be reused, or a new one."""
         now = self._clock.now()
         known, until = self._valid.get((account, name), (None, now))
         if known is not None and known.status == "valid" and now < until:
@@ -193,7 +193,7 @@ class OrderServer(AccountServer):
         return self._authorizations[url]
 
     def _challenge_fields(self, _kind: str, _account: str) -> Json:
-        """Return the fields of a new challenge that are special to its type."""
+        """Return the fields of a new challenge that only its type has."""
         return {"token": secrets.token_urlsafe(32)}
 
     def _shown(self, order: BoxOrder, status: int = 200) -> BoxAnswer:
@@ -251,7 +251,7 @@ class OrderServer(AccountServer):
         return self._shown(order)
 
     def _csr_for(self, order: BoxOrder, request: resources.SignedRequest) -> x509.CertificateSigningRequest:
-        """Return the CSR of a request, which has to be for the names of the order."""
+        """Return the CSR of a request; it must have the names of the order."""
         try:
             csr = x509.load_der_x509_csr(resources.decoded((request.payload or {})["csr"]))
         except (KeyError, ValueError):
@@ -277,7 +277,10 @@ class OrderServer(AccountServer):
         return BoxAnswer(200, order.chain.encode(), (("Content-Type", "application/pem-certificate-chain"),))
 
     def _revoke(self, request: resources.SignedRequest, _url: str) -> BoxAnswer:
-        """Revoke a certificate; the key of the account or that of the certificate signs (RFC 8555 section 7.6)."""
+        """Revoke a certificate.
+
+        The request is signed with the account key or the certificate key (RFC 8555 section 7.6).
+        """
         try:
             pem = ssl.DER_cert_to_PEM_cert(resources.decoded((request.payload or {})["certificate"]))
         except (KeyError, ValueError):
@@ -298,7 +301,7 @@ class OrderServer(AccountServer):
 
 
 def _owned(found: T | None, request: resources.SignedRequest, what: str) -> T:
-    """Return what was found, if it is of the account that asks."""
+    """Return the resource if it belongs to the account of the request."""
     if found is None:
         raise AcmeProblem("notFound", f"there is no such {what}")
     if found.account != request.header["kid"]:
@@ -307,7 +310,7 @@ def _owned(found: T | None, request: resources.SignedRequest, what: str) -> T:
 
 
 def _end(asked: Any, now: datetime) -> datetime | None:
-    """Return the end of the validity that an order asks for, if it does."""
+    """Return the end of validity that an order asks for, or None."""
     if asked is None:
         return None
     try:
@@ -328,13 +331,13 @@ def _names_in(csr: x509.CertificateSigningRequest) -> set[str]:
 
 # ── validation ─────────────────────────────────────────────────────────────────────────
 
-# How the CA of a box validates: it looks at what is published, as a real CA does.
+# How the CA of a box validates: it checks the published response, as a real CA does.
 
 _SECONDS: Final = 5.0
 
 
 class Proof(Frozen):
-    """What a CA looks for to validate a challenge (RFC 8555 section 8).
+    """The response that a CA expects for a challenge (RFC 8555 section 8).
 
     :ivar expected: the key authorization (http-01), or the TXT value (dns-01).
     """
@@ -346,7 +349,7 @@ class Proof(Frozen):
 
     @classmethod
     def of(cls, challenge: str, identifier: str, token: str, thumbprint: str) -> Proof:
-        """Return the proof of the holder of an account key."""
+        """Return the expected response for an account key."""
         expected = f"{token}.{thumbprint}"
         if challenge == "dns-01":
             expected = base64url(hashlib.sha256(expected.encode()).digest())
@@ -363,14 +366,14 @@ class Proof(Frozen):
 
 
 Validate = Callable[[Proof], AcmeProblem | None]
-"""Looks at what is published; returns what is wrong with it, or None."""
+"""Checks the published response; returns what is wrong with it, or None."""
 
 
 class BoxValidation:
     """Validates challenges.
 
     :param values: returns the TXT values at an absolute name.
-    :param http_port: the port on loopback where http-01 is looked for; None: it is not offered.
+    :param http_port: the loopback port for http-01; None: http-01 is not offered.
     """
 
     def __init__(self, values: Callable[[str], set[str]], http_port: int | None) -> None:
@@ -378,7 +381,7 @@ class BoxValidation:
         self.offers = ("dns-01",) if http_port is None else ("dns-01", "http-01")
 
     def validate(self, proof: Proof) -> AcmeProblem | None:
-        """Look at what is published; return what is wrong with it, or None."""
+        """Check the published response; return what is wrong with it, or None."""
         return self._validate_dns(proof) if proof.challenge == "dns-01" else self._validate_http(proof)
 
     def _validate_dns(self, proof: Proof) -> AcmeProblem | None:

@@ -1,4 +1,4 @@
-"""The resources of the CA of a box (RFC 8555 section 7.1), and what it has issued."""
+"""The resources of the CA of a box (RFC 8555 section 7.1), and its issued certificates."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class IssuedCertificate(Frozen):
     names: tuple[str, ...]
     """Its DNS names and IP addresses, as ordered."""
     not_before: datetime
-    """The begin of its validity (UTC)."""
+    """The beginning of its validity (UTC)."""
     not_after: datetime
     """The end of its validity (UTC)."""
     pem: str
@@ -46,7 +46,7 @@ class IssuedCertificate(Frozen):
 class BoxAccount:
     """An account.
 
-    :ivar former: the thumbprints of the keys that it had before.
+    :ivar former: the thumbprints of its earlier keys.
     """
 
     url: str
@@ -70,7 +70,7 @@ class BoxAuthorization:
     """An authorization with a challenge of each type.
 
     :ivar account: the URL of its account.
-    :ivar challenges: the fields of each challenge that are special to its type.
+    :ivar challenges: the fields of each challenge that only its type has.
     :ivar answered: the type of the challenge that the client has responded to.
     :ivar error: why it is invalid.
     """
@@ -108,8 +108,8 @@ class BoxOrder:
     :ivar account: the URL of its account.
     :ivar not_after: the end of the validity that was asked for.
     :ivar chain: the certificate, once it is issued.
-    :ivar processing: whether the CA says that it is still at it.
-    :ivar error: why the CA gave it up after the CSR came.
+    :ivar processing: whether the CA reports it as ``processing``.
+    :ivar error: why it failed after the CSR was received.
     """
 
     url: str
@@ -203,7 +203,7 @@ class SignedRequest(Frozen):
         try:
             key: Any = JWK.from_json(jwk)
             is_right = algorithm.verify(key.key, self.signed, self.signature)
-        except (JoseError, ValueError, TypeError, AttributeError):  # another kind of key, or none
+        except (JoseError, ValueError, TypeError, AttributeError):  # the key has another type, or is missing
             is_right = False
         if not is_right:
             raise AcmeProblem("malformed", "the signature is wrong")
@@ -224,14 +224,14 @@ def thumbprint(jwk: Mapping[str, Any]) -> str:
 def decoded(text: str) -> bytes:
     """Read base64url without padding.
 
-    :raises ValueError: it is not one.
+    :raises ValueError: it is not base64url.
     """
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 # ── answers ────────────────────────────────────────────────────────────────────────────
 
-# What the CA of a box answers, and what it refuses, as problem documents (RFC 8555 section 6.7).
+# The answers and refusals of the CA of a box, as problem documents (RFC 8555 section 6.7).
 
 _FORBIDDEN: Final = dict.fromkeys(("unauthorized", "orderNotReady", "caa"), 403)
 _STATUSES: Final = {"rateLimited": 429, "serverInternal": 500, "notFound": 404, "conflict": 409, **_FORBIDDEN}
@@ -246,11 +246,11 @@ class BoxAnswer(Frozen):
 
 
 class AcmeProblem(Exception):
-    """A refusal of a request, or why an authorization or an order is invalid.
+    """A refused request, or the reason why an authorization or an order is invalid.
 
     :param kind: the word after ``urn:ietf:params:acme:error:``; or ``notFound`` or ``conflict``, which are sent as
         ``malformed`` with a status of their own.
-    :param retry_after: seconds for the header Retry-After; None: there is none.
+    :param retry_after: seconds for the header Retry-After; None: the header is not sent.
     :param subproblems: problem documents about single names.
     """
 
@@ -268,7 +268,7 @@ class AcmeProblem(Exception):
         return body | ({"subproblems": list(self.subproblems)} if self.subproblems else {})
 
     def answer(self) -> BoxAnswer:
-        """Return the answer that has it."""
+        """Return the answer that contains the problem document."""
         after = () if self.retry_after is None else (("Retry-After", str(self.retry_after)),)
         body, kind = self.document(), ("Content-Type", "application/problem+json")
         return BoxAnswer(body["status"], json.dumps(body).encode(), (kind, *after))
@@ -290,7 +290,7 @@ Handler = Callable[[SignedRequest, str], BoxAnswer]
 
 
 class AccountServer:
-    """A CA as far as it has accounts. Thread-safe.
+    """The part of a CA that has accounts. Thread-safe.
 
     :param base: the address that its URLs begin with.
     :cvar verifies: whether it checks the signatures of requests and CSRs.
@@ -323,7 +323,7 @@ class AccountServer:
         return frozenset(self._resources)
 
     def fail(self, resource: str, problem: AcmeProblem) -> None:
-        """Refuse the next request for a resource that has no refusal yet."""
+        """Refuse the next request for a resource, after the refusals that are already waiting."""
         with self._lock:
             self._failures.setdefault(resource, deque()).append(problem)
 
@@ -334,7 +334,7 @@ class AccountServer:
         return nonce
 
     def answer(self, method: str, path: str, body: bytes) -> BoxAnswer:
-        """Answer a request, a refusal as a problem document (RFC 8555 section 6.7)."""
+        """Answer a request; a refusal becomes a problem document (RFC 8555 section 6.7)."""
         try:
             return self._post(path, SignedRequest.read(body)) if method == "POST" else self._get(path)
         except AcmeProblem as problem:
@@ -364,7 +364,7 @@ class AccountServer:
                 if failure := self._failure_of(resource):
                     raise failure
                 return work(request, f"{self.base}{path}")
-        # Without the lock: a validation by http-01 asks the program under test.
+        # Without the lock, because a validation by http-01 sends a request to the program under test.
         return work(request, f"{self.base}{path}")
 
     def _check(self, path: str, request: SignedRequest, resource: str) -> None:
