@@ -188,8 +188,9 @@ def test_a_slow_client_is_cut_off(stage: EndpointStage, monkeypatch: pytest.Monk
 
 
 @needs_linux
-def test_silent_clients_hold_up_no_other(stage: EndpointStage) -> None:
+def test_silent_clients_hold_up_no_other(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one address holds 100 silent connections, it and others are answered; its oldest connections are closed."""
+    monkeypatch.setattr(MetricsServer.handler, "timeout", 2 * PATIENCE)  # no client is given up meanwhile
     address = stage.start()
     host, _, port = address.partition(":")
     with contextlib.ExitStack() as crowd:
@@ -198,7 +199,7 @@ def test_silent_clients_hold_up_no_other(stage: EndpointStage) -> None:
         silent = [crowd.enter_context(open_one(source_address=("127.3.0.1", 0))) for _ in range(100)]
         for source in ("127.0.0.1", "127.3.0.2", "127.3.0.1"):
             for path in ("/healthz", "/metrics"):
-                assert get(address, path, source=source, timeout=2.0)[0] == 200
+                assert get(address, path, timeout=PATIENCE, source=source)[0] == 200
         assert all(one.recv(1) == b"" for one in silent[: 100 - MetricsServer.most])
         early.sendall(GET + b"\r\n")  # another network keeps its older connection
         assert early.recv(100).startswith(b"HTTP/1.0 200 ")
@@ -210,6 +211,7 @@ def test_clients_that_take_no_answer_hold_up_no_other(stage: EndpointStage, monk
     """A client is answered while another address does not take 20 long answers."""
     long = "x" * (8 << 20)
     monkeypatch.setattr(stage.source, "text", lambda: long)
+    monkeypatch.setattr(MetricsServer.handler, "timeout", 2 * PATIENCE)  # no client is given up meanwhile
     address = stage.start()
     host, _, port = address.partition(":")
     with contextlib.ExitStack() as crowd:
@@ -219,7 +221,7 @@ def test_clients_that_take_no_answer_hold_up_no_other(stage: EndpointStage, monk
             one.bind(("127.3.0.1", 0))
             one.connect((host, int(port)))
             one.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-        assert get(address, "/healthz", timeout=2.0)[0] == 200
+        assert get(address, "/healthz", timeout=PATIENCE)[0] == 200
 
 
 def test_the_store_is_read_once_in_some_seconds(stage: EndpointStage, monkeypatch: pytest.MonkeyPatch) -> None:
