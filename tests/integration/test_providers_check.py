@@ -188,8 +188,11 @@ def test_an_interrupted_check_cleans_up(workspace: Workspace) -> None:
         assert time.monotonic() - start < allowed(6)
     assert process.returncode in {0, 130}  # 0: it was faster than the signal
     status, document = workspace.run_json("cleanup")
-    left = [file.read_text() for file in (workspace.store / "journal").glob("*.json")]
-    assert (status, document["kept"], left) == (0, [], []), said
+    assert (status, document["kept"]) == (0, []), said
+    for page in (json.loads(file.read_text()) for file in (workspace.store / "journal").glob("*.json")):
+        # The request was under way: the host may carry it out yet, so a later run removes the value once more.
+        assert page["removed"] == list(range(len(page["values"]))), said
+        assert not any(workspace.lab.txt(value["name"]) for value in page["values"])
 
 
 def test_the_zone_of_an_account_without_zones(workspace: Workspace) -> None:
