@@ -110,7 +110,7 @@ class PollingRounds:
         return True
 
     def collect_evidence(self) -> None:
-        """Query late addresses for all they lack, and every address for the serial; takes at most about two seconds."""
+        """Query late addresses for all missing values, and every address for the serial; takes about two seconds."""
         while any(poll.busy for poll in self._polls):
             self._receive(_UDP + _TCP)
         pending = 0
