@@ -1,1 +1,1 @@
-"""The lowest floor: clock, threads, files, subprocesses, names, values. Nothing here knows ACME or DNS."""
+"""The lowest floor: clock, threads, files, subprocesses, names, values. It is independent of ACME and DNS."""

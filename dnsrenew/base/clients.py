@@ -1,4 +1,4 @@
-"""The clients of a listener by network, so that a flood from one network costs the others little."""
+"""The clients of a listener by network, so that a flood from one network hardly affects the others."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class ClientOrigin(Frozen):
-    """Where a client comes from.
+    """The origin of a client.
 
     :ivar network: the first 24 bits of an IPv4 address, or the first 48 of an IPv6 address; empty for anything else.
-    :ivar host: an IPv4 address, or the first 64 bits of an IPv6 address, which one host may have as a whole.
+    :ivar host: an IPv4 address, or the first 64 bits of an IPv6 address, because one host may have the whole block.
     """
 
     network: str
@@ -35,32 +35,33 @@ class ClientOrigin(Frozen):
 
 
 def plain_address(address: str) -> str:
-    """Return the address of a client; an IPv4 client of a socket for both families has it as IPv6."""
+    """Return the address of a client as IPv4 if it is one; a socket for both families shows it as IPv6."""
     plain = address.partition("%")[0]
     return plain.removeprefix("::ffff:") if "." in plain else plain
 
 
 class Clients(Generic[T]):
-    """What the clients of a listener hold, such as connections. Not thread-safe.
+    """The items that clients of a listener hold, such as connections. Not thread-safe.
 
-    :param most: the limit for all clients together; above it, the network with the most loses its oldest.
+    :param most: the limit for all clients together. Above it, the network with the most items loses its oldest.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._origins: dict[T, ClientOrigin] = {}
         self._networks: dict[str, dict[str, dict[T, None]]] = {}
-        """By network and host, in the order of their turns; of one host in the order in which it came."""
+        """By network and host, in the order of their turns; the items of one host are in the order in which they came.
+        """
 
     def add(self, one: T, address: str) -> T | None:
-        """Add one; return what has to go for it, which is removed."""
+        """Add an item; return the item that is removed for it, if any."""
         lost = self.evict() if len(self._origins) >= self._most else None
         origin = self._origins[one] = ClientOrigin.of(address)
         self._networks.setdefault(origin.network, {}).setdefault(origin.host, {})[one] = None
         return lost
 
     def remove(self, one: T) -> None:
-        """Remove one that may have been removed before."""
+        """Remove an item that may already be removed."""
         origin = self._origins.pop(one, None)
         if origin is None:
             return
@@ -72,7 +73,7 @@ class Clients(Generic[T]):
             del self._networks[origin.network]
 
     def evict(self) -> T | None:
-        """Remove and return the oldest of the host that holds the most, in the network that holds the most."""
+        """Remove and return the oldest item of the host that holds the most, in the network that holds the most."""
         if not self._origins:
             return None
         hosts = max(self._networks.values(), key=lambda each: sum(map(len, each.values())))
@@ -82,9 +83,9 @@ class Clients(Generic[T]):
         return oldest
 
     def take(self, may: Callable[[str], bool]) -> tuple[str, T] | None:
-        """Remove and return one with its network: networks take turns, and so do the hosts of each.
+        """Remove and return an item with its network. Networks take turns, and so do the hosts of each network.
 
-        :param may: tells whether a network may have a turn.
+        :param may: returns whether a network may have a turn.
         """
         network = next(filter(may, self._networks), None)
         if network is None:
@@ -97,6 +98,6 @@ class Clients(Generic[T]):
         return network, oldest
 
     def count(self, address: str) -> int:
-        """Return how much the host of an address holds."""
+        """Return the number of items that the host of an address holds."""
         origin = ClientOrigin.of(address)
         return len(self._networks.get(origin.network, {}).get(origin.host, ()))

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 MAX_SLEEP = 60.0
-"""Seconds of the longest single sleep: a laptop that was suspended wakes late."""
+"""Seconds of the longest single sleep, because a laptop that was suspended wakes late."""
 _DATES = ("is not yet valid", "has expired")
-"""OpenSSL's reasons for a certificate whose dates do not fit the local time."""
+"""OpenSSL's reasons for a certificate whose dates do not match the local time."""
 
 
 def rejects_dates(text: str) -> bool:
-    """Return whether OpenSSL rejected a certificate for its dates; then the local clock is usually wrong.
+    """Return whether OpenSSL rejected a certificate for its dates, which usually means that the local clock is wrong.
 
     :param text: an error message that contains OpenSSL's reason.
     """
@@ -34,11 +34,11 @@ class Clock(Protocol):
         """Wait until ``event`` is set or ``seconds`` have passed; return whether it is set."""
 
 
-Clock.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
+Clock.__module__ = "dnsrenew"  # not in the class, where it would be a member of the protocol
 
 
 class SystemClock:
-    """The clock of the operating system; nothing else reads it."""
+    """The clock of the operating system. No other code reads it."""
 
     monotonic = staticmethod(time.monotonic)
 
@@ -61,7 +61,7 @@ _LONGEST: Final = 1e9
 
 
 def seconds_of(text: str) -> float | None:
-    """Return the seconds of a duration; None if it is not one, or longer than 30 years."""
+    """Return the seconds of a duration; None if it is not a duration, or longer than 30 years."""
     text = text.strip().lower()
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     size = unit_seconds(text[len(number) :])
@@ -73,5 +73,5 @@ def seconds_of(text: str) -> float | None:
 
 
 def unit_seconds(word: str) -> int | None:
-    """Return the seconds of a unit, in letters or as a word: ``d``, ``day``, ``days``; "" is a second."""
+    """Return the seconds of a unit, given as letters or a word: ``d``, ``day``, ``days``. The unit "" is a second."""
     return _LETTERS.get(word) or _UNITS.get(word.removesuffix("s"))

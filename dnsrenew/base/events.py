@@ -37,14 +37,14 @@ class Event(Frozen, public=True):
 
 
 Post = Callable[[Callable[[], object]], bool]
-"""Has a call made somewhere else, such as by the event loop of a program; returns False if that has ended."""
+"""Schedules a call to be made elsewhere, such as in the event loop of a program; returns False if that has ended."""
 
 
 class ProgramListener:
     """Passes events to the listener of a program, one at a time.
 
     :param listen: the listener. Its exceptions are logged.
-    :param lock: shared by all that call this listener.
+    :param lock: shared by all callers of this listener.
     :ivar post: how it is called; None: in the thread that emits.
     """
 

@@ -1,9 +1,9 @@
-"""The extensions: what dnsrenew can do beyond the certificates of one host.
+"""The extensions: the functions of dnsrenew beyond the certificates of one machine.
 
 An extension is a folder of ``dnsrenew/extensions`` whose ``EXTENSION`` plugs into tables: commands, addresses of
-stores, listeners of a run, checks, the diagnosis after a failure, drivers, targets, and the tools for DNS accounts.
-The core finds it by its folder, and imports it only where a table is read: without the folder, all that is not the
-extension's own works as before.
+stores, listeners of a run, checks, the diagnosis after a failure, drivers, targets, and the tools for DNS accounts. The
+core finds it by its folder, and imports it only when a table is read. Without the folder, everything except the
+extension itself works as before.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ T = TypeVar("T")
 
 
 class Extension(Frozen, kw_only=True):
-    """What an extension plugs in. Each is a function that imports the part of the extension when it is called.
+    """The parts of an extension. Each is a function that imports the part when it is called.
 
     :ivar commands: returns its :class:`dnsrenew.cli.command_types.CommandTable`.
-    :ivar store: returns how it opens a store that is no folder: a :class:`dnsrenew.operations.selection.StoreKind`.
-    :ivar listener: returns what it does after a run, and while ``dnsrenew run`` runs: a
+    :ivar store: returns how it opens a store that is not a folder: a :class:`dnsrenew.operations.selection.StoreKind`.
+    :ivar listener: returns the listener for the end of a run, and for a running ``dnsrenew run``: a
         :class:`dnsrenew.operations.event_log.RunListener`.
     :ivar check: returns a function that adds the mistakes and warnings of ``dnsrenew check`` to a
         :class:`dnsrenew.config.loader.Draft`.
-    :ivar diagnosis: returns what finds out why a certificate cannot be renewed: a
+    :ivar diagnosis: returns the object that finds out why a certificate cannot be renewed: a
         :class:`dnsrenew.operations.event_log.DiagnosisMaker`.
     :ivar account_tools: returns how an account is tested and a driver begun: a
         :class:`dnsrenew.cli.providers.AccountTools`.
@@ -58,7 +58,7 @@ class Extension(Frozen, kw_only=True):
 
 @cache
 def installed() -> Mapping[str, Extension]:
-    """Return the extensions that are here, by name, in the order of their names."""
+    """Return the installed extensions by name, sorted by name."""
     try:
         names = sorted(
             entry.name for entry in os.scandir(_FOLDER) if os.path.isfile(os.path.join(entry, "__init__.py"))
@@ -69,7 +69,7 @@ def installed() -> Mapping[str, Extension]:
 
 
 def plugged(table: Callable[[Extension], Callable[[], T] | None]) -> Iterator[T]:
-    """Yield what the extensions have plugged into a table."""
+    """Yield the parts that the extensions plug into a table."""
     for extension in installed().values():
         make = table(extension)
         if make is not None:
@@ -77,7 +77,7 @@ def plugged(table: Callable[[Extension], Callable[[], T] | None]) -> Iterator[T]
 
 
 def missing(what: str, extension: str) -> ConfigError:
-    """Return the error for something that an extension has that is not here.
+    """Return the error for a command or function of a missing extension.
 
     :param what: a command or a function, as the reader typed it.
     :param extension: the name of the extension; the extra has the same name.
@@ -91,7 +91,7 @@ def missing(what: str, extension: str) -> ConfigError:
 
 @contextlib.contextmanager
 def needed_by(what: str) -> Iterator[None]:
-    """Report a module that the block imports as missing if its extension is not here.
+    """Report an import in the block as a missing extension, if the extension is not installed.
 
     :raises ConfigError: ``extension-missing``.
     """
@@ -108,15 +108,15 @@ def needed_by(what: str) -> Iterator[None]:
 
 # The command that installs a missing package into the environment of this process.
 #
-# An error names the missing package itself, not an extra of dnsrenew: outside its environment ``pip install
+# An error names the missing package itself and not an extra of dnsrenew: outside its environment, ``pip install
 # 'dnsrenew[…]'`` installs whatever the package index has under that name.
 
 _PIPX_FILE = "pipx_metadata.json"
-"""pipx writes it into the root of each of its environments."""
+"""The file that pipx writes into the root of each of its environments."""
 
 
 def install_command(*packages: str) -> str:
-    """Return the command that installs packages for the interpreter that runs."""
+    """Return the command that installs packages for the running interpreter."""
     if os.path.exists(os.path.join(sys.prefix, _PIPX_FILE)):
         return _line(["pipx", "inject", os.path.basename(sys.prefix), *packages])
     if importlib.util.find_spec("pip") is None:  # as in the environments of uv

@@ -1,4 +1,4 @@
-"""Open regular files only: opening a FIFO or a device by mistake would block. And files of this process alone."""
+"""Opens only regular files, because opening a FIFO or a device by mistake would block; and makes private files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _POLL_SECONDS: Final = 0.05
 class NotAFileError(OSError):
     """The path exists but is not a regular file.
 
-    :ivar kind: what it is, such as ``a pipe``; ``strerror`` is then ``it is a pipe``.
+    :ivar kind: the kind of the path, such as ``a pipe``; ``strerror`` is then ``it is a pipe``.
     """
 
     def __init__(self, path: str | os.PathLike[str], kind: str) -> None:
@@ -49,7 +49,7 @@ def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, di
 
     :param dir_fd: the open folder that a relative path starts from.
     :raises NotAFileError: the path is not a regular file.
-    :raises OSError: it cannot be opened.
+    :raises OSError: the file cannot be opened.
     """
     return open_with_info(path, flags, mode, dir_fd=dir_fd)[0]
 
@@ -59,8 +59,8 @@ def open_with_info(
 ) -> tuple[int, os.stat_result]:
     """Open a regular file and return its descriptor with its ``fstat``; errors as for :func:`open_file`.
 
-    :param anywhere: whether another user can have put a device or a link to one there: it is not even opened, which
-        could start a watchdog or wind a tape (Linux).
+    :param anywhere: whether another user may have put a device, or a link to a device, there. It is not even opened,
+        because this could start a watchdog or wind a tape (Linux).
     """
     handle = _open_seen(path, flags, dir_fd) if anywhere and _SEE else _open(path, flags, mode, dir_fd)
     info = os.fstat(handle)
@@ -81,7 +81,7 @@ def closing(handle: int) -> Iterator[int]:
 
 @contextlib.contextmanager
 def undone(undo: Callable[..., object], *arguments: object) -> Iterator[None]:
-    """Undo something if the block does not come to its end, also at a stop: close a descriptor, remove a file."""
+    """Undo something (close a descriptor, remove a file) if the block ends early, for example after a stop."""
     try:
         yield
     except BaseException:
@@ -93,7 +93,7 @@ def read(path: str | os.PathLike[str]) -> bytes:
     """Return the content of a regular file.
 
     :raises NotAFileError: the path is not a regular file.
-    :raises OSError: it cannot be read.
+    :raises OSError: the file cannot be read.
     """
     with open_to_read(path) as file:
         return file.read()
@@ -103,10 +103,10 @@ def open_to_read(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a regular file for reading.
 
     :raises NotAFileError: the path is not a regular file.
-    :raises OSError: it cannot be opened.
+    :raises OSError: the file cannot be opened.
     """
     handle, _ = open_with_info(path, _READ, anywhere=True)
-    return open(path, "rb", opener=lambda *_: handle)  # not os.fdopen: the file keeps its name, for messages
+    return open(path, "rb", opener=lambda *_: handle)  # not os.fdopen, so that the file keeps its name for messages
 
 
 def read_or_drain(path: str | os.PathLike[str], seconds: float, clock: Clock) -> bytes:
@@ -114,7 +114,7 @@ def read_or_drain(path: str | os.PathLike[str], seconds: float, clock: Clock) ->
 
     :param seconds: the time limit for a pipe.
     :raises NotAFileError: the path is neither.
-    :raises OSError: it cannot be read; ``TimeoutError``: the pipe was still open after ``seconds``.
+    :raises OSError: the file cannot be read; ``TimeoutError``: the pipe was still open after ``seconds``.
     """
     with closing(_open(path, _READ)) as handle:
         kind = _kind(os.fstat(handle))
@@ -144,7 +144,7 @@ def _open(path: str | os.PathLike[str], flags: int, mode: int = 0, dir_fd: int |
 
 
 def _open_seen(path: str | os.PathLike[str], flags: int, dir_fd: int | None) -> int:
-    """Find out what is at a path, then open just that if it is a regular file."""
+    """Check the kind of a path, then open exactly that file if it is regular."""
     with closing(os.open(path, _SEE | flags & os.O_NOFOLLOW, dir_fd=dir_fd)) as seen:
         try:
             kind = _kind(os.fstat(seen))
@@ -159,7 +159,7 @@ def _open_seen(path: str | os.PathLike[str], flags: int, dir_fd: int | None) -> 
 
 
 def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: bool = True) -> str | None:
-    """Return what is at a path, such as ``a pipe``; None if it is a regular file, or nothing.
+    """Return the kind of a path, such as ``a pipe``; None for a regular file or a missing path.
 
     :param dir_fd: the open folder that a relative path starts from.
     """
@@ -169,7 +169,7 @@ def kind_at(path: str | os.PathLike[str], dir_fd: int | None = None, *, follow: 
 
 
 def _kind(info: os.stat_result) -> str | None:
-    """Return what the path is; None for a regular file."""
+    """Return the kind of a path; None for a regular file."""
     return next((kind for matches, kind in _KINDS if matches(info.st_mode)), None)
 
 
@@ -193,7 +193,7 @@ def _drain(handle: int, seconds: float, clock: Clock) -> bytes:
 
 
 def _was_closed(handle: int) -> bool:
-    """Return whether an empty pipe was opened for writing and closed again; False while nothing has opened it."""
+    """Return whether an empty pipe was opened for writing and closed again; False before it was opened."""
     if not hasattr(select, "poll"):
         return False
     poll = select.poll()
@@ -208,14 +208,14 @@ _OF_SCHEDULE: Final = re.compile(r"dnsrenew(?!-(?:run|worker|serve)\b)[\w.@-]*\.
 
 
 def is_closed_by_unit(error: OSError) -> bool:
-    """Return whether the systemd unit of this process has made a path read-only: it names what may be written."""
+    """Return whether this process's systemd unit, which names the writable paths, has made a path read-only."""
     return error.errno == errno.EROFS and "INVOCATION_ID" in os.environ
 
 
 def other_unit() -> str:
-    """Return the systemd service that this process runs in, unless ``dnsrenew schedule install`` wrote it; "" if none.
+    """Return the systemd service of this process, or "" if ``dnsrenew schedule install`` wrote it or it has none.
 
-    To install the schedule again does not change a service that the user wrote, such as one of ``dnsrenew run``.
+    Installing the schedule again does not change a service that the user wrote, such as a service for ``dnsrenew run``.
     """
     with contextlib.suppress(OSError), open(_CONTROL_GROUP, encoding="utf-8", errors="replace") as file:
         found = _UNIT.search(file.read(_LARGEST_GROUP))
@@ -224,13 +224,13 @@ def other_unit() -> str:
 
 
 def mount_of(path: str) -> str:
-    """Return where the file system of a path is mounted; the path need not exist."""
+    """Return the mount point of the file system of a path, which may be missing."""
     parts = upwards(os.path.realpath(path))
     return next(filter(os.path.ismount, parts), parts[-1])
 
 
 def upwards(path: str) -> list[str]:
-    """Return a path and the folders above it, the topmost last."""
+    """Return a path and the folders above it, topmost last."""
     parts = [path]
     while (parent := os.path.dirname(parts[-1])) != parts[-1]:
         parts.append(parent)
@@ -246,10 +246,10 @@ def nearest_existing(path: str) -> str:
 def memory_file(data: bytes) -> Iterator[str]:
     """Yield the path of a file with this content, which only this process can open; it is gone after the block.
 
-    It is for OpenSSL, which takes certificates and keys from files only. On Linux it is never on a disk. Elsewhere
-    it is a temporary file of the user.
+    It is for OpenSSL, which reads certificates and keys only from files. On Linux, it is never on a disk. On other
+    systems, it is a temporary file of the user.
 
-    :raises OSError: it cannot be made.
+    :raises OSError: the file cannot be made.
     """
     handle, path = _make_memory_file()
     try:

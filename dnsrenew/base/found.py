@@ -1,10 +1,10 @@
-"""What was found on this machine, and whether it may decide anything.
+"""Whether something found on this machine may decide anything.
 
-A person names a path, a program or an address by an argument or in the configuration. All else is found: a process, a
-crontab, a file in the current folder, a path in the file of another program. Another user could have put it there so
-that root runs a program or writes a key. So what was found decides only where root and the running user alone could
-have put it, and what was judged is what is read. Every search of this package for servers, tools and timers asks this
-module.
+A person names a path, a program or an address by an argument or in the configuration. Everything else is found: a
+process, a crontab, a file in the current folder, a path in a file of another program. Another user could have put it
+there so that root runs a program or writes a key. So it may decide only if no one except root and the running user
+could have put it there, and the checked file is the one that is read. Every search of this package for servers, tools
+and timers uses this module.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from dnsrenew.base.values import Frozen
 _UNIT: Final = re.compile(
     r"^(?:0:|\d+:name=systemd):/(?!user\.slice/|machine\.slice/)(?:[^/\n]+\.slice/)*([^/\n]+)\.service$", re.MULTILINE
 )
-"""A service of the system in the list of control groups. What is deeper, or in ``user.slice``, users can name so."""
+"""A service of the system in the list of control groups. Users can choose deeper names, and names in ``user.slice``."""
 _NO_UNITS: Final = re.compile(
     r"docker|containerd|podman.*|sshd?(@.*)?|crond?|cronie|fcron|anacron|atd|(.*-)?getty@.*|gdm.*|lightdm|sddm|xrdp.*"
     r"|postfix.*|exim4?|supervisord?|pm2-.*"
 )
-"""Services that are not one server: they start what others tell them."""
+"""Services that are not one server, because they start programs for others."""
 _CONTAINERS: Final = re.compile(r"docker|libpod|kubepods|containerd|lxc|machine\.slice")
 """Parts of the control groups of containers."""
 _LARGEST_CGROUP: Final = 1 << 16
@@ -43,10 +43,10 @@ _SYSTEMCTL_SECONDS: Final = 5.0
 
 
 class UntrustedError(Exception):
-    """Others than root and the running user can change the place of what was found.
+    """Users other than root and the running user can change the place of a found object.
 
-    :ivar path: what was found.
-    :ivar weakness: the part of its path that they can change.
+    :ivar path: the path of the object.
+    :ivar weakness: the part of the path that they can change.
     """
 
     def __init__(self, path: str, weakness: Weakness) -> None:
@@ -58,17 +58,17 @@ class UntrustedError(Exception):
 class RunningProgram(Frozen):
     """A process.
 
-    :ivar name: the name of its program, printable and without an ending; a process can choose it.
-    :ivar command: its command line; empty if this user may not see it. Its user chose it.
+    :ivar name: the name of its program, printable and without a suffix. A process can choose it.
+    :ivar command: its command line, chosen by its user; empty if this user may not see it.
     :ivar folder: its current folder; empty if this user may not see it.
-    :ivar user: the name of its user; empty if it is not known.
-    :ivar ports: the TCP ports that it listens on, as far as this user may see them.
-    :ivar uid: the number of the user that started it (the real one); None if it is not known, and on Windows.
+    :ivar user: the name of its user; empty if unknown.
+    :ivar ports: the TCP ports on which it listens, if this user may see them.
+    :ivar uid: the number of the user that started it (the real one); None if unknown, and on Windows.
     :ivar executable: the file that it runs; empty if this user may not see it.
-    :ivar unit: the systemd service of the system that it belongs to; empty if it belongs to none, or to one that starts
-        what others tell it.
+    :ivar unit: the system's systemd service that it belongs to; empty without a service, or for a service that starts
+        programs for others.
     :ivar parent: the number of the process that started it.
-    :ivar is_elsewhere: whether its paths are not those of this process, as in a container.
+    :ivar is_elsewhere: whether its paths differ from this process's, as in a container.
     """
 
     pid: int
@@ -90,7 +90,7 @@ class RunningProgram(Frozen):
 
 
 def running_programs() -> list[RunningProgram]:
-    """Return the processes that this user may see, the lowest number first."""
+    """Return the processes that this user may see, by number."""
     ports: dict[int, set[int]] = {}
     for pid, one in _sockets():
         if one.status == psutil.CONN_LISTEN and one.laddr:
@@ -110,10 +110,10 @@ def _sockets() -> Iterator[tuple[int, Any]]:
 
 
 def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | None:
-    """Return a process; None if it has ended, or has become another one while it was looked at.
+    """Return a process, or None if it has ended or became another process during the check.
 
-    A process of anybody can start a program of root in its own place, with its number and its start: what was read
-    before that and after it is not mixed.
+    Any process can replace itself with a program of root, with the same number and start time. So data from before and
+    after that are not mixed.
     """
     try:
         process = psutil.Process(pid)
@@ -130,35 +130,35 @@ def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | Non
 
 
 def _identity(process: psutil.Process) -> tuple[float, int | None, str]:
-    """Return the start of a process, its real user and its executable."""
+    """Return the start time of a process, its real user and its executable."""
     uids: Any = getattr(process, "uids", None)  # not on Windows
     return process.create_time(), uids().real if uids else None, _executable(process)
 
 
 def _executable(process: psutil.Process) -> str:
     with contextlib.suppress(psutil.Error, OSError):
-        if sys.platform == "linux":  # psutil takes the command line where it may not see the file
+        if sys.platform == "linux":  # psutil returns the command line if it may not see the file
             return os.readlink(f"/proc/{process.pid}/exe").removesuffix(_DELETED)
         return process.exe()
     return ""
 
 
 def printable(text: str, most: int = _MAX_NAME) -> str:
-    """Return a text that others may have chosen as printable characters only, cut."""
+    """Return a text that others may have chosen, shortened and with printable characters only."""
     return "".join(letter for letter in text if letter.isprintable()).strip()[:most]
 
 
 def unit_of(pid: int, proc: str = "/proc") -> str:
-    """Return the name of the system's systemd service that a process belongs to; "" if it belongs to none."""
+    """Return the name of the system's systemd service that a process belongs to, or ""."""
     return next((unit for unit in _UNIT.findall(_control_groups(pid, proc)) if not _NO_UNITS.fullmatch(unit)), "")
 
 
 def _is_elsewhere(pid: int) -> bool:
-    """Return whether a process has its own mounts and another root folder. HAProxy and others change that alone."""
+    """Return whether a process has its own mounts and another root folder. HAProxy and others change only the root."""
     try:
         same = (os.path.samefile(f"/proc/{pid}/{part}", f"/proc/self/{part}") for part in ("root", "ns/mnt"))
         return not any(same)
-    except OSError:  # only root may see that of others; elsewhere than on Linux there is none
+    except OSError:  # only root may see this of other users; it exists only on Linux
         its = _control_groups(pid)
         return _CONTAINERS.search(its) is not None and its != _control_groups("self")
 
@@ -185,10 +185,10 @@ def listening_sockets(port: int, proc: str = "/proc") -> Iterator[tuple[int, str
 
 
 class Discovery:
-    """Judges what was found, for one search.
+    """Checks found objects, for one search.
 
-    :param insist: whether a person takes the files that are found as they are (``--insist``).
-    :param uid: the user that uses it; default: the effective user.
+    :param insist: whether a person accepts the found files unchecked (``--insist``).
+    :param uid: the user that uses the objects; default: the effective user.
     """
 
     def __init__(self, *, insist: bool = False, uid: int | None = None) -> None:
@@ -197,11 +197,11 @@ class Discovery:
         self._ground = Ground(uid)
 
     def is_trusted_process(self, program: RunningProgram, *paths: str) -> bool:
-        """Return whether a process may decide: whose it is, what it runs, and where its configuration is.
+        """Return whether a process may decide, by its user, its program and the place of its configuration.
 
-        Trusted are the processes of the running user and of root, and for root also the main process of each service
-        of the system; the executable and the configuration must lie where only root and the running user can change
-        them. The command line of such a service is not trusted: see :meth:`is_own_process`.
+        Processes of the running user and of root are trusted, and for root also the main process of each service of the
+        system. Their executable and configuration must be in places that only root and the running user can change. The
+        command line of such a service is not trusted, see :meth:`is_own_process`.
 
         :param paths: its configuration files and folders, absolute.
         """
@@ -211,11 +211,12 @@ class Discovery:
         return self.is_own_process(program) or (self._uid == 0 and self._is_main_process(program))
 
     def is_own_process(self, program: RunningProgram) -> bool:
-        """Return whether the running user or root has started a process, and so has chosen its command line.
+        """Return whether the running user or root has started a process, and so chosen its command line.
 
-        A program with the set-user-ID bit has the command line of another user, and some, as sudo, are root's entirely.
+        A set-user-ID program has the command line of another user, and some of them (such as sudo) run entirely as
+        root.
         """
-        if self._uid is None:  # Windows: the processes of others show neither command line nor folder
+        if self._uid is None:  # Windows: the processes of other users show neither command line nor folder
             return bool(program.command)
         try:
             is_lent = bool(program.executable) and bool(os.stat(program.executable).st_mode & stat.S_ISUID)
@@ -224,7 +225,7 @@ class Discovery:
         return program.uid in {0, self._uid} and not is_lent
 
     def _is_main_process(self, program: RunningProgram) -> bool:
-        """Ask systemd whether a process is the main one of its service: others can be of a user that it works for."""
+        """Ask systemd whether a process is the main one of its service. Other processes may work for another user."""
         control = shutil.which("systemctl") if program.unit and os.path.isfile(program.executable) else None
         if control is None or self.weakness(control) is not None:
             return False
@@ -235,11 +236,11 @@ class Discovery:
         return False
 
     def is_trusted_port(self, port: int, programs: Iterable[RunningProgram] = ()) -> bool:
-        """Return whether a trusted program listens on a TCP port of this machine, and no other.
+        """Return whether only a trusted program listens on a TCP port of this machine.
 
-        On Linux the user of a socket is known where the program is not.
+        On Linux, the user of a socket is known even if the program is not.
 
-        :param programs: all that runs.
+        :param programs: all running programs.
         """
         listening = [program for program in programs if port in program.ports]
         trusted = [program for program in listening if self.is_trusted_process(program)]
@@ -249,20 +250,20 @@ class Discovery:
         return bool(listening) and trusted == listening
 
     def weakness(self, path: str | os.PathLike[str], *, any_entry: bool = False) -> Weakness | None:
-        """Return the first part of the way to a file or folder, or itself, that others can change; None: nothing.
+        """Return the first part of a path (a folder above it or the path itself) that others can change, or None.
 
-        :param path: absolute; links on the way are judged and followed.
+        :param path: the absolute path; links in it are checked and followed.
         :param any_entry: for a folder in which others must not be able to put files.
         """
         return None if self.insist else self._ground.weakness(path, any_entry=any_entry)
 
     def read(self, path: str | os.PathLike[str], most: int) -> bytes:
-        """Return the content of a regular file that was found, with at most ``most`` bytes. The open file is judged.
+        """Return the content of a found regular file, at most ``most`` bytes. The open file is checked.
 
-        :param path: absolute.
-        :raises UntrustedError: others can change it. It is then not opened: they could lead to a device.
-        :raises NotAFileError: it is not a regular file.
-        :raises OSError: it cannot be read.
+        :param path: the absolute path.
+        :raises UntrustedError: others can change the file. It is not opened then, because it could be a device.
+        :raises NotAFileError: the path is not a regular file.
+        :raises OSError: the file cannot be read.
         """
         weakness = self.weakness(path)
         if weakness is not None and os.path.lexists(path):

@@ -88,13 +88,13 @@ def is_web_address(text: str, schemes: Collection[str] = ("http", "https")) -> b
 
 # ── public addresses ───────────────────────────────────────────────────────────────────
 
-# Which IP addresses the Internet reaches. One function judges for the configuration, the checks and the doctor.
+# Which IP addresses the Internet reaches. One function decides this for the configuration, the checks and the doctor.
 
 
 def is_public(address: str) -> bool:
-    """Return whether an IP address is public: without a special purpose (RFC 6890), and IPv6 only in 2000::/3.
+    """Return whether an IP address is public, that is, without a special purpose (RFC 6890), and IPv6 in 2000::/3.
 
-    Those for documentation are not public. A scope (``%eth0``) is ignored.
+    Addresses for documentation are not public. A scope (``%eth0``) is ignored.
 
     :raises ValueError: the text is not an IP address.
     """

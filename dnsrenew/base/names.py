@@ -18,7 +18,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _MAX_NAME = 253
 _USUAL = re.compile(rf"(?:\*\.)?(?:{_LABEL.pattern}\.)*+(?![0-9]+\Z){_LABEL.pattern}")
 _MARKS = "-._。．｡"
-"""Marks that a name can have; IDNA reads the last three as a dot."""
+"""Punctuation that a name can have instead of a dot; IDNA reads the last three as a dot."""
 _A_LABELS = re.compile(r"(?:[\w*-]+\.)*xn--[\w-]+(?:\.[\w-]+)*")
 
 
@@ -62,22 +62,22 @@ def base_domain(domain: str) -> str:
 
 
 def covers(certified: Collection[str], wanted: Iterable[str]) -> bool:
-    """Return whether a certificate for some names is valid for all others; a wildcard stands for one label."""
+    """Return whether a certificate for some names is valid for all others. A wildcard covers one label."""
     return all(name in certified or f"*.{name.partition('.')[2]}" in certified for name in wanted)
 
 
 def is_plain(name: str) -> bool:
-    """Return whether every label has only letters, digits, ``_`` and, inside, ``-``; DNS itself allows any octet."""
+    """Return whether every label has only letters, digits, ``_`` and inner ``-``. DNS itself allows any octet."""
     return all(_LABEL.fullmatch(label) for label in labels(name))
 
 
 def is_ip(identifier: str) -> bool:
-    """Return whether an identifier is an IP address (RFC 8738), and not a domain: no top-level domain is a number."""
+    """Return whether an identifier is an IP address (RFC 8738) and not a domain; no top-level domain is a number."""
     return ":" in identifier or identifier.rpartition(".")[2].isdecimal()
 
 
 def canonical_ip(text: str) -> str:
-    """Return the one text of an IP address that identifies it (RFC 8738 section 3): IPv6 as in RFC 5952.
+    """Return the canonical text of an IP address as an identifier (RFC 8738 section 3), IPv6 as in RFC 5952.
 
     :raises InvalidName: the text is not an IP address.
     """
@@ -93,7 +93,7 @@ def reverse_name(address: str) -> str:
 
 
 def url_host(identifier: str) -> str:
-    """Return an identifier as the host of a URL: an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
+    """Return an identifier as the host of a URL, with an IPv6 address in brackets (RFC 3986 section 3.2.2)."""
     return f"[{identifier}]" if ":" in identifier else identifier
 
 
@@ -112,12 +112,12 @@ def to_a_labels(domain: str) -> str:
 
 
 def is_a_labels(domain: str) -> bool:
-    """Return whether :func:`to_a_labels` would return the same text: so are most of ten thousand; no IP address is."""
+    """Return whether :func:`to_a_labels` would return the same text, as for most domains, but not for an IP address."""
     return len(domain) <= _MAX_NAME and _USUAL.fullmatch(domain) is not None
 
 
 def shown(name: str) -> str:
-    """Return a name as people read it: one of letters beyond ASCII in these, with its A-labels in brackets."""
+    """Return a name for people. A name beyond ASCII is shown in its letters, with its A-labels in brackets."""
     parts = relative(name).split(".")
     try:
         text = ".".join(each[4:].encode().decode("punycode") if each[:4] == "xn--" else each for each in parts)
@@ -127,7 +127,7 @@ def shown(name: str) -> str:
 
 
 def in_letters(text: str) -> str:
-    """Return a text in which each name of letters beyond ASCII has these, as people write it."""
+    """Return a text in which names beyond ASCII are written in their letters, as people write them."""
     return _A_LABELS.sub(lambda match: shown(match[0]).partition(" (")[0], text)
 
 
@@ -155,14 +155,14 @@ def _check(base: str) -> None:
 
 # ── public suffixes ────────────────────────────────────────────────────────────────────
 
-# Public suffixes: names such as ``co.uk``, below which a registry gives domains to everybody.
+# Public suffixes: names such as ``co.uk``, below which a registry gives domains to the public.
 
 
 def is_public_suffix(name: str) -> bool:
     """Return whether a name is the public suffix of a registry, for which no public CA issues.
 
-    The copy of the Public Suffix List that is installed with tldextract decides; nothing is sent. Its suffixes of
-    companies (``duckdns.org``) are not meant: the company can have a certificate. Takes 0.2 s for the first name.
+    The copy of the Public Suffix List in the tldextract package decides; no request is sent. Its suffixes of companies
+    (``duckdns.org``) do not count, because the company can have a certificate. The first name takes 0.2 s.
 
     :param name: a domain as A-labels, in lower case.
     """

@@ -1,10 +1,10 @@
-"""Tells whether only root and the running user can change what lies at a path.
+"""Checks that only root and the running user can change what is at a path.
 
-The store, the configuration and the programs that it names decide whose certificate it is. So every folder on the way
-to them must be owned by root or the running user, and must not be writable by others unless it has the sticky bit.
+The store, the configuration and the programs that it names decide about certificates and keys. So every folder above
+them must be owned by root or the running user, and must not be writable by others unless it has the sticky bit.
 
 A path is walked from the top, links included. Other users cannot change a folder that passes, so its entries do not
-change between the check of a path and its use. A file is judged once more after it was opened.
+change between the check of a path and its use. A file is checked once more after it was opened.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _WINDOWS: Final = os.name == "nt"
 
 
 class Weakness(Frozen):
-    """The part of a path that somebody else can change.
+    """The part of a path that other users can change.
 
     :ivar path: the folder, link or file.
     :ivar fault: ``owner``: it belongs to another user; ``group`` and ``everybody``: they can write to it; ``list``: its
@@ -63,9 +63,9 @@ class _CheckedPath(Frozen):
 
 
 class Ground:
-    """Judges paths for one run, without duplicates.
+    """Checks each path once in a run.
 
-    :param uid: the user that uses them; default: the effective user.
+    :param uid: the user that uses the paths; default: the effective user.
     """
 
     def __init__(self, uid: int | None = None) -> None:
@@ -73,13 +73,13 @@ class Ground:
         self._checked_paths: dict[str, _CheckedPath] = {}
 
     def weakness(self, path: str | os.PathLike[str], *, any_entry: bool = False) -> Weakness | None:
-        """Return the first part of the way to a file or folder, or itself, that others can change; None: nothing.
+        """Return the first part of a path (a folder above it or the path itself) that others can change, or None.
 
-        What does not exist yet is not judged.
+        Missing parts are not checked.
 
-        :param path: absolute; links on the way are judged and followed.
-        :param any_entry: for a folder in which any file is used (the store, ``conf.d``, ``providers``): the sticky bit
-            does not excuse it, because it does not keep others from adding files.
+        :param path: the absolute path; links in it are checked and followed.
+        :param any_entry: for a folder in which every file is used (the store, ``conf.d``, ``providers``). The sticky
+            bit is not enough there, because it does not prevent others from adding files.
         """
         checked = self._checked(os.fspath(path))
         if checked.weakness is None and any_entry and not _WINDOWS:
@@ -89,9 +89,9 @@ class Ground:
     def open(self, path: str | os.PathLike[str]) -> tuple[int, Weakness | None]:
         """Open a regular file for reading; return its descriptor, and the first part that others can change.
 
-        :param path: absolute.
-        :raises NotAFileError: it is not a regular file.
-        :raises OSError: it cannot be opened.
+        :param path: the absolute path.
+        :raises NotAFileError: the path is not a regular file.
+        :raises OSError: the file cannot be opened.
         """
         checked = self._checked(os.fspath(path))
         handle, info = open_with_info(checked.real, _READ, anywhere=True)
@@ -100,16 +100,16 @@ class Ground:
         return handle, self.weakness_of_open(checked.real, info)
 
     def weakness_of_open(self, path: str | os.PathLike[str], info: os.stat_result) -> Weakness | None:
-        """Judge an open file or folder itself by its ``fstat`` (POSIX).
+        """Check an open file or folder itself by its ``fstat`` (POSIX).
 
         :param path: its path, for the answer.
         """
         return self._weakness(os.fspath(path), info, sticky_is_enough=False)
 
     def foreign_link(self, path: str | os.PathLike[str]) -> Weakness | None:
-        """Return the first link on the way to a folder that another user made; the folders may belong to anybody.
+        """Return the first link in a folder's path that another user made. The folders may belong to any user.
 
-        :param path: absolute.
+        :param path: the absolute path.
         """
         return None if _WINDOWS else self._walk(_CheckedPath(os.sep, None), os.fspath(path), only_links=True).weakness
 
@@ -133,7 +133,7 @@ class Ground:
         return is_private_group(gid, 0) or (self._uid is not None and is_private_group(gid, self._uid))
 
     def _is_shared(self, path: str, info: os.stat_result, bit: int) -> bool:
-        """Return whether others are in the group of a file or folder, or are allowed something by its access list."""
+        """Return whether others are in the group of a file or folder, or have rights by its access list."""
         return not self.is_own_group(info.st_gid) or self._is_listed(path, bit)
 
     def _is_listed(self, path: str, bit: int) -> bool:
@@ -151,7 +151,7 @@ class Ground:
         return self._checked_paths[path]
 
     def _walk_from_folder(self, path: str) -> _CheckedPath:
-        """Walk to a folder once for all of its files; again for each while it does not exist."""
+        """Walk to a folder once for all its files. While the folder is missing, walk again for each file."""
         folder, name = os.path.split(path)
         checked = self._checked_paths.get(folder)
         if checked is None:
@@ -161,7 +161,7 @@ class Ground:
         return self._walk(checked, name)
 
     def _walk(self, start: _CheckedPath, path: str, *, only_links: bool = False) -> _CheckedPath:
-        """Judge every part of a path from a folder on; a link is judged, then replaced by its target."""
+        """Check every part of a path from a folder on. A link is checked, then replaced by its target."""
         here, weakness = start.real, start.weakness
         rest, links = parts_of(path), 0
         while rest:
@@ -173,7 +173,7 @@ class Ground:
             try:
                 info = os.lstat(here)
                 target = os.readlink(here) if stat.S_ISLNK(info.st_mode) else None
-            except (OSError, ValueError):  # nothing (so also with a NUL in it), or nothing that we can reach
+            except (OSError, ValueError):  # missing (as with a NUL in it), or unreachable for us
                 continue
             if target is not None or not only_links:
                 weakness = weakness or self._weakness(here, info, sticky_is_enough=True)
@@ -189,7 +189,7 @@ class Ground:
     def _judge(self, path: str, *, sticky_is_enough: bool = True) -> Weakness | None:
         try:
             info = os.lstat(path)
-        except (OSError, ValueError):  # nothing (so also with a NUL in it), or nothing that we can reach
+        except (OSError, ValueError):  # missing (as with a NUL in it), or unreachable for us
             return None
         return self._weakness(path, info, sticky_is_enough=sticky_is_enough)
 
@@ -211,7 +211,7 @@ class Ground:
     def _is_host_root(self, path: str, info: os.stat_result) -> bool:
         """Return whether a folder belongs to root outside the user namespace of this process (rootless containers).
 
-        There every user that is not mapped has the overflow id. Nobody can replace a folder above a mount point.
+        There every unmapped user has the overflow id. A folder above a mount point cannot be replaced.
         """
         return info.st_uid == overflow_uid() and is_above_mount(path)
 
@@ -222,7 +222,7 @@ class Ground:
         return Weakness(path, fault, owner, group, f"{stat.S_IMODE(info.st_mode):04o}", user, command)
 
     def _walk_on_windows(self, path: str) -> _CheckedPath:
-        """Judge the owner of every part; access lists are not judged."""
+        """Check the owner of every part, but not the access lists."""
         real = os.path.realpath(path)
         for part in reversed(upwards(real)):
             owner = untrusted_owner(part)
@@ -235,7 +235,7 @@ class Ground:
 def is_read_only(path: str) -> bool:
     """Return whether a path is on a read-only file system (POSIX).
 
-    Kubernetes mounts configurations so, from a folder with mode 0777, and secrets that everybody can read.
+    Kubernetes mounts configurations in this way, from a folder with mode 0777, and secrets that all users can read.
     """
     try:
         return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
@@ -249,7 +249,7 @@ def parts_of(path: str) -> list[str]:
 
 
 def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
-    owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h: of what the link leads to
+    owner = f"chown -h {user}" if is_link else f"chown {user}"  # without -h for the target of a link
     # Without the group bit, no entry of an access list counts.
     change = {"owner": owner, "group": "chmod g-w", "list": "chmod g-w", "everybody": "chmod go-w"}[fault]
     return f"{change} {shlex.quote(path)}"
@@ -257,18 +257,18 @@ def _command(path: str, fault: Fault, user: str, *, is_link: bool) -> str:
 
 # ── access list ────────────────────────────────────────────────────────────────────────
 
-# POSIX access lists (ACL) of Linux: with one, the group bits of a mode are the most that any of its entries allows.
+# POSIX access lists (ACL) of Linux. With a list, the group bits of a mode are the maximum for all its entries.
 
 _ATTRIBUTE: Final = "system.posix_acl_access"
 _VERSION: Final = 4
-"""Bytes before the entries."""
+"""The number of bytes before the entries."""
 _ENTRY: Final = struct.Struct("<HHI")
 _KINDS: Final = {0x02: "user", 0x08: "group"}
-"""The tags of entries that name a user or a group; the others are in the mode."""
+"""The tags of entries that name a user or a group. All other entries are in the mode."""
 
 
 class Named(Frozen):
-    """A user or a group that an access list allows something.
+    """A user or a group with rights from an access list.
 
     :ivar kind: ``user`` or ``group``.
     """
@@ -278,10 +278,10 @@ class Named(Frozen):
 
 
 def allowed(path: str, bit: int) -> list[Named]:
-    """Return who is allowed something by name; none without an access list.
+    """Return the users and groups that an access list allows something by name; empty without a list.
 
-    :param bit: the permission, as for everybody: ``stat.S_IROTH`` or ``stat.S_IWOTH``. The mode must allow it to the
-        group: otherwise no entry counts.
+    :param bit: the permission, as for all users: ``stat.S_IROTH`` or ``stat.S_IWOTH``. Without this right of the group
+        in the mode, no entry counts.
     """
     if sys.platform != "linux":
         return []
@@ -301,7 +301,7 @@ _ESCAPED: Final = re.compile(r"\\([0-7]{3})")  # mountinfo writes a blank as \04
 
 
 def overflow_uid() -> int | None:
-    """Return the user id that stands for all unmapped users; None where every user is mapped."""
+    """Return the user id that stands for all unmapped users; None if every user is mapped."""
     try:
         if Path("/proc/self/uid_map").read_text(encoding="ascii").split() == _IDENTITY:
             return None
@@ -311,7 +311,7 @@ def overflow_uid() -> int | None:
 
 
 def is_above_mount(path: str) -> bool:
-    """Return whether something is mounted below a folder."""
+    """Return whether a file system is mounted below a folder."""
     below = os.path.join(path, "")
     return any(point.startswith(below) and point != path for point in _mount_points())
 
@@ -342,7 +342,7 @@ _TOKEN_USER: Final = 1
 def untrusted_owner(path: str) -> str | None:
     """Return the security identifier of a path's owner, unless it is the running user or a part of Windows.
 
-    None also where Windows does not tell the owner, such as on FAT.
+    None also if Windows does not report the owner, such as on FAT.
     """
     if sys.platform == "win32" and (owner := _owner(path)) is not None:
         return None if owner in _TRUSTED or owner == _user() else owner

@@ -1,12 +1,12 @@
-"""The one way to write a file: never through a link of another user, and never half.
+"""The safe way to write a file: never through a link of another user, and never partly.
 
-A folder is opened first; files are then used by name in it, even if its path is replaced. Each part of the
-way is opened from the one before it, so that no check is separate from the use. The folders may belong to anybody; a
-link on the way only to root or the running user. Where the system cannot open links (all but Linux and FreeBSD), the
-way is checked, and then the folder is opened.
+A folder is opened first. Files are then accessed by name in it, even if its path is replaced. Each part of the path is
+opened relative to the part before, so that the checked folder is the one in use. The folders may belong to any user,
+but links in the path only to root or the running user. If the system cannot open links (all except Linux and FreeBSD),
+the path is checked, and then the folder is opened.
 
-A new content is written beside the old one, and gets its name in one step: it replaces the old one, or, for a new file,
-takes the name only if it is free.
+New content is written to a file beside the old one, which is renamed in one step. It replaces the old file, or for a
+new file it takes the name only if the name is free.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ if sys.platform != "win32":
     import fcntl
 
 HANDLES: Final = {os.open, os.mkdir, os.rmdir, os.unlink} <= os.supports_dir_fd
-"""Whether the system can open a folder and work relative to it, so that it cannot be swapped (not on Windows)."""
+"""Whether the system can open a folder and work relative to it, so that the folder cannot be swapped (not on Windows).
+"""
 
 _OPENS_LINKS: Final = getattr(os, "O_PATH", 0)
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -37,8 +38,11 @@ _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NO
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK | _BINARY
 _NEW: Final = stat.S_ISVTX if sys.platform == "linux" else 0
-"""Marks a folder that was made a moment ago: no umask removes the sticky bit, and no program sets it on a folder that
-only its owner can write to. Other systems than Linux do not set it; there the owner tells."""
+"""Marks a newly created folder.
+
+No umask removes the sticky bit, and no program sets it on a folder that only its owner can write to. Systems other than
+Linux do not set it; there the owner shows it.
+"""
 _MAX_BYTES: Final = 65_536
 PRIVATE_FILE: Final = 0o600
 PUBLIC_FILE: Final = 0o644
@@ -46,9 +50,9 @@ PUBLIC_FOLDER: Final = 0o755
 
 
 class ForeignLinkError(OSError):
-    """Another user's link is on the way: it could lead to any folder of the running user.
+    """Another user's link is in the path, and could lead to any folder of the running user.
 
-    :ivar link: it.
+    :ivar link: the link.
     """
 
     def __init__(self, link: Weakness) -> None:
@@ -61,14 +65,14 @@ class OpenFolder(Frozen):
 
     For other calls of ``os``, each gets ``at(name)``, and ``handle`` as its ``dir_fd``.
 
-    :ivar handle: its descriptor; None: only the path is used.
+    :ivar handle: its descriptor; None if only the path is used.
     """
 
     path: str
     handle: int | None
 
     def at(self, name: str) -> str:
-        """Return what stands for a file in the folder."""
+        """Return the path or name that stands for a file in the folder."""
         return os.path.join(self.path, name) if self.handle is None else name
 
     def owner(self) -> int:
@@ -76,7 +80,7 @@ class OpenFolder(Frozen):
         return os.stat(self.at(os.curdir), dir_fd=self.handle).st_uid
 
     def names(self) -> list[str]:
-        """Return the names of what is in the folder."""
+        """Return the names of the entries in the folder."""
         if self.handle is None:
             return os.listdir(self.path)
         with files.closing(os.open(os.curdir, _FOLDER, dir_fd=self.handle)) as handle:
@@ -84,7 +88,7 @@ class OpenFolder(Frozen):
 
     @contextlib.contextmanager
     def child(self, name: str) -> Iterator[OpenFolder]:
-        """Open a folder in it; a link is an error."""
+        """Open a folder in it. A link is an error."""
         path = os.path.join(self.path, name)
         if self.handle is None:
             yield OpenFolder(_checked(path, os.lstat(path)), None)
@@ -93,7 +97,7 @@ class OpenFolder(Frozen):
             yield OpenFolder(path, handle)
 
     def make(self, name: str, mode: int = PUBLIC_FOLDER) -> None:
-        """Make a folder in it with this mode, regardless of the umask."""
+        """Create a folder in it with this mode, regardless of the umask."""
         if self.handle is None:
             os.mkdir(self.at(name), mode)
             return
@@ -102,9 +106,9 @@ class OpenFolder(Frozen):
             made.set_mode(mode)
 
     def set_mode(self, wanted: int) -> None:
-        """Set the mode of this folder, which was made a moment ago.
+        """Set the mode of this folder, which was just created.
 
-        :raises PermissionError: it is another one, which somebody has put in its place.
+        :raises PermissionError: another user has put a different folder in its place.
         """
         assert self.handle is not None  # noqa: S101  # by make()
         info = os.fstat(self.handle)
@@ -129,10 +133,10 @@ class OpenFolder(Frozen):
     ) -> None:
         """Write a file beside the old one, and rename it. An old file or link is replaced, never written to.
 
-        :param mode: of the file, regardless of the umask.
+        :param mode: the mode of the file, regardless of the umask.
         :param owner: its user and group (POSIX).
-        :param sync: whether it is durable; else a power cut could leave an empty file.
-        :param is_new: replace nothing; ``FileExistsError``: there is a file of this name.
+        :param sync: whether to make it durable; if not, a power cut could leave an empty file.
+        :param is_new: do not replace a file; ``FileExistsError`` if the name is taken.
         """
         temp = f".{name}.{os.getpid()}.tmp"  # a leftover file is replaced when its process ID is reused
         with contextlib.suppress(FileNotFoundError):
@@ -149,13 +153,13 @@ class OpenFolder(Frozen):
             (self.claim if is_new else self.replace)(temp, name)
 
     def replace(self, temp: str, name: str) -> None:
-        """Rename a file; one that has the name already is replaced."""
+        """Rename a file; an existing file with the new name is replaced."""
         replace(self.at(temp), self.at(name), self.handle)
 
     def claim(self, temp: str, name: str) -> None:
-        """Rename a file to a name that is free.
+        """Rename a file to a free name.
 
-        :raises FileExistsError: another file has it.
+        :raises FileExistsError: another file has the name.
         """
         relative = dict[str, Any]()
         if self.handle is not None:
@@ -178,13 +182,13 @@ class OpenFolder(Frozen):
         return handle
 
     def read(self, name: str) -> bytes:
-        """Return the content of a regular file; a FIFO or a device is an error, not a wait."""
+        """Return the content of a regular file. A FIFO or a device is an error instead of a wait."""
         handle = files.open_file(self.at(name), os.O_RDONLY | _NO_LINK | _BINARY, dir_fd=self.handle)
         with os.fdopen(handle, "rb") as file:
             return file.read(_MAX_BYTES)
 
     def read_link(self, name: str) -> tuple[str, os.stat_result]:
-        """Return what a link points to, and its ``lstat``."""
+        """Return the target of a link, and its ``lstat``."""
         if self.handle is None or not _OPENS_LINKS:
             return os.readlink(self.at(name), dir_fd=self.handle), os.lstat(self.at(name), dir_fd=self.handle)
         with files.closing(os.open(name, _PART, dir_fd=self.handle)) as link:
@@ -195,7 +199,7 @@ class OpenFolder(Frozen):
         os.unlink(self.at(name), dir_fd=self.handle)
 
     def discard(self, name: str) -> None:
-        """Remove a file, as far as possible."""
+        """Remove a file, if possible."""
         with contextlib.suppress(OSError):
             self.remove(name)
 
@@ -204,7 +208,7 @@ class OpenFolder(Frozen):
         os.rmdir(self.at(name), dir_fd=self.handle)
 
     def sync(self) -> None:
-        """Make the names in the folder durable, where the system can: the files themselves are synced."""
+        """Make the names in the folder durable if the system supports it. The files themselves are already synced."""
         if os.name == "nt":
             return
         here = self.at(os.curdir)
@@ -214,11 +218,11 @@ class OpenFolder(Frozen):
 
 @contextlib.contextmanager
 def open_folder(path: str, *, handles: bool = HANDLES) -> Iterator[OpenFolder]:
-    """Open a folder; the folders above it may belong to anybody.
+    """Open a folder. The folders above it may belong to any user.
 
-    :param path: absolute.
-    :raises ForeignLinkError: another user's link is on the way.
-    :raises OSError: it cannot be opened.
+    :param path: the absolute path.
+    :raises ForeignLinkError: another user's link is in the path.
+    :raises OSError: the folder cannot be opened.
     """
     if not (handles and _OPENS_LINKS):
         link = Ground().foreign_link(path)
@@ -232,13 +236,13 @@ def open_folder(path: str, *, handles: bool = HANDLES) -> Iterator[OpenFolder]:
 
 
 def replace_file(path: str, content: bytes, mode: int = PUBLIC_FILE) -> None:
-    """Replace a file that a person has named, durably. Where it is a link, the link is replaced.
+    """Replace a file that a person has named, durably. If it is a link, the link is replaced.
 
-    :param path: absolute.
-    :param mode: of the new file, regardless of the umask.
-    :raises ForeignLinkError: another user's link is on the way.
-    :raises NotAFileError: it is a folder or a device, or a link to one (``/dev/stdout``).
-    :raises OSError: it cannot be written; it keeps its old content.
+    :param path: the absolute path.
+    :param mode: the mode of the new file, regardless of the umask.
+    :raises ForeignLinkError: another user's link is in the path.
+    :raises NotAFileError: the path is a folder or a device, or a link to one (``/dev/stdout``).
+    :raises OSError: the file cannot be written, and keeps its old content.
     """
     with open_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
@@ -255,7 +259,7 @@ def _checked(path: str, info: os.stat_result) -> str:
 
 
 def _walk(path: str) -> int:
-    """Open every part of the way from the one before it; return the descriptor of the last."""
+    """Open every part of the path relative to the part before it; return the descriptor of the last."""
     ground, rest, here, links = Ground(), parts_of(path), os.sep, 0
     handle = os.open(os.sep, _PART)
     try:
@@ -290,13 +294,13 @@ def _walk(path: str) -> int:
 # Files that all users can read, in a folder that other users may be able to write to.
 
 _TRIES: Final = 3
-"""Another run may remove the empty folders in between."""
+"""The number of tries, because another run may remove the empty folders in between."""
 
 
 class OutsideLinkError(OSError):
     """A link leads out of the folder.
 
-    :ivar leads_to: where it leads.
+    :ivar leads_to: its target.
     """
 
     def __init__(self, leads_to: str) -> None:
@@ -305,12 +309,12 @@ class OutsideLinkError(OSError):
 
 
 class PublicFiles:
-    """Files some folders below a given one. These folders are made for the first file. All methods may raise OSError.
+    """Files in subfolders of a given folder, which are created for the first file. All methods may raise OSError.
 
-    Other processes may use the same folders. Calls of one object are made one after the other.
+    Other processes may use the same folders. Calls of one object must not overlap.
 
-    :param path: the given folder, which exists; no link of another user may lead to it.
-    :param below: the names of the folders, each in the one before.
+    :param path: the given folder, which exists; no link of another user may be in its path.
+    :param below: the names of the subfolders, each inside the one before.
     :param own: whether the given folder must belong to root or the running user.
     """
 
@@ -332,7 +336,7 @@ class PublicFiles:
             return folder.read(name)
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file; an old one is replaced."""
+        """Write a file, replacing an old one."""
         for left in reversed(range(_TRIES)):
             steps = self._steps()
             try:
@@ -345,12 +349,12 @@ class PublicFiles:
                     raise
 
     def remove(self, name: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file, if it exists."""
         with contextlib.suppress(FileNotFoundError), self._opened(self._steps()) as folder:
             folder.remove(name)
 
     def remove_folders(self) -> None:
-        """Remove the folders that were made and are empty."""
+        """Remove the created folders that are empty."""
         while self._made:
             *parents, name = self._made.pop()
             with contextlib.suppress(OSError), self._opened(parents) as folder:  # OSError: it is not empty
@@ -359,7 +363,7 @@ class PublicFiles:
     def _steps(self) -> Sequence[str]:
         """Return the folders from the given one down to the files, with links resolved.
 
-        :raises OutsideLinkError: a link leads out of the given one.
+        :raises OutsideLinkError: a link leads out of the given folder.
         """
         root = os.path.realpath(self.path)
         folder = os.path.realpath(os.path.join(root, *self._below))
@@ -378,7 +382,7 @@ class PublicFiles:
 
     @contextlib.contextmanager
     def _opened(self, steps: Sequence[str]) -> Iterator[OpenFolder]:
-        """Open a folder step by step, so that a link that was put there in between is an error."""
+        """Open a folder step by step, so that a link that was inserted in between is an error."""
         with contextlib.ExitStack() as held:
             folder = held.enter_context(open_folder(os.path.abspath(self.path), handles=self._handles))
             if self._own and folder.owner() not in {0, os.geteuid()}:
@@ -390,11 +394,11 @@ class PublicFiles:
 
 # ── system calls ───────────────────────────────────────────────────────────────────────
 
-# What needs more than one call: a whole read or write, a rename on Windows, a flush on macOS.
+# Operations that need more than one call: a whole read or write, a rename on Windows, a flush on macOS.
 
 _WINDOWS: Final = os.name == "nt"
 _RETRY_SECONDS: Final = 2.0
-"""How long a rename is retried on Windows while another program has the file open."""
+"""Seconds for which a rename is retried on Windows while another program has the file open."""
 _RETRY_PAUSE: Final = 0.05
 
 
@@ -417,7 +421,7 @@ def replace(source: str, target: str, folder: int | None = None) -> None:
 
 
 def flush(handle: int) -> None:
-    """Flush to the disk itself: fsync(2) of macOS leaves the data in the cache of the drive."""
+    """Flush to the disk itself, because fsync(2) of macOS leaves the data in the cache of the drive."""
     if sys.platform == "darwin":
         with contextlib.suppress(OSError):  # some file systems only have fsync
             fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
@@ -428,8 +432,8 @@ def flush(handle: int) -> None:
 def read_all(handle: int, size: int, limit: int) -> bytes:
     """Return the rest of a file, at most ``limit`` + 1 bytes.
 
-    :param size: its size. One byte more is asked for, so that one call tells that this was all; a buffer of ``limit``
-        would be new memory of the system for each file.
+    :param size: its size. One more byte is requested, so that one call shows the end of the file. A buffer of ``limit``
+        bytes would allocate new memory for each file.
     """
     wanted = min(size, limit) + 1
     data = os.read(handle, wanted)

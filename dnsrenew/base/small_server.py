@@ -1,7 +1,7 @@
 """A small HTTP server: a thread for each request, with limits on clients, bytes and time.
 
-A client has some seconds for its request and again for taking the answer, and a request has at most 8 KiB. When there
-are too many clients, the oldest one of those who hold the most is dropped (:class:`~dnsrenew.base.clients.Clients`).
+A client has some seconds to send its request, and again to take the answer. A request has at most 8 KiB. If there are
+too many clients, the oldest client of the largest group is dropped (:class:`~dnsrenew.base.clients.Clients`).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from dnsrenew.base import files, host_port, threads
 from dnsrenew.base.clients import Clients
 
 MAX_REQUEST: Final = 8192
-"""Bytes of a request."""
+"""Maximum bytes of a request."""
 PLAIN: Final = "text/plain; charset=utf-8"
 _END_OF_HEADERS: Final = (b"\r\n\r\n", b"\n\n")
 _NO_IPV6: Final = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
 _ROOM: Final = 0.5
-"""Seconds in which a dropped client leaves its thread to the next one."""
+"""Seconds in which a dropped client hands its thread to the next one."""
 
 
 class BackgroundServer(socketserver.BaseServer):
-    """A server in a daemon thread, as are those that it makes.
+    """A server in a daemon thread. The threads that it starts are daemon threads too.
 
-    :cvar poll: seconds in which :meth:`stop` is noticed.
+    :cvar poll: the interval in seconds at which :meth:`stop` is noticed.
     """
 
     daemon_threads = True
@@ -40,24 +40,24 @@ class BackgroundServer(socketserver.BaseServer):
     poll: ClassVar[float] = 0.2
 
     def start(self) -> None:
-        """Answer from now on."""
+        """Start answering."""
         threads.start(lambda: self.serve_forever(self.poll))
 
     def stop(self) -> None:
-        """Answer no more; the port is free when this returns."""
+        """Stop answering. The port is free when this returns."""
         self.shutdown()
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that goes away, or does not trust the server, is no error."""
+        """Log nothing, because a client that disconnects, or does not trust the server, is not an error."""
 
 
 class SmallServer(BackgroundServer, ThreadingHTTPServer):
     """Serves in daemon threads; a subclass sets ``handler``.
 
-    :cvar most: clients at once.
-    :param monotonic: a clock in seconds, for time-outs.
-    :ivar lock: held while something about the clients is read or changed.
+    :cvar most: the maximum number of clients at once.
+    :param monotonic: a clock in seconds, for the time-outs.
+    :ivar lock: held while the clients are read or changed.
     """
 
     request_queue_size = 128
@@ -74,10 +74,10 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
 
     @classmethod
     def bind(cls, listen: str, monotonic: Callable[[], float]) -> Self:
-        """Return a server that listens.
+        """Return a listening server.
 
         :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
-        :raises ValueError: it has another form.
+        :raises ValueError: the text has another form.
         :raises OSError: the port is taken, or this machine does not have the address.
         """
         host, port = host_port.split(listen)
@@ -98,7 +98,7 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
         return host_port.join(str(host), int(port))
 
     def server_bind(self) -> None:
-        """Bind the address; ``::`` takes IPv4 too."""
+        """Bind the address; ``::`` includes IPv4."""
         if os.name != "nt":  # ignore connections in TIME_WAIT; on Windows it would share the port with its owner
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.address_family == socket.AF_INET6:
@@ -107,7 +107,7 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
         self.server_address = self.socket.getsockname()  # the inherited method would also look up a name
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer a connection in a thread, in the place of another one if there are too many."""
+        """Answer a connection in a thread. If there are too many, drop another one."""
         with self.lock:
             dropped = self._clients.add(request, client_address[0])
         if dropped is not None:
@@ -115,7 +115,7 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
         if not self._room.acquire(timeout=_ROOM):
             self.shutdown_request(request)
             return
-        with files.undone(self._room.release):  # no thread could be started; the connection is closed by the caller
+        with files.undone(self._room.release):  # no thread could be started, and the caller closes the connection
             super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
@@ -132,7 +132,7 @@ class SmallServer(BackgroundServer, ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def connections(self, address: str) -> int:
-        """Return how many connections the host of an address has."""
+        """Return the number of connections of an address's host."""
         with self.lock:
             return self._clients.count(address)
 
@@ -146,7 +146,7 @@ def end(connection: socket.socket) -> None:
 class SmallHandler(BaseHTTPRequestHandler):
     """Answers one request of a connection; a subclass has ``respond``.
 
-    :cvar timeout: seconds for a client to send its request; and again, to take the answer.
+    :cvar timeout: the seconds that a client has to send its request, and again to take the answer.
     """
 
     timeout: ClassVar[float]
@@ -159,9 +159,9 @@ class SmallHandler(BaseHTTPRequestHandler):
         self.rfile = io.BytesIO(self._received())
 
     def _received(self) -> bytes:
-        """Return the request up to the end of its headers; nothing if it did not arrive in time.
+        """Return the request up to the end of its headers, or nothing if it did not arrive in time.
 
-        A longer one is cut, and then is no valid request.
+        A longer request is cut, and then invalid.
         """
         last, data = self.server.monotonic() + self.timeout, b""
         while not any(mark in data for mark in _END_OF_HEADERS) and len(data) < MAX_REQUEST:
@@ -193,7 +193,7 @@ class SmallHandler(BaseHTTPRequestHandler):
         self.respond()
 
     def do_HEAD(self) -> None:
-        """See :meth:`respond`; :meth:`answer` leaves out the body."""
+        """See :meth:`respond`. :meth:`answer` leaves out the body."""
         self.respond()
 
     def respond(self) -> None:
@@ -203,7 +203,7 @@ class SmallHandler(BaseHTTPRequestHandler):
     def answer(self, status: int, body: bytes, kind: str, **headers: str) -> None:
         """Send an answer.
 
-        :param headers: further ones, with ``_`` for ``-``.
+        :param headers: further headers, with ``_`` for ``-``.
         """
         self.send_response(status)
         sent = {"Content-Type": kind, "Content-Length": str(len(body)), "Cache-Control": "no-store", **headers}
@@ -214,14 +214,14 @@ class SmallHandler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def refuse(self, status: int) -> None:
-        """Answer a malformed request; nothing of it is repeated."""
+        """Answer a malformed request, without repeating any part of it."""
         self.answer(status, b"bad request\n", PLAIN)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """See :meth:`refuse`."""
         del message, explain
         self.close_connection = True
-        self.request_version = "HTTP/1.0"  # else, without a version, there would be no status
+        self.request_version = "HTTP/1.0"  # otherwise, without a version, there would be no status
         self.refuse(int(code))
 
     def version_string(self) -> str:
@@ -229,4 +229,4 @@ class SmallHandler(BaseHTTPRequestHandler):
         return "dnsrenew"
 
     def log_message(self, *_: Any) -> None:
-        """Log nothing: a scrape every few seconds would fill the log, and addresses of others are not ours to keep."""
+        """Log nothing, because frequent requests would fill the log, and client addresses must not be stored."""

@@ -1,7 +1,7 @@
 """Run subprocesses with a minimal environment and a time limit; they end with this process.
 
-The environment often holds secrets (``env:NAME``), and a program that fetches one of them must not see the others.
-So a program gets the variables below, and others only if the configuration names them.
+The environment often contains secrets (``env:NAME``), and a program that fetches one of them must not see the others.
+So a program gets only the variables below and those that the configuration names.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _SLICE: Final = 0.1
 """Seconds between two checks of the time limit and the cancel event."""
 _POLL: Final = 0.02
 _LINGER: Final = 2.0
-"""Seconds for the end of a killed program, and for the rest of its output: a child may still hold the pipe open."""
+"""Seconds for the end of a killed program and the rest of its output, because a child may still hold the pipe open."""
 _SHELL: Final = "/bin/sh"
 _WATCH: Final = """read -r end && exit
 kill -s KILL -- "-$1"
@@ -39,11 +39,13 @@ for each in /proc/[0-9]*; do
 done
 rm -rf -- "$2"
 """
-"""What watches a program: it kills the process group, then (Linux) what the program started elsewhere, and removes a
-folder, if its input ends before a line came, as after ``kill -9``.
+"""The shell command that watches a program.
+
+If its input ends before a line came, as after ``kill -9``, it kills the process group, then (Linux) the programs
+started elsewhere, and removes a folder.
 """
 _BOUNDED: Final = 'ulimit -f "$1"; shift; exec "$@"'
-"""What starts a program that can write no larger file; POSIX counts blocks of 512 bytes."""
+"""The shell command that starts a program with a limit on file sizes; POSIX counts blocks of 512 bytes."""
 
 _NEEDED: Final = {
     # User, folders, language.
@@ -73,7 +75,7 @@ class Completed(Frozen):
     """The result of a program.
 
     :ivar status: the exit status; None if the program was killed.
-    :ivar output: its standard output; longer than the limit if there was too much.
+    :ivar output: its standard output, which is longer than the limit if there was too much.
     """
 
     status: int | None
@@ -93,19 +95,19 @@ def run(
 ) -> Completed:
     """Run a program without a shell or a terminal and return its standard output; standard error is discarded.
 
-    Killing the program kills its process group. A child in a session of its own (a daemon) keeps running, and so does
-    every child if the program exits by itself, unless there is a ``scratch``; of the daemons, Linux finds those that
-    kept its ``HOME``. The group is also killed if this process is killed: a shell waits beside the program for that.
-    Windows, and a system without ``/bin/sh``, have nothing like it.
+    Killing the program kills its process group. A child in its own session (a daemon) keeps running, and so does every
+    child if the program exits by itself, unless there is a ``scratch``. With it, Linux also finds the daemons that kept
+    its ``HOME``. The group is also killed if this process is killed, because a shell beside the program waits for that.
+    Windows, and systems without ``/bin/sh``, do not support this.
 
-    :param seconds: the time limit; then the program is killed.
-    :param limit: the maximum number of bytes of output; then the program is killed.
+    :param seconds: the time limit, after which the program is killed.
+    :param limit: the maximum number of bytes of output, after which the program is killed.
     :param cancel: kills the program when set.
     :param only_end: return the end of standard output and standard error together; the program may print more.
-    :param largest: the bytes of a file that it may write; a larger one kills it. Windows, and a system without
+    :param largest: the maximum bytes of a file that it writes; a larger file kills it. Windows, and systems without
         ``/bin/sh``, have no such limit.
-    :param scratch: the ``HOME`` of the program, which its caller removes afterwards: children that it left are killed
-        before, and the folder is also removed if this process is killed.
+    :param scratch: the ``HOME`` of the program, which its caller removes afterwards: its remaining children are killed
+        before that, and the folder is also removed if this process is killed.
     :raises OSError: the program cannot be run.
     :raises Cancelled: the caller cancelled, or this process is exiting.
     """
@@ -137,10 +139,10 @@ def run(
 
 
 def _has_exited(process: subprocess.Popen[bytes]) -> bool:
-    """Return whether a program has exited, and kill the children that it left; its exit status can still be read.
+    """Return whether a program has exited, and kill its remaining children. Its exit status can still be read.
 
-    Until then the system gives its PID, which is also that of the process group, to no other process. True where the
-    system cannot tell (Windows, and macOS before Python 3.13).
+    Until then, the system does not reuse its PID, which is also the process group's. True if the system cannot tell
+    (Windows, and macOS before Python 3.13).
     """
     if sys.platform == "win32" or not hasattr(os, "waitid"):
         return True
@@ -152,14 +154,14 @@ def _has_exited(process: subprocess.Popen[bytes]) -> bool:
 
 
 def _kill_strays(home: str) -> None:
-    """Kill the processes whose ``HOME`` is a folder, in whatever session they are; Linux alone tells which they are.
+    """Kill the processes with this folder as ``HOME``, in any session. Only Linux can find them.
 
-    A descriptor stands for each while it is judged, so no other process with its PID is killed.
+    A descriptor stands for each process during the check, so that no other process with its PID is killed.
     """
     if sys.platform != "linux" or not hasattr(os, "pidfd_open"):
         return
     for pid in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):
-        # OSError: it has ended, or is of another user.
+        # OSError: it has ended, or belongs to another user
         with contextlib.suppress(OSError), files.closing(os.pidfd_open(int(pid))) as process:
             if f"HOME={home}".encode() in files.read(f"/proc/{pid}/environ").split(b"\0"):
                 signal.pidfd_send_signal(process, signal.SIGKILL)
@@ -197,7 +199,7 @@ class _Running:
     def __init__(self) -> None:
         self._processes: set[subprocess.Popen[bytes]] = set()
         self._watchers: dict[subprocess.Popen[bytes], subprocess.Popen[bytes]] = {}
-        self._lock = threading.RLock()  # reentrant: a signal handler may interrupt the thread that holds it
+        self._lock = threading.RLock()  # reentrant, because a signal handler may interrupt the thread that holds it
         self._is_closed = False
         self._is_registered = False  # with atexit
 
@@ -212,9 +214,9 @@ class _Running:
     ) -> subprocess.Popen[bytes]:
         """Start a program in its own process group, so that its children can be killed with it.
 
-        :param with_errors: its standard error goes to its standard output; otherwise it is discarded.
-        :param with_input: its standard input is a pipe, at whose end it has to exit by itself; otherwise it is empty,
-            and the program is killed when this process ends in any way.
+        :param with_errors: send its standard error to its standard output instead of discarding it.
+        :param with_input: give it a pipe as standard input, and let it exit by itself when the pipe ends. If not, its
+            input is empty, and it is killed when this process ends in any way.
         :param scratch: a folder that is removed if this process is killed.
         """
         with self._lock:
@@ -245,7 +247,7 @@ class _Running:
                 _status(watcher, _LINGER)
 
     def end_all(self) -> None:
-        """Kill all programs and refuse to start others: this process is exiting."""
+        """Kill all programs and refuse to start others, because this process is exiting."""
         with self._lock:
             self._is_closed = True
             for process in self._processes:
@@ -253,7 +255,7 @@ class _Running:
 
 
 def _watcher(process: subprocess.Popen[bytes], scratch: str) -> subprocess.Popen[bytes] | None:
-    """Start what kills a program and its children when this process is killed; None where there is no such shell."""
+    """Start a shell that kills a program and its children when this process is killed; None without such a shell."""
     if sys.platform == "win32":
         return None
     arguments = [_SHELL, "-c", _WATCH, _SHELL, str(process.pid), scratch]
@@ -279,7 +281,7 @@ def _popen(
 
 
 def _status(process: subprocess.Popen[bytes], seconds: float = _SLICE) -> int | None:
-    """Return the exit status of a program that ends within a moment, else None."""
+    """Return the exit status of a program that ends within a moment, or None."""
     import subprocess
 
     try:

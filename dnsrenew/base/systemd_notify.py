@@ -1,7 +1,7 @@
-"""Tells systemd how this service is: the protocol of ``sd_notify(3)``, and its watchdog.
+"""Tells systemd the state of this service, by the protocol of ``sd_notify(3)`` and its watchdog.
 
 A message is one datagram of ``NAME=VALUE`` lines to the socket in ``$NOTIFY_SOCKET``, a path or, with ``@`` in front, a
-name in the abstract namespace of Linux. Without the variable nothing is sent.
+name in the abstract namespace of Linux. Without the variable, no message is sent.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 SEND_TIMEOUT: Final = 1.0
-"""Seconds for the kernel to take a message: the queue of a systemd that hangs is full."""
+"""Seconds for the kernel to accept a message, because the queue of a hanging systemd is full."""
 _SOCKET: Final = "NOTIFY_SOCKET"
 _PERIOD: Final = "WATCHDOG_USEC"
 _PROCESS: Final = "WATCHDOG_PID"
 
 
 class ServiceNotifier:
-    """Sends messages about this service. It never raises: a service works without them.
+    """Sends messages about this service. It never raises, because a service works without them.
 
-    :param address: the address of the socket; empty sends nothing.
+    :param address: the address of the socket; if empty, no message is sent.
     """
 
     def __init__(self, address: str = "") -> None:
@@ -54,7 +54,7 @@ def _is_sent(message: bytes, address: str) -> bool:
 
 
 class LifeSign:
-    """The sign of life of a loop: each says when the next one comes at the latest. Thread-safe.
+    """The signs of life of a loop. Each one says when the next one comes at the latest. Thread-safe.
 
     :param monotonic: a clock in seconds.
     """
@@ -64,7 +64,7 @@ class LifeSign:
         self._until = monotonic()
 
     def give(self, seconds: float) -> None:
-        """Send a sign of life; the next one comes within so many seconds."""
+        """Give a sign of life. The next one comes within this many seconds."""
         self._until = self._monotonic() + seconds
 
     @property
@@ -74,7 +74,7 @@ class LifeSign:
 
 
 def watchdog_period(environ: Mapping[str, str]) -> float | None:
-    """Return the seconds after which systemd ends a service that is silent; None: it does not watch this process."""
+    """Return the seconds after which systemd ends a silent service, or None if it does not watch this process."""
     period, process = environ.get(_PERIOD, ""), environ.get(_PROCESS, "")
     if not period.isdecimal() or int(period) == 0 or process not in {"", str(os.getpid())}:
         return None
@@ -82,7 +82,7 @@ def watchdog_period(environ: Mapping[str, str]) -> float | None:
 
 
 class Watchdog:
-    """Tells systemd at half of its period that this service is alive, as long as its loop is.
+    """Tells systemd twice in each period that this service is alive, as long as its loop is.
 
     :param period: seconds, as :func:`watchdog_period` returns them.
     """
@@ -118,7 +118,7 @@ _STREAM: Final = "JOURNAL_STREAM"
 
 
 def is_read_by_journal(descriptor: int, environ: Mapping[str, str]) -> bool:
-    """Return whether the journal reads what is written to a file descriptor.
+    """Return whether the journal reads the output to a file descriptor.
 
     ``$JOURNAL_STREAM`` has its device and inode, unless it was inherited and the output goes elsewhere.
     """
@@ -154,8 +154,8 @@ class SystemdJournal:
         self._path = path
 
     def send(self, fields: Mapping[str, str]) -> bool:
-        """Send one line; return whether the journal took it.
+        """Send one line; return whether the journal accepted it.
 
-        A line that is larger than a datagram is not sent (the protocol would need a sealed file for it).
+        A line that is larger than a datagram is not sent, because the protocol would need a sealed file for it.
         """
         return _is_sent(encode(fields), self._path)

@@ -1,4 +1,4 @@
-"""The texts of the lowest floor: phrases of what is no domain name and no file, and of an extension that is missing."""
+"""The texts of the lowest floor: faults of domain names and files, and missing extensions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ REDIRECT_NOWHERE: Final = Phrase("it redirects without saying where to")
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────
 
-# The phrases of values that are not valid. A mistake of the configuration has them as what was found.
+# Phrases for invalid values, which a mistake of the configuration quotes.
 
 EMPTY_TEXT: Final = Phrase("an empty text")
 ORDINARY_BASE64: Final = Phrase("a text with the + or / of ordinary base64")

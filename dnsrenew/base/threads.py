@@ -21,9 +21,9 @@ T = TypeVar("T")
 
 _NAME = "dnsrenew"
 MAX_THREADS_PER_SLOT = 4
-"""The maximum number of threads of a pool for each slot, while some calls have released theirs."""
+"""The maximum number of threads of a pool for each slot, if some calls have released their slots."""
 SLICE = 0.5
-"""Seconds between two checks for a cancel: on some systems a signal does not wake a sleeping main thread."""
+"""Seconds between two checks for a cancel, because on some systems a signal does not wake a sleeping main thread."""
 
 
 class Task(Generic[T]):
@@ -46,13 +46,13 @@ class Task(Generic[T]):
             self.done.set()
 
     def result(self) -> T:
-        """Return the value, or raise what the call raised."""
+        """Return the value, or raise the exception of the call."""
         if self.error is not None:
             raise self.error
         return self._value
 
     def wait(self) -> T:
-        """Return the same at its end. In slices: on Windows, no signal ends a longer wait."""
+        """Return the same at the end. It waits in slices, because on Windows no signal ends a longer wait."""
         while not self.done.wait(SLICE):
             pass
         return self.result()
@@ -82,7 +82,8 @@ def start_all(functions: Sequence[Callable[[], T]], limit: int) -> list[Task[T]]
 class ThreadPool:
     """Threads that make calls, started in order.
 
-    :param limit: slots for concurrent calls, at least one; a call inside :meth:`release_slot` takes none.
+    :param limit: the number of slots for concurrent calls, at least one. A call inside :meth:`release_slot` uses no
+        slot.
     """
 
     def __init__(self, limit: int) -> None:
@@ -129,7 +130,7 @@ class ThreadPool:
             self._threads.add(thread)
             try:
                 thread.start()
-            except RuntimeError:  # no more threads from the system: the existing ones make all calls
+            except RuntimeError:  # the system has no more threads: the existing ones make all calls
                 self._threads.discard(thread)
                 if not self._threads:
                     raise
@@ -140,7 +141,7 @@ class ThreadPool:
             task.run()
 
     def _next(self) -> Task[Any] | None:
-        """Return the next call for this thread; None if the thread is to end."""
+        """Return the next call for this thread, or None if the thread must end."""
         with self._guard:
             if self._tasks and len(self._threads) - self._released <= self._limit:
                 return self._tasks.popleft()
@@ -178,7 +179,7 @@ class Together:
             self._run_if_all_wait()
 
     def once(self, key: Hashable, call: Callable[[], None], wait_for: Callable[[threading.Event], object]) -> None:
-        """Wait until no member works, then make the call once for all that have asked with this key.
+        """Wait until no member works, then make the call once for all members with this key.
 
         :param wait_for: waits for an event; it raises after a cancel.
         """
@@ -204,11 +205,11 @@ class Together:
             raise error
 
     def is_shared(self, error: BaseException) -> bool:
-        """Return whether :meth:`once` has raised this for several members: the fault may be that of another one."""
+        """Return whether :meth:`once` has raised this for several members, so that another one may be at fault."""
         return any(each is error for each in self._failed_for_several)
 
     def alone(self) -> AbstractContextManager[bool]:
-        """Let a member work while no other one does so in this block."""
+        """Let a member work in this block while no other one works."""
         return self._turn
 
     def _run_if_all_wait(self) -> None:
@@ -216,7 +217,7 @@ class Together:
             if self._busy or not self._waiting:
                 return
             tasks, self._asked = [*self._asked.values()], {}
-            self._busy, self._waiting = self._waiting, 0  # from now on, also before they have noticed
+            self._busy, self._waiting = self._waiting, 0  # from now on, even before they have noticed
         for task in tasks:
             task.run()
 
@@ -230,9 +231,9 @@ PATIENCE: Final = 5.0
 
 
 def poster() -> Post:
-    """Return how any thread has a call made by the running event loop.
+    """Return a function with which any thread can schedule a call in the running event loop.
 
-    :raises RuntimeError: there is none.
+    :raises RuntimeError: there is no running loop.
     """
     import asyncio  # heavy, and loaded by every program that comes here
 
@@ -282,7 +283,7 @@ async def _call_in_asyncio(function: Callable[[], T], cancel: threading.Event, p
 
     task = start(function, then=lambda: post(end))
     try:
-        await asyncio.wait([ended])  # unlike `await ended`, a cancel leaves the future as it is
+        await asyncio.wait([ended])  # unlike `await ended`, a cancel leaves the future unchanged
     except asyncio.CancelledError:
         cancel.set()
         until = loop.time() + PATIENCE
@@ -296,7 +297,7 @@ async def _call_in_asyncio(function: Callable[[], T], cancel: threading.Event, p
 
 
 def _running_trio() -> Any:
-    """Return the module ``trio`` if its loop runs in this thread; None: asyncio's does, or none."""
+    """Return the module ``trio`` if its loop runs in this thread, or None for asyncio's loop or no loop."""
     trio = sys.modules.get("trio")
     if trio is None:
         return None

@@ -1,7 +1,7 @@
 """Lets ``typing.get_type_hints`` resolve the annotations of public names, as pydantic, cattrs and beartype do.
 
-The modules import most types for type checkers only, so that the command starts soon. When a program uses a public
-name for the first time, the names in its annotations are put where Python looks for them.
+The modules import most types for type checkers only, so that the command starts soon. When a program uses a public name
+for the first time, the names in its annotations are put into the namespace in which Python evaluates them.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _HOMES: Final = {
     "Path": "pathlib",
     "TracebackType": "types",
 }
-"""The module of each name that is not public in the package, and not in the module that has the annotation."""
+"""The modules of names that are neither public in the package nor in the module of the annotation."""
 _MODULES: Final = frozenset({"logging", "os", "ssl", "threading"})
 
 
 def complete(thing: Any, package: dict[str, Any], public: Callable[[str], Any]) -> None:
-    """Put the types of a public class or function where its annotations are evaluated.
+    """Put the types of a public class or function into the namespace of its annotations.
 
     :param package: the namespace of the package, in which Python evaluates the attributes of its classes.
     :param public: returns the public name; raises ``AttributeError``.
@@ -53,7 +53,7 @@ def complete(thing: Any, package: dict[str, Any], public: Callable[[str], Any]) 
 
 
 def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
-    """Yield each annotation with the namespace in which it is evaluated, and that of the module where it stands."""
+    """Yield each annotation with the namespace in which it is evaluated, and the namespace of its module."""
     if isinstance(thing, FunctionType):
         own = thing.__globals__
         yield from ((own, each, own) for each in thing.__annotations__.values() if isinstance(each, str))
@@ -75,7 +75,7 @@ def _annotations(thing: Any, package: dict[str, Any]) -> Iterator[tuple[dict[str
 
 
 def attribute_doc(module: str, owner: str, name: str) -> str | None:
-    """Return the docstring of an attribute of a class; None if it has none, or if the source is not installed."""
+    """Return the docstring of a class attribute; None without one, or if the source is not installed."""
     return _attribute_docs(module).get((owner, name))
 
 

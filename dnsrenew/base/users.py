@@ -1,4 +1,4 @@
-"""Names and home folders of users, and the groups that have one user only; POSIX, but for :func:`this_user`."""
+"""Names and home folders of users, and groups with only one user. POSIX, except for :func:`this_user`."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if sys.platform != "win32":
     import pwd
 
 _VARIABLES: Final = ("LOGNAME", "USER", "LNAME", "USERNAME")
-"""Where a session has the login name; the order is that of Python's ``getpass``."""
+"""The environment variables with the login name, in the order of Python's ``getpass``."""
 
 
 def this_user() -> str:
-    """Return the login name of this user, or the number as text: in a container the system may know none."""
+    """Return the login name of this user, or the number as text, because in a container the user may have no name."""
     named = next(filter(None, map(os.environ.get, _VARIABLES)), "")
     return named or ("" if sys.platform == "win32" else user_name(os.getuid()))
 
 
 def home_of(name: str) -> str:
-    """Return the home folder of a user by login name; "" if it is not known."""
+    """Return the home folder of a user by login name; "" if unknown."""
     try:
         return "" if sys.platform == "win32" else pwd.getpwnam(name).pw_dir
     except (KeyError, ValueError):
@@ -29,7 +29,7 @@ def home_of(name: str) -> str:
 
 
 def user_name(uid: int) -> str:
-    """Return the login name of a user, or the number as text if the system knows none."""
+    """Return the login name of a user, or the number as text if the user has no name."""
     try:
         return str(uid) if sys.platform == "win32" else pwd.getpwuid(uid).pw_name
     except KeyError:
@@ -37,7 +37,7 @@ def user_name(uid: int) -> str:
 
 
 def group_name(gid: int) -> str:
-    """Return the name of a group, or the number as text if the system knows none."""
+    """Return the name of a group, or the number as text if the group has no name."""
     try:
         return str(gid) if sys.platform == "win32" else grp.getgrgid(gid).gr_name
     except KeyError:
@@ -61,7 +61,7 @@ def is_private_group(gid: int, uid: int) -> bool:
 
 
 def user_id(name: str) -> int | None:
-    """Return the id of a user by login name or number; None if there is no such name."""
+    """Return the id of a user by login name or number, or None if the name does not exist."""
     try:
         if name.isdecimal():
             return int(name)
@@ -71,7 +71,7 @@ def user_id(name: str) -> int | None:
 
 
 def group_id(name: str) -> int | None:
-    """Return the id of a group by name or number; None if there is no such name."""
+    """Return the id of a group by name or number, or None if the name does not exist."""
     if name.isdecimal():
         return int(name)
     try:

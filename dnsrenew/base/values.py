@@ -19,7 +19,7 @@ K = TypeVar("K")
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    """Return the items by a key, both in the order in which they come."""
+    """Return the items by a key. Keys and items keep their order."""
     groups: dict[K, list[T]] = {}
     for item in items:
         groups.setdefault(key(item), []).append(item)
@@ -39,7 +39,10 @@ def field(*, default_factory: Callable[[], Any]) -> Any:
 
 
 class _FieldInfo:
-    """What ``Class.field`` is: ``help`` and editors show its docstring. A value has its content in the same place."""
+    """The attribute ``Class.field``, whose docstring ``help`` and editors show.
+
+    On a value, the same name is the content.
+    """
 
     def __init__(self, module: str, owner: str, name: str, kind: str) -> None:
         self._place = module, owner, name
@@ -50,7 +53,7 @@ class _FieldInfo:
 
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]  # the docstring of the field, not of this class
-        from dnsrenew.base.type_hints import attribute_doc  # late: it reads the source
+        from dnsrenew.base.type_hints import attribute_doc  # late, because it reads the source
 
         return attribute_doc(*self._place)
 
@@ -87,7 +90,7 @@ def _make_dataclass(cls: type[Frozen]) -> type:
 
 def _signature(cls: type[Frozen]) -> inspect.Signature | None:
     if cls.__init__ is not Frozen.__init__:
-        return None  # inspect reads that of its own __init__
+        return None  # inspect reads the signature of our own __init__
     import inspect  # slow to import
 
     return inspect.signature(_as_dataclass(cls)).replace(return_annotation=inspect.Signature.empty)
@@ -101,7 +104,7 @@ class Frozen:
     subclass with other arguments defines ``__init__`` and passes all fields by name to this one.
 
     :param kw_only: whether all fields are keyword-only.
-    :param public: whether the class has a name in the package: its ``__module__`` is then ``dnsrenew``.
+    :param public: whether the class is public in the package, so that its ``__module__`` is ``dnsrenew``.
     :param hidden: fields that ``repr`` omits, in addition to those of the base class.
     :param uncompared: fields that ``==`` and ``hash`` ignore.
     """
@@ -123,7 +126,7 @@ class Frozen:
     _factories: ClassVar[dict[str, Callable[[], Any]]] = {}
     _positional: ClassVar[tuple[str, ...]] = ()
     _to_compare: ClassVar[Any] = type
-    """Returns the fields that are compared."""
+    """Returns the fields to compare."""
     _hidden: ClassVar[tuple[str, ...]] = ()
     _home: ClassVar[str]
     """The module that a public class is in."""
@@ -145,7 +148,7 @@ class Frozen:
         cls._positional = () if kw_only else tuple(cls._defaults)
         cls.__match_args__ = cls._positional  # type: ignore[misc]  # mypy derives the same from the fields
         compared = [name for name in cls._defaults if name not in uncompared]
-        cls._to_compare = attrgetter(*compared) if compared else type  # in C: large runs compare thousands
+        cls._to_compare = attrgetter(*compared) if compared else type  # in C, because large runs compare thousands
         cls._hidden = (*cls._hidden, *hidden)
         for name, kind in own.items():
             setattr(cls, name, _FieldInfo(cls.__module__, cls.__name__, name, kind))
@@ -197,7 +200,7 @@ class Frozen:
 
 
 def field_types(cls: type[Frozen]) -> dict[str, str]:
-    """Return the fields of a class in order, each with its type as it is written."""
+    """Return the fields of a class in order, each with its type as written."""
     return cls._kinds
 
 

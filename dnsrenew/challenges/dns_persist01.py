@@ -68,7 +68,7 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             )
 
     def _writers(self, target: Target, route: Route) -> tuple[list[RecordWriter], tuple[str, ...]]:
-        """Return the accounts that write: all of the route if each can, else the one with the longest zone.
+        """Return the accounts that write: all accounts of the route if each can, else the one with the longest zone.
 
         Behind a CNAME only an account with ``zones`` writes: a record that stays must not be set where a CNAME alone
         leads.

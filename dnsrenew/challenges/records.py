@@ -70,7 +70,7 @@ class RecordWriter(Frozen):
         return self.zone_of(owner) is not None or not (self.account.zones or self.provider.zone_suffixes)
 
     def can_stand_in(self, domain: str) -> bool:
-        """Return whether ``dnsrenew delegate`` can point a CNAME record of the domain to this account, unasked."""
+        """Return whether ``dnsrenew delegate`` may choose this account as the target of a CNAME of the domain."""
         behaviour, own = self.provider.behaviour, f"{OWN_LABEL}.{base_domain(domain)}"
         return behaviour.delegated or bool(self.account.zones and not behaviour.by_hand and not self.may_write(own))
 

@@ -16,7 +16,7 @@ from dnsrenew import __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status.
 
-    :param argv: the arguments without the program's name; default: those of the process.
+    :param argv: the arguments without the program's name; default: the arguments of the process.
     :return: 0 success, 1 something failed, 2 wrong usage or configuration, 3 locked, 130 or 143 interrupted.
     """
     if argv is None:  # the whole process is this command
@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments in (["--help"], ["-h"], ["help"]):
         from dnsrenew.locale import language_of
 
-        if language_of(os.environ) == "en":  # any other needs the whole program
+        if language_of(os.environ) == "en":  # any other language needs the whole program
             from dnsrenew.cli.help import top_help
 
             return _write(top_help(_columns()))
@@ -71,5 +71,5 @@ def _write(text: str) -> int:
         from dnsrenew.cli.terminal import abandon
 
         abandon(sys.stdout)
-        return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is no failure
+        return 0 if isinstance(error, BrokenPipeError) else 1  # a reader that left early is not a failure
     return 0

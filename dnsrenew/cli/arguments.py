@@ -1,4 +1,4 @@
-"""Reads the command line by the table of the commands, and reports what is wrong with it."""
+"""Reads the command line by the table of the commands, and reports its mistakes."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from dnsrenew.errors import ConfigError, Phrase, Text
 
 _PROGRAM: Final = "dnsrenew"
 _ALWAYS: Final = (*GLOBAL, VERSION, INSIST)
-"""Options whose values are always there."""
+"""Options whose values always exist."""
 _DAY: Final = 86_400
 _VALUED: Final = frozenset({"--config", "--kind", "--lang"})
-"""Options with a value that may stand before a command, or before the second word of one."""
+"""Options with a value that may stand before a command, or before the second word of a command."""
 
 
 _BARE: Final = {"duration": r"[0-9]+(?:\.[0-9]+)? ?[A-Za-z]*", "address": r".*:[0-9]+"}
-"""What is taken as the value of an option that does not need one: a number and a unit, perhaps one that does not exist;
-a host and a port. Any other word is an argument."""
+"""The texts that are taken as the value of an option that does not need one: a number with a (possibly wrong) unit, or
+a host and a port. Any other word is an argument.
+"""
 
 
 class Options(SimpleNamespace):
@@ -39,8 +40,8 @@ class Options(SimpleNamespace):
 class Request(Frozen):
     """A command line that was understood.
 
-    :ivar command: the command, or None; of a group its first word, and ``options.action`` is the second.
-    :ivar topic: the command whose help ``options.help`` asks for; None: that of the program.
+    :ivar command: the command, or None. For a group, this is its first word, and ``options.action`` the second.
+    :ivar topic: the command whose help ``options.help`` asks for; None: the help of the program.
     """
 
     command: str | None
@@ -77,7 +78,7 @@ def parse(argv: Sequence[str]) -> Request:
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], str | None, list[str]]:
-    """Return the options before the first argument, that argument, and what follows."""
+    """Return the options before the first argument, that argument, and the words after it."""
     skip = False
     for index, word in enumerate(words):
         if not skip and not word.startswith("-"):
@@ -104,7 +105,7 @@ def _check_command(command: str) -> None:
 
 
 def _unknown(command: str, known: Sequence[str]) -> ConfigError:
-    """Return the error for an unknown command, with the one that was probably meant."""
+    """Return the error for an unknown command, with the command that was probably meant."""
     similar = SYNONYMS.get(command) or nearest(command, known) or SYNONYMS.get(nearest(command, SYNONYMS) or "")
     if similar is None:
         return usage(texts.UNKNOWN_COMMAND, argument=command)
@@ -224,7 +225,7 @@ def _default(option: Option) -> object:
 
 
 def _next_value(option: Option, left: deque[str]) -> str | None:
-    """Take the value of an option from the words after it; ``14 days`` are two words."""
+    """Take the value of an option from the words after it. For example, ``14 days`` are two words."""
     if not left or (left[0].startswith("-") and left[0] != "-"):
         return None
     is_value = seconds_of(left[0]) is not None or re.fullmatch(_BARE.get(option.kind, ""), left[0])
@@ -237,7 +238,7 @@ def _next_value(option: Option, left: deque[str]) -> str | None:
 
 
 def _interval(value: str) -> float | None:
-    seconds = seconds_of(value)  # at least daily: the contract promises it
+    seconds = seconds_of(value)  # at least daily, as the contract promises
     return seconds if seconds is not None and 60 <= seconds <= _DAY else None
 
 
@@ -258,4 +259,4 @@ _READERS: Final[Mapping[str, Callable[[str], Any]]] = {
     "language": locale.named,
     "yes-no": lambda value: {"是": "yes", "否": "no"}.get(value, value),
 }
-"""How a value is read, by the kind of the option; None: it is wrong."""
+"""The readers of values, by the kind of the option. They return None for a wrong value."""

@@ -1,4 +1,4 @@
-"""What the table of the commands consists of."""
+"""The types of the table of commands."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from dnsrenew.base.values import Frozen
 
 OR: Final = " or "
-"""What stands between words in the help of an option."""
+"""The separator of words in the help of an option."""
 
 
 class Argument(Frozen):
@@ -17,7 +17,7 @@ class Argument(Frozen):
     :ivar name: its name in the parsed options.
     :ivar shown: its placeholder.
     :ivar kind: what completion offers: a key of ``_NAMES`` in ``completion``.
-    :ivar words: the values that are possible; (): any.
+    :ivar words: the possible values; (): any.
     :ivar many: whether it can be repeated.
     :ivar required: whether the command needs it.
     """
@@ -32,7 +32,7 @@ class Argument(Frozen):
 
     @property
     def usage(self) -> str:
-        """The argument in a line that shows how the command is used."""
+        """The argument in a usage line."""
         shown = "|".join(self.words) or self.shown + (" ..." if self.many else "")
         return shown if self.required else f"[{shown}]"
 
@@ -41,11 +41,11 @@ class Option(Frozen):
     """An option.
 
     :ivar flag: its long form; without the dashes its name in the parsed options.
-    :ivar shown: the placeholder of its value; "": it has none.
+    :ivar shown: the placeholder of its value; "" without a value.
     :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``, ``list`` (can be repeated);
         without a value ``count`` or "".
-    :ivar words: the values that are possible; (): any of this kind.
-    :ivar value_if_bare: its value if it is given without one; None: it needs a value.
+    :ivar words: the possible values; (): any of this kind.
+    :ivar value_if_bare: its default if it is given without a value; None: it needs a value.
     :ivar short: its short form.
     """
 
@@ -64,7 +64,7 @@ class Option(Frozen):
         return self.flag[2:].replace("-", "_")
 
     def text(self, say: Callable[[str], str] = str) -> str:
-        """Return its help, as ``say`` translates it, with its words for ``{words}``."""
+        """Return its help in the translation of ``say``, with its words for ``{words}``."""
         return say(self.help).replace("{words}", say(OR).join(self.words))
 
     @property
@@ -96,9 +96,9 @@ class Command(Frozen):
 class CommandTable(Frozen):
     """The commands of the core, or of an extension.
 
-    :ivar rows: the commands by name, with two words for those of a group.
-    :ivar runner: imports what runs a command, by its name: only that module, and only then; None for the core, whose
-        commands are imported by :mod:`dnsrenew.cli.program`.
+    :ivar rows: the commands by name, with two words for commands of a group.
+    :ivar runner: imports the function of a command, by its name, and only that module when it is needed; None for the
+        core, whose commands are imported by :mod:`dnsrenew.cli.program`.
     """
 
     rows: Mapping[str, Command]

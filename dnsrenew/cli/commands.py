@@ -1,6 +1,6 @@
-"""Every command with its arguments, options and examples: what ``--help``, the man page, completion and docs show.
+"""Every command with its arguments, options and examples, for ``--help``, the man page, completion and docs.
 
-The commands of extensions have tables of their own, which are loaded when one of their commands is looked up.
+The commands of extensions have their own tables, which are loaded when one of their commands is looked up.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ TOPICS: Final[Mapping[str, Mapping[str, str]]] = {
     "Many machines": {"fleet": "fleet", "worker": "fleet"},
     "More": {"completion": "", "help": ""},
 }
-"""The commands in the order of ``--help``, by what they are for; each with the extension that has it ("": the core)."""
+"""The commands in the order of ``--help``, by purpose, each with its extension ("" for the core)."""
 
 WAIT_LONG: Final = 86_400.0
-"""What ``--wait`` without a time means (seconds)."""
+"""The seconds of ``--wait`` without a time."""
 
 
 def wait_option(other: str) -> Option:
-    """Return the option ``--wait``, for something that another run has."""
+    """Return the option ``--wait``, for a resource that another run holds."""
     help_text = f"wait up to TIME (30, 5m, 2h) for {other}; without TIME, up to a day"
     return Option("--wait", help_text, "TIME", "duration", default=0.0, value_if_bare=WAIT_LONG)
 
@@ -360,7 +360,7 @@ _PLACES: Final = {name: place for topic in TOPICS.values() for name, place in to
 def table(name: str) -> CommandTable:
     """Return the commands of the core, or of the extension that has a command.
 
-    :raises ConfigError: ``extension-missing``: the extension is not here.
+    :raises ConfigError: ``extension-missing``: the extension is missing.
     """
     place = _PLACES.get(name.partition(" ")[0])
     if not place:
@@ -373,7 +373,7 @@ def table(name: str) -> CommandTable:
 
 
 class _AllCommands(Mapping[str, Command]):
-    """The commands that are here, in the order of ``--help``."""
+    """The available commands, in the order of ``--help``."""
 
     def __getitem__(self, name: str) -> Command:
         return table(name).rows[name]
@@ -389,10 +389,13 @@ class _AllCommands(Mapping[str, Command]):
 
 
 COMMANDS: Final = _AllCommands()
-"""Every command by name, with two words for those of a group. To look one up whose extension is not here says so."""
+"""Every command by name, with two words for a command of a group.
+
+Looking up a command of a missing extension reports this.
+"""
 
 GROUPS: Final = {"account": "show", "fleet": "status", "notify": "test", "schedule": "show"}
-"""Commands that consist of others: the one that runs if none is given."""
+"""Commands that consist of others, each with its default."""
 
 SYNONYMS: Final = {
     **dict.fromkeys(("list", "ls", "show", "info", "certificates", "certs"), "status"),
@@ -414,11 +417,11 @@ SYNONYMS: Final = {
     **dict.fromkeys(("completions", "complete", "autocomplete"), "completion"),
     "version": "--version",
 }
-"""What people type, from other programs, and the command that does it here."""
+"""Names from other programs that people type, and the commands that do the same here."""
 
 
 def options_of(command: str | None) -> tuple[Option, ...]:
-    """Return all options of a command, its own first; of a group, those of its default; for None, of the program."""
+    """Return all options of a command, its own first. For a group, use its default; for None, the program."""
     if command is None:
         return (*GLOBAL, VERSION)
     found = COMMANDS[f"{command} {GROUPS[command]}" if command in GROUPS else command]

@@ -1,7 +1,7 @@
 """``dnsrenew completion``: the script that makes a shell complete the command line.
 
-The scripts are short: they ask ``dnsrenew __complete`` what can stand at the cursor, so that they need no update when
-dnsrenew gets a new command.
+The scripts are short. They ask ``dnsrenew __complete`` for the candidates at the cursor, so that they need no update
+when dnsrenew gets a new command.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def completion(invocation: Invocation) -> int:
 
 # ── candidates ─────────────────────────────────────────────────────────────────────────
 
-# What can stand at the cursor of a command line: the completion scripts ask ``dnsrenew __complete WORD …``.
+# The candidates at the cursor of a command line: the completion scripts ask ``dnsrenew __complete WORD …``.
 #
 # The last word is the one at the cursor. The answer has a line for each candidate, ``word<TAB>description``; the line
-# ``:files`` asks the shell for the names of files. Whatever goes wrong, the answer is empty: no error may appear
+# ``:files`` asks the shell for the names of files. After any error, the answer is empty, because no error may appear
 # there.
 
 Candidate = tuple[str, str]
@@ -49,7 +49,7 @@ _FILES: Final = ":files"
 class _Typed(Frozen):
     """The words before the cursor.
 
-    :ivar name: the command; None: there is none yet.
+    :ivar name: the command; None before a command is typed.
     :ivar arguments: the arguments of the command.
     :ivar pending: the option whose value is at the cursor.
     """
@@ -72,13 +72,13 @@ def answer(words: Sequence[str]) -> str:
 
 
 def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
-    """Return the words before the cursor, the word at it, and its start that the shell keeps.
+    """Return the words before the cursor, the word at it, and the beginning of that word that the shell keeps.
 
-    Bash gives ``--reason=x`` as three words, and replaces only the last one.
+    Bash passes ``--reason=x`` as three words, and replaces only the last one.
     """
     whole: list[str] = []
     kept = ""
-    # PowerShell gives this for an empty word; it drops a really empty one.
+    # PowerShell passes this for an empty word, because it drops a really empty one.
     for word in ["" if word == '""' else word for word in words] or [""]:
         if word == "=" and whole and whole[-1].startswith("--"):
             whole[-1] += "="
@@ -92,7 +92,7 @@ def _glued(words: Sequence[str]) -> tuple[list[str], str, str]:
 
 
 def _candidates(before: Sequence[str], current: str) -> Iterable[Candidate]:
-    """Return what can replace the word at the cursor."""
+    """Return the candidates that can replace the word at the cursor."""
     typed = _typed(before)
     options = commands.options_of(typed.name)
     flag, equals, _ = current.partition("=")
@@ -134,7 +134,7 @@ def _values(option: Option) -> Iterable[Candidate]:
 
 
 def _arguments(typed: _Typed) -> Iterable[Candidate]:
-    """Yield the commands, or what the next argument can be."""
+    """Yield the commands, or the candidates for the next argument."""
     if typed.name is None:
         return _commands()
     if typed.name in GROUPS:
@@ -164,14 +164,14 @@ def _certificates(typed: _Typed) -> Iterable[Candidate]:
 
 def _orphans(typed: _Typed) -> Iterable[Candidate]:
     config = _config(typed.words)
-    if not isinstance(config.store, Path):  # a database may take its time, and a shell waits
+    if not isinstance(config.store, Path):  # a database may be slow, and a shell waits
         return []
     configured = {spec.name for spec in config.certificates}
     return [(name, "") for name in open_store(config.store).names() if name not in configured]
 
 
 def _config(words: Sequence[str]) -> Config:
-    """Return the configuration that the command would read; no secret is resolved."""
+    """Return the configuration that the command would read, without resolving a secret."""
     path = next(iter(values_of("--config", words)), None)
     return Config.find(path, insist="--insist" in words)
 

@@ -1,4 +1,4 @@
-"""``dnsrenew deploy`` and ``rollback``: deploy what is in the store."""
+"""``dnsrenew deploy`` and ``rollback``: deploy stored certificates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dnsrenew.renewer import Renewer
 def deploy(invocation: Invocation) -> int:
     """Deploy the certificates in the store; return the exit status.
 
-    :raises ConfigError: there is no such certificate.
+    :raises ConfigError: the certificate does not exist.
     """
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
@@ -41,7 +41,7 @@ def deploy(invocation: Invocation) -> int:
 
 
 class DeployProgress(PlainProgress):
-    """A listener that shows which deployment has begun, and warnings."""
+    """A listener that shows which deployments have begun, and warnings."""
 
     def __call__(self, event: Event) -> None:
         """Show the event."""
@@ -52,9 +52,9 @@ class DeployProgress(PlainProgress):
 
 
 def results(invocation: Invocation, outcomes: Sequence[Outcome], *, headless: bool = False) -> None:
-    """Show what became of the deployments; with ``--json`` and ``-q`` only failures, on standard error.
+    """Show the results of the deployments. With ``--json`` and ``-q``, show only failures, on standard error.
 
-    :param headless: the certificate was shown before.
+    :param headless: the certificate was already shown.
     """
 
     def lines(columns: int | None, *, only_failures: bool = False) -> list[str]:
@@ -84,7 +84,7 @@ def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
 
 
 def _show_idle(invocation: Invocation, config: Config, outcomes: Sequence[Outcome]) -> None:
-    """Say which certificates have nothing to deploy: those that were named, or all if none has."""
+    """Report certificates without anything to deploy, if they were named or if this is true of all."""
     terminal = invocation.terminal
     idle = [outcome.name for outcome in outcomes if not outcome.deployed and outcome.error is None]
     if terminal.json or terminal.quiet or not (invocation.options.names or len(idle) == len(outcomes)):
@@ -97,13 +97,13 @@ def _show_idle(invocation: Invocation, config: Config, outcomes: Sequence[Outcom
 
 # ── rollback ───────────────────────────────────────────────────────────────────────────
 
-# ``dnsrenew rollback``: puts an older version back into force, and deploys it.
+# ``dnsrenew rollback``: makes an older version current again, and deploys it.
 
 
 def rollback(invocation: Invocation) -> int:
     """Roll a certificate back; return the exit status.
 
-    :raises ConfigError: there is no such certificate.
+    :raises ConfigError: the certificate does not exist.
     """
     options = invocation.options
     renewer = invocation.renewer(invocation.config(), DeployProgress(invocation.terminal))
@@ -113,7 +113,7 @@ def rollback(invocation: Invocation) -> int:
 
 
 def _show(invocation: Invocation, outcome: Outcome, lines: Callable[[Outcome, datetime, int | None], list[str]]) -> int:
-    """Show what became of one certificate, and of its deployments; return the exit status."""
+    """Show the result for one certificate, and for its deployments; return the exit status."""
     terminal, now = invocation.terminal, invocation.clock.now()
     stopped = {} if outcome.error is None else {"error": outcome.error.to_dict()}
     terminal.write_document({"outcomes": [outcome.to_dict()], **stopped})
@@ -160,7 +160,7 @@ def install(invocation: Invocation) -> int:
 
 
 def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: bytes | None) -> Outcome:
-    """Install it; ask before it replaces one that is valid for longer, if a person is at the terminal."""
+    """Install the certificate. Ask before it replaces one that is valid for longer, if a person is at the terminal."""
     options = invocation.options
     deploy, wait = not options.no_deploy, options.wait
     work = partial(renewer.install, options.name, certificate, key, deploy=deploy, wait=wait)
@@ -175,7 +175,7 @@ def _install(invocation: Invocation, renewer: Renewer, certificate: bytes, key: 
 
 def _read(invocation: Invocation, option: str, path: str) -> bytes:
     try:
-        # Of a pipe, at most five seconds.
+        # For a pipe, at most five seconds.
         return files.read_or_drain(path, 5.0, invocation.clock)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)

@@ -20,7 +20,7 @@ def write_error(terminal: Terminal, error: DnsRenewError) -> None:
     columns, _ = terminal.err.size()
     mistakes = error.evidence.get("mistakes")
     if isinstance(mistakes, list) and mistakes:
-        # Elsewhere than on a terminal a mistake is one line, FILE:LINE: key: …, for editors and grep.
+        # If not on a terminal, a mistake is one line, FILE:LINE: key: …, for editors and grep.
         shown = say(error.message).splitlines() if columns is None else _mistakes(mistakes, columns)
         for line in shown:
             terminal.write_message(line)
@@ -69,7 +69,10 @@ def rows(error: DnsRenewError) -> list[tuple[str, str]]:
 
 
 def unexpected(error: BaseException, terminal: Terminal) -> DnsRenewError:
-    """Return the error for an unexpected exception. Its text may hold a secret: only ``-vv`` shows it, redacted."""
+    """Return the error for an unexpected exception.
+
+    Its text, which may have a secret, is shown redacted with ``-vv``.
+    """
     write_traceback(error, terminal)
     return internal(error, type(error).__name__)
 

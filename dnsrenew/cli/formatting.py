@@ -26,17 +26,18 @@ GLUE: Final = "\u00a0"
 
 _CHINESE: Final = (range(0x3000, 0xA000), range(0xFF00, 0xFFF0))
 """Characters and marks, and full-width forms of marks."""
-# Compiled on first use: so large a class takes five milliseconds.
+# Compiled on first use, because such a large class takes five milliseconds.
 _CHINESE_WORD: Final = (
     "[\ue000-\ue005（「『《“‘]*(?:`[^`\n]+`|[\u3400-\u9fff]|[^\u3400-\u9fff，。、；：！？（）「」『』《》“”‘’]+|.)"
     "[，。、；：！？）」』》”’…\ue000-\ue005]*"
 )
-"""A Chinese character or a run of others, with the punctuation that may not begin or end a line."""
+"""A Chinese character or a run of other characters, with punctuation that may not begin or end a line."""
 
 _TABLE: Final = r"\{ [\w-]+ = [^{}\n]*\}"
 _ENTRY: Final = re.compile(rf"(?:[a-z_]+ = )?{_TABLE}")
 _PASTED: Final = re.compile(rf"[ \n]?([a-z_]+ = \[{_TABLE}(?:, {_TABLE})*\])[.。]?([\ue000-\ue005]*)[ \n]?")
-"""An inline table of TOML, which is not broken, and a line with a list of them, which stands alone to be pasted."""
+"""An inline table of TOML, which is not broken, and a line with a list of such tables, which stays alone to be pasted.
+"""
 
 _CLOSE: Final = timedelta(days=2)
 _SHORT_LIFE: Final = timedelta(days=10)
@@ -80,12 +81,12 @@ def _units(number: int, templates: tuple[str, str]) -> str:
 
 
 def headed(mark: str, name: str) -> str:
-    """Return what stands before the text about a thing: ``✗ home: ``."""
+    """Return the prefix of the text about an object, such as ``✗ home: ``."""
     return texts.HEADED.format(head=f"{mark} {name}", text="")
 
 
 def distance(time: datetime, now: datetime) -> str:
-    """Return how far away a time is: ``90 days``, ``5 hours ago``."""
+    """Return the distance to a time: ``90 days``, ``5 hours ago``."""
     return texts.AGO.format(span=span(now - time)) if time < now else span(time - now)
 
 
@@ -98,7 +99,7 @@ def short_distance(time: datetime, now: datetime) -> str:
 
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:
-    """Return the local date; with the time if it is within two days or the certificate is short-lived."""
+    """Return the local date, with the time if it is within two days or the certificate is short-lived."""
     exact = abs(time - now) < _CLOSE or (life is not None and life < _SHORT_LIFE)
     return moment(time) if exact else _local(time).date().isoformat()
 
@@ -115,7 +116,7 @@ def stamp(time: datetime) -> str:
 
 
 def _local(time: datetime) -> datetime:
-    """Return the local time; the time unchanged if the system cannot convert it, as at the end of the year 9999."""
+    """Return the local time, or the time unchanged if the system cannot convert it, as at the end of the year 9999."""
     try:
         return time.astimezone()
     except (OverflowError, OSError):
@@ -123,7 +124,7 @@ def _local(time: datetime) -> datetime:
 
 
 def _zone(local: datetime) -> str:
-    """Return the name of the zone; its offset where the system only has a long name or a number."""
+    """Return the name of the zone, or its offset if the system only has a long name or a number."""
     name = local.tzname() or ""
     if name.isalpha() and len(name) <= 5:
         return name
@@ -137,7 +138,7 @@ def when(time: datetime, now: datetime, life: timedelta | None = None) -> str:
 
 
 def as_time(value: object) -> datetime | None:
-    """Return a datetime from a datetime or an RFC 3339 string, else None."""
+    """Return a datetime from a datetime or an RFC 3339 string, or None."""
     if isinstance(value, str):
         with contextlib.suppress(ValueError):
             return datetime.fromisoformat(value)
@@ -145,7 +146,7 @@ def as_time(value: object) -> datetime | None:
 
 
 def listed(items: Iterable[str], most: int = 4) -> str:
-    """Return ``a, b, c``, and the number of items left out: ``a, b and 3 more``."""
+    """Return ``a, b, c``, and the number of omitted items: ``a, b and 3 more``."""
     items = list(items)
     if len(items) <= most + 1:
         return texts.SEPARATOR.join(items)
@@ -182,7 +183,7 @@ def _columns(character: str) -> int:
 
 
 def fit(text: str, columns: int | None, end: str = "…") -> str:
-    """Return the text cut to so many columns. Colour marks are kept."""
+    """Return the text cut to a number of columns. Colour marks are kept."""
     if columns is None or width(text) <= columns:
         return text
     available = max(columns - width(end), 0)
@@ -202,13 +203,13 @@ def fit(text: str, columns: int | None, end: str = "…") -> str:
 
 
 def relative_path(path: str, folder: str) -> str:
-    """Return the path relative to a folder if it is below that folder, else unchanged."""
+    """Return the path relative to a folder if it is below that folder, otherwise unchanged."""
     below = path.startswith(folder.rstrip(os.sep) + os.sep) and folder != os.sep
     return os.path.relpath(path, folder) if below else path
 
 
 def fit_path(path: str, columns: int | None, ellipsis: str = "…") -> str:
-    """Return the path without its first folders if it is wider than so many columns."""
+    """Return the path without its first folders if it is wider than a number of columns."""
     if columns is None or width(path) <= columns:
         return path
     parts = path.split(os.sep)
@@ -219,7 +220,10 @@ def fit_path(path: str, columns: int | None, ellipsis: str = "…") -> str:
 
 
 def typed(text: str) -> str:
-    """Return a text with its commands as this person types them; :func:`.invocation.type_commands` replaces it."""
+    """Return a text with its commands as this person must type them.
+
+    :func:`.invocation.type_commands` replaces this.
+    """
     return text
 
 
@@ -241,12 +245,12 @@ def wrap(text: str, columns: int | None, first: str = "", rest: str = "") -> lis
 
 
 def marked(mark: str, text: str, columns: int | None) -> list[str]:
-    """Return a text in lines, behind a mark."""
+    """Return a text in lines after a mark."""
     return wrap(text, columns, f"{mark} ", "  ")
 
 
 def _rows(paragraph: str, columns: int | None, first: str, rest: str) -> list[list[tuple[str, str]]]:
-    """Return the words of each line. A last line in Chinese has three characters if the line before can spare them."""
+    """Return the words of each line. A last line in Chinese has three characters if the line before has enough."""
     rows: list[list[tuple[str, str]]] = [[]]
     for each in _words(paragraph):
         prefix = first if len(rows) == 1 else rest
@@ -267,7 +271,7 @@ def _joined(words: Sequence[tuple[str, str]]) -> str:
 
 
 def _words(paragraph: str) -> Iterator[tuple[str, str]]:
-    """Yield each word with the space that follows it. Chinese has none, and is broken between any two characters."""
+    """Yield each word with the space after it. Chinese has no spaces, and is broken between any two characters."""
     for word in paragraph.split(" "):
         parts = re.findall(_CHINESE_WORD, word) if _is_chinese(word) else [word]
         yield from ((part, "") for part in parts[:-1])
@@ -288,8 +292,8 @@ def fields(pairs: Sequence[tuple[str, str]], columns: int | None) -> list[str]:
 
 
 def padded(texts: Sequence[str]) -> list[str]:
-    """Return texts of the same width, with spaces behind the shorter ones."""
-    # A column of ten thousand cells is mostly ASCII: one test for all of them.
+    """Return texts padded with spaces to the same width."""
+    # A column of ten thousand cells is mostly ASCII, so one test covers all of them.
     widths = list(map(len if "".join(texts).isascii() else width, texts))
     longest = max(widths, default=0)
     return [text + " " * (longest - width) for text, width in zip(texts, widths, strict=True)]
@@ -321,32 +325,32 @@ def _visible(character: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text as one line in which nothing is markup, HTML or the name of a member of the forum."""
+    """Return a text as one line without active markup, HTML or mentions of a forum's members."""
     return _SPECIAL.sub(_escape, visible(text))
 
 
 def _escape(match: re.Match[str]) -> str:
     special, start, at = match.groups()
     if at:
-        return "@\u200b"  # a zero-width space: no escape stops a forum from telling that member
+        return "@\u200b"  # a zero-width space, because no escape prevents a mention in a forum
     return f"\\{special}" if special else f"{start}\\" if start[-1].isdigit() else f"\\{start.strip()}"
 
 
 # ── language ───────────────────────────────────────────────────────────────────────────
 
-# The language of the program: its own texts, and the messages that it shows.
+# The language of the program, for its own texts and the messages that it shows.
 
 _translator: list[Translator] = []
 """The translator of this process; empty before the command line is read."""
 _documents: list[Translator] = []
-"""The translator of its JSON document."""
+"""The translator of the process's JSON document."""
 
 
 def choose(wanted: str | None = None, *, json: bool = False, only_json: bool = False) -> None:
-    """Choose the language of this process: that of ``--lang``, or of the environment, which JSON ignores.
+    """Choose the language of this process, from ``--lang`` or the environment. JSON ignores the environment.
 
     :param json: whether it writes a JSON document.
-    :param only_json: whether it writes nothing else: standard error has JSON lines, or the document all texts.
+    :param only_json: whether it writes only JSON: standard error has JSON lines, or the document has all texts.
     """
     language = wanted or ("en" if only_json else language_of(os.environ))
     in_json = wanted or ("en" if json else language)
@@ -367,12 +371,12 @@ def say(text: str) -> str:
 
 
 def sentences(*messages: str) -> str:
-    """Return messages as one text, in the language of the program; no space follows a Chinese full stop."""
+    """Return messages as one text in the language of the program. No space follows a Chinese full stop."""
     return closed(" ".join(shown for each in messages if (shown := say(each).strip())))
 
 
 def closed(text: str) -> str:
-    """Return a filled template of the program without spaces beside marks of full width."""
+    """Return a filled template of the program without spaces next to full-width marks."""
     return text if current() == "en" else re.sub("(?<=[），：；。、？！]) (?=\\S)", "", text)
 
 
@@ -382,12 +386,15 @@ def template(english: str) -> str:
 
 
 def document(value: Any) -> Any:  # JSON values
-    """Return a JSON document with its messages in the language; times stay UTC."""
+    """Return a JSON document with its messages in the language. Times stay UTC."""
     return _documents[0].document(value) if _documents else value
 
 
 def translate(catalogue: ModuleType) -> None:
-    """Replace the constants of a catalogue of the program. Dicts are changed in place: others have imported them."""
+    """Replace the constants of a catalogue of the program.
+
+    Dicts are changed in place, because others have imported them.
+    """
     if current() == "en":
         return
     for name, value in vars(catalogue).items():
@@ -396,7 +403,7 @@ def translate(catalogue: ModuleType) -> None:
 
 
 def _translated(value: Any, translator: Translator) -> Any:
-    if isinstance(value, (Phrase, Text)):  # shown with the message that has it, or is made of it, also in JSON
+    if isinstance(value, (Phrase, Text)):  # shown as a part of another message, also in JSON
         return value
     if isinstance(value, str):
         return translator.template(value)

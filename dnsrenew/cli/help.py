@@ -11,7 +11,7 @@ from dnsrenew.cli.command_types import Option
 
 _WIDEST = 100
 _LABELS = 24
-"""The width of the column of the labels, at most; a longer label has a line of its own."""
+"""The maximum width of the column of labels. A longer label has its own line."""
 
 
 Say = Callable[[str], str]
@@ -19,7 +19,7 @@ Say = Callable[[str], str]
 
 
 def top_help(columns: int = 80, say: Say = str) -> str:
-    """Return the help of the program itself, wrapped to so many columns."""
+    """Return the help of the program itself, wrapped to a number of columns."""
     columns = min(columns, _WIDEST)
     left = {name: say(command.summary) for name, command in commands.COMMANDS.items() if " " not in name}
     usage = say(commands.USAGE).format(command=f"dnsrenew {say(commands.COMMAND)}")
@@ -36,7 +36,7 @@ def top_help(columns: int = 80, say: Say = str) -> str:
 
 
 def command_help(name: str, columns: int = 80, say: Say = str) -> str:
-    """Return the help of a command, wrapped to so many columns."""
+    """Return the help of a command, wrapped to a number of columns."""
     columns, command = min(columns, _WIDEST), commands.COMMANDS[name]
     lines = [*_wrap(say(commands.USAGE).format(command=usage(name, say)), columns, "", "    "), ""]
     summary = say(command.summary)
@@ -73,7 +73,7 @@ def _options(options: tuple[Option, ...], say: Say) -> list[tuple[str, str]]:
 def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say, width: int = 0) -> list[str]:
     """Return a heading with rows of label and text.
 
-    :param width: that of the column of the labels; 0: that of the longest one.
+    :param width: the width of the label column; 0: the width of the longest label.
     """
     if not rows:
         return []
@@ -89,7 +89,7 @@ def _section(title: str, rows: list[tuple[str, str]], columns: int, say: Say, wi
 
 
 def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> list[str]:
-    """Return the examples; their comments stand above them where the terminal is narrow."""
+    """Return the examples. On a narrow terminal, their comments are above them."""
     if not examples:
         return []
     examples = tuple((line, say(comment)) for line, comment in examples)
@@ -105,7 +105,7 @@ def _examples(examples: tuple[tuple[str, str], ...], columns: int, say: Say) -> 
 
 
 def _width(text: str) -> int:
-    """Return the columns that a text takes. For English, the cli's own ``width`` need not be imported."""
+    """Return the columns of a text. For English, the cli's own ``width`` is not imported."""
     if text.isascii():
         return len(text)
     from dnsrenew.cli.formatting import width
@@ -114,7 +114,7 @@ def _width(text: str) -> int:
 
 
 def _wrap(text: str, columns: int, first: str = "", rest: str = "") -> list[str]:
-    """Break a text into lines. For English, the cli's own ``wrap`` need not be imported."""
+    """Break a text into lines. For English, the cli's own ``wrap`` is not imported."""
     if not text.isascii():
         from dnsrenew.cli.formatting import wrap
 

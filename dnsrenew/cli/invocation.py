@@ -63,8 +63,8 @@ class Invocation(Frozen):
     def config(self, *, needs_certificates: bool = False, read: Callable[..., Config] | None = None) -> Config:
         """Read the configuration, and show its path and its warnings.
 
-        :param read: reads it instead of ``Config.find``, with the same arguments.
-        :param needs_certificates: whether a configuration without any certificate is a mistake.
+        :param read: the reader to use instead of ``Config.find``, with the same arguments.
+        :param needs_certificates: whether a configuration without certificates is a mistake.
         :raises ConfigError: with all mistakes.
         """
         path = str(self.config_path())
@@ -102,7 +102,7 @@ class Invocation(Frozen):
             shared.close()
 
     def work(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
-        """Call what can be cancelled, and takes back what it has published; return what it returns."""
+        """Call a function that can be cancelled and withdraws its published values; return its result."""
         work = partial(function, *arguments, cancel=self.signals.cancel, **options)
         return self.signals.run(work, cleans_up=True)
 
@@ -122,11 +122,11 @@ def make_invocation(options: Options, terminal: Terminal, signals: SignalHandler
 
 # ── confirm ────────────────────────────────────────────────────────────────────────────
 
-# Asks before what cannot be undone.
+# Asks before an action that cannot be undone.
 
 
 def confirm(invocation: Invocation, question: str, command: str) -> None:
-    """Return if the user is sure: by ``--yes``, or by an answer at the terminal.
+    """Ask for a confirmation at the terminal, unless ``--yes`` was given; raise if it is refused.
 
     :param command: the command as it is typed, for the error.
     :raises ConfigError: ``usage``: there is no terminal to ask at.
@@ -145,22 +145,22 @@ def confirm(invocation: Invocation, question: str, command: str) -> None:
         answer = invocation.signals.run(_answer)
     finally:
         if not answer.endswith("\n"):
-            terminal.err.write("\n")  # the cursor is still behind the question
+            terminal.err.write("\n")  # the cursor is still after the question
     if half_width(answer.strip()).lower() not in texts.YES:
         raise DnsRenewError.of(texts.DECLINED)
 
 
 def _answer() -> str:
-    """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
+    """Read a line. Not with ``input``, whose lock would stop the interpreter's exit after Ctrl-C."""
     return os.read(sys.stdin.fileno(), 1000).decode("utf-8", "replace")
 
 
 # ── typed ──────────────────────────────────────────────────────────────────────────────
 
-# The commands in messages as this person has to type them: with the option, or the path, without which they fail.
+# The commands in messages in the form that this person must type: with a required option or path.
 #
-# A message says ``dnsrenew renew``. Who named a configuration needs ``--config`` again, who called the program by a
-# path that the shell does not search needs that path, and so does ``sudo``, which searches folders of its own.
+# A message says ``dnsrenew renew``. If the configuration was named, ``--config`` is needed again. If the program was
+# called by a path that the shell does not search, that path is needed, also for ``sudo``, which has its own folders.
 
 _NAME: Final = "dnsrenew"
 _NAMES: Final = "|".join([rf"(?:{'|'.join(GROUPS)}) [a-z]+", *(name for topic in TOPICS.values() for name in topic)])
@@ -168,26 +168,26 @@ _COMMAND: Final = re.compile(
     r"(?P<before>(?:[:：] ?|`)?)(?P<sudo>sudo (?:-u \S+ )?)?(?<![\w/.-])dnsrenew "
     rf"(?P<words>{_NAMES})(?![\w-])(?P<rest>(?:(?!dnsrenew )[^`，。；（\n])*)"
 )
-"""A command, and what follows it: its arguments, or words of the sentence."""
+"""A command with the text after it: its arguments, or words of the sentence."""
 _END: Final = re.compile(r"[,.;:]? *$|[,.;] | \(")
-"""The end of a command after a colon or in quotes; elsewhere words of the sentence may follow it."""
+"""The end of a command after a colon or in quotes. In other places, words of the sentence may follow it."""
 
 
 def config_option(path: str) -> str:
     """Return the option with a blank before it; "" if the commands find the configuration without it.
 
-    :param path: absolute.
+    :param path: the absolute path.
     """
     try:
         if sources.search(None, os.environ, sources.here())[0] == path:
             return ""
     except ConfigError:
-        pass  # none is found; this one has to be named
+        pass  # no configuration is found, so this one has to be named
     return f" --config {shlex.quote(formatting.relative_path(path, sources.here()))}"
 
 
 def type_commands(config: str | None) -> None:
-    """Let the messages of this process name the commands as they have to be typed.
+    """Make messages of this process show commands as they must be typed.
 
     :param config: the configuration that was named with ``--config``, or None.
     """
@@ -198,7 +198,7 @@ def type_commands(config: str | None) -> None:
 
 def _typed(program: str, option: str, path: str | None, match: re.Match[str]) -> str:
     sudo, words, rest = match["sudo"] or "", match["words"], match["rest"]
-    # These make a configuration, or read none.
+    # These commands create a configuration, or read none.
     if words in {"completion", "init", "import", "restore", "help"}:
         option = ""
     if sudo:
@@ -211,7 +211,7 @@ def _typed(program: str, option: str, path: str | None, match: re.Match[str]) ->
 
 
 def _program() -> str:
-    """Return the name of the program, or its path if the shell does not find it by its name."""
+    """Return the name of the program, or its path if the shell does not find it by name."""
     called = os.path.abspath(sys.argv[0])
     if os.path.basename(called) != _NAME or not os.path.isfile(called):
         return _NAME  # in a test, or `python -m dnsrenew`
@@ -220,7 +220,7 @@ def _program() -> str:
 
 
 def _full() -> str:
-    """Return the program with its path, as it is called by root, whose shell searches other folders."""
+    """Return the program with its path, as root must call it, because root's shell searches other folders."""
     called = os.path.abspath(sys.argv[0])
     if os.path.basename(called) == _NAME and os.path.isfile(called):
         return shlex.quote(called)
@@ -228,9 +228,9 @@ def _full() -> str:
 
 
 def _for_root(words: str, path: str | None) -> str:
-    """Return what root needs besides: the configuration of this user, which only ``doctor`` may read as it is.
+    """Return what root must add: this user's configuration, which only ``doctor`` may read unchecked.
 
-    Another command would leave files of root's in the store of this user.
+    Another command would leave root's files in the store of this user.
     """
     if words != "doctor":
         return ""

@@ -1,7 +1,7 @@
-"""A line that can be edited while it is typed: arrows, Home, End, and the lines before it. POSIX terminals.
+"""A line that can be edited while it is typed, with arrows, Home, End and earlier lines. For POSIX terminals.
 
-What is written is the tail of the line from the cursor on, so that typing at its end, as a screen reader follows it,
-moves nothing. Python's readline would read in the main thread, which waits for signals.
+Only the tail of the line from the cursor on is written, so that typing at the end moves nothing, which helps screen
+readers. Python's readline would read in the main thread, which waits for signals.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def can_edit() -> bool:
 
 @contextlib.contextmanager
 def keys_alone(handle: int) -> Iterator[None]:
-    """Have the terminal pass on each key, and show none itself; Ctrl-C stays a signal."""
+    """Make the terminal pass on each key without showing it. Ctrl-C stays a signal."""
     before = termios.tcgetattr(handle)
     control = [*before[6]]
     control[termios.VMIN], control[termios.VTIME] = 1, 0
@@ -68,7 +68,7 @@ class LineEditor:
 
     :param read: returns the next byte; empty at the end of the input.
     :param write: writes to the terminal.
-    :param earlier: lines that the arrow up brings back, the oldest first.
+    :param earlier: earlier lines for the arrow up, oldest first.
     """
 
     def __init__(self, read: Callable[[], bytes], write: Callable[[str], None], earlier: Sequence[str] = ()) -> None:
@@ -102,7 +102,7 @@ class LineEditor:
         return ""
 
     def _sequence(self) -> str:
-        """Return what follows an escape, without its introducer."""
+        """Return the part of an escape sequence after its introducer."""
         if self._key() not in {"[", "O"}:
             return ""
         found = ""
@@ -132,7 +132,7 @@ class LineEditor:
                 self._bring(self._at + (1 if command == "down" else -1))
 
     def _bring(self, number: int) -> None:
-        """Show another line in place of this one, which stays as it was edited."""
+        """Show another line instead of this one, which keeps its edits."""
         if 0 <= number < len(self._lines):
             self._lines[self._at] = self._text
             self._at = number
@@ -147,7 +147,7 @@ class LineEditor:
         self._cursor = where
 
     def _replace(self, start: int, end: int, new: str = "") -> None:
-        """Replace a part of the line, and put the cursor behind the new one."""
+        """Replace a part of the line, and put the cursor after the new text."""
         self._go(start)
         tail, old = self._text[end:], formatting.width(self._text[start:])
         self._text = self._text[:start] + new + tail

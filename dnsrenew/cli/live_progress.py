@@ -1,4 +1,4 @@
-"""Progress on a terminal: finished steps scroll by, activities in progress are redrawn in place."""
+"""Progress on a terminal: finished steps scroll by, and activities in progress are redrawn in place."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class LiveProgress(Progress):
             super().__call__(event)
 
     def tick(self) -> None:
-        """Redraw, so that the elapsed times move; but not while the reader is behind."""
+        """Redraw to update the elapsed times, but not while the reader is behind."""
         if self._out.is_behind:
             return
         with self._lock:
@@ -63,7 +63,7 @@ class LiveProgress(Progress):
             self.terminal.display = None
 
     def write_line(self, text: str) -> None:
-        """Write a line that stays, above the block."""
+        """Write a permanent line above the block."""
         with self._lock:
             finished = self._out.render(self._out.encodable(text))
             self._draw(finished + "\n")
@@ -90,7 +90,7 @@ class LiveProgress(Progress):
         self.write_line("\n".join(formatting.wrap(head, columns, "", "    ")))
 
     def resume(self) -> None:
-        """Draw the block anew below the shell's output. A signal handler calls this, so it takes no lock."""
+        """Redraw the block below the shell's output. A signal handler calls this, so it takes no lock."""
         self._drawn, self._open = [], False
 
     def show_waiting(self, certificate: EventText, seconds: float) -> None:  # noqa: ARG002  # the block has both
@@ -114,13 +114,13 @@ class LiveProgress(Progress):
         self._drawn_at = self._clock.monotonic()
 
     def _erased(self) -> str:
-        """Return the escape sequence that erases the block; in a window that became narrow its lines have wrapped."""
+        """Return the escape sequence that erases the block. If the window became narrow, its lines have wrapped."""
         if not self._drawn:
             return ""
         columns = self._out.size()[0] or 80
         height = sum(max(1, -(-width // columns)) for width in self._drawn)
         self._drawn = []
-        # Clears what is below.
+        # Clears the lines below.
         return f"\x1b[{height}A\r\x1b[J"
 
     def _block(self, rows: int) -> list[str]:
@@ -128,7 +128,7 @@ class LiveProgress(Progress):
         return [*self._in_progress(max(rows - 3 - len(count), 1)), *count]
 
     def _count(self) -> list[str]:
-        """Return the line that counts the certificates of a run with several."""
+        """Return the line with the counts of a run with several certificates."""
         if not self.several or not self.certificates:
             return []
         template = texts.PROGRESS_FAILED if self.failed else texts.PROGRESS
@@ -170,7 +170,7 @@ class LiveProgress(Progress):
 
 
 def make_progress(terminal: Terminal, clock: Clock, *, dry_run: bool = False) -> Progress:
-    """Return the display that suits standard error."""
+    """Return the display that fits standard error."""
     show_errors = not terminal.json and not terminal.same_terminal
     if terminal.err.can_move_cursor and not terminal.quiet:
         return LiveProgress(terminal, clock, show_errors=show_errors, dry_run=dry_run)

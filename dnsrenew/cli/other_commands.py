@@ -27,7 +27,7 @@ def revoke(invocation: Invocation) -> int:
     """Revoke a certificate; return the exit status.
 
     :raises ConfigError: the certificate does not exist, or there is no terminal to ask at.
-    :raises DnsRenewError: the user does not want it, or it could not be revoked.
+    :raises DnsRenewError: the user declined, or it could not be revoked.
     """
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
@@ -62,7 +62,7 @@ def _lines(revocation: Revocation, columns: int | None, following: str) -> list[
 
 
 def described(found: StoredCertificate) -> str:
-    """Return the name of a certificate, and its domains if they say more."""
+    """Return the name of a certificate, and its domains if they differ from it."""
     domains = formatting.listed(found.domains)
     if domains in ("", found.name):
         return found.name
@@ -78,7 +78,7 @@ def remove(invocation: Invocation) -> int:
     """Remove a certificate; return the exit status.
 
     :raises ConfigError: it is still configured, it does not exist, or there is no terminal to ask at.
-    :raises DnsRenewError: the user does not want it, or it could not be removed.
+    :raises DnsRenewError: the user declined, or it could not be removed.
     """
     terminal, options = invocation.terminal, invocation.options
     config = invocation.config()
@@ -116,9 +116,9 @@ def _warnings(found: StoredCertificate, now: datetime) -> list[str]:
 
 
 def account(invocation: Invocation) -> int:
-    """Show or change the accounts; return the exit status: 1 if that failed for one.
+    """Show or change the accounts; return the exit status, which is 1 if one failed.
 
-    :raises ConfigError: there is no such CA, or there is no terminal to ask at.
+    :raises ConfigError: the CA does not exist, or there is no terminal to ask at.
     """
     terminal, options = invocation.terminal, invocation.options
     config, cas = invocation.config(), None if options.ca is None else [options.ca]
@@ -145,7 +145,7 @@ def account(invocation: Invocation) -> int:
 
 
 def _confirm(invocation: Invocation, cas: Sequence[str]) -> None:
-    """Ask before the accounts are closed; not if there is none."""
+    """Ask before accounts are closed, if there are any."""
     if cas:
         question = texts.DEACTIVATE_QUESTION if len(cas) == 1 else texts.DEACTIVATE_SEVERAL_QUESTION
         confirm(invocation, question.format(cas=formatting.listed(cas)), "dnsrenew account deactivate")
@@ -172,11 +172,11 @@ def _account_lines(found: Sequence[AccountStatus], action: str, columns: int | N
 
 # ── cleanup ────────────────────────────────────────────────────────────────────────────
 
-# ``dnsrenew cleanup``: removes the TXT values of killed runs from DNS, and shows which ones remain.
+# ``dnsrenew cleanup``: removes the TXT values of interrupted runs from DNS, and shows the remaining ones.
 
 
 def cleanup(invocation: Invocation) -> int:
-    """Remove the values of killed runs; return the exit status: 1 if a value remains, or may remain.
+    """Remove the values of interrupted runs; return the exit status, which is 1 if a value may remain.
 
     :raises LockedError: another run is cleaning up.
     :raises StoreError: the journal cannot be read.
@@ -198,7 +198,7 @@ def cleanup(invocation: Invocation) -> int:
         return [*_kept(result, columns, verbose=bool(terminal.verbose)), *_unreadable(result, columns)]
 
     def lines(columns: int | None) -> list[str]:
-        # A program that was owed has its warning.
+        # An owed program has its own warning.
         nothing = texts.NOTHING_ELSE_TO_CLEAN_UP if warnings else texts.NOTHING_TO_CLEAN_UP
         return [*_removed(result, columns), *problems(columns)] or [dim(nothing)]
 

@@ -1,4 +1,4 @@
-"""Outcomes as text: the certificate in use, the routes tried, the error, and its fix."""
+"""Outcomes as text: the current certificate, the tried routes, the error, and its fix."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SAME: Final = {
 }
 """The check that says the same as an error."""
 _EXPECTED: Final = frozenset({"http-port-forbidden", "tls-alpn-port-forbidden"})
-"""Errors that rule a route out for as long as this user runs dnsrenew."""
+"""Errors that rule a route out whenever this user runs dnsrenew."""
 _MARKS: Final = {"renewed": green("✓"), "rehearsed": green("✓"), "failed": red("✗"), "not-due": dim("·")}
 
 
@@ -45,7 +45,7 @@ def _route(attempt: Attempt) -> str:
 
 
 def _found(error: DnsRenewError) -> list[tuple[str, str]]:
-    """Return what the doctor found wrong, most urgent first; what the error says already is left out."""
+    """Return the faults that the doctor found, most urgent first, without those that the error already reports."""
     said = {error.code, _SAME.get(error.code)}
     checks = (check for check in error.evidence.get("checks", ()) if check["result"] == "bad")
     new = [check for check in checks if check["code"] not in said and check["summary"] not in error.message]
@@ -56,12 +56,12 @@ def _found(error: DnsRenewError) -> list[tuple[str, str]]:
 
 
 def _lacks(folder: str, file: str) -> bool:
-    """Return whether a certificate is there without this file, as one whose private key is elsewhere."""
+    """Return whether a certificate exists without this file, because its private key is elsewhere."""
     return not os.path.lexists(os.path.join(folder, file)) and os.path.lexists(os.path.join(folder, _FILES[0]))
 
 
 def is_held(error: DnsRenewError | None) -> bool:
-    """Return whether the ledger held an order back: a person's next run waits too, without ``--now``."""
+    """Return whether the ledger held an order back, so that a person's next run waits too, without ``--now``."""
     return error is not None and error.code == "ca-ledger"
 
 
@@ -76,8 +76,9 @@ class OutcomeText(Frozen):
     :ivar columns: the width of the terminal, or None for lines of any width.
     :ivar verbose: show whole messages, codes and evidence.
     :ivar dry_run: with ``--dry-run``.
-    :ivar manual: nothing renews by itself, so there is no next renewal and no next try.
-    :ivar attended: a person runs it: the next run after a failure waits only for the ledger and what a CA asked for.
+    :ivar manual: renewal is not automatic, so there is no next renewal and no next try.
+    :ivar attended: a person runs it, so the next run after a failure waits only for the ledger and for waits that a CA
+        asked for.
     """
 
     now: datetime
@@ -99,7 +100,7 @@ class OutcomeText(Frozen):
         return lines + [line for result in outcome.deployed for line in deployment_lines(result, self.columns)]
 
     def short(self, outcome: Outcome) -> list[str]:
-        """Return one line for a success, for a run with many of them, and one for routes that need a fix."""
+        """Return one line for a success in a run with many, and one for routes that need a fix."""
         valid = texts.VALID.format_map(self._validity(outcome))
         return [*self._wrap(texts.HEADED.format(head=self.head(outcome), text=valid)), *self.lost_routes(outcome)]
 
@@ -125,10 +126,10 @@ class OutcomeText(Frozen):
         return "" if time is None else texts.NEXT_ATTEMPT.format(time=self._when(time))
 
     def lost_routes(self, outcome: Outcome) -> list[str]:
-        """Return one line if another route than the first worked: the routes before it need a fix.
+        """Return one line if a route other than the first worked, because the routes before it need a fix.
 
-        A route that worked at its second try needs none. Nor does one whose port an ordinary user cannot open: the same
-        configuration works for root, and this user would read it at every renewal.
+        This does not apply to a route that worked at its second try, or to a route whose port an ordinary user cannot
+        open: the same configuration works for root, and this user would see the line at every renewal.
         """
         if outcome.status not in ("renewed", "rehearsed") or outcome.route is None:
             return []
@@ -149,7 +150,7 @@ class OutcomeText(Frozen):
     # ── parts of an outcome ─────────────────────────────────────────────────────────────
 
     def _title(self, outcome: Outcome) -> list[str]:
-        """Return the headline with the domains, unless these are just the name."""
+        """Return the headline with the domains, unless they are the same as the name."""
         domains = formatting.listed(outcome.domains, 6)
         head = self.head(outcome)
         return self._wrap(head if domains == outcome.name else texts.HEADED.format(head=head, text=domains))
@@ -232,7 +233,7 @@ class OutcomeText(Frozen):
         return [f"  {texts.FILES_IN.format(names=names)}", indent + shown]
 
     def _routes(self, outcome: Outcome) -> list[tuple[str, str]]:
-        """Return a row for each route in order, with its error unless that is shown as the error of the outcome."""
+        """Return a row for each route in order, with its error unless the outcome shows the same error."""
         rows = []
         for number, attempt in enumerate(outcome.attempts):
             last = number == len(outcome.attempts) - 1
@@ -244,7 +245,7 @@ class OutcomeText(Frozen):
                 fields = {"route": route, "orders": orders, "duration": formatting.seconds(attempt.seconds)}
                 route = (texts.TRIED if attempt.orders else texts.TRIED_WITHOUT_ORDER).format_map(fields)
             if attempt.error is not None and ((skipped and number) or not (last and attempt.error is outcome.error)):
-                # Where another route worked, this is all that needs a fix.
+                # If another route worked, only this needs a fix.
                 is_mended = outcome.error is not None or name == _route(outcome.attempts[-1])
                 shown = self._reason if is_mended else self._reason_and_fix
                 route = texts.HEADED.format(head=route, text=shown(attempt.error))
@@ -297,19 +298,19 @@ class OutcomeText(Frozen):
 
 # ── deployment text ────────────────────────────────────────────────────────────────────
 
-# A deployment as text: what has the certificate, or why not.
+# A deployment as text: that the target has the certificate, or why it does not.
 
 
 def deployment_lines(result: DeploymentResult, columns: int | None, name: str = "") -> list[str]:
     """Return the lines of a deployment.
 
-    :param name: the certificate, where the lines do not stand below it.
+    :param name: the certificate, if the lines are not below it.
     """
     indent = "" if name else "  "
     target = f"{result.to} {result.target}"
     if result.ok:
         template = texts.DEPLOYED
-        if result.served and (result.changed or result.seconds):  # else the port was not asked now
+        if result.served and (result.changed or result.seconds):  # otherwise the port was not asked now
             template = texts.DEPLOYED_AND_SERVED if result.changed else texts.DEPLOYED_BEFORE_AND_SERVED
         mark = green("✓") if result.changed else dim("·")
         return formatting.wrap(template.format(target=target), columns, f"{indent}{mark} ", f"{indent}  ")

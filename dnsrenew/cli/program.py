@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _options_as_typed() -> Iterator[None]:
-    """Let messages name options as the command line has them, not as Python does."""
+    """Let messages name options as the command has them and not as Python does."""
     before = dict(OPTIONS)
     renew = "`dnsrenew renew {}`"
     OPTIONS.update(insist_option="--insist", now_option=renew.format("--now"), dry_run_option=renew.format("--dry-run"))
@@ -77,7 +77,7 @@ def _run_command(request: arguments.Request, terminal: Terminal, signals: Signal
         return 0
     if request.command is None:
         return _without_command(request, terminal)
-    from dnsrenew.cli import invocation  # help does without the configuration
+    from dnsrenew.cli import invocation  # help does not need the configuration
 
     invocation.type_commands(options.config)
     name = f"{request.command} {options.action}" if request.command in GROUPS else request.command
@@ -138,7 +138,7 @@ def _without_command(request: arguments.Request, terminal: Terminal) -> int:
 
 
 def _help_text(topic: str | None, stream: Output) -> str:
-    from dnsrenew.cli.help import command_help, top_help  # the commands do without it
+    from dnsrenew.cli.help import command_help, top_help  # the commands do not need it
 
     columns, say = stream.size()[0] or 80, formatting.template
     return (top_help(columns, say) if topic is None else command_help(topic, columns, say)).rstrip()

@@ -16,7 +16,7 @@ from dnsrenew.cli.formatting import say, sentences
 from dnsrenew.cli.terminal import INFO, WARNING, LineFields, Terminal, yellow
 
 _FIRST_AFTER: Final = 1.0
-"""Seconds of waiting for DNS before the first line about it; most waits are shorter."""
+"""Seconds of waiting for DNS before the first line about it. Most waits are shorter."""
 
 _REPEAT_AFTER: Final = 10.0
 """Seconds after which an unchanged wait is shown again."""
@@ -27,12 +27,12 @@ _MARKS: Final = {texts.FAILED: "✗ ", texts.WARNING: "! "}
 class Progress:
     """Shows events; the base of both displays.
 
-    :param show_errors: show the messages of errors here; otherwise the result shows them on the same terminal.
+    :param show_errors: show the messages of errors here. If not, the result shows them on the same terminal.
     :param dry_run: with ``--dry-run``.
     :ivar certificates: the certificates in progress.
     :ivar several: whether the run has several certificates.
-    :ivar total: the number of certificates of the run; 0 if that is not known.
-    :ivar done: the number of those that have ended; ``failed``: of those that have failed.
+    :ivar total: the number of certificates of the run; 0 if unknown.
+    :ivar done: the number of finished certificates; ``failed``: the number of failed ones.
     """
 
     def __init__(self, terminal: Terminal, *, show_errors: bool = True, dry_run: bool = False) -> None:
@@ -59,7 +59,7 @@ class Progress:
             self._handle(event, event.certificate)
 
     def write_warning(self, event: Event) -> None:
-        """Write a warning, with ``-q`` too."""
+        """Write a warning, even with ``-q``."""
         prefix = formatting.headed(yellow("!"), event.certificate) if event.certificate else f"{yellow('!')} "
         columns, _ = self.terminal.err.size()
         text = sentences(event.data.get("message", ""), event.data.get("fix", ""))
@@ -70,7 +70,7 @@ class Progress:
         """Called about every 0.1 s."""
 
     def close(self) -> None:
-        """End the display: later events are ignored."""
+        """End the display. Later events are ignored."""
         self.closed = True
 
     def _handle(self, event: Event, name: str) -> None:
@@ -89,16 +89,16 @@ class Progress:
             self.show_waiting(certificate, float(event.data.get("seconds") or 0))
 
     def show(self, certificate: EventText, event: Event, line: EventLine) -> None:
-        """Write a line that stays."""
+        """Write a permanent line."""
         raise NotImplementedError
 
     def show_waiting(self, certificate: EventText, seconds: float) -> None:
-        """Show the name servers, which have been polled for so many seconds."""
+        """Show the name servers, which have been polled for a number of seconds."""
         raise NotImplementedError
 
 
 class PlainProgress(Progress):
-    """One line per step, with the name of the certificate before it."""
+    """Writes one line per step, prefixed with the name of the certificate."""
 
     def show(self, certificate: EventText, event: Event, line: EventLine) -> None:
         """Write the line."""
@@ -129,7 +129,7 @@ class PlainProgress(Progress):
         self._write(texts.HEADED.format(head=certificate.name, text=line), LineFields(INFO, certificate.name))
 
     def _write(self, text: str, fields: LineFields) -> None:
-        """Write a line; on a terminal, as several that fit."""
+        """Write a line; on a terminal, as several lines that fit."""
         lines = formatting.wrap(text, self.terminal.err.size()[0], "", "  ")
         self.terminal.write_message("\n".join(lines), fields)
 
@@ -157,13 +157,13 @@ def summary(servers: Sequence[Mapping[str, Any]]) -> str:
 
 
 class EventLine(Frozen):
-    """A line that stays.
+    """A permanent line.
 
     :ivar mark: one of the marks of :mod:`dnsrenew.cli.texts`.
     :ivar seconds: the duration of the step, or None.
-    :ivar error: the message of an error; hidden where the result shows it on the same terminal.
-    :ivar show_error: show the error in any case, because the run continues and its result comes later.
-    :ivar is_end: this line ends the certificate.
+    :ivar error: the message of an error, hidden if the result shows it on the same terminal.
+    :ivar show_error: always show the error, because the run continues and its result comes later.
+    :ivar is_end: whether this line is the last of the certificate.
     """
 
     mark: texts.Mark
@@ -178,10 +178,10 @@ class EventText:
     """The state of one certificate in progress.
 
     :param dry_run: with ``--dry-run``.
-    :ivar activity: what the run does now.
+    :ivar activity: the current activity of the run.
     :ivar since: the start of the activity.
     :ivar servers: the name servers while they are polled.
-    :ivar waited: their states in the last line about them, and the seconds of waiting then.
+    :ivar waited: their states in the last line about them, and the seconds of waiting at that time.
     """
 
     def __init__(self, name: str, verbose: int = 0, *, dry_run: bool = False) -> None:
@@ -198,13 +198,13 @@ class EventText:
         self._route_active = False
         self._failed_route: EventLine | None = None  # shown when it is known whether another route follows
         self._polled: Sequence[Mapping[str, Any]] = ()
-        self._shown_errors: set[str] = set()  # of the routes that have failed
+        self._shown_errors: set[str] = set()  # of the failed routes
         self._written: Mapping[str, str] = {}  # identifier of the CA to the name in the configuration, in its order
         self._domains: Sequence[str] = ()
         self._separate = 0.0  # seconds within the current step that have their own line
 
     def lines(self, event: Event) -> list[EventLine]:
-        """Take in the next event and return its lines."""
+        """Process the next event and return its lines."""
         variant, data = "", event.data
         if self._started is None:
             self._started = self._step_started = event.time
@@ -284,7 +284,7 @@ class EventText:
         return previous
 
     def _take_failed_route(self, *, continues: bool) -> list[EventLine]:
-        """Return the line of the route that failed last; with its reason if the run continues."""
+        """Return the line of the last failed route, with its reason if the run continues."""
         failed, self._failed_route = self._failed_route, None
         if failed is None:
             return []
@@ -332,7 +332,7 @@ class EventText:
         "txt-removed": _txt_removed,
         "certificate-finished": _certificate_finished,
     }
-    """The events with other lines than one sentence."""
+    """The events that need more than one sentence."""
 
 
 # ── event fields ───────────────────────────────────────────────────────────────────────
@@ -341,7 +341,7 @@ class EventText:
 
 
 def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields that are made of the data of an event alone."""
+    """Return the fields that depend only on the data of an event."""
     records, responses = data.get("records", ()), data.get("answers", ())
     return {
         **{name: str(data.get(name, "")) for name in ("url", "to", "target", "address")},
@@ -351,7 +351,7 @@ def fields_of(data: Mapping[str, Any]) -> dict[str, str]:
         "route": formatting.describe_route(data),
         "values": formatting.count(len(records), texts.TXT_VALUE),
         "zones": formatting.listed(dict.fromkeys(relative(str(record.get("zone", ""))) for record in records)),
-        # None for drivers that a program passed as objects.
+        # None for driver objects of a program.
         "accounts": formatting.listed(dict.fromkeys(str(record["dns"]) for record in records if record.get("dns"))),
         "records": formatting.listed((f"{relative(str(one.get('name')))} = {one.get('value')}" for one in records), 20),
         "responses": formatting.count(len(responses), texts.RESPONSE),
@@ -371,7 +371,7 @@ def error_message(data: Mapping[str, Any]) -> str:
 
 
 def updated_servers(servers: Sequence[Mapping[str, Any]]) -> str:
-    """Return which name servers show the values; those that were given up are not counted."""
+    """Return which name servers show the values, without those that were given up."""
     states = [server.get("state") for server in servers if server.get("state") != "skipped"]
     updated, total = states.count("agrees"), len(states)
     if updated < total:

@@ -1,4 +1,4 @@
-"""``dnsrenew providers``: the supported DNS hosts, and the options of each; ``dnsrenew check``."""
+"""``dnsrenew providers``: the supported DNS hosts and their options. ``dnsrenew check``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _GAP: Final = "  "
 
 
 class AccountTools(Protocol):
-    """What ``dnsrenew providers`` does with ``--check`` and ``--new``."""
+    """The implementation of ``dnsrenew providers`` with ``--check`` and ``--new``."""
 
     def check(self, invocation: Invocation) -> int:
         """Test an account of the configuration; return the exit status."""
@@ -41,7 +41,7 @@ class AccountTools(Protocol):
 
 
 def providers(invocation: Invocation) -> int:
-    """Show all DNS hosts, or one; test an account; write a new driver. Return the exit status.
+    """Show all DNS hosts or one, test an account, or write a new driver; return the exit status.
 
     :raises ConfigError: ``provider-unknown``, ``account-unknown``, ``usage``, or a mistake in a file.
     """
@@ -85,7 +85,7 @@ def _show(invocation: Invocation) -> int:
         more = {"others": [host.to_dict() for host in others]} if options.search else {}
         terminal.write_document({"providers": [_document(provider) for provider in found], **more})
         return 0
-    columns = terminal.out.size()[0] or terminal.err.size()[0]  # of a terminal behind `| less` too
+    columns = terminal.out.size()[0] or terminal.err.size()[0]  # even of a terminal behind `| less`
     if options.names and terminal.quiet:
         terminal.write_result(found[0].block(say).rstrip())  # for >> dnsrenew.toml
         return 0
@@ -130,7 +130,7 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_sea
 
 
 def _folders(invocation: Invocation) -> list[Path]:
-    """Return the user's own provider folders. No configuration is needed."""
+    """Return the user's own provider folders, without needing a configuration."""
     user = user_folder(os.environ)
     try:
         return list(provider_folders(str(invocation.config_path().parent), user))
@@ -146,7 +146,7 @@ def _table(
     rows = [head, *found]
     names, titles, needs = (max(formatting.width(row[column]) for row in rows) for column in range(3))
     if columns is not None:
-        # The titles are wrapped, in a column of half the room at least, if the longest option fits beside it.
+        # The titles are wrapped, in a column of at least half the room, if the longest option fits beside it.
         room = columns - names - 2 * len(_GAP)
         longest = max(formatting.width(word) for row in rows for word in row[2].replace("、", "、 ").split() or [""])
         titles = min(titles, max(room - needs, min(room // 2, room - longest), 16))
@@ -186,7 +186,7 @@ def _one(provider: Provider, columns: int) -> list[str]:
 
 
 def _document(provider: Provider) -> dict[str, Any]:
-    """Return the JSON form; that of acme.sh has the scripts on this machine too."""
+    """Return the JSON form. For acme.sh, it includes the scripts on this machine."""
     document = {**provider.to_dict(), "way": way_of(provider)}
     for script in found_scripts() if provider.runs_script else ():
         variables = [
@@ -200,7 +200,7 @@ def _document(provider: Provider) -> dict[str, Any]:
 
 
 def _scripts(columns: int) -> list[str]:
-    """Return the scripts of acme.sh on this machine, with the variables that they ask for."""
+    """Return the scripts of acme.sh on this machine, with the variables that they require."""
     lines = ["", bold(texts.SCRIPTS_FOUND)]
     for script in found_scripts():
         lines.append(f"  {script.name}  {script.title}")

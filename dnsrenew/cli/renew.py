@@ -26,14 +26,14 @@ from dnsrenew.operations.selection import selected
 from dnsrenew.renewal.batch import exit_status
 
 _MOST_LINES: Final = 10
-"""With more successes than this, each has one line; those that are not due are only counted. ``-v`` shows all."""
+"""With more successes than this, each has one line, and those that are not due are only counted. ``-v`` shows all."""
 
 _IN_PROGRESS: Final[Mapping[str, str]] = {
     "certificate-started": "renewal",
     "deploy-started": "deployment",
     **dict.fromkeys(("certificate-stored", "deployed", "deploy-failed", "certificate-finished"), "nothing"),
 }
-"""What is in progress for a certificate, by its last event of these kinds."""
+"""The activity of a certificate, by its last event of these kinds."""
 _ORDER: Final = ("obtained", "renewed", "rehearsed", "failed", "interrupted", "locked", "deferred", "not-due")
 
 
@@ -64,7 +64,7 @@ def renew(invocation: Invocation) -> int:
 
 
 def _remember(invocation: Invocation, config: Config) -> None:
-    """Let the store remember a run of the schedule; not a run by hand, nor a dry run."""
+    """Record a run of the schedule in the store, but not a manual or dry run."""
     if not invocation.options.scheduled or invocation.options.dry_run or config.path is None:
         return
     if (runs := schedule_note.scheduled_runs(invocation, config)) is not None:
@@ -90,7 +90,7 @@ def _check_options(invocation: Invocation, config: Config) -> None:
 
 
 def jitter(invocation: Invocation) -> float:
-    """Return the random delay in seconds that ``--jitter`` asks for, and show it."""
+    """Return the random delay in seconds for ``--jitter``, and show it."""
     longest: float = invocation.options.jitter
     if longest <= 0:
         return 0.0
@@ -110,7 +110,7 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
             in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-            gc.enable()  # more may follow; what one leaves behind is less than it costs to look for it
+            gc.enable()  # more work may follow; the garbage of one certificate costs less than its collection
         elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits
             schedule.start()
         progress(event)
@@ -132,7 +132,7 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
     renew = partial(renewer.renew, options.names or None, **given, attended=attended, deploy=deploy)
     try:
         return signals.run(partial(renew, cancel=signals.cancel), cleans_up=True, tick=tick)
-    except Cancelled as error:  # the run did not end in time: its events are all that is known
+    except Cancelled as error:  # the run did not end in time, so only its events are known
         _write_stopped(invocation, schedule.config, error, finished)
         raise
 
@@ -140,7 +140,7 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
 def _write_stopped(
     invocation: Invocation, config: Config, error: Cancelled, finished: Mapping[str | None, Mapping[str, Any]]
 ) -> None:
-    """Write the document of a run that did not end, or not begin."""
+    """Write the document of a run that did not end or not begin."""
     outcomes = [finished.get(spec.name) or _unfinished(spec, error) for spec in _selected(invocation, config)]
     invocation.terminal.write_document({"outcomes": outcomes, "error": error.to_dict()})
 
@@ -155,7 +155,7 @@ def _selected(invocation: Invocation, config: Config) -> list[CertificateSpec]:
 
 
 def _unfinished(spec: CertificateSpec, error: Cancelled) -> dict[str, Any]:
-    """Return the outcome of a certificate without one. The store is not read, because it may be what hangs."""
+    """Return the outcome of an unfinished certificate. The store is not read, because it may be what hangs."""
     return Outcome(name=spec.name, status="interrupted", reason=None, domains=spec.domains, error=error).to_dict()
 
 
@@ -178,9 +178,9 @@ def _show(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedul
 
 
 def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
-    """Write what went wrong to the journal, as an entry for each certificate, and a line for each change.
+    """Write the failures to the journal, as an entry for each certificate, and a line for each change.
 
-    ``-q`` keeps cron from sending mail about a success; in the journal, "when did it change?" has an answer.
+    With ``-q``, cron sends no mail about a success, but the journal shows when a certificate changed.
     """
     text = _outcome_text(invocation, None, manual=False)
     for outcome in outcomes:
@@ -194,7 +194,7 @@ def _log_problems(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
 
 
 def _problems(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch) -> list[str]:
-    """Return what went wrong, for standard error; with ``-q`` also the routes that need a fix."""
+    """Return the failures for standard error. With ``-q``, include the routes that need a fix."""
     terminal = invocation.terminal
     later = {outcome.name for outcome in outcomes if outcome.status == "failed" and outcome.next_attempt is not None}
     manual = bool(later) and not invocation.options.scheduled and _is_manual(schedule, later)
@@ -204,12 +204,12 @@ def _problems(invocation: Invocation, outcomes: Sequence[Outcome], schedule: sch
 
 
 def _is_manual(schedule: schedule_note.ScheduleSearch, names: Collection[str]) -> bool:
-    """Return whether nothing but a person renews these certificates."""
+    """Return whether only a person renews these certificates."""
     return len(schedule_note.needs_person(schedule.config, names)) == len(names) or schedule.result().installed is False
 
 
 def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
-    """Return the lines of what went wrong. Many certificates that a stop interrupted share one."""
+    """Return the lines of the failures. Many certificates that a stop interrupted share one line."""
     bad = [outcome for outcome in outcomes if not _is_fine(outcome)]
     stopped = [outcome for outcome in bad if outcome.status == "interrupted" and not outcome.deployed]
     if len(stopped) > _MOST_LINES:
@@ -220,11 +220,11 @@ def _problem_lines(text: OutcomeText, outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def _result(invocation: Invocation, outcomes: Sequence[Outcome], schedule: schedule_note.ScheduleSearch) -> list[str]:
-    """Return the result: what is fine first, then what failed, the summary, and whether anything renews by itself."""
+    """Return the result: successes first, then failures, the summary, and whether renewal is automatic."""
     options, columns, config = invocation.options, invocation.terminal.out.size()[0], schedule.config
     if not outcomes and config.fleet is not None:
         return [] if invocation.ask_shared(config, lambda shared: shared.count()) else [texts.FLEET_EMPTY]
-    idle = all(outcome.status == "not-due" for outcome in outcomes)  # then it is not worth a look at the machine
+    idle = all(outcome.status == "not-due" for outcome in outcomes)  # then the machine does not need to be checked
     names = set() if idle or options.scheduled else {outcome.name for outcome in outcomes}
     by_hand = schedule_note.needs_person(config, names)
     alone = len(by_hand) == len(outcomes)  # then no schedule changes anything

@@ -1,4 +1,4 @@
-"""``dnsrenew run``: renews what is due, sleeps until the next certificate is due, and repeats."""
+"""``dnsrenew run``: renews due certificates, sleeps until the next one is due, and repeats."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dnsrenew.operations.event_log import MetricsEndpoint, RunListener, WatchedN
 from dnsrenew.renewal.batch import NextRun, next_run
 
 _SLICE: Final = 60.0
-"""The longest single sleep (seconds): after a suspend the process is late by at most this."""
+"""The longest single sleep in seconds. After a suspend, the process is late by at most this."""
 
 
 def run(invocation: Invocation) -> int:
@@ -65,7 +65,7 @@ def _rounds(invocation: Invocation, config: Config, watch: RunWatch) -> Sequence
 
 
 def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Config:
-    """Return the configuration as it is now; the old one if the new one has a mistake."""
+    """Return the current configuration, or the old one if the new one has a mistake."""
     terminal = invocation.terminal
     watch.reloading()
     status = texts.CONFIG_READ_AGAIN
@@ -81,7 +81,7 @@ def _read_again(invocation: Invocation, config: Config, watch: RunWatch) -> Conf
 
 
 def _round(invocation: Invocation, config: Config, watch: RunWatch) -> list[Outcome] | None:
-    """Renew what is due. Return None after an error outside any certificate: a later round tries again.
+    """Renew due certificates. Return None after an error outside any certificate; a later round tries again.
 
     :raises Cancelled: a signal arrived, and the round did not end in time.
     """
@@ -112,7 +112,7 @@ def _write_next_check(invocation: Invocation, following: NextRun) -> str:
 
 
 def _sleep(invocation: Invocation, seconds: float, watch: RunWatch) -> bool:
-    """Sleep until the first of both clocks is there: the monotonic one can stop while the machine is suspended.
+    """Sleep until the first of both clocks reaches the time; the monotonic clock may stop during a suspend.
 
     :returns: False after a signal to stop. SIGHUP ends the sleep.
     """
@@ -135,15 +135,18 @@ def _sleep(invocation: Invocation, seconds: float, watch: RunWatch) -> bool:
 
 # ── run watch ──────────────────────────────────────────────────────────────────────────
 
-# What ``dnsrenew run`` tells others about itself: systemd (``sd_notify(3)``), and the endpoint of the metrics.
+# Reports of ``dnsrenew run`` about itself, to systemd (``sd_notify(3)``) and to the metrics endpoint.
 #
-# The watchdog of systemd restarts a service that hangs. ``run`` gives a sign of life at each slice of its sleep and
+# systemd's watchdog restarts a service that hangs. ``run`` gives a sign of life at each slice of its sleep and
 # at each event of a round.
 
 SLEEPING: Final = 150.0
-"""Seconds to the next sign of life while it sleeps: more than two of its slices."""
+"""Seconds to the next sign of life during a sleep: more than two of its slices."""
 RENEWING: Final = 6 * 3600.0
-"""Seconds to the next sign of life, an event, while it renews; as long as the service of the timer may take.
+"""Seconds to the next sign of life (an event) during a renewal, the same as the time limit of the timer's service.
+
+The longest waits without an event are the waits that a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
+configuration. A certificate has days or weeks left when its renewal starts, so a restart after hours is in time.
 
 The longest waits without an event are what a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
 configuration. A certificate has days or weeks left when its renewal starts, so that a restart after hours is in time.
@@ -151,9 +154,9 @@ configuration. A certificate has days or weeks left when its renewal starts, so 
 
 
 class RunWatch:
-    """Tells systemd and the endpoint about one ``dnsrenew run`` or ``worker``; a context manager that ends with it.
+    """Reports about one ``dnsrenew run`` or ``worker`` to systemd and the endpoint; a context manager.
 
-    :param numbers: what the endpoint tells; None: the numbers of the certificates of the configuration.
+    :param numbers: the numbers of the endpoint; None: the numbers of the configured certificates.
     """
 
     def __init__(self, invocation: Invocation, numbers: WatchedNumbers | None = None) -> None:
@@ -184,7 +187,7 @@ class RunWatch:
         self._life_sign.give(SLEEPING)
 
     def listening(self, listener: Callable[[Event], object]) -> Callable[[Event], object]:
-        """Return a listener that also takes each event as a sign of life."""
+        """Return a listener that also counts each event as a sign of life."""
 
         def listen(event: Event) -> None:
             self._life_sign.give(RENEWING)
@@ -195,45 +198,45 @@ class RunWatch:
     # ── the story ───────────────────────────────────────────────────────────────────────
 
     def ready(self, status: str) -> None:
-        """Tell that the service works.
+        """Report that the service works.
 
         :param status: a line for ``systemctl status``.
         """
         self._notifier.send(READY=1, STATUS=status)
 
     def reloading(self) -> None:
-        """Tell that the configuration is read again; :meth:`ready` ends that."""
+        """Report that the configuration is being read again, until :meth:`ready`."""
         self._notifier.send(RELOADING=1, MONOTONIC_USEC=int(self._invocation.clock.monotonic() * 1e6))
 
     def round_started(self) -> None:
-        """Tell that a round starts."""
+        """Report that a round starts."""
         self._life_sign.give(RENEWING)
         self._notifier.send(STATUS=texts.STATUS_RENEWING)
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
         """Record the end of a round.
 
-        :param outcomes: None if it failed as a whole.
+        :param outcomes: the outcomes; None if the round failed as a whole.
         """
         self.asleep()
         if self._source is not None:
             self._source.round_ended(outcomes)
 
     def status(self, text: str) -> None:
-        """Tell what is next."""
+        """Report the next step."""
         self._notifier.send(STATUS=text)
 
     # ── the endpoint ────────────────────────────────────────────────────────────────────
 
     def use(self, config: Config) -> None:
-        """Serve the metrics of a configuration, where it says; the old address stays after an error.
+        """Serve the metrics of a configuration at its address. After an error, the old address stays.
 
         :raises ConfigError: ``metrics-port``.
         """
         listen = config.metrics.listen if config.metrics is not None else None
         if listen != self._listen:
             before = self._listen
-            self._close()  # first: both may have the same port
+            self._close()  # first, because both may have the same port
             try:
                 self._open(config, listen)
             except ConfigError:

@@ -45,7 +45,7 @@ def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> i
     for notice in check_code(job):
         _warn(invocation, sentences(notice.message, notice.fix))
     known = entry_of(kind or scheduling.default_kind(host), job, host, installer.run_program).plan
-    # Under the name that its entry has, or under one that is free.
+    # Under the name of its entry, or under a free name.
     plan = scheduling.make_plan(known.kind, replace(job, name=known.name), host)
     found = _installed_plans(host, job, None)
     for other in found:
@@ -90,7 +90,7 @@ def _installed(invocation: Invocation, plan: SchedulePlan, job: ScheduledJob, he
 
 
 def _halted(plan: SchedulePlan, inactive: str, columns: int | None) -> list[str]:
-    """Return the lines of a schedule that is installed and does not run: why, and what starts it."""
+    """Return the lines of a schedule that is installed but does not run: the reason, and what starts it."""
     template = texts.SCHEDULE_INACTIVE if plan.halt is None else texts.SCHEDULE_HALTED
     head = template.format(title=say(plan.title), reason=say(inactive))
     advice = texts.SCHEDULE_INSTALL if plan.halt is None else say(plan.halt.fix)
@@ -131,9 +131,10 @@ def _show(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
 
 
 def _job(invocation: Invocation, host: Host) -> ScheduledJob:
-    """Return the job to show: with what the configuration needs, if it can be read; without a path if there is none.
+    """Return the job to show, with the needs of a readable configuration; without a path if there is none.
 
-    What is installed is shown without a configuration too, and looking at it needs no trust in the configuration.
+    An installed schedule is shown even without a configuration, and showing it does not require trust in the
+    configuration.
     """
     path = _config_path(invocation)
     needs = JobNeeds() if (config := _readable(path)) is None else needs_of(config)
@@ -149,7 +150,7 @@ def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:
 
 def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     terminal = invocation.terminal
-    named: str | None = invocation.options.config  # it may be gone
+    named: str | None = invocation.options.config  # it may be missing
     path = _config_path(invocation) if named is None else os.path.abspath(os.path.expanduser(named))
     job = scheduling.this_job(host, path)
     found = _installed_plans(host, job, kind)
@@ -174,7 +175,7 @@ def _remove(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> in
 
 
 def _forget(invocation: Invocation) -> None:
-    """Let the store forget the runs of the schedule, so that no run is reported as missed."""
+    """Forget the runs of the schedule in the store, so that no run is reported as missed."""
     with contextlib.suppress(DnsRenewError):
         path = invocation.config_path()
         runs = schedule_note.scheduled_runs(invocation, Config.load(path, insist=invocation.options.insist))
@@ -183,7 +184,7 @@ def _forget(invocation: Invocation) -> None:
 
 
 def _config_path(invocation: Invocation) -> str:
-    """Return the configuration; "" if there is none."""
+    """Return the configuration, or ""."""
     with contextlib.suppress(ConfigError):
         return str(invocation.config_path())
     return ""
@@ -202,10 +203,10 @@ def _show_others(invocation: Invocation, host: Host, job: ScheduledJob, kind: Sc
 
 
 def _installed_plans(host: Host, job: ScheduledJob, kind: ScheduleKind | None) -> list[ScheduleEntry]:
-    """Return the installed schedules of a configuration, or of all; of all kinds that this machine has or of one.
+    """Return the installed schedules of one or all configurations, and of one or all kinds of this machine.
 
-    :param job: one without a configuration: of all.
-    :raises DnsRenewError: the schedule of that one kind cannot be read.
+    :param job: the job; without a configuration, schedules of all configurations are returned.
+    :raises DnsRenewError: the schedule of the one kind cannot be read.
     """
     found: list[ScheduleEntry] = []
     for each in scheduling.kinds(host):
@@ -231,7 +232,7 @@ def _write_document(invocation: Invocation, found: ScheduleEntry, *, active: boo
 
 
 def _warn_of_environment(invocation: Invocation, config: Config) -> None:
-    """Warn of secrets in the environment: a scheduled run does not have the environment of this terminal."""
+    """Warn of secrets in the environment, because a scheduled run does not have this terminal's environment."""
     references = [use.secret.reference for use in config.secrets]
     if names := dict.fromkeys(name.removeprefix("env:") for name in references if name.startswith("env:")):
         template = texts.FROM_ENVIRONMENT if len(names) == 1 else texts.FROM_ENVIRONMENT_ALL
@@ -245,16 +246,16 @@ def _warn(invocation: Invocation, text: str) -> None:
 
 # ── schedule preview ───────────────────────────────────────────────────────────────────
 
-# What ``dnsrenew schedule show`` says where nothing is installed: what would be.
+# What ``dnsrenew schedule show`` shows without an installed schedule: what would be installed.
 
 _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
-"""The configuration in a preview, if there is none."""
+"""The configuration in a preview, if there is no configuration."""
 
 
 def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: ScheduledJob) -> None:
-    """Show what would be installed; with a kind, also what another machine would get.
+    """Show what would be installed. With a kind, this may be for another machine.
 
-    :param kind: the kind that was asked for; None: the best one of this machine.
+    :param kind: the requested kind; None: the best kind of this machine.
     """
     terminal = invocation.terminal
     available = scheduling.kinds(host)
@@ -302,7 +303,7 @@ def _missing(invocation: Invocation, host: Host, job: ScheduledJob, available: l
 
 
 def _readable(path: str) -> Config | None:
-    """Return the configuration if there is one that can be read."""
+    """Return the configuration if it exists and can be read."""
     with contextlib.suppress(ConfigError):
         return Config.load(path, insist=True) if path else None
     return None

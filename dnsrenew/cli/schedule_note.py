@@ -1,4 +1,4 @@
-"""Whether something renews by itself, for the commands that show when a certificate is due."""
+"""Whether renewal is automatic, for the commands that show when a certificate is due."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from dnsrenew.schedule.plan import ScheduledJob, SchedulePlan
 from dnsrenew.store.records import ScheduledRun, ScheduledRuns
 
 _MANUAL: Final = "manual"
-"""With this provider a person writes the TXT records."""
+"""With this provider, a person writes the TXT records."""
 
 
 def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
-    """Return what renews the certificates of the configuration by itself; those of a fleet have workers anywhere.
+    """Return the schedule that renews the configured certificates; a fleet has workers on any machine.
 
-    :param beside: also look for what runs beside it.
+    :param beside: also find schedules that run beside it.
     """
     if config.path is None or config.fleet is not None:
         return schedules.UNKNOWN
@@ -39,10 +39,10 @@ def active_schedule(config: Config, *, beside: bool = False) -> ActiveSchedule:
 
 
 class ScheduleNote(Frozen):
-    """What renews the certificates of a configuration by itself, and whether it does so.
+    """The schedule that renews the certificates of a configuration, and whether it works.
 
-    :ivar run: what the store remembers of it.
-    :ivar missed: whether a run that should have come has not.
+    :ivar run: the record of it in the store.
+    :ivar missed: whether an expected run is missing.
     """
 
     active: ActiveSchedule
@@ -51,11 +51,11 @@ class ScheduleNote(Frozen):
 
     @property
     def is_broken(self) -> bool:
-        """Whether a schedule is there, and renews nothing."""
+        """Whether an existing schedule does not renew."""
         return self.active.halt is not None or self.missed
 
     def warning(self, now: datetime) -> str:
-        """Return why a schedule that is there renews nothing; "" if it renews, or none is there."""
+        """Return why an existing schedule does not renew; "" if it renews, or there is no schedule."""
         time = self.run.last or self.run.since
         if not self.missed or time is None:
             return halt_text(self.active)
@@ -67,7 +67,7 @@ class ScheduleNote(Frozen):
 
 
 def halt_text(active: ActiveSchedule) -> str:
-    """Return the sentences for a schedule that is installed and does not run; "" if it runs."""
+    """Return the sentences for a schedule that is installed but does not run; "" if it runs."""
     if active.halt is None:
         return ""
     kind = texts.SCHEDULERS[active.kind or ""]
@@ -81,7 +81,7 @@ def stop_others(others: Iterable[RunningSchedule]) -> list[str]:
 
 
 def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
-    """Find out what renews the certificates of the configuration by itself, and when it last did."""
+    """Find out which schedule renews the configured certificates, and when it last did."""
     active, runs = active_schedule(config, beside=True), scheduled_runs(invocation, config)
     run = runs.read(config.path) if runs is not None and config.path is not None else ScheduledRun()
     missed = active.halt is None and active.remembered and run.is_missing(invocation.clock.now())
@@ -89,34 +89,34 @@ def schedule_note(invocation: Invocation, config: Config) -> ScheduleNote:
 
 
 def scheduled_runs(invocation: Invocation, config: Config) -> ScheduledRuns | None:
-    """Return where the runs of the schedule are remembered; None in a fleet, whose workers are alive or not."""
+    """Return where the runs of the schedule are recorded; None in a fleet, which has workers instead."""
     return None if config.fleet is not None else invocation.store(config).scheduled
 
 
 class ScheduleSearch:
-    """Finds out, while a run waits for the CA, what renews automatically."""
+    """Finds out during a run's wait for the CA what renews automatically."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self._task: threads.Task[ActiveSchedule] | None = None
 
     def start(self) -> threads.Task[ActiveSchedule]:
-        """Begin the search, if it has not begun."""
+        """Begin the search, if it has not begun yet."""
         self._task = self._task or threads.start(partial(active_schedule, self.config))
         return self._task
 
     def result(self) -> ActiveSchedule:
-        """Return what was found; it does not notice a cancel: the search has time limits of its own."""
+        """Return the result of the search. It does not notice a cancel, because the search has its own time limits."""
         return self.start().wait()
 
 
 def nothing_renews() -> str:
-    """Return the sentence for a machine on which nothing renews, with the command that changes that."""
+    """Return the sentence for a machine without automatic renewal, with the command that changes this."""
     return texts.NOTHING_RENEWS if schedules.has_scheduler() else texts.NOTHING_RENEWS_HERE
 
 
 def needs_person(config: Config, names: Collection[str]) -> list[str]:
-    """Return those of some certificates that no schedule can renew: a person writes the records of all their routes."""
+    """Return the certificates that no schedule can renew, because a person writes the records of all their routes."""
     if all(account.provider != _MANUAL for account in config.accounts.values()):
         return []
     return [spec.name for spec in config.certificates if spec.name in names and _is_by_hand(config, spec)]
@@ -151,7 +151,7 @@ def times(job: ScheduledJob) -> str:
 
 
 def facts(plan: SchedulePlan) -> list[tuple[str, str]]:
-    """Return rows with the commands that show the schedule at work, and with its limitation."""
+    """Return rows with the commands that show the running schedule, and with its limitation."""
     return [*((LABELS["inspect"], command) for command in plan.inspect), *notes(plan)]
 
 
@@ -161,13 +161,13 @@ def notes(plan: SchedulePlan) -> list[tuple[str, str]]:
 
 
 def steps(plan: SchedulePlan) -> list[tuple[str, str]]:
-    """Return rows with the commands that the installation runs, and what is to be known if one fails."""
+    """Return rows with the commands of the installation, and with the consequences if one fails."""
     commands = [(LABELS["command"], " ".join(command.arguments)) for command in plan.enable]
     return [*commands, *((LABELS["note"], say(command.fix)) for command in plan.enable if command.fix)]
 
 
 def files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
-    """Return each file with its lines. These are not wrapped, to be compared and copied."""
+    """Return each file with its lines, which are not wrapped, so that they can be compared and copied."""
     lines: list[str] = []
     for file, content in zip(plan.files, contents, strict=True):
         if content is not None:
@@ -176,9 +176,9 @@ def files(plan: SchedulePlan, contents: Sequence[str | None]) -> list[str]:
 
 
 def plain(plan: SchedulePlan, contents: Sequence[str | None]) -> str:
-    """Return only the text of the files; of several, each follows a comment with its path, as ``systemctl cat`` does.
+    """Return only the text of the files. Each of several follows a comment with its path, like ``systemctl cat``.
 
-    XML declares the encoding in which it is shown: only the installed file of a task of Windows is UTF-16.
+    XML declares the encoding in which it is shown. Only the installed file of a Windows task is UTF-16.
     """
     contents = [content and content.replace(_UTF_16, _UTF_8, 1) for content in contents]
     pairs = zip(plan.files, contents, strict=True)

@@ -1,4 +1,4 @@
-"""The log of a command that runs for months, ``run`` and ``worker``: what it writes to standard error, and when not."""
+"""The log on standard error of the commands that run for months, ``run`` and ``worker``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def use_service_log(invocation: Invocation) -> None:
-    """Write log lines from now on, take SIGHUP as a wish to read the configuration again, and collect garbage."""
+    """Write log lines from now on, read the configuration again after SIGHUP, and collect garbage."""
     gc.enable()  # the process lives for months
     terminal = invocation.terminal
     terminal.err.colour = False
@@ -35,7 +35,7 @@ def use_service_log(invocation: Invocation) -> None:
 
 
 def _is_gone(terminal: Terminal) -> bool:
-    """Return whether standard error is a terminal that was closed; that sends SIGHUP too."""
+    """Return whether standard error is a closed terminal, which sends SIGHUP too."""
     if not terminal.err.is_terminal or terminal.err.stream is None:
         return False
     try:
@@ -46,7 +46,7 @@ def _is_gone(terminal: Terminal) -> bool:
 
 
 def event_progress(invocation: Invocation) -> Progress:
-    """Return what writes each event: as a line for people, with ``--json`` as a line of JSON."""
+    """Return the listener that writes each event: as a line for people, or with ``--json`` as a line of JSON."""
     if not invocation.terminal.json:
         return PlainProgress(invocation.terminal, show_errors=False)
     hidden = frozenset() if invocation.terminal.verbose else frozenset({"dns-waiting"})
@@ -54,7 +54,7 @@ def event_progress(invocation: Invocation) -> Progress:
 
 
 def write_service_error(terminal: Terminal, error: DnsRenewError) -> None:
-    """Write an error that is about no certificate."""
+    """Write an error that does not belong to a certificate."""
     terminal.write_message(f"✗ {sentences(error.message, error.fix)}", LineFields(ERROR, code=error.code))
 
 
@@ -69,7 +69,7 @@ def write_reload_error(terminal: Terminal, error: ConfigError) -> str:
 
 
 def write_outcomes(invocation: Invocation, outcomes: Sequence[Outcome]) -> None:
-    """Write one line for each certificate; for those that are not due only with ``-v``."""
+    """Write one line for each certificate. Those that are not due are shown only with ``-v``."""
     terminal = invocation.terminal
     outcome_text = OutcomeText(invocation.clock.now(), None, verbose=False)
     for outcome in outcomes:
@@ -100,11 +100,11 @@ def outcome_line(outcome_text: OutcomeText, outcome: Outcome) -> str:
 
 # ── event lines ────────────────────────────────────────────────────────────────────────
 
-# Standard error as a log for programs: each event, and each message, is one line of JSON.
+# Standard error as a log for programs: each event and each message is one line of JSON.
 
 
 def log_line(invocation: Invocation, text: str) -> str:
-    """Return a message as log lines, each with the time: for people that of their clock, in JSON in UTC."""
+    """Return a message as log lines with the time: local time for people, UTC in JSON."""
     now = invocation.clock.now()
     text = invocation.terminal.err.render(text)
     if invocation.terminal.json:
@@ -134,16 +134,16 @@ class EventLines(Progress):
 
 # Standard error as lines of the journal of systemd, with fields to search for.
 #
-# ``journalctl DNSRENEW_CERTIFICATE=home`` shows the lines of one certificate, ``DNSRENEW_CODE`` those of one error,
-# and ``-p err`` errors alone. A line that the journal does not take is written to standard error as it is.
+# ``journalctl DNSRENEW_CERTIFICATE=home`` shows the lines of one certificate, ``DNSRENEW_CODE`` the lines of one
+# error, and ``-p err`` only errors. A line that the journal does not accept goes to standard error unchanged.
 
 IDENTIFIER: Final = "dnsrenew"
 
 
 def _journal_line(err: Output, journal: SystemdJournal, text: str, fields: LineFields) -> None:
-    """Send a text to the journal; one of several lines stays one entry.
+    """Send a text to the journal; a text of several lines stays one entry.
 
-    :param err: standard error, for the lines that the journal does not take.
+    :param err: standard error, for the lines that the journal does not accept.
     """
     entry = {"MESSAGE": err.render(text), "PRIORITY": str(fields.priority), "SYSLOG_IDENTIFIER": IDENTIFIER}
     more = {"DNSRENEW_CERTIFICATE": fields.certificate, "DNSRENEW_CODE": fields.code}

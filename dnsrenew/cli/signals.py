@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _TIMEOUT: Final = 4.9
-"""Seconds from the first signal to the exit; the promise is five."""
+"""Seconds from the first signal to the exit. The promise is five."""
 
 _MESSAGE_TIME: Final = 0.3
-"""Seconds of these that are reserved for the final message."""
+"""Seconds of this time that are reserved for the final message."""
 
 _SECOND_TIMEOUT: Final = 0.5
 """Seconds from the second signal to the exit."""
 
 _REPEAT: Final = 0.2
-"""Seconds in which the first signal counts once: ``timeout`` sends it to the process and to its group, at once."""
+"""Seconds in which the first signal counts once, because ``timeout`` sends it to the process and its group at once."""
 
 _STATUS: Final = {"SIGINT": 130, "SIGBREAK": 130, "SIGTERM": 143, "SIGHUP": 129}
 
@@ -41,9 +41,10 @@ class SignalHandler:
     """Handles signals while it is entered.
 
     :param now: a clock in seconds.
-    :ivar cancel: set by the first signal. The main thread must not wait for it: the handler would need its lock.
+    :ivar cancel: set by the first signal. The main thread must not wait for it, because the handler would need its
+        lock.
     :ivar status: the exit status for the first signal, or None.
-    :ivar wake: set by every signal, for a sleep that any of them ends.
+    :ivar wake: set by every signal, for a sleep that any signal ends.
     :ivar on_exit: called before the second signal ends the process. It must not take a lock of the main thread.
     :ivar on_suspend: called before Ctrl-Z suspends the process; the function it returns is called on resumption.
         Neither may take a lock of the main thread.
@@ -82,9 +83,9 @@ class SignalHandler:
             signal.signal(number, before)
 
     def reload_on_hangup(self, is_end: Callable[[], bool]) -> None:
-        """Record SIGHUP from now on, instead of stopping; where it was ignored (nohup), too.
+        """Record SIGHUP from now on instead of stopping, even if it was ignored (nohup).
 
-        :param is_end: called at the signal; it returns True to stop nevertheless.
+        :param is_end: called at the signal; returns True to stop nevertheless.
         """
         number = getattr(signal, "SIGHUP", None)  # Windows has none
         if number is not None and self._before:
@@ -93,11 +94,11 @@ class SignalHandler:
             self._is_end = is_end
 
     def allow(self, seconds: float) -> None:
-        """Allow the command so many seconds from the first signal to the exit."""
+        """Allow the command this many seconds from the first signal to the exit."""
         self._timeout = seconds
 
     def take_hangup(self) -> bool:
-        """Return whether SIGHUP was noted since the last call."""
+        """Return whether SIGHUP was recorded since the last call."""
         self.wake.clear()
         noted, self._hung_up = self._hung_up, False
         return noted
@@ -145,7 +146,7 @@ class SignalHandler:
     def run(self, function: Callable[[], T], *, cleans_up: bool = False, tick: Callable[[], None] | None = None) -> T:
         """Call a function in another thread, so that this one can handle signals.
 
-        :param cleans_up: the function watches ``cancel`` itself: wait for it after a signal.
+        :param cleans_up: the function checks ``cancel`` itself, so wait for it after a signal.
         :param tick: called every 0.1 s, and once after a signal.
         :raises Cancelled: a signal arrived and the function did not end in time.
         """

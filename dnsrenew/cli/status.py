@@ -1,4 +1,4 @@
-"""``dnsrenew status``: which certificates are shown, in which form, and the exit status."""
+"""``dnsrenew status``: selects the certificates and the form, and returns the exit status."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _nothing_chosen(invocation: Invocation) -> str:
 
 
 def _cause(certificate: CertificateStatus) -> str:
-    """Return what the certificates share whose failure is the same; not its time."""
+    """Return the parts that failures with the same cause share, without their times."""
     failure = dict(certificate.last_failure or {}, time=None)
     return repr((certificate.known, sorted(failure.items())))
 
@@ -115,16 +115,16 @@ def _names(same: Sequence[CertificateStatus]) -> str:
 
 # ── status text ────────────────────────────────────────────────────────────────────────
 
-# Certificates as text: a line that counts, and a table that fits the terminal, or a card for each.
+# Certificates as text: a line of counts, and a table that fits the terminal or a card for each.
 
 
 class StatusText(Frozen):
     """Formats certificates and their problems.
 
     :ivar columns: the width of the terminal, or None for lines of any width.
-    :ivar active: what renews by itself; where nothing does, no time of a next try is shown.
+    :ivar active: the schedule that renews; without one, no time of a next try is shown.
     :ivar by_hand: the certificates that no schedule can renew, because a person sets the records.
-    :ivar workers: how many workers of the fleet are alive.
+    :ivar workers: the number of live workers of the fleet.
     """
 
     terminal: Terminal
@@ -137,11 +137,11 @@ class StatusText(Frozen):
 
     @property
     def is_manual(self) -> bool:
-        """Whether nothing renews by itself."""
+        """Whether renewal is not automatic."""
         return self.active.installed is False
 
     def summary(self, found: Sequence[CertificateStatus]) -> list[str]:
-        """Return the line that counts."""
+        """Return the line of counts."""
         failing = sum(needs_attention(certificate, self.now) for certificate in found)
         template = texts.COUNTS if not failing else texts.COUNTS_ONE_FAILING if failing == 1 else texts.COUNTS_FAILING
         total = formatting.count(len(found), texts.CERTIFICATE)
@@ -160,9 +160,9 @@ class StatusText(Frozen):
         return [bold(lines[0]), *lines[1:], *([dim(texts.CHOSEN_BY_CA)] if any(map(_is_chosen_by_ca, found)) else [])]
 
     def schedule(self, found: Sequence[CertificateStatus], broken: Sequence[str] = ()) -> list[str]:
-        """Return what renews by itself, or that nothing does; nothing if that is not known.
+        """Return the schedule that renews, or that there is none; nothing if unknown.
 
-        :param broken: why a schedule that is there renews nothing.
+        :param broken: why an existing schedule does not renew.
         """
         warnings = [schedule_note.renewed_by_hand(self.by_hand)] if self.by_hand else []
         if self.is_manual and any(certificate.name not in self.by_hand for certificate in found):
@@ -176,7 +176,7 @@ class StatusText(Frozen):
             lines += formatting.marked(yellow("!"), line, self.columns)
         return lines
 
-    # ── why each failed, and the commands that help ─────────────────────────────────────
+    # ── the failures, and the commands that help ────────────────────────────────────────────
 
     def problems(self, found: Sequence[CertificateStatus]) -> list[str]:
         """Return the failures, and the commands for failing, missing, overdue and forgotten certificates."""
@@ -260,9 +260,9 @@ class StatusText(Frozen):
             yield template.format(names=formatting.listed(forgotten), path=self.config.path)
 
     def _problem(self, one: CertificateStatus, tables: Collection[str]) -> str:
-        """Return the problem of a certificate for which a command helps; "" if there is none.
+        """Return the problem of a certificate for which a command helps, or "".
 
-        :param tables: the names in the configuration; the workers of a fleet renew the others.
+        :param tables: the names in the configuration; the workers of a fleet renew all others.
         """
         failure, has_fleet = one.last_failure, self.config.fleet is not None
         locks = None if has_fleet or one.state == "valid" else Paths(str(self.config.store))
@@ -308,7 +308,7 @@ class StatusText(Frozen):
         return lines
 
     def _version(self, version: StoredVersion) -> str:
-        """Return the number of a version, what it is, and until when it is valid."""
+        """Return the number of a version, its state, and the end of its validity."""
         state = "current" if version.current else "revoked" if version.revoked else "older"
         if version.not_after <= self.now:
             state = "expired"
@@ -326,7 +326,7 @@ class StatusText(Frozen):
         return formatting.when(expiry, self.now, life)
 
     def _renewal(self, certificate: CertificateStatus, reasons: Mapping[str, str]) -> str:
-        if is_unreadable(certificate) or certificate.state == "unconfigured":  # nothing renews it
+        if is_unreadable(certificate) or certificate.state == "unconfigured":  # it is not renewed
             return "-"
         if certificate.state != "valid" or certificate.next_renewal is None:
             time = None if self.is_manual else certificate.next_attempt
@@ -361,7 +361,7 @@ class StatusText(Frozen):
 
 
 def _domains(certificate: CertificateStatus) -> str:
-    """Return the domains; "" if the only one is the name of the certificate."""
+    """Return the domains; "" if the only one is the certificate's name."""
     return "" if certificate.domains == (certificate.name,) else formatting.listed(certificate.domains, 3)
 
 
@@ -377,12 +377,12 @@ def _is_chosen_by_ca(certificate: CertificateStatus) -> bool:
 
 # ── status table ───────────────────────────────────────────────────────────────────────
 
-# A table that fits the terminal without cutting any cell: its domains are wrapped, or move below their rows.
+# A table that fits the terminal without cutting a cell: its domains are wrapped, or move below their rows.
 
 _GAP: Final = "  "
 _DOMAINS: Final = 1
 _ROUTE: Final = 3
-"""Columns, by their position in ``texts.STATUS_COLUMNS``."""
+"""The indexes of columns in ``texts.STATUS_COLUMNS``."""
 
 Row = tuple[str, ...]
 
@@ -390,7 +390,7 @@ Row = tuple[str, ...]
 def table(heads: Row, rows: Sequence[Row], columns: int | None) -> list[str] | None:
     """Return the lines of the table; None if it does not fit.
 
-    :param rows: a cell for each column; ``DOMAINS`` is "" where they are the name.
+    :param rows: a cell for each column; ``DOMAINS`` is "" if it equals the name.
     """
     whole = [heads, *rows]
     unused = set() if any(row[_DOMAINS] for row in rows) else {_DOMAINS}
@@ -403,7 +403,7 @@ def table(heads: Row, rows: Sequence[Row], columns: int | None) -> list[str] | N
 
 
 def _narrowed(rows: Sequence[Row], columns: int) -> list[str] | None:
-    """Return the table with its domains wrapped, or below; None if that does not help."""
+    """Return the table with its domains wrapped or below the rows; None if that does not help."""
     lines = formatting.aligned(_without(rows, {_DOMAINS}))
     available = columns - _width(lines) - len(_GAP)
     if available < -len(_GAP):
@@ -430,7 +430,7 @@ def _width(lines: Sequence[str]) -> int:
 
 # ── attention ──────────────────────────────────────────────────────────────────────────
 
-# Which certificates need attention: for ``status --check``, and for the words and commands of ``status``.
+# Which certificates need attention, for ``status --check`` and for the words and commands of ``status``.
 
 BAD: Final = frozenset({"missing", "expired", "revoked", "unconfigured"})
 """The states of a certificate that no server can use."""
@@ -445,7 +445,7 @@ def needs_attention(certificate: CertificateStatus, now: datetime) -> bool:
 
 
 def obstacle(certificate: CertificateStatus) -> str:
-    """Return why its next renewal will fail if nothing changes: the store is read-only, a secret is missing; or ""."""
+    """Return why its next renewal will fail without a change (a read-only store, a missing secret), or ""."""
     noted = certificate.warnings  # most have nothing: a generator for each of ten thousand takes time
     return next((each.message for each in noted if each.code.startswith(("store-", "secret-"))), "") if noted else ""
 
@@ -463,5 +463,5 @@ def is_undeployed(certificate: CertificateStatus) -> bool:
 
 
 def is_unreadable(certificate: CertificateStatus) -> bool:
-    """Return whether only the store tells something: it cannot be read whole, or the configuration lacks a table."""
+    """Return whether only the store has data: it cannot be read whole, or the configuration lacks a table."""
     return not certificate.known or (certificate.reason is None and certificate.state != "unconfigured")

@@ -56,7 +56,7 @@ INFO_LINE: Final = LineFields(INFO)
 
 
 def outcome_fields(outcome: Outcome) -> LineFields:
-    """Return the fields of the line about an outcome with an error, or with a deployment that failed."""
+    """Return the fields of the line for an outcome with an error or a failed deployment."""
     if outcome.error is not None:
         return LineFields(ERROR, outcome.name, outcome.error.code)
     errors = (result.error for result in outcome.deployed if not result.ok and result.error is not None)
@@ -77,7 +77,7 @@ _CONTROL: Final = {
 _WITH_COLOUR: Final = {ord(mark): code for mark, code in _ANSI.items()} | _CONTROL
 _WITHOUT_COLOUR: Final = {ord(mark): "" for mark in _ANSI} | _CONTROL
 _REPLACED: Final = re.compile(f"[{''.join(map(re.escape, map(chr, _WITH_COLOUR)))}]")
-"""What rendering replaces: rare in a long text, so that searching is faster than translating every character."""
+"""The characters that rendering replaces. They are rare, so searching a long text is faster than translating each."""
 _ASCII: Final = str.maketrans(
     {"✓": "+", "✗": "x", "·": "-", "…": "...", "—": "-", "–": "-", "→": "->", "•": "*", "“": '"', "”": '"', "’": "'"}
     | {"×": "x"}
@@ -90,9 +90,9 @@ def _coloured(mark: str, text: str) -> str:
 
 
 green, red, yellow = (partial(_coloured, mark) for mark in (GREEN, RED, YELLOW))
-"""Colour a text that reports success, that reports a failure, that needs attention."""
+"""Colours of a text that reports success, that reports failure, or that needs attention."""
 dim, bold = (partial(_coloured, mark) for mark in (DIM, BOLD))
-"""For a text that is less important, and for a heading."""
+"""Styles for a less important text, and for a heading."""
 
 
 def abandon(stream: TextIO) -> None:
@@ -107,8 +107,8 @@ class Output:
     """One of the two streams. Writing to it never raises.
 
     :ivar is_terminal: whether the stream is a terminal.
-    :ivar can_move_cursor: whether the terminal takes escape sequences that move the cursor.
-    :ivar failure: why writing failed; "" after a broken pipe, None if it did not fail.
+    :ivar can_move_cursor: whether the terminal supports escape sequences that move the cursor.
+    :ivar failure: why writing failed; "" after a broken pipe, None without a failure.
     :ivar writer: the thread that writes; None writes in the caller's thread.
     """
 
@@ -124,7 +124,10 @@ class Output:
             stream.reconfigure(errors="backslashreplace")
 
     def size(self) -> tuple[int | None, int]:
-        """Return columns and rows. Columns are None if the stream is no terminal: lines may have any width."""
+        """Return columns and rows.
+
+        Columns are None if the stream is not a terminal, so that lines may have any width.
+        """
         if not self.is_terminal or self.stream is None:
             return None, 24
         try:
@@ -163,7 +166,7 @@ class Output:
         return self.writer is not None and self.writer.is_behind
 
     def drain(self, timeout: float = math.inf) -> bool:
-        """Wait until everything is written and return whether it is: see :meth:`WriterThread.drain`."""
+        """Wait until everything is written, and return whether it is; see :meth:`WriterThread.drain`."""
         return self.writer is None or self.writer.drain(timeout)
 
     def write_now(self, text: str) -> None:
@@ -185,17 +188,17 @@ class Output:
 
 
 Lines = Callable[[int | None], list[str]]
-"""Returns a text in lines that fit so many columns; None: of any width."""
+"""Returns a text in lines that fit a number of columns; None means any width."""
 
 
 class Display(Protocol):
     """A live display. Other lines must be written through it."""
 
     def write_line(self, text: str) -> None:
-        """Write a line that stays, above the live display."""
+        """Write a permanent line above the live display."""
 
     def resume(self) -> None:
-        """Redraw after Ctrl-Z and ``fg``: the shell has written to the terminal."""
+        """Redraw after Ctrl-Z and ``fg``, because the shell has written to the terminal."""
 
 
 class Terminal:
@@ -244,16 +247,16 @@ class Terminal:
                 writer.close()
 
     def drain(self) -> bool:
-        """Wait until everything is written and return whether it is. After a signal the wait is short."""
+        """Wait until everything is written, and return whether it is. After a signal, the wait is short."""
         return all([self.err.drain(), self.out.drain()])
 
     def write_result(self, text: str) -> None:
-        """Write a result for people to standard output; nothing with ``json``."""
+        """Write a result for people to standard output, except with ``json``."""
         if not self.json:
             self._write_output(self.out.render(self.out.encodable(text)))
 
     def report(self, lines: Lines, problems: Lines) -> None:
-        """Write a result for people; with ``json`` or ``quiet`` only its problems, to standard error."""
+        """Write a result for people. With ``json`` or ``quiet``, write only its problems, to standard error."""
         only_problems = self.json or self.quiet
         made = problems(self.err.size()[0]) if only_problems else lines(self.out.size()[0])
         if made:
@@ -265,9 +268,9 @@ class Terminal:
             self._write_output(json.dumps({"version": 1, **document(value)}, default=str))
 
     def _write_output(self, text: str) -> None:
-        """Write to standard output, in order with what goes to standard error."""
+        """Write to standard output, in order with the output to standard error."""
         self.err.drain()
-        self.result_written = True  # after the drain: a second signal during it writes its own document
+        self.result_written = True  # after the drain, because a second signal during it writes its own document
         self.out.write(text + "\n")
         self.out.drain()
 
@@ -287,21 +290,21 @@ class Terminal:
             self.display.write_line(text)
 
     def write_marked(self, mark: str, text: str) -> None:
-        """Write an error or a warning behind a mark, in lines that fit."""
+        """Write an error or a warning after a mark, in lines that fit."""
         self.write_message("\n".join(marked(mark, text, self.err.size()[0])))
 
     def write_marked_result(self, mark: str, text: str) -> None:
-        """Write a result for people behind a mark, in lines that fit."""
+        """Write a result for people after a mark, in lines that fit."""
         self.write_result("\n".join(marked(mark, text, self.out.size()[0])))
 
     def write_info(self, text: str, fields: LineFields = INFO_LINE) -> None:
-        """Write to standard error, but not with ``-q``."""
+        """Write to standard error, except with ``-q``."""
         if not self.quiet:
             self.write_message(text, fields)
 
     @property
     def is_attended(self) -> bool:
-        """Whether a person is at the terminal: can type, and sees the progress."""
+        """Whether a person is at the terminal, who can type and sees the progress."""
         return self.err.is_terminal and sys.stdin is not None and _is_terminal(sys.stdin)
 
     @property
@@ -342,7 +345,7 @@ def _takes_escapes(stream: TextIO | None) -> bool:
 
 # ── output thread ──────────────────────────────────────────────────────────────────────
 
-# A writer thread, so that a blocked reader (Ctrl-S, a full pipe) cannot keep a run from stopping.
+# A writer thread, so that a blocked reader (Ctrl-S, a full pipe) cannot prevent a run from stopping.
 #
 # It uses real time and not the clock of the run, because the reader is real.
 
@@ -379,9 +382,9 @@ class WriterThread:
         self._queue.put(write)
 
     def drain(self, timeout: float = math.inf) -> bool:
-        """Wait until the queue is written and return whether it is. After a signal the wait is short.
+        """Wait until the queue is written, and return whether it is. After a signal, the wait is short.
 
-        :param timeout: seconds to wait at most.
+        :param timeout: the maximum seconds to wait.
         """
         written = threading.Event()
         self._queue.put(written.set)

@@ -1,4 +1,4 @@
-"""Every text of the command line but its help: errors, progress, results. Fields in braces are filled from values."""
+"""Every text of the command line except its help: errors, progress, results. Values fill the fields in braces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dnsrenew.errors import Phrase, Text
 
 
 class Mark(Enum):
-    """What stands before a line of progress."""
+    """The mark before a line of progress."""
 
     DONE = 1
     FAILED = 2
@@ -59,7 +59,7 @@ UNCONFIRMED: Final = Text(
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
 YES_OR_NO: Final = "[y/N]"
 YES: Final = frozenset({"y", "yes", "是"})
-"""What is typed, in any language."""
+"""The answers that mean yes in any language."""
 SCHEDULE_KIND: Final = Text(
     "usage", "{kind} is not available on this machine.", "Use one of these kinds instead: {available}."
 )
@@ -166,7 +166,7 @@ HEADED: Final = "{head}: {text}"
 BRACKETED: Final = "{text} ({more})"
 SEPARATOR: Final = ", "
 SPACE: Final = " "
-"""Between two sentences."""
+"""The separator of two sentences."""
 CLAUSES: Final = "; "
 AND_MORE: Final = "{items} and {count} more"
 AND: Final = " and "
@@ -176,7 +176,7 @@ ROUTES: Final = {
     (True, False): "{challenges} with {accounts}",
     (True, True): "{challenges} with {accounts} at {ca}",
 }
-"""A route, by whether it has accounts, and whether its CA is said."""
+"""A route, by whether it has accounts, and whether its CA is named."""
 
 EXPECTED_VALUES: Final = {
     "duration": "a time such as 30 (seconds), 5m, 12h or 14d",
@@ -184,16 +184,16 @@ EXPECTED_VALUES: Final = {
     "workers": "a number from 1 to 1000",
     "version": "the number of a version, as `dnsrenew status -v` lists them",
 }
-"""What an option takes, by its kind."""
+"""The values that an option accepts, by its kind."""
 
 # ── events ──────────────────────────────────────────────────────────────────────────────
 
 
 class EventSentence(Frozen):
-    """How an event is shown.
+    """The sentences for an event.
 
-    :ivar activity: what the run does next, or "" if the event does not change that.
-    :ivar line: the line that stays, or "".
+    :ivar activity: the next activity of the run, or "" if the event does not change it.
+    :ivar line: the permanent line, or "".
     :ivar mark: the mark before the line.
     :ivar verbose: show the line only with ``-v``.
     :ivar timed: show the duration of the step.
@@ -324,7 +324,7 @@ STOPPING: Final = {
     "deployment": "Stopping: ending the deployment. To stop at once, interrupt again.",
     "nothing": "Stopping. To stop at once, interrupt again.",
 }
-"""By what is under way; the first one is said."""
+"""By the activity in progress. The first one is shown."""
 DELAYED: Final = "Starting in {delay} (--jitter)"
 NO_CERTIFICATES: Final = "No certificates are configured."
 EXPECTED_CERTIFICATE: Final = Phrase("Add a [[certificate]] with its domains.")
@@ -359,7 +359,7 @@ STATUSES: Final = {
     "locked": "locked",
     "interrupted": "interrupted",
 }
-"""The statuses in the line that counts."""
+"""The statuses in the line of counts."""
 COUNT: Final = "{count} {what}"
 
 VALID: Final = "valid until {expiry}"
@@ -486,7 +486,7 @@ STATE_WORDS: Final = {
     "revoked": "revoked",
     "unconfigured": "unconfigured",
 }
-"""The states of the JSON, for people."""
+"""The states of the JSON in words for people."""
 STATES: Final = {
     "unknown": "unknown",
     "unreadable": "{state}, unreadable",
@@ -496,7 +496,7 @@ STATES: Final = {
     "changed": "due (changed)",
     "undeployed": "{state}, not deployed",
 }
-"""The states that have more to say than the word of the JSON."""
+"""The states that need more than the word of the JSON."""
 
 COUNTS: Final = "{certificates}: {counts}"
 COUNTS_FAILING: Final = "{certificates}: {counts}; {failing} need attention"
@@ -511,13 +511,13 @@ RENEWED_BY: Final = {
     "windows": "The Task Scheduler renews automatically.",
     "run": "A running `dnsrenew run` renews automatically.",
 }
-"""What renews, by the kind of schedule."""
+"""What renews automatically, by the kind of schedule."""
 RENEWED_BY_NAME: Final = "{renewed_by} Active: {name}."
 OTHER_SCHEDULES: Final = {
     "dnsrenew": "{name} renews these certificates too. One schedule is enough.",
     "certbot": "{name} renews these certificates too, with certbot.",
 }
-"""What runs beside the schedule, by its program."""
+"""The schedules that run beside another one, by program."""
 OTHER_STOP: Final = "{other} To stop it, run: {command}"
 OTHER_LINE: Final = "{other} To stop it, remove its line."
 HALTED: Final = "Nothing renews automatically: {kind} has a job for it, but {reason}. {fix}"
@@ -613,7 +613,7 @@ DELEGATIONS: Final = {
     (True, False): "{names}: delegated to the DNS account {account}, which was not tested",
     (False, False): "{names}: the TXT record of dns-persist-01 is at every name server, and remains there",
 }
-"""What was done, by whether an account writes from now on, and whether it was tested."""
+"""The result, by whether an account writes from now on and whether it was tested."""
 ROUTE_WRITTEN: Final = "The route was written to {path}."
 ROUTE_KEPT: Final = "The configuration needs no change: renewals already use the account {account}."
 ROUTE_THERE: Final = "The configuration already has the route."
@@ -655,7 +655,7 @@ ACCOUNT_CHANGES: Final = {
     "contact": "contact updated",
     "deactivate": "closed permanently; the next order creates a new account",
 }
-"""What was changed, by the command."""
+"""The changes, by the command."""
 ACCOUNT_STATUSES: Final = {
     "valid": "valid",
     "deactivated": "closed at the CA; to get a new one with another key, run: dnsrenew account roll --compromised",
@@ -765,7 +765,7 @@ SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
 SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}. Adapt the paths."
 SCHEDULE_BY_HAND: Final = "{renewed_by} It was not installed by `dnsrenew schedule install`."
 SCHEDULERS: Final = {"systemd": "systemd", "cron": "cron", "launchd": "launchd", "windows": "Windows Task Scheduler"}
-"""What runs a schedule, by its kind."""
+"""The programs that run a schedule, by its kind."""
 SCHEDULE_MISSING: Final = "No schedule is installed. Nothing renews automatically."
 SCHEDULE_FLEET: Final = "No schedule is installed: workers renew the certificates of a fleet."
 SCHEDULE_WORKER: Final = "Run, on one machine or more: dnsrenew worker"

@@ -1,4 +1,4 @@
-"""``dnsrenew.toml`` → values, with all mistakes reported together. Nothing is sent, and no secret is resolved.
+"""Turns ``dnsrenew.toml`` into values, and reports all mistakes together. It sends no request and resolves no secret.
 
 Start in ``loader``, which reads the tables in order. ``find_config`` finds the file, ``sources`` reads it and its
 includes, ``schema`` and ``fields`` check tables and single values, and each kind of table has its own module.
@@ -29,15 +29,15 @@ class Config(Frozen, kw_only=True, public=True):
     """A checked configuration. Made by :meth:`load`, :meth:`find` or :meth:`from_dict`."""
 
     path: Path | None
-    """The file it came from; None when a Python program made it."""
+    """The file that it was read from; None if a Python program made it."""
     store: Path | StoreAddress
     """The folder for certificates and accounts, absolute; or the database that the machines of a fleet share."""
     contact: tuple[str, ...]
-    """The e-mail addresses for the CAs."""
+    """The email addresses for the CAs."""
     agree_terms: bool
     """Whether you agree to the terms of service of the CAs."""
     default_ca: str
-    """The CA of a certificate that names none."""
+    """The CA of a certificate that does not name a CA."""
     cas: Mapping[str, CA]
     """Every CA by name, including the built-in ones."""
     accounts: Mapping[str, DnsAccount]
@@ -45,13 +45,14 @@ class Config(Frozen, kw_only=True, public=True):
     resolver: Resolver
     """How this machine queries DNS."""
     probe_url: str | None = None
-    """The URL of the helper outside, which tells ``dnsrenew doctor`` what reaches this machine; None: there is none."""
+    """The URL of the outside helper, which shows ``dnsrenew doctor`` what reaches this machine; None without a helper.
+    """
     certificates: tuple[CertificateSpec, ...]
     """Every certificate, in the order of the files."""
     warnings: tuple[Notice, ...] = ()
     """Settings to look at that are not mistakes."""
     insist: bool = False
-    """Whether it, and the store, are used although other users can change them."""
+    """Whether the configuration and the store are used even if other users can change them."""
     # For dnsrenew only, so they have no docstrings: the DNS hosts of the accounts by name, each secret with its key,
     # [notify], [metrics] and [fleet]. `fleet` is None if the store is a folder.
     providers: Mapping[str, Provider]
@@ -61,20 +62,21 @@ class Config(Frozen, kw_only=True, public=True):
     fleet: FleetSettings | None = None
 
     def seals(self) -> tuple[bytes, ...]:
-        """Return the keys of ``[fleet] seal``: the first seals private keys in the database, all open them.
+        """Return the keys of ``[fleet] seal``. The first seals private keys in the database, and all can open them.
 
-        :raises ConfigError: ``config-invalid``: one is not 32 bytes in base64.
+        :raises ConfigError: ``config-invalid``: a key is not 32 bytes in base64.
         :raises SecretError: ``secret-missing``.
         """
         return read_seals(self.secrets)
 
     def fingerprint_of(self, spec: CertificateSpec, key: bytes, used: Collection[str] = ()) -> int:
-        """Return a number that changes with the settings that a certificate depends on, secrets included.
+        """Return a number that changes with the settings (including secrets) that a certificate depends on.
 
         Comments and the settings of other certificates have no influence.
 
         :param key: the random key of the store.
-        :param used: the names of the DNS accounts that the last attempts used; a CNAME may have led to one of any zone.
+        :param used: the names of the DNS accounts that the last attempts used, because a CNAME may have led to an
+            account of any zone.
         """
         without = {"name", "deploy", "renew_before", "notify"}  # these have no influence on its order
         cas = {spec.ca, *(route.ca for route in spec.routes if route.ca)}
@@ -89,12 +91,12 @@ class Config(Frozen, kw_only=True, public=True):
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, insist: bool = False) -> Self:
-        """Read a configuration file and what it includes.
+        """Read a configuration file and its included files.
 
-        A file that other users can change is an error for root, and a warning for any other user. That holds for all
-        that the configuration uses: included files, provider files, ``trust``, ``file:`` secrets and programs.
+        A file that other users can change is an error for root, and a warning for any other user. This applies to all
+        files that the configuration uses: included files, provider files, ``trust``, ``file:`` secrets and programs.
 
-        :param insist: use them although other users can change them.
+        :param insist: use them even if other users can change them.
         :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``; or
             ``config-invalid``, which lists all mistakes.
         """
@@ -104,9 +106,9 @@ class Config(Frozen, kw_only=True, public=True):
     def find(cls, explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Self:
         """Find the configuration as the command does, and read it.
 
-        In a configuration that was found, not named, a file that other users can change is always an error.
+        If the configuration was found and not named, a file that other users can change is always an error.
 
-        :param explicit: the file to read instead, as with ``--config``.
+        :param explicit: the file to read, as with ``--config``.
         :param insist: as for :meth:`load`.
         :raises ConfigError: as :meth:`load`.
         """
@@ -145,7 +147,7 @@ def _search(explicit: str | os.PathLike[str] | None) -> tuple[str, bool]:
 
 
 def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False) -> Config:
-    """Find the configuration and read it, for a run: terms that are not agreed to are a mistake.
+    """Find and read the configuration for a run. Missing agreement to the terms is a mistake.
 
     :raises ConfigError: as :meth:`Config.load`.
     """
@@ -156,9 +158,9 @@ def config_to_renew(explicit: str | os.PathLike[str] | None = None, *, insist: b
 
 
 def check_config(explicit: str | os.PathLike[str] | None = None, *, insist: bool = False, clock: Clock) -> Config:
-    """Find the configuration, read it, and find what cannot work, for ``dnsrenew check``. Nothing is sent.
+    """Find and read the configuration, and find settings that cannot work, for ``dnsrenew check``. Send nothing.
 
-    Its warnings are those of all checks. This can run the user's commands and open the keyring.
+    Its warnings include the warnings of all checks. This can run the user's commands and open the keyring.
 
     :raises ConfigError: as :meth:`Config.load`.
     """

@@ -38,7 +38,7 @@ BUILT_IN: Final = {
 _CERTIFICATE: Final = rb"(?m)^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----[^-]+^-----END "  # RFC 7468
 
 _BY_EMAIL: Final = "email"
-"""``eab`` of a CA that gives a binding for the contact."""
+"""The value of ``eab`` for a CA that creates a binding for the contact."""
 _EAB: Final = table_of(kid=Key(text, required=True), hmac=Key(secret, required=True, secret=True))
 
 
@@ -76,13 +76,13 @@ def _staging(value: Any, scope: FieldScope, path: KeyPath) -> str:
 def _is_file(path: str) -> bool:
     """Return whether this is a file.
 
-    :raises PermissionError: it is in a folder that this user may not enter.
+    :raises PermissionError: the file is in a folder that this user may not enter.
     """
     try:
         return stat.S_ISREG(os.stat(path).st_mode)
     except PermissionError:
         raise
-    except (OSError, ValueError):  # not there, or no path at all
+    except (OSError, ValueError):  # missing, or not a path
         return False
 
 
@@ -142,7 +142,7 @@ class CaTables:
             return
         if "directory" not in table and not nearest("directory", map(str, table)):  # a misspelt key is a mistake above
             scope.mistake((*path, "directory"), MISSING, texts.CA_DIRECTORY)
-        # Kept without a directory too, so that its use is not a second mistake.
+        # Kept even without a directory, so that its use is not a second mistake.
         self.cas[name] = CA(values.pop("directory", ""), **values)
 
     def check_staging(self) -> None:
@@ -157,7 +157,7 @@ class CaTables:
         scope.mistake(path, found, one_of(tuple(self.cas)), nearest(name, self.cas))
 
     def check_used(self, name: str, scope: FieldScope, path: KeyPath) -> None:
-        """Add a mistake if a CA that is used does not exist, or lacks the account binding it requires."""
+        """Add a mistake if a used CA does not exist, or lacks the account binding that it requires."""
         ca = self.cas.get(name)
         if ca is None:
             self._unknown(name, scope, path)
@@ -172,7 +172,7 @@ class CaTables:
 
 
 def is_built_in(ca: CA) -> bool:
-    """Return whether this is a built-in CA, and not another one under its name."""
+    """Return whether this is a built-in CA, and not another CA with its name."""
     known = BUILT_IN.get(ca.name)
     return known is not None and known.directory == ca.directory
 
@@ -183,7 +183,7 @@ def uses_stand_in(ca: CA) -> bool:
 
 
 def host_name(directory: str) -> str:
-    """Return the name of a CA that was given none: the host of its directory."""
+    """Return the name of a CA without a name: the host of its directory."""
     try:
         host = urlsplit(directory).hostname
     except ValueError:

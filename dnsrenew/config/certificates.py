@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
 
 DEFAULT_ROUTES: Final = (Route("dns-01"),)
-"""What the product is for: it needs no port and no web server, and takes wildcards."""
+"""The default: dns-01 needs no port and no web server, and can validate wildcards."""
 
 _PROFILE: Final = table_of(prefer=Key(fields.text, required=True))
 
@@ -45,11 +45,11 @@ _PROPAGATION: Final = table_of(
     check=Key(fields.choice("authoritative", "doh", "none")),
 )
 _MOST_DOMAINS: Final = 1000
-"""Domains of a certificate: CAs allow 100 to 250 (a limit of theirs that may rise)."""
+"""The limit of domains in a certificate. CAs allow 100 to 250, and may raise their limits."""
 
 
 def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, str] | None]:
-    """Read the domains, each as written and as A-labels; None stands for an invalid one, and for one that is twice."""
+    """Read the domains, each as written and as A-labels. None stands for an invalid or repeated one."""
     if isinstance(value, str):
         return [fields.domain(value, scope, path)]
     if not isinstance(value, (list, tuple)) or not value:
@@ -89,7 +89,7 @@ def _deploy(value: Any, scope: FieldScope, path: KeyPath) -> Any:
 
 
 def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, RequestContent]:
-    """Read the file of a certificate request, or a request in PEM form, as a document of a fleet has it."""
+    """Read the file of a certificate request, or a request in PEM form, as in a document of a fleet."""
     from dnsrenew.base import x509  # slow to load, and few configurations have a request
 
     is_text = isinstance(value, str) and value.lstrip().startswith("-----BEGIN")
@@ -128,18 +128,18 @@ def _no_default(_value: Any, _scope: FieldScope, path: KeyPath) -> None:
 
 _DEFAULTS: Final = Table({**dict.fromkeys(_OWN, Key(_no_default)), **_SETTINGS}, offered=tuple(_SETTINGS))
 _DOCUMENT: Final = Table(CERTIFICATE.keys, offered=(*CERTIFICATE.keys, "tags"))
-"""A document of a fleet; its reader removes the tags first."""
+"""A document of a fleet. Its reader removes the tags first."""
 
 
 def _fitting(table: Any, usual: Table) -> Table:
-    """Return the keys of a certificate: one with a request needs no domains."""
+    """Return the keys of a certificate. A certificate with a request needs no domains."""
     if (type(table) is not dict and not isinstance(table, Mapping)) or "csr" not in table:
         return usual
     return replace(usual, keys={**usual.keys, "domains": Key(_domains)}, offered=())
 
 
 class CertificateDraft(Frozen):
-    """What of one table could be read: a certificate with a mistake is checked for others too.
+    """The readable part of one table, so that a certificate with a mistake is checked for more mistakes.
 
     :ivar path: the key of the table.
     :ivar domains: as written, by their index in the list.
@@ -158,7 +158,7 @@ class CertificateDraft(Frozen):
 class CertificateTables:
     """All certificates, in the order of the files.
 
-    :param default_ca: the CA of certificates that name none.
+    :param default_ca: the CA of certificates that do not name a CA.
     :param doh: whether the resolver has a DNS-over-HTTPS server (RFC 8484).
     :ivar drafts: all certificates, valid or not.
     :ivar places: the scope and the key of each certificate, by name.
@@ -186,7 +186,7 @@ class CertificateTables:
                 self._read_one(_fitting(table, CERTIFICATE).read(table, scope, item_path), table, scope, item_path)
 
     def check_files(self, report: MistakeReport) -> None:
-        """Add a mistake where two certificates are deployed to the same file."""
+        """Add a mistake if two certificates are deployed to the same file."""
         if not report.written:
             return
         names = {(scope.file, path): name for name, (scope, path) in self.places.items()}
@@ -203,9 +203,9 @@ class CertificateTables:
     def read_document(
         self, table: Mapping[str, Any], scope: FieldScope, defaults: Mapping[str, Any]
     ) -> CertificateSpec | None:
-        """Read the only certificate of these tables, which stands in no configuration; None after a mistake.
+        """Read the only certificate of these tables, which is in no configuration; None after a mistake.
 
-        :param defaults: values for what it does not say, from :meth:`read_defaults`.
+        :param defaults: values for its missing keys, from :meth:`read_defaults`.
         """
         self._accounts.absence_reported = False
         values = _fitting(table, _DOCUMENT).read(table, scope, ())
@@ -226,7 +226,7 @@ class CertificateTables:
         return CertificateTables(self.default_ca, accounts=self._accounts, cas=self._cas.detached(), doh=self._doh)
 
     def keys(self) -> list[str]:
-        """Return the keys that :meth:`has` knows, sorted."""
+        """Return the keys that :meth:`has` accepts, sorted."""
         accounts = [f"dns.{name}" for name in self._accounts.names]
         return sorted([*(f"ca.{name}" for name in self._cas.cas), *accounts, *(["dns"] if accounts else [])])
 
@@ -264,7 +264,7 @@ class CertificateTables:
     def _check_settings(
         self, values: dict[str, Any], table: Any, identifiers: Mapping[int, str], scope: FieldScope, path: KeyPath
     ) -> str | None:
-        """Check values against the CAs, the accounts and the resolver; take the CA out of them, and return it."""
+        """Check values against the CAs, the accounts and the resolver. Remove the CA from them, and return it."""
         ca: str | None = values.pop("ca", None)
         if ca is not None and ca not in self._checked_cas:
             self._cas.check_used(ca, scope, (*path, "ca"))
@@ -296,7 +296,7 @@ class CertificateTables:
 def _with_request(
     values: dict[str, Any], read: list[tuple[str, str] | None], table: Any, scope: FieldScope, path: KeyPath
 ) -> list[tuple[str, str] | None]:
-    """Take names and key from the request into the values; return the domains. What does not fit it is a mistake."""
+    """Copy names and key from the request into the values; return the domains. Differences are mistakes."""
     values["csr"], content = values["csr"]
     asked: list[tuple[str, str] | None] = []
     for name in content.names:

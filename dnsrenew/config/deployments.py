@@ -1,4 +1,4 @@
-"""The entries of ``deploy``: what is done with a new certificate. Each kind of target has its options as data."""
+"""The entries of ``deploy``: how a new certificate is deployed. The options of each kind of target are data."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from dnsrenew.deploy.protocol import TargetKind, TargetOption, all_options
 
 _RUN: Final = "run"
 _KEY_MODE: Final = 0o600
-"""The bits that the mode of a key may have."""
+"""The mode bits that a key may have."""
 _FOR_GROUP: Final = 0o040
-"""One more, where the group is named."""
+"""One more bit, if the group is named."""
 _WRITTEN: Final = ("certificate", "chain", "leaf", "key", "combined")
-"""Options that name a file with a content of its own."""
+"""Options that name a file with its own content."""
 
 
 _SERVED_BY: Final = {
     **dict.fromkeys(("nginx", "apache", "apache2", "httpd", "lighttpd", "mosquitto", "homeassistant"), "files"),
     "jellyfin": "pkcs12",
 }
-"""The targets of servers that are none themselves, as `init` writes them."""
+"""The targets of servers that are not targets themselves, as `init` writes them."""
 
 
 def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Callable[..., object]:
-    """Read one entry of ``deploy``; in Python it may be a callable that takes the certificate.
+    """Read one entry of ``deploy``. In Python, it may be a callable that takes the certificate.
 
-    A plain document has none, whatever its options: each takes the private key out of the store, or acts with what this
-    machine may do.
+    A plain document may not have deployments, because each one takes the private key out of the store, or acts with the
+    rights of this machine.
     """
     scope.check_plain()
     if scope.python and callable(value):
-        return value  # type: ignore[no-any-return]  # any object that can be called
+        return value  # type: ignore[no-any-return]  # any callable object
     table = {"to": value.to, **value.options} if isinstance(value, Deployment) else as_table(value)
     if table is None or ("to" not in table and _RUN not in table):
         if table is None:
@@ -70,7 +70,7 @@ def deployment(value: Any, scope: FieldScope, path: KeyPath) -> Deployment | Cal
 
 
 def needs_key(one: Deployment) -> bool:
-    """Return whether an entry takes the private key out of the store. False for deployers of other packages."""
+    """Return whether an entry takes the private key out of the store; False for deployers of other packages."""
     kind = entry.target(one.to)
     return kind is not None and not kind.any_options and kind.needs_key(one.options)
 
@@ -92,7 +92,7 @@ def _read(kind: TargetKind, table: Mapping[str, Any], scope: FieldScope, path: K
 
 
 def _check_modes(values: Mapping[str, Any], table: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
-    """Refuse a key that others can read (its group may, where the group is named), and a file that others can write."""
+    """Refuse a key that others can read (except a named group), and a file that others can write."""
     for_key = _KEY_MODE | (_FOR_GROUP if "group" in table else 0)
     if int(values.get("key_mode") or "0600", 8) & ~for_key:
         scope.mistake((*path, "key_mode"), describe_found(values["key_mode"]), texts.KEY_MODE)
@@ -101,7 +101,7 @@ def _check_modes(values: Mapping[str, Any], table: Mapping[str, Any], scope: Fie
 
 
 def _check_files(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> None:
-    """Refuse one file for two contents."""
+    """Refuse the same file for two contents."""
     first: dict[str, str] = {}
     for name in (each for each in _WRITTEN if each in values):
         other = first.setdefault(os.path.normpath(values[name]), name)
@@ -112,13 +112,13 @@ def _check_files(values: Mapping[str, Any], scope: FieldScope, path: KeyPath) ->
 def _check_access(
     kind: TargetKind, values: Mapping[str, Any], table: Mapping[str, Any], scope: FieldScope, path: KeyPath
 ) -> None:
-    """Refuse an address to which no secret would be sent, a login without an address, and an API without a login."""
+    """Refuse an address that is unsafe for a secret, a login without an address, and an API without a login."""
     url = kind.options.get("url")
     can_be_found = url is not None and not url.required and url.default is None
     if can_be_found and "url" not in table and not table.keys().isdisjoint(("user", "password")):
         scope.mistake((*path, "url"), MISSING, texts.URL_FOR_LOGIN)
     if "url" in values and (kind.needs_https or "user" in table) and not is_safe(values["url"]):
-        parts = urlsplit(values["url"])  # its path and query, which can be secret, are not shown
+        parts = urlsplit(values["url"])  # its path and query may be secret, and are not shown
         scope.mistake((*path, "url"), describe_found(f"{parts.scheme}://{parts.netloc}"), texts.SAFE_URL)
     if kind.needs_login and "token" not in table and not {"user", "password"} <= table.keys():
         scope.mistake(path, texts.NO_LOGIN, texts.LOGIN)
@@ -135,7 +135,7 @@ def _addresses(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
 
 
 def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of a socket, or an address to which a key can be sent that is not encrypted."""
+    """Read the path of a socket, or an address to which an unencrypted key may be sent."""
     where = fields.text(value, scope, path)
     host = "" if where.startswith("/") else host_port.split(fields.target_address(where, scope, path))[0]
     if host and not host_port.is_here(host):
@@ -144,7 +144,7 @@ def _socket(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the name of a user, or of a group, as the key says; it must exist on this machine."""
+    """Read the name of a user or group, according to the key. It must exist on this machine."""
     name = fields.text(value, scope, path)
     if (user_id(name) if path[-1] == "owner" else group_id(name)) is None:
         raise FieldError(texts.USER if path[-1] == "owner" else texts.GROUP)
@@ -152,7 +152,7 @@ def _owner(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _private_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of a file with a secret; others should not read it either."""
+    """Read the path of a file with a secret, which others should not be able to read."""
     file = fields.judged_file(value, scope, path)
     scope.report.secret_files[file] = None
     return file

@@ -29,7 +29,7 @@ _COMMON: Final = {"zones": list_of(zone, texts.ZONES, least=1, one=True), "ttl":
 
 
 def _script(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the name of a script of acme.sh, or its path."""
+    """Read the name or path of a script of acme.sh."""
     scope.check_plain()
     if isinstance(value, str) and _SCRIPT.fullmatch(value):
         return value
@@ -40,7 +40,7 @@ def _script(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def _variables(value: Any, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-    """Read the environment variables of a script; a value may stand here itself, as many are paths or names."""
+    """Read the environment variables of a script. Plain values are allowed, because many are paths or names."""
     scope.check_plain()
     if not isinstance(value, Mapping):
         raise FieldError(texts.VARIABLE_TABLE)
@@ -67,7 +67,7 @@ _BY_KIND: Final[Mapping[str, ReadField]] = {
     "program": dns_hook,
     "file": judged_file,
 }
-"""How an option is read that is not a text."""
+"""The reader of each kind of option that is not a text."""
 _SCRIPT: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
 
 
@@ -76,7 +76,7 @@ class DnsAccountTables:
 
     :param folders: the user's own ``providers/`` folders; the first has precedence.
     :ivar files: the configuration file of each account, valid or not, by name.
-    :ivar absence_reported: whether the mistake of having no account was reported.
+    :ivar absence_reported: whether the mistake of a missing account was reported.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -93,9 +93,9 @@ class DnsAccountTables:
         return self.files
 
     def zones_of(self, names: Iterable[str]) -> list[str] | None:
-        """Return the zones that accounts are limited to, by ``zones`` or by their host; None if one has no limit.
+        """Return the zones to which accounts are limited, by ``zones`` or by their host; None if one has no limit.
 
-        A zone whose own name the account cannot write is shown as ``*.duckdns.org``.
+        If the account cannot write the name of the zone itself, it is shown as ``*.duckdns.org``.
         """
         zones: set[str] = set()
         for name in names:
@@ -106,7 +106,7 @@ class DnsAccountTables:
         return sorted(zones)
 
     def covers(self, names: Iterable[str], domain: str) -> bool:
-        """Return whether one of these accounts can write the records of a domain; one without a limit can write all."""
+        """Return whether one of these accounts can write the records of a domain. Without a limit, it can write all."""
         for name in names:
             own, suffixes = self._limits(name)
             if own and any(is_at_or_below(domain, zone) for zone in own):
@@ -116,7 +116,7 @@ class DnsAccountTables:
         return False
 
     def _limits(self, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the account's own zones, and the suffixes of its host; nothing if it has a mistake."""
+        """Return the account's own zones and the suffixes of its host, or nothing if it has a mistake."""
         account = self.accounts.get(name)
         return (account.zones, self.providers[account.provider].zone_suffixes) if account else ((), ())
 
@@ -133,7 +133,7 @@ class DnsAccountTables:
             value = {name: table for name, table in value.items() if as_table(table) is not None}
         each_key(value, scope, path, lambda name, table: self._read_one(name, table, scope, (*path, name)))
         if value and not self.files:
-            self.absence_reported = True  # each name has its own mistake already
+            self.absence_reported = True  # each name already has a mistake
 
     def _read_one(self, name: str, value: Any, scope: FieldScope, path: KeyPath) -> None:
         table = as_table(value)
@@ -196,7 +196,7 @@ class DnsAccountTables:
 
         try:
             provider = catalogue.find_provider(name.lower(), self._folders, read_own)
-            if provider is None and name != name.lower():  # an installed driver can have capitals
+            if provider is None and name != name.lower():  # an installed driver may have capitals
                 provider = catalogue.find_provider(name, self._folders, read_own)
         except ConfigError as error:  # a mistake in the provider file, reported once
             if "mistakes" not in error.evidence:
@@ -231,12 +231,12 @@ class DnsAccountTables:
             scope.mistake(path, found, texts.OTHER_HOST, fix=fix)
             return
         found = texts.UNKNOWN_HOST.format(provider=quoted(name))
-        called = providers_called(name)  # the user's own files are judged before they are read
+        called = providers_called(name)  # the user's own files are checked before they are read
         meant = called[0].name if called else nearest(name, catalogue.provider_names(self._folders))
         scope.mistake(path, found, texts.OTHER_HOST, meant)
 
     def _options(self, provider: Provider, options: dict[str, Any], scope: FieldScope, path: KeyPath) -> dict[str, Any]:
-        """Return the options with secrets as :class:`Secret`, and add the mistakes that the provider file shows."""
+        """Return the options with secrets as :class:`Secret`, and add mistakes according to the provider file."""
         values: dict[str, Any] = {}
         for key, given in options.items():
             read = _reader(provider, key)
@@ -244,7 +244,7 @@ class DnsAccountTables:
                 found = texts.PLACEHOLDER.format(value=describe_found(given[0] if isinstance(given, list) else given))
                 scope.mistake((*path, key), found, texts.WRITE_VALUE.format(help=help_within(provider.options[key])))
             else:
-                with scope.reading((*path, key), given):  # it can be a secret
+                with scope.reading((*path, key), given):  # it may be a secret
                     values[key] = given if read is None else read(given, scope, (*path, key))
         reported: set[str | None] = {key for key in options if key not in values}
         for key, spec in provider.options.items():
@@ -269,7 +269,7 @@ class DnsAccountTables:
 
 
 def _judged_script(values: Mapping[str, Any], scope: FieldScope) -> dict[str, str]:
-    """Return where a script and its acme.sh are, after they and the shell were judged; nothing if it is not there.
+    """Check a script, its acme.sh and the shell, and return the paths of the first two, or nothing if it is missing.
 
     :raises ConfigError: ``config-untrusted``.
     """
@@ -282,7 +282,7 @@ def _judged_script(values: Mapping[str, Any], scope: FieldScope) -> dict[str, st
 
 
 def _reader(provider: Provider, option: str) -> ReadField | None:
-    """Return what reads an option; None for a text, which is checked later."""
+    """Return the reader of an option; None for a text, which is checked later."""
     if provider.any_options:
         return maybe_secret if provider.driver == OWN_OBJECT else any_secret
     if provider.is_secret(option):

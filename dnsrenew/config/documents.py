@@ -1,4 +1,4 @@
-"""The documents of a fleet: each says of one certificate what ``[[certificate]]`` can say, as JSON."""
+"""The documents of a fleet. Each describes one certificate like ``[[certificate]]``, as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dnsrenew.errors import ConfigError
 TAGS: Final = "tags"
 """The key of a document with its tags; the tables of a configuration do not have it."""
 _LONGEST: Final = 100
-"""Characters of a tag."""
+"""The maximum number of characters of a tag."""
 _WRITTEN: Final = [name for name, its in CHALLENGES.items() if its.writes_dns]
 """The challenges that need an account."""
 
@@ -26,7 +26,7 @@ class ReadDocument(Frozen):
     """A document as read.
 
     :ivar spec: the certificate; None after a mistake.
-    :ivar refused: whether one of the mistakes is about what a plain document may not name.
+    :ivar refused: whether one of the mistakes is about something that a plain document may not name.
     """
 
     spec: CertificateSpec | None
@@ -43,9 +43,10 @@ class ReadDocument(Frozen):
 class CertificateDocuments:
     """Reads documents by the schema of ``[[certificate]]``, with the accounts and CAs of a configuration. Thread-safe.
 
-    :param certificates: knows the accounts and the CAs.
+    :param certificates: has the accounts and the CAs.
     :param main: the scope of the configuration; paths in a document are relative to its folder.
-    :param plain: whether documents that name programs, files, secrets or deployments are refused; defaults may.
+    :param plain: whether documents that name programs, files, secrets or deployments are refused. Defaults may name
+        them.
     :ivar defaults: the values of ``[fleet.defaults]``.
     """
 
@@ -57,9 +58,9 @@ class CertificateDocuments:
         self.defaults: dict[str, Any] = dict(defaults)
 
     def read(self, document: object, *, python: bool = False) -> ReadDocument:
-        """Read a document with all its mistakes. A key that is null is not there, and has no default either.
+        """Read a document with all its mistakes. A null key counts as missing, and gets no default.
 
-        :param python: whether it was made in Python.
+        :param python: whether the document was made in Python.
         :raises ConfigError: ``config-untrusted``: others can change a program that it names.
         """
         report = MistakeReport()
@@ -82,7 +83,7 @@ class CertificateDocuments:
     def spec(self, document: object, name: str | None = None) -> CertificateSpec:
         """Return the certificate of a document.
 
-        :param name: of its row in the database, which is what is locked: it holds, whatever the document says.
+        :param name: the name of its row in the database, which is locked. It overrides the name in the document.
         :raises ConfigError: ``config-invalid``, with all mistakes; ``document-refused``; ``config-untrusted``.
         """
         table = as_table(document)
@@ -94,15 +95,15 @@ class CertificateDocuments:
     def lacks(self, document: object) -> list[str]:
         """Return the tables that the document needs and the configuration lacks: ``dns.NAME``, ``ca.NAME``.
 
-        A dns-01 route that names no account needs any; ``dns`` stands for it.
+        A dns-01 route without an account needs any account, which ``dns`` means.
         """
         table, defaults = _merged(as_table(document) or {}, self.defaults)
         return [key for key in needed({**defaults, **table}) if not self._tables.has(key)]
 
     def keys(self) -> list[str]:
-        """Return the tables that a document can need and the configuration has; ``dns`` for a document without routes.
+        """Return the tables of the configuration that a document can need; ``dns`` for a document without routes.
 
-        They are those of :meth:`lacks`.
+        They have the form of :meth:`lacks`.
         """
         keys = self._tables.keys()
         return keys if "dns" in keys or "routes" not in self.defaults else [*keys, "dns"]
@@ -111,7 +112,8 @@ class CertificateDocuments:
 def documents_error(mistakes: Sequence[Mistake], *, refused: bool) -> ConfigError:
     """Return the error that lists the mistakes of documents.
 
-    :param refused: whether one is about what a plain document may not name: then the code is ``document-refused``.
+    :param refused: whether a mistake is about something that a plain document may not name. Then the code is
+        ``document-refused``.
     """
     return config_error(mistakes, code="document-refused" if refused else "config-invalid")
 
@@ -122,13 +124,13 @@ def needed(document: object) -> list[str]:
 
 
 def _merged(table: Mapping[str, Any], defaults: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what a document says, and the defaults for what it does not say."""
+    """Return the keys of a document, with defaults for missing ones."""
     said = {key: value for key, value in table.items() if value is not None}
     return said, {key: value for key, value in defaults.items() if key not in table}
 
 
 def _needed(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the tables that a document needs; what is not valid in it needs none."""
+    """Yield the tables that a document needs. Invalid values need no table."""
     if isinstance(ca := document.get("ca"), str):
         yield f"ca.{ca}"
     routes = document.get("routes", DEFAULT_ROUTES)
@@ -145,7 +147,7 @@ def _needed(document: Mapping[str, Any]) -> Iterator[str]:
 def read_tags(value: object) -> tuple[str, ...]:
     """Read tags: a text, or a list of texts, in this order and without duplicates.
 
-    :raises FieldError: there is something else.
+    :raises FieldError: the value is neither.
     """
     tags = (value,) if isinstance(value, str) else value
     if not isinstance(tags, (list, tuple)):

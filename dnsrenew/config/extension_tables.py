@@ -1,4 +1,4 @@
-"""What only extensions use: a database as the store, and the tables ``[fleet]``, ``[notify]`` and ``[metrics]``."""
+"""Settings of extensions: a database as the store, and the tables ``[fleet]``, ``[notify]`` and ``[metrics]``."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from dnsrenew.config.schema import FieldScope, Key, SecretUse, as_table, table_o
 from dnsrenew.config.secret_fields import secret
 
 CONCURRENCY: Final = 16
-"""Certificates that a worker works on at once, by default."""
+"""The default number of certificates that a worker renews at once."""
 
 
 class FleetSettings(Frozen, kw_only=True, hidden=("documents", "local"), uncompared=("documents", "local")):
     """The table ``[fleet]``.
 
-    :ivar seal: the keys that seal private keys in the database: the first seals, all open; none: nothing is sealed.
-    :ivar concurrency: the certificates that a worker works on at once.
-    :ivar documents: reads what the database says of a certificate, with ``[fleet.defaults]``.
-    :ivar local: the folder for what belongs to this machine, beside the default store of the configuration.
+    :ivar seal: the keys that seal private keys in the database. The first seals, and all can open. Without keys,
+        nothing is sealed.
+    :ivar concurrency: the number of certificates that a worker renews at once.
+    :ivar documents: reads the certificate documents in the database, with ``[fleet.defaults]``.
+    :ivar local: the folder for data of this machine, beside the default store of the configuration.
     """
 
     seal: tuple[Secret, ...] = ()
@@ -46,7 +47,10 @@ class FleetSettings(Frozen, kw_only=True, hidden=("documents", "local"), uncompa
 
 
 def _database_url(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Read the address of a database. One with a password is not shown: a log would have the password too."""
+    """Read the address of a database.
+
+    An address with a password is not shown, because a log would have the password too.
+    """
     if not isinstance(value, str):
         raise FieldError(texts.DATABASE_URL)
     if has_password(value):
@@ -96,11 +100,11 @@ _FLEET: Final = table_of(
 def fleet_settings(
     table: Mapping[str, Any], store: str | StoreAddress | None, certificates: CertificateTables, scope: FieldScope
 ) -> FleetSettings | None:
-    """Read ``[fleet]`` of the file; return None if the store is a folder, where the table has no meaning.
+    """Read ``[fleet]`` of the file; return None if the store is a folder, for which the table has no meaning.
 
-    :param table: that of the whole file.
-    :param store: the store of the file; None: it names none, or a wrong one.
-    :param certificates: reads what the database says of a certificate.
+    :param table: the table of the whole file.
+    :param store: the store of the file; None if it is missing or wrong.
+    :param certificates: reads the certificate documents in the database.
     """
     is_fleet = isinstance(store, StoreAddress)
     if "fleet" not in table:
@@ -117,7 +121,7 @@ def fleet_settings(
 
 # ── seals ──────────────────────────────────────────────────────────────────────────────
 
-# The seals of ``[fleet]``: the keys under which private keys lie in the database.
+# The seals of ``[fleet]``: the keys that encrypt private keys in the database.
 
 SEAL: Final = ("fleet", "seal")
 """The key of the seal, or of the list of them."""
@@ -140,7 +144,7 @@ def read_seals(secrets: Iterable[SecretUse]) -> tuple[bytes, ...]:
 
 
 def seal_fault(text: str) -> str | None:
-    """Return why a text is no seal, or None; never a part of the text."""
+    """Return why a text is not a seal, without any part of it, or None."""
     if not text.strip():
         return EMPTY_TEXT
     return texts.NO_SEAL if _key(text) is None else None
@@ -166,10 +170,10 @@ def _line(use: SecretUse) -> int | None:
 
 # ── notify ─────────────────────────────────────────────────────────────────────────────
 
-# ``[notify]``: the changes that are told, and the addresses that hear of them. All addresses are secrets.
+# ``[notify]``: the reported changes, and the addresses that get the messages. All addresses are secrets.
 
 ChangeKind = Literal["failed", "recovered", "expiring", "not-deployed", "renewed"]
-"""A change of a certificate that can be told."""
+"""A change of a certificate that can be reported."""
 
 _DEFAULT: Final[tuple[ChangeKind, ...]] = ("failed", "recovered", "expiring", "not-deployed")
 _KINDS: Final[tuple[ChangeKind, ...]] = (*_DEFAULT, "renewed")
@@ -179,7 +183,7 @@ class NotifySettings(Frozen, kw_only=True):
     """The content of ``[notify]``.
 
     :ivar to: addresses in the form of apprise.
-    :ivar on: the changes that are told.
+    :ivar on: the reported changes.
     :ivar heartbeat: a URL that is requested after each run over all certificates, or None.
     """
 
@@ -205,10 +209,10 @@ def notify(value: Any, scope: FieldScope, path: KeyPath) -> NotifySettings:
 
 # ── metrics ────────────────────────────────────────────────────────────────────────────
 
-# The table ``[metrics]``: where numbers about the certificates go.
+# The table ``[metrics]``: where to write or serve numbers about the certificates.
 
 _ENDING: Final = ".prom"
-"""Of the files that the collector of the node exporter reads."""
+"""The suffix of files that the node exporter's collector reads."""
 
 
 class MetricsSettings(Frozen, kw_only=True):

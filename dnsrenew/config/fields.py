@@ -1,6 +1,6 @@
 """Readers of single values: texts, numbers, addresses, durations, names, programs.
 
-A reader returns the value, or raises ``FieldError`` with what it expects.
+A reader returns the value, or raises ``FieldError`` with the expected one.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ _DAY: Final = 86400
 _TEN_YEARS: Final = 3653 * _DAY
 _SEVERAL: Final = re.compile(r"[\s,;\uff0c\uff1b\u3001]+")
 _SHOWN: Final = 4
-"""Names that a mistake quotes."""
+"""The number of names that a mistake quotes."""
 
 
 def unread(value: Any, _scope: FieldScope, _path: KeyPath) -> Any:
-    """Return a value as it is: another reader checks it."""
+    """Return a value unchanged, because another reader checks it."""
     return value
 
 
 def text(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Read a text that is not empty."""
+    """Read a non-empty text."""
     if isinstance(value, str) and value and "\0" not in value:
         return str(value)
     raise FieldError(texts.NOT_EMPTY if value == "" else TEXT)
 
 
 def argument(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read a word of a command: each but the program itself may be empty."""
+    """Read a word of a command. Every word except the program itself may be empty."""
     return "" if value == "" and path[-1] != 0 else text(value, scope, path)
 
 
@@ -75,7 +75,7 @@ def integer(least: int, most: int) -> ReadField:
 
 
 def seconds(least: int) -> ReadField:
-    """Return a reader of seconds, at most a day."""
+    """Return a reader of seconds, up to a day."""
 
     def read(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= _DAY:
@@ -86,7 +86,7 @@ def seconds(least: int) -> ReadField:
 
 
 def time_limit(value: Any, scope: FieldScope, path: KeyPath) -> float:
-    """Read seconds, more than 0 and at most a day."""
+    """Read seconds, more than 0 and up to a day."""
     if value != 0:
         with contextlib.suppress(FieldError):
             return float(seconds(0)(value, scope, path))
@@ -112,7 +112,7 @@ def list_of(read_item: ReadField, expected: str, *, least: int = 0, one: bool = 
     """Return a reader of a list; each invalid item is a mistake of its own.
 
     :param expected: a phrase such as "a list of tables".
-    :param one: whether a text stands for a list of one.
+    :param one: whether a text counts as a list of one item.
     """
 
     def read(value: Any, scope: FieldScope, path: KeyPath) -> tuple[Any, ...]:
@@ -141,14 +141,14 @@ def file_path(value: Any, scope: FieldScope, path: KeyPath) -> str:
 
 
 def judged_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
-    """Read the path of a file that others must not change, such as one with a secret."""
+    """Read the path of a file that others must not be able to change, such as a file with a secret."""
     file = file_path(value, scope, path)
     scope.checks.judge(file)
     return file
 
 
 def plain_name(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Read the name of an account, a CA or a provider; it can become part of a path."""
+    """Read the name of an account, a CA or a provider, which may become part of a path."""
     if isinstance(value, str) and _PLAIN_NAME.fullmatch(value):
         return value
     raise FieldError(texts.PLAIN_NAME)
@@ -168,7 +168,7 @@ def _url(schemes: tuple[str, ...], expected: str, without_user: str) -> ReadFiel
         url = text(value, scope, path)
         if is_web_address(url, schemes):
             return url
-        if "@" in url:  # not shown: a password can precede the @
+        if "@" in url:  # not shown, because a password can precede the @
             raise FieldError(without_user, found=texts.URL_WITH_USER)
         raise FieldError(expected)
 
@@ -215,7 +215,7 @@ def _address(value: Any, expected: str, *, host: bool, port: bool) -> str:
 
 
 def contact(value: Any, _scope: FieldScope, _path: KeyPath) -> str:
-    """Read a mail address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
+    """Read an email address, with or without ``mailto:`` (RFC 8555 section 7.3: one address, no header fields)."""
     if isinstance(value, str) and value.isascii() and value.isprintable() and re.fullmatch(_MAIL, value):
         return value
     raise FieldError(texts.MAIL)
@@ -256,7 +256,7 @@ def renew_before(value: Any, _scope: FieldScope, _path: KeyPath) -> RenewBefore:
 
 
 def lifetime(value: Any, _scope: FieldScope, _path: KeyPath) -> float:
-    """Read the time for which a certificate is to be valid, in seconds; a number is in seconds too."""
+    """Read the requested lifetime of a certificate in seconds. A number is in seconds too."""
     found = seconds_of(value) if isinstance(value, str) else value
     if isinstance(found, (int, float)) and not isinstance(found, bool) and 300 <= found <= _TEN_YEARS:
         return float(found)
@@ -320,14 +320,14 @@ def each_key(table: Mapping[Any, Any], scope: FieldScope, path: KeyPath, read: C
 
 # ── ip addresses ───────────────────────────────────────────────────────────────────────
 
-# Domains that are IP addresses (RFC 8738): their one form, and what is written beside them by mistake.
+# Domains that are IP addresses (RFC 8738): their canonical form, and common mistakes in writing them.
 
 
 def read_address(text: str) -> str | None:
-    """Return the IP address that an item of ``domains`` is, in canonical form; None if no address is meant.
+    """Return the IP address in an item of ``domains``, in canonical form; None if no address is meant.
 
-    :param text: in lower case.
-    :raises FieldError: an address with something beside it, or a text that is nearly one.
+    :param text: the text in lower case.
+    :raises FieldError: an address with additional text, or a text that is almost an address.
     """
     host, slash, _ = text.removeprefix("*.").partition("/")
     if not is_ip(host):
@@ -363,21 +363,21 @@ def _without_port(host: str) -> tuple[str | None, int]:
 
 # ── programs ───────────────────────────────────────────────────────────────────────────
 
-# The programs that a configuration runs: where they are, and whether others can change them.
+# The programs that a configuration runs: their paths, and whether others can change them.
 #
-# What is inside a script, and what an interpreter imports, is not looked at.
+# The contents of scripts, and the imports of interpreters, are not checked.
 
 _RUNS_ANOTHER: Final = re.compile(
     r"(?:ba|da|fi|k|z|a)?sh|(?:pythonw?|pypy|perl|ruby|node|nodejs|php|lua)[\d.]*|cmd|powershell|pwsh|busybox|"
     r"env|nice|ionice|nohup|setsid|stdbuf|timeout|time|sudo|doas|su|runuser|setpriv|chroot|unshare|nsenter|flock|"
     r"xargs|systemd-run"
 )
-"""The names of shells, interpreters and others whose arguments say which program or script is run."""
+"""The names of shells, interpreters and other programs whose arguments name a program or script to run."""
 _BETWEEN_WORDS: Final = re.compile(r"[\s;|&<>()`'\"]+")
 
 
 def command(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
-    """Read a program and its arguments; the program is absolute afterwards, if it is there, and judged."""
+    """Read a program and its arguments. If the program exists, it becomes absolute and is checked."""
     return _command(value, scope, path, texts.COMMAND)
 
 
@@ -392,7 +392,7 @@ def _command(value: Any, scope: FieldScope, path: KeyPath, expected: str) -> tup
 
 
 def judged(words: Sequence[str], scope: FieldScope) -> tuple[str, ...]:
-    """Return a command with the absolute path of its program, after all that it names was judged.
+    """Return a command with the absolute path of its program, after a check of all paths that it names.
 
     :raises FieldError: as :meth:`FieldScope.check_plain`.
     :raises ConfigError: ``config-untrusted``.
@@ -405,11 +405,11 @@ def judged(words: Sequence[str], scope: FieldScope) -> tuple[str, ...]:
 
 
 def program_path(name: str, scope: FieldScope) -> str:
-    """Return the absolute path of a program, judged; a name that is not in ``PATH`` is returned as it is.
+    """Return the checked absolute path of a program; a name that is not in ``PATH`` is returned unchanged.
 
-    A path with a slash is relative to its configuration file. Running the path that is returned, and not the name,
-    makes sure that the program is the one that was judged. One that is missing may be put into ``PATH`` later, so the
-    folders there are judged.
+    A path with a slash is relative to its configuration file. Run the returned path and not the name, so that the
+    checked program is the one that runs. A missing program may be put into ``PATH`` later, so the folders in ``PATH``
+    are checked.
 
     :raises ConfigError: ``config-untrusted``.
     """
@@ -428,7 +428,7 @@ def has_folder(name: str) -> bool:
 
 
 def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
-    """Yield the paths that a command names; for one that runs another program, also what it would find by name."""
+    """Yield the paths that a command names. If it runs another program, also the paths that it would find by name."""
     arguments = words[1:]
     yield from filter(os.path.isabs, arguments)
     if not _RUNS_ANOTHER.fullmatch(os.path.basename(words[0]).lower().removesuffix(".exe")):
@@ -443,7 +443,7 @@ def _named_files(words: Sequence[str], scope: FieldScope) -> Iterator[str]:
 
 
 def _words(text: str) -> Iterator[str]:
-    """Yield the words of a command for a shell: as the shell reads them, and what is between its signs."""
+    """Yield the words of a command for a shell: as the shell reads them, and the texts between shell operators."""
     yield from _BETWEEN_WORDS.split(text)
     try:
         yield from shlex.split(text)

@@ -1,7 +1,7 @@
-"""Whether others can change the files that a configuration uses, and whether they can read its secrets.
+"""Checks whether others can change the files that a configuration uses, or read its secrets.
 
-A configuration can run programs, and it decides whose certificate is obtained. The rule is that of
-:mod:`dnsrenew.base.path_trust`; here is what follows from it: an error or a warning.
+A configuration can run programs, and it decides for which names certificates are obtained. The rule is in
+:mod:`dnsrenew.base.path_trust`; this module turns its result into an error or a warning.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ _TEXTS: Final[dict[Fault, tuple[Text, Text]]] = {
     "list": (texts.UNTRUSTED_FILE_LIST, texts.UNTRUSTED_FOLDER_LIST),
     "everybody": (texts.UNTRUSTED_FILE_EVERYBODY, texts.UNTRUSTED_FOLDER_EVERYBODY),
 }
-"""Of a file, and of a folder."""
+"""The text for a file, and the text for a folder."""
 
 
 class FileChecks:
-    """Judges each file of one configuration once.
+    """Checks each file of one configuration once.
 
-    :param found: whether the configuration was found, not named: then a file that others can change is always an error.
-        Otherwise it is an error for root, and a warning for other users.
-    :param insist: whether to use all files unjudged.
-    :param instead: contents that take the place of those of some files, by path.
-    :ivar used: every file that was asked for, in this order, whether it exists or not; a dict for its order.
+    :param found: whether the configuration was found and not named. Then a file that others can change is always an
+        error. Otherwise it is an error for root, and a warning for other users.
+    :param insist: whether to use all files unchecked.
+    :param instead: contents that replace the contents of some files, by path.
+    :ivar used: every requested file in order, whether it exists or not; a dict because of its order.
     """
 
     def __init__(self, *, found: bool, insist: bool, instead: Mapping[str, bytes] | None = None) -> None:
@@ -55,13 +55,13 @@ class FileChecks:
         return tuple(self._warnings.values())
 
     def read(self, path: str, *, any_entry: bool = False) -> bytes:
-        """Return the content of a regular file. What is judged is the open file.
+        """Return the content of a regular file, after a check of the open file.
 
-        :param path: absolute.
-        :param any_entry: whether any file of its folder is used, so that others must not add one.
+        :param path: the absolute path.
+        :param any_entry: whether every file of its folder is used, so that others must not be able to add a file.
         :raises ConfigError: ``config-untrusted``.
-        :raises NotAFileError: it is not a regular file.
-        :raises OSError: it cannot be read.
+        :raises NotAFileError: the path is not a regular file.
+        :raises OSError: the file cannot be read.
         """
         self.used[path] = None
         if path in self._instead:
@@ -80,10 +80,10 @@ class FileChecks:
             return file.read()
 
     def judge(self, path: str, *, any_entry: bool = False) -> None:
-        """Judge a file that is used later, such as a program; if it does not exist yet, the folder where it will be.
+        """Check a file that is used later, such as a program. If it does not exist yet, check its folder.
 
-        :param path: absolute.
-        :param any_entry: whether it is a folder of which any file is used.
+        :param path: the absolute path.
+        :param any_entry: whether it is a folder whose every file is used.
         :raises ConfigError: ``config-untrusted``.
         """
         self.used[path] = None
@@ -96,14 +96,14 @@ class FileChecks:
         self._judge(os.path.join(path, "*") if any_entry else path, weakness)
 
     def program(self, name: str) -> str | None:
-        """Return the absolute path of a program in ``PATH``; each name is searched once for one configuration."""
+        """Return the absolute path of a program in ``PATH``. Each name is searched once for one configuration."""
         if name not in self._programs:
             found = shutil.which(name)
             self._programs[name] = None if found is None else os.path.abspath(found)
         return self._programs[name]
 
     def open_to_others(self, paths: Iterable[str]) -> list[str]:
-        """Return the files that other users can read, and whose mode can be changed."""
+        """Return the files that other users can read and whose mode can be changed."""
         return [path for path in paths if self._ground.can_others_read(path) and not is_read_only(path)]
 
     def _weakness_of_folder(self, folder: str) -> Weakness | None:
@@ -125,7 +125,7 @@ class FileChecks:
 
 
 def close_command(paths: list[str]) -> str:
-    """Return the command after which only the running user can read these files."""
+    """Return a command that makes these files readable only by the running user."""
     names = shlex.join(paths)
     # The mode alone would lock this user out.
     chown = "" if all(map(_is_own, paths)) else f"chown {user_name(os.geteuid())} {names} && "

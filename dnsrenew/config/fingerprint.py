@@ -1,4 +1,4 @@
-"""A keyed hash of the settings a renewal depends on: after an edit, a failed renewal is tried again at once."""
+"""A keyed hash of the settings that a renewal depends on. After an edit, a failed renewal is tried at once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dnsrenew.drivers.provider import Provider
 
 
 def keyed_hash(key: bytes, parts: tuple[object, ...]) -> int:
-    """Return a number that changes with the settings; it reveals nothing of them without the key.
+    """Return a number that changes with the settings, and reveals nothing about them without the key.
 
     It covers the values of secrets (:meth:`Secret.identity`).
 
@@ -30,7 +30,10 @@ def keyed_hash(key: bytes, parts: tuple[object, ...]) -> int:
 def accounts_of(
     spec: CertificateSpec, accounts: Mapping[str, DnsAccount], providers: Mapping[str, Provider]
 ) -> Iterator[str]:
-    """Yield the names of the accounts that the routes use; a route that names none uses those whose zones fit."""
+    """Yield the names of the accounts that the routes use.
+
+    A route without an account uses the accounts whose zones fit.
+    """
     for route in spec.routes:
         if route.dns:
             yield from route.dns
@@ -40,7 +43,7 @@ def accounts_of(
 
 
 def _owners(spec: CertificateSpec, route: Route) -> list[str]:
-    """Return the names of the TXT records of a route, as far as they are known without DNS."""
+    """Return the names of the TXT records of a route that are known without DNS."""
     if route.alias:
         return [route.alias]
     return [f"_acme-challenge.{base_domain(identifier)}" for identifier in spec.identifiers]
@@ -65,4 +68,4 @@ def _canonical(value: Any) -> str:  # any value of a configuration
         return "[" + ",".join(map(_canonical, value)) + "]"
     if value is None or isinstance(value, (str, bytes, int, float, bool, PurePath)):
         return repr(value)
-    return type(value).__name__  # the caller's own driver: its repr differs in each process
+    return type(value).__name__  # the caller's own driver, whose repr differs in each process

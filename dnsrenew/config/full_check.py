@@ -1,4 +1,4 @@
-"""All that ``dnsrenew check`` looks at: a configuration that is valid can still be one that cannot work."""
+"""All checks of ``dnsrenew check``, because a valid configuration may still not work."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from dnsrenew.errors import Cancelled, DnsRenewError, Message, SecretError, Text
 
 
 def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dict[str, Any]:
-    """Return the fields of a :class:`Config` from a file, with the warnings of all checks. Nothing is sent.
+    """Return the fields of a :class:`Config` from a file, with the warnings of all checks. Send no request.
 
     This can run the user's commands and open the keyring.
 
-    :param found: whether the file was found, not named.
+    :param found: whether the file was found and not named.
     :param insist: whether to use files that other users can change.
     :raises ConfigError: with all mistakes.
     """
@@ -51,11 +51,11 @@ def checked_fields(path: str, *, found: bool, insist: bool, clock: Clock) -> dic
 
 # ── account check ──────────────────────────────────────────────────────────────────────
 
-# Whether each account works: its driver is made with its options, as in a renewal. Nothing is sent.
+# Whether each account works: its driver is created with its options, as in a renewal. No request is sent.
 
 
 def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
-    """Make the driver of every account without a mistake, and add a mistake for each that fails.
+    """Create the driver of every account without a mistake, and add a mistake for each one that fails.
 
     :returns: the warnings of the drivers.
     """
@@ -76,7 +76,7 @@ def check_accounts(draft: Draft, clock: Clock) -> list[Notice]:
 
 
 def _check_script(draft: Draft, account: DnsAccount, context: Context) -> None:
-    """Add a mistake for each variable that a script of acme.sh asks for in vain, and warn of what it does wrong."""
+    """Add a mistake for each missing variable of an acme.sh script, and warn of the script's known faults."""
     script = find_script(account.options["script"], account.options.get("home", ""))
     if script is None:  # the driver reports it
         return
@@ -90,11 +90,11 @@ def _check_script(draft: Draft, account: DnsAccount, context: Context) -> None:
 
 # ── machine check ──────────────────────────────────────────────────────────────────────
 
-# The programs and folders that a renewal needs on this machine, and that are not there.
+# The programs and folders that a renewal needs and that are missing on this machine.
 
 
 def missing_things(draft: Draft) -> list[Notice]:
-    """Return a warning for each program and webroot that is missing; the file may be meant for another machine."""
+    """Return a warning for each missing program and webroot, because the file may be meant for another machine."""
     found: dict[tuple[Text, str, str], dict[str, None]] = {}
     for spec in draft.certificates.specs:
         for thing in _missing(spec):
@@ -116,7 +116,7 @@ def _missing(spec: CertificateSpec) -> Iterator[tuple[Text, str, str]]:
 
 
 def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
-    """Yield the programs of this machine that a deployment runs, and the folders that it writes to, if missing."""
+    """Yield the missing programs that a deployment runs on this machine, and the missing folders that it writes to."""
     kind = catalogue.target(entry.to)
     if kind is None:
         return
@@ -132,7 +132,7 @@ def _of_deployment(entry: Deployment) -> Iterator[tuple[Text, str, str]]:
 
 # ── secret check ───────────────────────────────────────────────────────────────────────
 
-# Whether each secret can be read, and has the form that its DNS host or CA gives it.
+# Whether each secret can be read, and has the form that its DNS host or CA requires.
 
 _HEX: Final = re.compile(r"[0-9A-Fa-f-]+")
 _BLANK_INSIDE: Final = re.compile(r"[^\s{]+[ \t].*")
@@ -140,7 +140,7 @@ _QUOTES: Final = tuple("\"'“”„‘’‚«»`")
 
 
 def check_secrets(draft: Draft) -> None:
-    """Resolve every secret, and add a mistake for each that cannot be read or used.
+    """Resolve every secret, and add a mistake for each one that cannot be read or used.
 
     This can run the user's commands and open the keyring.
     """
@@ -165,7 +165,7 @@ def _add_unreadable(draft: Draft, use: SecretUse, error: SecretError) -> None:
 
 
 def _form_fault(draft: Draft, use: SecretUse, value: str) -> tuple[str | None, str, str | None]:
-    """Return what is wrong with the form of a secret, what is expected and the fix; they show nothing of the secret."""
+    """Return the fault in the form of a secret, the expected form and the fix, without any part of the secret."""
     found: str | None
     if use.path[-2:] == ("eab", "hmac"):
         return mac_key_fault(value), texts.HMAC, None
@@ -202,20 +202,20 @@ def _shape_fault(text: str, secret: Message) -> str:
 
 
 def _file_meant(use: SecretUse, text: str) -> str | None:
-    """Return the name of a file that was given in place of the secret in it; None if the text is no such name."""
+    """Return the name of a file that was given in place of its secret; None if the text is no such name."""
     name = text.partition(":")[2] if text.lower().startswith("file:") else text
     is_file = text != name or name.endswith(".txt") or os.path.isfile(os.path.join(os.path.dirname(use.file), name))
     return name if is_file and name.isprintable() else None
 
 
 def _shown_file(use: SecretUse, path: str) -> str:
-    """Return the path relative to the configuration, if it is below its folder."""
+    """Return the path relative to the configuration if it is below its folder."""
     return path.removeprefix(os.path.join(os.path.dirname(use.file), ""))
 
 
 # ── zone check ─────────────────────────────────────────────────────────────────────────
 
-# The domains whose records no DNS account can write, unless a CNAME leads into one of its zones.
+# The domains whose records no DNS account can write, unless a CNAME points into one of its zones.
 
 
 def domains_outside_zones(draft: Draft) -> list[Notice]:
@@ -231,9 +231,9 @@ def domains_outside_zones(draft: Draft) -> list[Notice]:
 
 
 def _can_fit(draft: Draft, route: Route, domain: str) -> bool:
-    if not CHALLENGES[route.challenge].writes_dns:  # for others a person may set a record
+    if not CHALLENGES[route.challenge].writes_dns:  # a person may set a record for other challenges
         return not CHALLENGES[route.challenge].is_unfit(domain)
-    if route.alias is not None or not route.follow_cname:  # those outside the zones are mistakes
+    if route.alias is not None or not route.follow_cname:  # domains outside the zones are mistakes then
         return True
     return draft.accounts.covers(route.dns or draft.accounts.names, base_domain(domain))
 

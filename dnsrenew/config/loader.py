@@ -1,4 +1,4 @@
-"""From tables, or the arguments of ``obtain``, to a configuration: what is read when, and checked against what."""
+"""From tables, or the arguments of ``obtain``, to a configuration: the order of reading, and the checks."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from dnsrenew.config.sources import Source, included, read_source
 from dnsrenew.errors import series
 
 _SHOWN: Final = 3
-"""Keys or files that a warning names; the rest is counted."""
+"""The number of keys or files that a warning names; the rest is counted."""
 _KEYS: Final = "; "
-"""What separates keys in a warning: a key can have commas."""
+"""The separator of keys in a warning, because a key may contain commas."""
 
 _RESOLVER: Final = table_of(
     nameservers=Key(list_of(address, texts.ADDRESSES)),
@@ -56,12 +56,12 @@ _MAIN: Final = table_of(
 
 
 class Draft(Frozen):
-    """A configuration as read, with its mistakes; :meth:`fields` raises them.
+    """A configuration after reading, with its mistakes; :meth:`fields` raises them.
 
     :ivar main: the scope of the file, or of the mapping.
     :ivar values: the valid values of the whole file.
     :ivar defaults: ``store`` without one in the file, and ``path``.
-    :ivar fleet: of a store that is a database, with ``[fleet]``.
+    :ivar fleet: the fleet settings, if the store is a database.
     """
 
     main: FieldScope
@@ -74,7 +74,7 @@ class Draft(Frozen):
 
     @property
     def report(self) -> MistakeReport:
-        """Return what was found."""
+        """Return the mistakes and other findings."""
         return self.main.report
 
     def fields(self) -> dict[str, Any]:
@@ -104,11 +104,11 @@ class Draft(Frozen):
 
 
 def read_file(path: str, *, found: bool, insist: bool, instead: Mapping[str, bytes] | None = None) -> Draft:
-    """Read a file and what it includes.
+    """Read a file and its included files.
 
-    :param found: whether the file was found, not named.
+    :param found: whether the file was found and not named.
     :param insist: whether to use files that other users can change.
-    :param instead: contents that take the place of those of some files, by path.
+    :param instead: contents that replace the contents of some files, by path.
     """
     main = read_source(path, MistakeReport(), FileChecks(found=found, insist=insist, instead=instead))
     folder = os.path.dirname(path)
@@ -136,7 +136,7 @@ def from_mapping(mapping: Any, base: str | None, *, prefix: KeyPath = (), insist
 
 
 def _build(main_source: Source, accounts: DnsAccountTables, defaults: dict[str, Any]) -> Draft:
-    """Read the CAs and accounts of all files first: certificates of any file can name them."""
+    """Read the CAs and accounts of all files first, because certificates of any file can name them."""
     every = [main_source, *included(main_source)]
     main = main_source.scope
     values = {key: value for key, value in _MAIN.read(main_source.table, main, ()).items() if key not in _SHARED}
@@ -187,7 +187,7 @@ def _warnings(
 
 
 def first_few(items: Sequence[str], separator: str = ", ") -> str:
-    """Return the first of them, and the number of the others."""
+    """Return the first items, and the number of the rest."""
     shown, more = series(items[:_SHOWN], separator), len(items) - _SHOWN
     return texts.MORE.format(keys=shown, count=more) if more > 0 else shown
 
@@ -199,21 +199,22 @@ def first_few(items: Sequence[str], separator: str = ", ") -> str:
 _LOCAL: Final = frozenset(
     {"corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "private"}
 )
-"""Top-level domains that are reserved, or in use in local networks (RFC 6761, RFC 6762 appendix G)."""
+"""Top-level domains that are reserved, or used in local networks (RFC 6761, RFC 6762 appendix G)."""
 _IP_PROFILES: Final = {"letsencrypt": "shortlived", "letsencrypt-staging": "shortlived"}
-"""The profiles with which CAs issue for IP addresses; one that is not listed decides itself."""
+"""The profiles with which CAs issue for IP addresses. A CA that is not listed decides by itself."""
 _SHORT: Final = "shortlived"
 _SMALL: Final = frozenset({_SHORT, "tlsserver"})
 """The profiles of Let's Encrypt with few names in a certificate."""
 _FEW: Final = 25
 _MANY: Final = 100
-"""The names in an order that Let's Encrypt takes with these profiles, and that public CAs take else."""
+"""The maximum number of names in an order at Let's Encrypt with these profiles, and at public CAs in all other cases.
+"""
 
 
 def check_public_cas(draft: Draft) -> list[Notice]:
-    """Add a mistake for each thing that a built-in CA refuses whatever DNS says.
+    """Add a mistake for each setting that a built-in CA always refuses.
 
-    :returns: the warnings: what it refuses with a profile that is only preferred, and a short life with one CA.
+    :returns: the warnings: refusals with a profile that is only preferred, and a short lifetime with only one CA.
     """
     notices: list[Notice] = []
     for one in draft.certificates.drafts:
@@ -223,14 +224,14 @@ def check_public_cas(draft: Draft) -> list[Notice]:
         notices += _check_count(one, public)
         if one.profile and one.profile.name == _SHORT and len(names) == 1 and one.domains:
             notices.append(Notice(*texts.SHORT_LIFE_ONE_CA.fill(domain=_first(one), ca=names[0])))
-        if len(public) == len(names):  # a CA of one's own issues for any name
+        if len(public) == len(names):  # the user's own CA issues for any name
             _check_names(one)
     check_terms(draft)
     return notices
 
 
 def is_public(draft: Draft, ca: str) -> bool:
-    """Return whether this is a built-in CA, and not another one under its name."""
+    """Return whether this is a built-in CA, and not another CA with its name."""
     known = draft.cas.cas.get(ca)
     return known is not None and is_built_in(known)
 
@@ -240,7 +241,7 @@ def _cas_of(one: CertificateDraft) -> list[str]:
 
 
 def check_terms(draft: Draft) -> None:
-    """Add a mistake if the terms of a built-in CA are not agreed to: it creates no account then."""
+    """Add a mistake if the user has not agreed to the terms of a built-in CA, which then creates no account."""
     cas = dict.fromkeys(ca for one in draft.certificates.drafts for ca in _cas_of(one) if is_public(draft, ca))
     if not cas or draft.values.get("agree_terms") or draft.report.mentions("agree_terms"):
         return
@@ -257,7 +258,7 @@ def _check_names(one: CertificateDraft) -> None:
 
 
 def _check_profile(draft: Draft, one: CertificateDraft) -> list[Notice]:
-    """Add a mistake if a CA that may get IP addresses in an order issues for them only with another profile."""
+    """Add a mistake if a CA would issue for IP addresses of an order only with another profile."""
     addresses = list(filter(is_ip, one.identifiers.values()))
     fitting = [route for route in one.routes if not all(map(CHALLENGES[route.challenge].is_unfit, addresses))]
     for ca in dict.fromkeys(route.ca or one.ca for route in fitting):
@@ -274,7 +275,7 @@ def _check_profile(draft: Draft, one: CertificateDraft) -> list[Notice]:
 
 
 def _check_count(one: CertificateDraft, cas: list[str]) -> list[Notice]:
-    """Add a mistake if there are more names than a CA takes in one order.
+    """Add a mistake if there are more names than a CA accepts in one order.
 
     :param cas: the built-in CAs of its routes.
     """
@@ -328,8 +329,8 @@ def from_arguments(
 ) -> dict[str, Any]:
     """Return the fields of a :class:`Config` for one certificate.
 
-    :param domains: one or several, checked here; the same for ``contact`` and ``deploy`` of the settings.
-    :param dns: the accounts; the caller's own driver is the option ``driver`` of one without a provider.
+    :param domains: one or several domains, checked here; the same for ``contact`` and ``deploy`` of the settings.
+    :param dns: the accounts; the caller's own driver is the option ``driver`` of an account without a provider.
     :param settings: other keys of the certificate, or of the whole configuration; None is the default.
     :raises ConfigError: ``config-invalid``.
     """
@@ -349,7 +350,7 @@ def from_arguments(
 
 
 def _listed(value: object) -> object:
-    """Return one text, or several of any kind, as a list; what is neither is a mistake that a reader finds."""
+    """Return one text, or several values of any kind, as a list. A reader reports anything else as a mistake."""
     if isinstance(value, str):
         return [value]
     is_several = isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping))
@@ -357,9 +358,9 @@ def _listed(value: object) -> object:
 
 
 def _by_name(accounts: Sequence[DnsAccount], routes: object) -> dict[str, DnsAccount]:
-    """Return the accounts by name. Several at one provider without names of their own are numbered, from 2 on.
+    """Return the accounts by name. Accounts at one provider without their own names are numbered, from 2 on.
 
-    :raises ConfigError: ``config-invalid``: two have the same name, and a route means one of them by it.
+    :raises ConfigError: ``config-invalid``: two have the same name, and a route uses this name.
     """
     named: dict[str, DnsAccount] = {}
     taken = {account.name for account in accounts}
@@ -378,7 +379,7 @@ def _by_name(accounts: Sequence[DnsAccount], routes: object) -> dict[str, DnsAcc
 
 
 def _named_in(routes: object) -> set[str]:
-    """Return the names of accounts in routes; what is no route is a mistake that is found later."""
+    """Return the names of accounts in routes. Anything that is not a route is reported as a mistake later."""
     names: set[str] = set()
     for each in routes if isinstance(routes, (list, tuple)) else ():
         dns = each.dns if isinstance(each, Route) else each.get("dns") if isinstance(each, Mapping) else ()

@@ -19,7 +19,7 @@ from dnsrenew.config.fields import choice, file_path, flag, listen_address, plai
 from dnsrenew.config.schema import FieldScope, Key, table_of
 
 NAMES: Final = ("dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01")
-"""In the order in which a mistake lists them."""
+"""The challenges, in the order in which a mistake lists them."""
 
 
 def _accounts(value: Any, scope: FieldScope, path: KeyPath) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def route(value: Any, scope: FieldScope, path: KeyPath) -> Route | tuple[str, ..
 
 
 class RouteNeeds(Frozen):
-    """What the check of routes needs of a certificate: its routes (:func:`route`), its domains and its CA.
+    """The parts of a certificate for the check of routes: its routes (:func:`route`), its domains and its CA.
 
     :ivar identifiers: the valid domains, by their index in the list.
     """
@@ -87,7 +87,7 @@ def check_routes(
 ) -> tuple[Route, ...]:
     """Check a certificate's routes against its domains, the accounts and the CAs; return the valid ones.
 
-    :param path: the certificate's.
+    :param path: the path of the certificate.
     """
     routes = needs.routes
     routes_path = (*path, "routes")
@@ -102,7 +102,7 @@ def check_routes(
         identity = _identity(one, needs.ca)
         same = first.setdefault(identity, index)
         if same != index and scope.report.has_mistake((*routes_path, same)):
-            first[identity] = index  # an invalid value of the other one was left out, so it is not known to be the same
+            first[identity] = index  # an invalid value of the other was left out, so they may differ
         elif same != index and not scope.report.has_mistake(item_path):
             scope.mistake(item_path, texts.ROUTE, texts.SAME_ROUTE.format(number=same + 1))
         if one.ca is not None:
@@ -116,14 +116,14 @@ def check_routes(
 
 
 def _identity(route: Route, ca: str) -> tuple[Any, ...]:
-    """Return a value that is equal for two routes that do the same, with defaults filled in."""
+    """Return a value that is equal for two routes that do the same, including defaults."""
     listen = None if route.webroot or route.app else route.listen or CHALLENGES[route.challenge].listen
     follows, names = route.alias is None and route.follow_cname, frozenset(route.dns)
     return (route.challenge, route.ca or ca, names, route.alias, follows, listen, route.webroot, route.app)
 
 
 def check_accounts_exist(accounts: DnsAccountTables, scope: FieldScope, path: KeyPath) -> None:
-    """Add a mistake if there is no account that could write the values of a route."""
+    """Add a mistake if no account could write the values of a route."""
     if not accounts.names and not accounts.absence_reported:
         accounts.absence_reported = True  # once for all certificates
         scope.mistake(path, texts.NO_ACCOUNT, texts.ACCOUNT_ARGUMENT if scope.python else texts.ACCOUNT_NEEDED)
@@ -143,7 +143,7 @@ def _check_accounts(
 ) -> None:
     """Check that the accounts can write the names.
 
-    With ``follow_cname`` a CNAME can lead into another zone, so the zones are checked only when it is followed.
+    With ``follow_cname``, a CNAME can point into another zone, so the zones are checked when it is followed.
     """
     if not CHALLENGES[one.challenge].writes_dns or (one.alias is None and one.follow_cname):
         return
@@ -160,7 +160,7 @@ def check_fitting(routes: Sequence[Route], identifiers: Mapping[int, str], scope
     """Add a mistake for each wildcard, and each IP address, that no route can validate.
 
     :param identifiers: the valid domains, by their index in the list.
-    :param path: the certificate's.
+    :param path: the path of the certificate.
     """
     limited = {index: each for index, each in identifiers.items() if is_wildcard(each) or is_ip(each)}
     types = [CHALLENGES[challenge] for challenge in {one.challenge for one in routes}] if limited else []

@@ -22,11 +22,11 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.errors import Phrase
 
 TOP_LEVEL: Final = frozenset({"include", "store", "contact", "agree_terms", "default_ca"})
-"""Keys of the whole file. In a table they belong above it: TOML gives a line to the last [table] before it."""
+"""Keys of the whole file, which belong above all tables: TOML gives a line to the last [table] before it."""
 
 
 class SecretUse(Frozen):
-    """A secret and its key, so that ``dnsrenew check`` can report one that cannot be read."""
+    """A secret and its key, so that ``dnsrenew check`` can report an unreadable one."""
 
     file: str
     path: KeyPath
@@ -34,7 +34,7 @@ class SecretUse(Frozen):
 
 
 class Unlocated(Frozen):
-    """A mistake whose line is looked up when it is shown; the fields are those of :class:`Mistake`."""
+    """A mistake whose line is looked up when it is shown. It has the fields of :class:`Mistake`."""
 
     file: str
     path: KeyPath
@@ -45,18 +45,18 @@ class Unlocated(Frozen):
 
 
 class MistakeReport:
-    """Collects what the readers find: mistakes, secrets, keys that are not supported yet.
+    """Collects the findings of the readers: mistakes, secrets, unsupported keys.
 
-    :param prefix: a prefix of keys that is not shown; for one certificate made from arguments.
+    :param prefix: a prefix of keys that is not shown, for a certificate made from arguments.
     :ivar sources: the text of each file.
     :ivar tables: the tables of each file.
     :ivar empty_includes: patterns of ``include`` that no file matches.
-    :ivar secret_files: the files with secrets; a dict for its order.
+    :ivar secret_files: the files with secrets; a dict because of its order.
     :ivar plain_secrets: keys of secrets in plain text.
     :ivar file_names: keys of secrets in plain text that are the name of an existing file, with that name.
     :ivar odd_secrets: keys of secrets that look like references of an unknown kind.
-    :ivar written: the keys that name a file to deploy to, by its path.
-    :ivar refused: whether a document says what only the configuration may say (:meth:`FieldScope.check_plain`).
+    :ivar written: the keys that name a file to deploy to, by the path of the file.
+    :ivar refused: whether a document has a value that only the configuration may have (:meth:`FieldScope.check_plain`).
     """
 
     def __init__(self, prefix: KeyPath = ()) -> None:
@@ -87,11 +87,11 @@ class MistakeReport:
         return any(mistake.path[: len(path)] == path for mistake in self._mistakes)
 
     def mentions(self, key: str) -> bool:
-        """Return whether a mistake is about a key, wherever it is, or about a key that was probably meant to be it."""
+        """Return whether a mistake is about a key at any place, or about a key that was probably meant to be it."""
         return any(key in {mistake.path[-1], mistake.nearest} for mistake in self._mistakes)
 
     def shown(self, file: str, path: KeyPath) -> str:
-        """Return the key as it is shown: as people read it for a file, as Python writes it for a program."""
+        """Return the key as it is shown: in TOML form for a file, in Python form for a program."""
         if file:
             return validation.shown_place(path, self.tables.get(file, {}))
         hidden = len(self._prefix)
@@ -130,10 +130,10 @@ class FieldScope(Frozen):
 
     :ivar file: the file's absolute path, or ``""`` for a configuration made in Python.
     :ivar folder: the base of relative paths.
-    :ivar python: whether it was made in Python.
-    :ivar literal: whether a ``str`` is a secret itself, never a reference: in a value made with keyword arguments, such
-        as ``DnsAccount(…)``.
-    :ivar plain: whether it is a document that may name no program, file, secret or deployment.
+    :ivar python: whether the value was made in Python.
+    :ivar literal: whether a ``str`` is a secret itself and never a reference, as in a value made with keyword
+        arguments, such as ``DnsAccount(…)``.
+    :ivar plain: whether it is a document that may not name programs, files, secrets or deployments.
     """
 
     file: str
@@ -158,7 +158,7 @@ class FieldScope(Frozen):
         return _Reading((self, path, value, shown))
 
     def is_wide(self, value: Any, read: ReadField, path: KeyPath) -> bool:
-        """Return whether a refused text is right but for characters of full width; then this is its mistake."""
+        """Return whether full-width characters are the only fault of a refused text, which is then the mistake."""
         narrow = validation.half_width(value) if isinstance(value, str) else value
         if narrow == value:
             return False
@@ -171,13 +171,13 @@ class FieldScope(Frozen):
         return True
 
     def misplaced(self, path: KeyPath) -> None:
-        """Add the mistake of a key of the whole file in a table: TOML gives it to the last table above it."""
+        """Add the mistake of a top-level key in a table, because TOML gives it to the last table above it."""
         self.mistake(path, texts.MISPLACED_KEY, texts.ABOVE_TABLES, fix=texts.MOVE_ABOVE)
 
     def check_plain(self) -> None:
-        """Return if a value may name a program, a file, a secret or a deployment. Its reader calls it first.
+        """Raise if a value may not name a program, a file, a secret or a deployment. Its reader calls this first.
 
-        :raises FieldError: it is in a document that may not.
+        :raises FieldError: the value is in a document that may not.
         """
         if self.plain:
             self.report.refused = True
@@ -219,7 +219,7 @@ class Key(Frozen):
 
 
 def as_table(value: object) -> Mapping[str, Any] | None:
-    """Return a mapping, or a value of :mod:`dnsrenew.base.model` (``Route``, ``CA`` …), as a table; None for others."""
+    """Return a mapping, or a value of :mod:`dnsrenew.base.model` (``Route``, ``CA`` …), as a table, or None."""
     if isinstance(value, dict):
         return value
     if isinstance(value, Mapping):
@@ -236,7 +236,7 @@ def as_table(value: object) -> Mapping[str, Any] | None:
 
 
 def brackets(value: object, scope: FieldScope, path: KeyPath, expected: Phrase | str) -> FieldError:
-    """Return the mistake of a list instead of a table, or the other way round: it names the table as it is written."""
+    """Return the mistake of a list in place of a table, or the reverse. It shows how to write the table."""
     form = texts.TWO_BRACKETS if as_table(value) is not None else texts.ONE_BRACKET
     if not scope.python and isinstance(path[-1], str) and isinstance(value, (dict, list)):
         expected = form.format(key=".".join(part for part in path if isinstance(part, str)))
@@ -246,8 +246,8 @@ def brackets(value: object, scope: FieldScope, path: KeyPath, expected: Phrase |
 class Table(Frozen):
     """The keys of one kind of table.
 
-    :ivar offered: the keys that the mistake of an unknown one names, if they are not these.
-    :ivar elsewhere: what to write instead of a key that is known elsewhere; a phrase with its value.
+    :ivar offered: the keys that the mistake of an unknown key names, if they differ from these.
+    :ivar elsewhere: what to write instead of a key that is valid elsewhere; a phrase with its value.
     """
 
     keys: Mapping[str, Key]
@@ -257,7 +257,7 @@ class Table(Frozen):
     def read(self, value: object, scope: FieldScope, path: KeyPath) -> dict[str, Any]:
         """Return the valid values by key; each invalid value becomes a mistake.
 
-        :raises FieldError: it is not a table.
+        :raises FieldError: the value is not a table.
         """
         table = value if type(value) is dict else as_table(value)
         if table is None:
@@ -281,7 +281,7 @@ class Table(Frozen):
         return values
 
     def into(self, make: Callable[..., Any]) -> ReadField:
-        """Return a reader that makes something of the valid values."""
+        """Return a reader that makes an object of the valid values."""
         return lambda value, scope, path: make(**self.read(value, scope, path))
 
     def _unknown(self, key: object, given: object, scope: FieldScope, path: KeyPath) -> str | None:

@@ -20,7 +20,7 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z-]{1,19}")
 
 
 def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
-    """Read a reference to a secret, or, with a warning, the secret itself. Nothing is resolved here."""
+    """Read a reference to a secret or, with a warning, the secret itself. Do not resolve it."""
     read = _referenced(value, scope, path)
     if read is None:
         if not isinstance(value, str) or not value:
@@ -29,19 +29,19 @@ def secret(value: Any, scope: FieldScope, path: KeyPath) -> Secret:
         read = Secret(value)
         if not scope.python:
             scope.report.secret_files[scope.file] = None
-            is_address = path[:1] == ("notify",)  # all have a scheme of their own
+            is_address = path[:1] == ("notify",)  # all have a scheme
             _report_plain(value, scope, scope.report.shown(scope.file, path), is_address=is_address)
     return _used(read, scope, path)
 
 
 def any_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
-    """Read an option of a driver without a provider file, which would say what is secret: every text is."""
+    """Read an option of a driver without a provider file, in which every text counts as a secret."""
     read = maybe_secret(value, scope, path)
     return _used(Secret(read), scope, path) if isinstance(read, str) and read else read
 
 
 def maybe_secret(value: Any, scope: FieldScope, path: KeyPath) -> Any:
-    """Read an option that nothing describes: a reference is a secret, any other value is kept as it is."""
+    """Read an undescribed option: a reference is a secret, any other value is kept unchanged."""
     read = _referenced(value, scope, path)
     return value if read is None else _used(read, scope, path)
 
@@ -73,7 +73,7 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
             meant = quoted(f"{scheme}:{'…' if scheme == 'literal' else half_width(rest)}")
             raise FieldError(texts.WRITE.format(value=meant), found=texts.WIDE_COLON.format(scheme=scheme, colon=colon))
         return None
-    # The rest is not shown: after "literal:" it is the secret.
+    # The rest is not shown, because after "literal:" it is the secret.
     if not rest or "\0" in rest:
         found = texts.REFERENCE_NUL if rest else texts.REFERENCE_EMPTY.format(scheme=scheme)
         raise FieldError(texts.REFERENCE, found=found)
@@ -95,10 +95,9 @@ def _reference(value: str, scope: FieldScope) -> Secret | None:
 
 
 def _report_plain(value: str, scope: FieldScope, key: str, *, is_address: bool) -> None:
-    """Add a secret in plain text for a warning; ``vault:dns/token`` or ``files:x`` look like unknown references.
+    """Add a plain-text secret for a warning. ``vault:dns/token`` or ``files:x`` look like unknown references.
 
-    Those can be the secret as well, so they are not refused, and no part of them is shown. The name of a file that
-    exists is no secret.
+    They may be the secret itself, so they are not refused and not shown. The name of an existing file is not a secret.
     """
     report = scope.report
     if len(value) < 1024 and value.isprintable() and os.path.isfile(scope.path_of(value)):
@@ -131,6 +130,6 @@ def _command(value: Mapping[str, Any], scope: FieldScope, path: KeyPath) -> Secr
         if key not in _COMMAND_KEYS:
             scope.mistake((*path, str(key)), UNKNOWN_KEY, one_of(_COMMAND_KEYS))
     read = Secret.command(judged(arguments, scope), env=names)
-    if not has_folder(arguments[0]):  # PATH can differ from run to run, and that is no other secret
+    if not has_folder(arguments[0]):  # PATH can differ from run to run, which does not change the secret
         read.reference = f"command:{arguments[0]}"
     return read

@@ -1,4 +1,4 @@
-"""From files to tables: where the configuration is, and what it and the files it includes say."""
+"""From files to tables: the place of the configuration, and the contents of it and its included files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SHOWN_KEYS: Final = {
     *("routes", "challenge", "dns", "alias", "follow_cname", "listen", "webroot", "app"),
     *("propagation", "settle", "check"),
 }
-"""Keys that hold no secret: a syntax error shows their values, and an export too where they are commented out."""
+"""Keys without secrets. A syntax error shows their values, and so does an export where they are commented out."""
 
 
 class Source(Frozen):
@@ -47,7 +47,7 @@ class Source(Frozen):
 def read_source(path: str, report: MistakeReport, checks: FileChecks, *, any_entry: bool = False) -> Source:
     """Read one file.
 
-    :param any_entry: whether any file of its folder is read.
+    :param any_entry: whether every file of its folder is read.
     :raises ConfigError: ``config-missing``, ``config-unreadable``, ``config-untrusted``, ``config-syntax``.
     """
     report.sources[path] = _read_text(path, checks, any_entry=any_entry)
@@ -57,7 +57,7 @@ def read_source(path: str, report: MistakeReport, checks: FileChecks, *, any_ent
 
 def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
     try:
-        # A pipe is refused: the file is read again for the lines of mistakes, and by later runs.
+        # A pipe is refused, because the file is read again for the lines of mistakes, and by later runs.
         return checks.read(path, any_entry=any_entry).decode("utf-8-sig")  # Notepad writes a byte order mark
     except FileNotFoundError:
         raise ConfigError.of(texts.CONFIG_MISSING, searched=[path]) from None
@@ -78,7 +78,7 @@ def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
 def _parse(report: MistakeReport, path: str) -> dict[str, Any]:
     """Return the tables of a file.
 
-    Neither the text nor the error of ``tomllib`` is left in the frames of the error: they can hold secrets.
+    Neither the text nor the error of ``tomllib`` stays in the frames of the error, because they may contain secrets.
     """
     try:
         return parse(report.sources[path])
@@ -101,29 +101,29 @@ _PLAIN_KEY: Final = re.compile("^([a-z_]+) = ", re.MULTILINE)
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return what ``tomllib.loads`` does; of many certificates sooner.
+    """Return the same as ``tomllib.loads``, but faster for many certificates.
 
-    :raises ValueError: it is not TOML; or a ``RecursionError``.
+    :raises ValueError: the text is not TOML; or a ``RecursionError``.
     """
     found: list[str] = []
 
     def cut(match: re.Match[str]) -> str:
-        """Leave an empty table, with a number, for the last of these certificates: other keys of it may follow."""
+        """Leave an empty, numbered table for the last of these certificates, because more of its keys may follow."""
         found.append(match[0])
         return f'{_HEAD}"" = {len(found)}\n'
 
     short = _PLAIN.sub(cut, text)
     if found and '"""' not in text and "'''" not in text:
-        # What is wrong, tomllib says of the text as it is.
+        # Only tomllib, on the original text, reports mistakes.
         with contextlib.suppress(IndexError, RecursionError, TypeError, ValueError):
             return _put_back(tomllib.loads(short), found)
     return tomllib.loads(text)
 
 
 def _put_back(document: dict[str, Any], found: list[str]) -> dict[str, Any]:
-    """Put certificates that were cut out back where they were.
+    """Put the removed certificates back in their places.
 
-    :raises ValueError: one has a key twice, or a value that JSON writes otherwise.
+    :raises ValueError: one has a key twice, or a value that JSON writes in another way.
     """
     every: list[dict[str, Any]] = []
     numbers = []
@@ -181,7 +181,7 @@ def _matches(pattern: str, scope: FieldScope, key_path: KeyPath) -> list[str]:
             scope.mistake(key_path, texts.NO_FILE_AT.format(path=quoted(pattern)), texts.INCLUDE_FILE)
             return []
         return [path]
-    # Only the pattern is expanded, not the folder before it: its name can hold brackets.
+    # Only the pattern is expanded, not the folder before it, whose name may contain brackets.
     is_absolute = os.path.isabs(os.path.expanduser(pattern))
     root = None if is_absolute else scope.folder
     try:
@@ -207,7 +207,7 @@ SYSTEM_FOLDER: Final = "/etc/dnsrenew"
 SYSTEM_STORE: Final = "/var/lib/dnsrenew"
 _NAME: Final = "dnsrenew"
 _NOTEPAD: Final = ".txt"
-"""What Windows' Notepad adds to a name, and Explorer hides."""
+"""The suffix that Windows' Notepad adds to a name, and Explorer hides."""
 
 
 def user_folder(environ: Mapping[str, str], platform: str = sys.platform) -> str | None:
@@ -259,7 +259,7 @@ def _in(folder: str | None, *parts: str) -> str | None:
 
 
 def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[str, bool]:
-    """Return the absolute path of the configuration, and whether it was found, not named.
+    """Return the absolute path of the configuration, and whether it was found and not named.
 
     :raises ConfigError: ``config-missing``.
     """
@@ -274,14 +274,14 @@ def search(explicit: str | None, environ: Mapping[str, str], cwd: str) -> tuple[
             return path, False
     paths = [os.path.join(folder, FILE_NAME) for folder in folders if folder]
     for path in paths:
-        # lexists: a broken link is an error; the search does not pass over it.
+        # lexists, because a broken link is an error and the search must not skip it.
         if os.path.lexists(path):
             return path, True
     raise _with_txt(paths) or ConfigError.of(texts.CONFIG_NOT_FOUND, searched=paths, suggested=paths[0])
 
 
 def new_config(explicit: str | None, environ: Mapping[str, str], cwd: str) -> str:
-    """Return the absolute path of a configuration to write: the one that is named or found, or the default place."""
+    """Return the absolute path for a new configuration: the named or found one, or the default place."""
     named = explicit or environ.get(VARIABLE)
     if named:
         return os.path.abspath(os.path.join(cwd, os.path.expanduser(named)))
@@ -293,7 +293,7 @@ def new_config(explicit: str | None, environ: Mapping[str, str], cwd: str) -> st
 
 
 def _with_txt(paths: list[str]) -> ConfigError | None:
-    """Return the error for a file that is there as ``dnsrenew.toml.txt``; None if there is none."""
+    """Return the error for a file with the name ``dnsrenew.toml.txt``; None if it does not exist."""
     for path in paths:
         if os.path.isfile(path + _NOTEPAD):
             found, name = path + _NOTEPAD, os.path.basename(path)

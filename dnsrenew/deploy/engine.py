@@ -1,6 +1,6 @@
 """Takes one entry of ``deploy`` through check, write, activate, verify and, if that fails, restore.
 
-An entry is pending until it has succeeded with the current certificate and its present options. Entries run in the
+An entry is pending until it has succeeded with the current certificate and its current options. Entries run in the
 order of the file and do not depend on each other.
 """
 
@@ -35,19 +35,19 @@ def deploy(
     force: bool = False,
     succeeded: bool = False,
 ) -> list[DeploymentResult]:
-    """Deploy a certificate to each entry; return the results in order. An error of one is in its result.
+    """Deploy a certificate to each entry; return the results in order. A result holds the error of its entry.
 
-    :param saved: returns what is kept in the store for an entry, by its id.
-    :param force: activate and verify also what is in use already.
-    :param succeeded: whether the entries have succeeded with this certificate; of a target that cannot be looked at,
-        this tells that it has the certificate.
-    :raises Cancelled: the run was cancelled; the entry at work is still pending.
+    :param saved: returns the saved data of an entry in the store, by its id.
+    :param force: activate and verify even if the certificate is already in use.
+    :param succeeded: whether the entries have succeeded with this certificate. For a target that cannot be inspected,
+        this means that it has the certificate.
+    :raises Cancelled: the run was cancelled; the entry in progress is still pending.
     """
     return [_EntryRun(context, entry, certificate, saved(entry.id), force, succeeded).run() for entry in entries]
 
 
 def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> str | None:
-    """Return what is wrong with the files of an entry that has succeeded; None: nothing, or that cannot be told."""
+    """Return what is wrong with the files of a successful entry, or None if they are correct or cannot be checked."""
     try:
         gone = next((path for path in entry.files if not os.path.lexists(path)), None)
         if gone is not None:
@@ -55,7 +55,7 @@ def fault(context: Context, entry: Entry, certificate: Certificate, saved: Saved
         return entry.deployer(context, saved).fault(certificate)
     except DeployError as error:
         return as_clause(error.message)
-    except DnsRenewError:  # a secret that cannot be read now: the deployment of the next certificate reports it
+    except DnsRenewError:  # an unreadable secret: the next deployment reports it
         return None
 
 
@@ -70,7 +70,7 @@ class _EntryRun(Frozen):
     succeeded: bool
 
     def run(self) -> DeploymentResult:
-        """Deploy, and return what became of it."""
+        """Deploy, and return the result."""
         started = self.context.clock.monotonic()
         self._emit("deploy-started")
         result = self.attempt()
@@ -79,7 +79,7 @@ class _EntryRun(Frozen):
         return result
 
     def attempt(self) -> DeploymentResult:
-        """Deploy, without events about the begin and the end."""
+        """Deploy without the events of begin and end."""
         try:
             self._check_pair()
             deployer = self._guarded(lambda: self.entry.deployer(self.context, self.saved))
@@ -129,17 +129,17 @@ class _EntryRun(Frozen):
         return self._result(ok=True, changed=True, served=True if wanted else None)
 
     def _has_changed(self, deployer: TargetDeployer, error: DnsRenewError) -> bool:
-        """Return whether a deployment that failed may have written or activated anything."""
+        """Return whether a failed deployment may have written or activated anything."""
         if not isinstance(error, DeployError) or error.code == "deploy-unwritable":
             return False
         return getattr(error.message, "template", None) not in _NOTHING_DONE or deployer.has_changed
 
     def _is_in_use(self, wanted: verify.Wanted | None) -> bool:
-        """Return whether the certificate that is there is served; a run may have been killed before it activated it."""
+        """Return whether the current certificate is served, because a run may have been killed before activation."""
         return not self.saved.is_begun if wanted is None else verify.is_served(self.context, wanted)
 
     def _restore(self, deployer: TargetDeployer) -> bool:
-        """Put the old certificate back; one that has expired is worse than the new one."""
+        """Put the old certificate back, unless it has expired: an expired one is worse than the new one."""
         if self._is_old_expired():
             return False
         try:
@@ -164,7 +164,7 @@ class _EntryRun(Frozen):
         return False
 
     def _check_pair(self) -> None:
-        """Load the pair into a context of its own before anything is written.
+        """Load the pair into a separate TLS context before any write.
 
         :raises DeployError: ``deploy-pair``.
         """
@@ -181,19 +181,19 @@ class _EntryRun(Frozen):
             raise DeployError.of(texts.PAIR_WRONG, **fields) from None
 
     def _addresses(self, deployer: TargetDeployer) -> Sequence[str]:
-        """Return the ports to verify: those of the options, or those that the deployer has found itself."""
+        """Return the ports to verify: the ports of the options, or the ports that the deployer found."""
         given: Sequence[str] = self.entry.options.get("verify", ())
         return given or self._guarded(deployer.verify_addresses)
 
-    def _guarded(self, call: Callable[[], Any]) -> Any:  # what the deployer returns
-        """Call a deployer; translate an error of its own."""
+    def _guarded(self, call: Callable[[], Any]) -> Any:  # any result of the deployer
+        """Call a deployer, and translate its exceptions."""
         try:
             return call()
         except DnsRenewError:
             raise
-        except Exception as error:  # noqa: BLE001  # a deployer of a third party may raise any
+        except Exception as error:  # noqa: BLE001  # a third-party deployer may raise any exception
             cause = self.context.redactor.redact(f"{type(error).__name__}: {error}")
-        # Not above: the error of the deployer, which may show a secret, would stay in `__context__`.
+        # Not in the `except`, where the deployer's error, which may show a secret, would stay in `__context__`.
         raise DeployError.of(texts.UNEXPECTED, to=self.entry.to, cause=cause)
 
     def _result(self, **fields: Any) -> DeploymentResult:

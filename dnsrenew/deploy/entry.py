@@ -26,14 +26,16 @@ _logger: Final = logging.getLogger("dnsrenew.deploy")
 class Entry(Frozen):
     """An entry of ``deploy``.
 
-    :ivar id: changes with the kind of target and the options; of a secret only its reference counts.
+    :ivar id: an identifier that changes with the kind of target and the options; for a secret, only its reference
+        counts.
     :ivar to: the kind of target.
-    :ivar target: the target itself, for people.
-    :ivar options: the options, read and checked, and where the programs of the target are.
+    :ivar target: the target itself, described for people.
+    :ivar options: the options, read and checked, with the paths of the target's programs.
     :ivar make: makes the deployer.
-    :ivar can_inspect: whether the deployer can tell what the target has; otherwise only the record of its success can.
+    :ivar can_inspect: whether the deployer can see the certificate of the target. If not, only its recorded success
+        counts.
     :ivar files: the paths that it writes on this machine.
-    :ivar folders: those of their folders that are below the configuration's own, the upper ones first.
+    :ivar folders: the folders of these files that are below the configuration's folder, upper ones first.
     """
 
     id: str
@@ -53,7 +55,7 @@ class Entry(Frozen):
 def entries(deploy: Iterable[Deployment | Callable[[Certificate], object]]) -> list[Entry]:
     """Return the entries of a certificate, in order; each has an id of its own.
 
-    :raises KeyError: there is no such kind of target; the configuration has checked it.
+    :raises KeyError: the kind of target is unknown, which the configuration has ruled out.
     """
     found = [entry(one) for one in deploy]
     return [replace(one, id=id_) for one, id_ in zip(found, _distinct(one.id for one in found), strict=True)]
@@ -67,7 +69,7 @@ def entry_ids(deploy: Iterable[Deployment | Callable[[Certificate], object]]) ->
 def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     """Return the entry for a deployment of the configuration, or for a callable of a Python program.
 
-    :raises KeyError: there is no such kind of target; the configuration has checked it.
+    :raises KeyError: the kind of target is unknown, which the configuration has ruled out.
     """
     if not isinstance(deployment, Deployment):
         name, call = _name(deployment), partial(_CallableDeployer, deployment)
@@ -75,7 +77,7 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
     kind = target(deployment.to)
     if kind is None:
         raise KeyError(deployment.to)
-    options = {**deployment.options, **deployment.programs}  # the latter are not part of the id: PATH can differ
+    options = {**deployment.options, **deployment.programs}  # programs are not part of the id, because PATH can differ
     files = tuple(str(options[name]) for name in kind.writes if name in options)
     return Entry(
         id=entry_id(deployment),
@@ -90,7 +92,7 @@ def entry(deployment: Deployment | Callable[[Certificate], object]) -> Entry:
 
 
 def _folders(files: Iterable[str], above: str) -> Iterator[str]:
-    """Yield the folders of files below another one, the upper ones first."""
+    """Yield the folders of files that are below another folder, upper ones first."""
     for file in files:
         parts = os.path.relpath(os.path.dirname(file), above).split(os.sep) if file.startswith(above + os.sep) else ()
         if not {os.pardir, os.curdir} & {*parts}:
@@ -111,7 +113,7 @@ def _id(to: str, options: Mapping[str, Any]) -> str:
 
 
 def _distinct(ids: Iterable[str]) -> list[str]:
-    """Number the ids that occur again, as those of two lambdas: the first one keeps its id."""
+    """Number ids that occur again, such as the ids of two lambdas. The first one keeps its id."""
     count, found = Counter[str](), []
     for one in ids:
         count[one] += 1
@@ -125,7 +127,7 @@ def _name(function: Callable[..., object]) -> str:
 
 
 class _CallableDeployer(TargetDeployer):
-    """Calls a function of the program; it has been called if this entry has succeeded."""
+    """Calls a function of the program. The entry's success shows that it was called."""
 
     def __init__(self, function: Callable[[Certificate], object], context: DeployerContext) -> None:
         super().__init__(context)
@@ -136,7 +138,7 @@ class _CallableDeployer(TargetDeployer):
 
 
 class _ForeignDeployer(TargetDeployer):
-    """Calls a deployer of another package, which has no more than the protocol."""
+    """Calls a deployer of another package, which implements only the protocol."""
 
     def __init__(self, make: Callable[[DeployerContext], Deployer], context: DeployerContext) -> None:
         super().__init__(context)
@@ -158,22 +160,24 @@ class _ForeignDeployer(TargetDeployer):
 
 _OTHERS: Final = ("haproxy", "caddy", "ssh", "docker", "kubernetes", "proxmox", "synology", "truenas", "webhook")
 _KINDS: Final = {"files": "", "pkcs12": "targets", "hfs": "", **dict.fromkeys(_OTHERS, "targets"), "run": ""}
-"""The kinds of dnsrenew in the order in which they are listed, each with the extension that has it ("": the core).
+"""The kinds of dnsrenew in the order of listings, each with its extension, or "" for the core.
+
+Each is a module with ``TARGET``.
 
 Each is a module with ``TARGET``.
 """
 
 
 def built_in() -> list[str]:
-    """Return the names of the kinds of dnsrenew that are here: the core's and those of its extensions."""
+    """Return the names of the available built-in kinds, of the core and its extensions."""
     here = {"", *extensions.installed()}
     return [name for name, place in _KINDS.items() if place in here]
 
 
 def target(to: str) -> TargetKind | None:
-    """Return a kind of target, or None if there is none of this name.
+    """Return a kind of target, or None if the name is unknown.
 
-    :raises ConfigError: ``extension-missing``: it is one of an extension that is not here.
+    :raises ConfigError: ``extension-missing``: its extension is missing.
     """
     if to not in _KINDS:
         return _of_entry_point(to)
@@ -187,7 +191,7 @@ def target(to: str) -> TargetKind | None:
 
 
 def names() -> list[str]:
-    """Return the names of all kinds, those of entry points too."""
+    """Return the names of all kinds, including entry points."""
     return [*built_in(), *sorted(point.name for point in entry_points(group=ENTRY_POINT_GROUP))]
 
 

@@ -1,7 +1,7 @@
-"""Replaces several files as one set: all are written aside first, then renamed within milliseconds.
+"""Replaces several files as one set: writes all of them aside first, then renames them within milliseconds.
 
-Between the renames of a pair a server could load a certificate with the wrong key. So the renames are written down in
-the store first, and the next run completes those of a killed one before anything else.
+Between the renames of a pair a server could load a certificate with the wrong key. So the renames are recorded in the
+store first, and the next run begins by completing the renames of an interrupted run.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from dnsrenew.errors import DeployError, Message, as_clause
 __all__ = ["TargetFile", "complete_renames", "is_in_place", "read_file", "replace_files", "restore_files"]
 
 AS_LEFT: Final = "as left"
-"""The option, which no configuration can have, with the mode, the owner and the group that each file had before."""
+"""The option with the previous mode, owner and group of each file; no configuration can have it."""
 _ATTRIBUTES: Final = "attributes"
-"""Where modes, owners and links of the kept files are, as JSON."""
+"""The key of the modes, owners and links of the saved files, as JSON."""
 
 
 def is_in_place(files: Iterable[TargetFile]) -> bool:
-    """Return whether every file has its content already; a link is not a file.
+    """Return whether every file already has its content. A link does not count as a file.
 
     :raises DeployError: ``deploy-unwritable``: a folder does not exist, or something else is in the place of a file.
     """
-    found = [_has(inspect(file.path), file) for file in files]  # all of them: each may have a mistake
+    found = [_has(inspect(file.path), file) for file in files]  # inspect all of them, because each may have a mistake
     return all(found)
 
 
 def first_fault(files: Iterable[TargetFile]) -> Message | None:
-    """Return what is wrong with the first file that is not in its place as it should be; None: nothing.
+    """Return what is wrong with the first incorrect file, or None if all files are correct.
 
     :raises DeployError: as :func:`is_in_place`.
     """
@@ -54,14 +54,15 @@ def first_fault(files: Iterable[TargetFile]) -> Message | None:
 
 
 def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mapping[str, bytes] | None = None) -> None:
-    """Write the files whose content differs, and keep the old ones in the store.
+    """Write the files whose content differs, and save the old ones in the store.
 
-    Where none differs, what this change has kept before stays: a run may have been killed after it had written them.
+    If no file differs, data that this change saved earlier stays, because an interrupted run may have already written
+    the files.
 
-    :param more: what to keep with them.
-    :raises DeployError: ``deploy-unwritable``; unless the system refused one of several renames, the old files are all
-        in place.
-    :raises StoreError: the old files cannot be kept; nothing was written.
+    :param more: further data to save with the files.
+    :raises DeployError: ``deploy-unwritable``; all old files are in place, unless the system refused one of several
+        renames.
+    :raises StoreError: the old files cannot be saved; nothing was written.
     """
     old = {file.path: inspect(file.path) for file in files}
     for path in old:
@@ -74,7 +75,7 @@ def replace_files(saved: SavedFiles, files: Sequence[TargetFile], *, more: Mappi
 
 
 def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:
-    """Put back the files that were kept, as they were; return whether any had been replaced.
+    """Put back the saved files in their old state; return whether any file had been replaced.
 
     :param files: the files as they were written.
     :raises DeployError: ``deploy-unwritable``.
@@ -90,7 +91,7 @@ def restore_files(saved: SavedFiles, files: Sequence[TargetFile]) -> bool:
 
 
 def write_file(saved: SavedFiles, file: TargetFile) -> None:
-    """Write one file, of which nothing is kept.
+    """Write one file without saving the old one.
 
     :raises DeployError: ``deploy-unwritable``; the old file is in place.
     """
@@ -98,9 +99,9 @@ def write_file(saved: SavedFiles, file: TargetFile) -> None:
 
 
 def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
-    """Complete the renames of a killed run, as far as it had not done them.
+    """Complete the remaining renames of an interrupted run.
 
-    They may come from a database: what is no file of ours, written aside, is not touched.
+    They may come from a database, so only files that we have written aside are touched.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -113,7 +114,7 @@ def complete_renames(renames: Iterable[tuple[str, str]]) -> None:
 
 
 def _has(found: Found | None, file: TargetFile) -> bool:
-    """Return whether what is there is this file or link."""
+    """Return whether the path already has this file or link."""
     if found is None or found.link != file.link:
         return False
     if file.link:
@@ -128,7 +129,7 @@ def _has_attributes(found: Found, file: TargetFile) -> bool:
 
 
 def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
-    """Return what to keep; nothing if a file cannot come back, because it did not exist: the others would not fit."""
+    """Return the data to save. It is empty if a file did not exist, because the others could not be restored alone."""
     known = {path: found for path, found in old.items() if found is not None and _can_come_back(found)}
     if len(known) < len(old):
         return {}
@@ -137,12 +138,12 @@ def _kept(old: Mapping[str, Found | None]) -> dict[str, bytes]:
 
 
 def _can_come_back(found: Found) -> bool:
-    """Return whether a link can be restored: only root can give one to another user, whose links are not followed."""
+    """Return whether a link can be restored: only root can give it to another user."""
     return not found.link or os.name == "nt" or os.geteuid() == 0 or found.uid in {0, os.geteuid()}
 
 
 def _old_file(file: TargetFile, content: bytes, attributes: Sequence[int | str] | None) -> TargetFile:
-    """Return the old file with its mode and owner; only root can give files to others."""
+    """Return the old file with its mode and owner. Only root can give files to other users."""
     if attributes is None:
         return TargetFile(file.path, content, file.mode, file.owner, file.group)
     mode, uid, gid, link = attributes
@@ -156,12 +157,12 @@ def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
     try:
         for file in files:
             renames.append((staged_file.write_aside(file), file.path))  # noqa: PERF401  # it may fail half-way
-        for temp, path in renames:  # after all are written: most file systems then write them at once
+        for temp, path in renames:  # after all are written, because most file systems then write them together
             staged_file.sync_file(temp, path)
         if len(renames) > 1:
             saved.note_renames(renames)
         complete_renames(renames)
-    except Exception:  # of a kill, the next run completes the renames
+    except Exception:  # after a kill, the next run completes the renames
         for temp, _ in renames:
             staged_file.remove(temp)
         if len(renames) > 1:
@@ -173,11 +174,11 @@ def _put(saved: SavedFiles, files: Sequence[TargetFile]) -> None:
 
 # ── file deployer ──────────────────────────────────────────────────────────────────────
 
-# What the targets with files on this machine share: the files are replaced as one set, then activated.
+# The common part of targets with files on this machine: the files are replaced as one set, then activated.
 
 
 class ActivatedFiles(TargetDeployer, ABC):
-    """Files of this machine or of another one, and what has their server use them."""
+    """The files of a target, on this or another machine, and the way to activate them in their server."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
@@ -186,15 +187,15 @@ class ActivatedFiles(TargetDeployer, ABC):
 
     @abstractmethod
     def activate(self) -> None:
-        """Have the server use the files that are there now.
+        """Make the server use the current files.
 
-        :raises DeployError: it does not.
+        :raises DeployError: the server does not use them.
         """
 
     def reactivate(self, target: str) -> bool:
-        """Activate the old files, which are back; return whether the server uses them.
+        """Activate the restored old files; return whether the server uses them.
 
-        Where the new ones could not be activated, the old ones are in use still, and another failure tells nothing new.
+        If the new files could not be activated, the old ones are still in use, and another failure adds no information.
         """
         try:
             self.activate()
@@ -207,7 +208,7 @@ class ActivatedFiles(TargetDeployer, ABC):
 
 
 class FileDeployer(ActivatedFiles):
-    """Replaces files and activates them; puts them back and activates them again."""
+    """Replaces files and activates them, or puts them back and activates them again."""
 
     @abstractmethod
     def make(self, certificate: Certificate) -> list[TargetFile]:
@@ -216,7 +217,7 @@ class FileDeployer(ActivatedFiles):
     def file(self, path: str, content: bytes, mode: Literal["mode", "key_mode"] = "key_mode") -> TargetFile:
         """Return a file with the mode, owner and group of the options.
 
-        :param mode: the option with its mode: for a file with a key, or without one.
+        :param mode: the option that has the mode, for a file with or without a key.
         """
         options = self._options
         number = int(options.get(mode, "0644" if mode == "mode" else "0600"), 8)
@@ -230,7 +231,7 @@ class FileDeployer(ActivatedFiles):
         return TargetFile(path, content, number, owner, group, is_strict=given or left is not None)
 
     def kept(self) -> Mapping[str, bytes]:
-        """Return what is kept with the old files."""
+        """Return the data that is saved with the old files."""
         return {}
 
     def check(self, certificate: Certificate) -> bool:
@@ -241,11 +242,11 @@ class FileDeployer(ActivatedFiles):
         return is_in_place(self._files)
 
     def fault(self, certificate: Certificate) -> Message | None:
-        """Return what is wrong with the files of a certificate that was deployed; nothing is asked but the disk."""
+        """Return what is wrong with the files of a deployed certificate, by reading only the disk."""
         return first_fault(self.make(certificate))
 
     def deploy(self, certificate: Certificate) -> None:
-        """Replace the files that differ, in folders of the configuration's own if need be, and activate them."""
+        """Replace the files that differ, create folders of the configuration if needed, and activate the files."""
         for folder in self._options.get(FOLDERS, ()):
             staged_file.make_folder(folder)
         self._files = self.make(certificate)
@@ -261,7 +262,7 @@ class FileDeployer(ActivatedFiles):
 
 
 class ReloadedFiles(FileDeployer):
-    """Files that the ``reload`` command of the entry activates, for all certificates of a run at once."""
+    """Files that the ``reload`` command of the entry activates, once for all certificates of a run."""
 
     def activate(self) -> None:
         """Run the command, if there is one."""
@@ -272,5 +273,5 @@ class ReloadedFiles(FileDeployer):
             call = partial(programs.run, run, command, seconds=seconds, env=environment(env))
             if run.together is None:
                 call()
-            else:  # once, when the files of all certificates are there
+            else:  # once, when the files of all certificates are in place
                 run.together.once((tuple(command), tuple(env)), call, run.wait_for)

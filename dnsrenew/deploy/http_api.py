@@ -1,4 +1,4 @@
-"""What the targets with an HTTP API share: requests with a time limit, and each failure as a ``DeployError``."""
+"""The common part of targets with an HTTP API: requests with a time limit, and each failure as a ``DeployError``."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ API_OPTIONS: Final[Mapping[str, TargetOption]] = {
     "trust": TargetOption("trust"),
     "timeout": TargetOption("limit", default=ANSWER_SECONDS),
 }
-"""Of a target with an API that takes a token, or a user and a password."""
+"""The options of a target whose API takes a token, or a user and a password."""
 _CONNECT_SECONDS: Final = 10.0
 
 
 class Payload(Frozen, hidden=("content",)):
-    """What a request sends.
+    """The body of a request.
 
     :ivar kind: its content type.
     """
@@ -62,15 +62,15 @@ Pair = tuple[str, str] | None
 class HttpApi:
     """One HTTP API.
 
-    The roots of ``trust`` count besides those of the operating system: the API of a server shows its own certificate
-    at first, and the deployed one afterwards.
+    The roots of ``trust`` are used in addition to the operating system's roots, because a server's API shows its own
+    certificate at first, and the deployed one afterwards.
 
     :ivar url: its address, without a final slash.
-    :ivar headers: headers of every request; their secrets are known to the redactor.
-    :param name: what it is, for errors.
-    :param context: of an entry, whose ``timeout`` is that of an answer; by default it is long, because an API may
-        restart its web server first.
-    :param roots: PEM files with roots, tried one after the other; None: those of the operating system.
+    :ivar headers: headers of every request; the redactor has their secrets.
+    :param name: the name of the API, for errors.
+    :param context: the context of an entry. Its ``timeout`` is the time limit of an answer, and long by default,
+        because an API may restart its web server first.
+    :param roots: PEM files with roots, tried one after the other; None: the roots of the operating system.
     :param pair: files with a client certificate and its key.
     :raises DeployError: the address is not encrypted, or a file has no roots.
     """
@@ -92,9 +92,9 @@ class HttpApi:
         return cls(context, name, f"{url}{path}", (None,) if trust is None else (trust, None))
 
     def ask(self, method: str, path: str, payload: Payload | None = None, *, missing: Sequence[int] = ()) -> Any:
-        """Send a request, and return the JSON of its answer; None if the answer is empty, or its status is missing.
+        """Send a request; return the JSON of its answer, or None if it is empty or has a status of ``missing``.
 
-        :param missing: statuses that tell that the thing asked for does not exist.
+        :param missing: statuses which mean that the requested object does not exist.
         :raises DeployError: ``deploy-unreachable``, ``deploy-timeout``, ``deploy-refused`` or ``deploy-unsupported``.
         """
         response = self._send(method, path, payload)
@@ -116,7 +116,7 @@ class HttpApi:
         return DeployError.of(text, name=self._name, url=self.url, certificate=self._run.certificate or "", **fields)
 
     def reason(self, body: bytes) -> str:
-        """Return what an answer says, as one printable line without secrets."""
+        """Return the text of an answer as one printable line without secrets."""
         text = " ".join(body.decode("utf-8", "replace").split())
         if text.startswith("<"):
             return "an HTML page"
@@ -135,14 +135,14 @@ class HttpApi:
                 return self._run.call(partial(self._request, client, method, path, payload))
             except HttpFailure as failure:
                 failed = failure
-            if not failed.untrusted:  # otherwise nothing was sent, and other roots may trust it
+            if not failed.untrusted:  # otherwise the request was not sent, and other roots may work
                 break
-        # Outside an `except`: the original error, whose traceback has the headers, must not hang on to this one.
+        # Outside an `except`: the original error, whose traceback has the headers, must not stay attached to this one.
         assert failed is not None  # noqa: S101  # there is a client
         raise self.failure(failed.with_traceback(None))
 
     def _request(self, client: HttpClient, method: str, path: str, payload: Payload | None) -> Response:
-        """Send the request; only this frame has all headers, which are secret."""
+        """Send the request. Only this frame has all headers, which are secret."""
         headers = {"Accept": "application/json", **self.headers}
         if payload is not None:
             headers["Content-Type"] = payload.kind
@@ -151,7 +151,7 @@ class HttpApi:
         return client.request(method, url, data=data, headers=headers, timeout=self._timeout)
 
     def failure(self, failure: HttpFailure) -> DeployError:
-        """Return the error for a server that could not be asked."""
+        """Return the error for a server that could not be reached."""
         text = texts.API_LATE if failure.kind == "timeout" else texts.NO_ANSWER
         text = texts.API_UNTRUSTED if failure.untrusted else text
         return self.error(text, reason=self._run.redactor.redact(failure.detail))
@@ -192,7 +192,7 @@ def _meant(value: dict[str, Any]) -> list[Any]:
 
 
 def is_safe(url: str) -> bool:
-    """Return whether data sent to an address cannot be read on the way: it is HTTPS, or on this machine."""
+    """Return whether data sent to an address cannot be read on the way: over HTTPS, or on this machine."""
     parts = urlsplit(url)
     return parts.scheme == "https" or host_port.is_here(parts.hostname or "")
 
@@ -202,18 +202,18 @@ def is_safe(url: str) -> bool:
 # JSON-RPC 2.0 over WebSocket (RFC 6455): a client that makes one call at a time, without extensions.
 
 METHOD_MISSING: Final = -32601
-"""The code of an error: there is no such method (JSON-RPC 2.0 section 5.1)."""
+"""The error code for a missing method (JSON-RPC 2.0 section 5.1)."""
 _GUID: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _CLOSE, _PING, _PONG = 1, 8, 9, 10
 _LAST, _MASKED, _SHORT, _LONG = 0x80, 0x80, 126, 127
 _LARGEST: Final = 16 << 20
-"""Octets of a message."""
+"""The maximum size of a message in octets."""
 
 
 class RpcError(Exception):
     """An answer that is an error.
 
-    :ivar code: of the error.
+    :ivar code: the code of the error.
     :ivar error: the error object.
     """
 
@@ -227,8 +227,8 @@ class JsonRpc:
     """One connection.
 
     :param url: ``https://…`` or ``http://…``, of the endpoint.
-    :param trust: a PEM file with roots to trust besides those of the operating system.
-    :param seconds: to connect, and for each part of an answer.
+    :param trust: a PEM file with roots to trust in addition to the operating system's roots.
+    :param seconds: the time limit for the connection, and for each part of an answer.
     """
 
     def __init__(self, url: str, trust: str | None, seconds: float) -> None:
@@ -246,7 +246,7 @@ class JsonRpc:
     def open(self) -> bool:
         """Connect, and return whether the server speaks WebSocket there.
 
-        :raises HttpFailure: it cannot be reached.
+        :raises HttpFailure: the server cannot be reached.
         """
         key = base64.b64encode(os.urandom(16))
         head = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
@@ -277,7 +277,7 @@ class JsonRpc:
         request = {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
         with _as_failure(self._seconds):
             self._send(_TEXT, json.dumps(request).encode())
-            # The others are notifications.
+            # all other messages are notifications
             for _ in range(1000):
                 answer = json.loads(self._message())
                 if isinstance(answer, dict) and answer.get("id") == number:
@@ -289,7 +289,7 @@ class JsonRpc:
         return answer.get("result")
 
     def _message(self) -> bytes:
-        """Read a message; answer pings until it comes."""
+        """Read a message, and answer pings that come before it."""
         whole = b""
         while len(whole) <= _LARGEST:
             first, size = self._read(2)
@@ -297,7 +297,7 @@ class JsonRpc:
                 size = int.from_bytes(self._read(2))
             elif size == _LONG:
                 size = int.from_bytes(self._read(8))
-            elif size > _LONG:  # masked, which is for clients
+            elif size > _LONG:  # masked, which only clients may do
                 break
             if size > _LARGEST:
                 break
@@ -334,11 +334,11 @@ class JsonRpc:
 
 @contextlib.contextmanager
 def _as_failure(seconds: float) -> Iterator[None]:
-    """Turn what a connection may raise into a failure without what was sent."""
+    """Turn any exception of a connection into a failure without the sent data."""
     failed = None
     try:
         yield
     except (OSError, EOFError, ValueError, RecursionError, http.client.HTTPException) as error:
         failed = failure(error, (seconds, seconds))
-    if failed is not None:  # outside the `except`: the first error holds what was sent
+    if failed is not None:  # outside the `except`: the first error holds the sent data
         raise failed

@@ -1,4 +1,4 @@
-"""Runs a program of the user's that puts a certificate to work: a reload command, or a hook."""
+"""Runs a program of the user that activates a certificate: a reload command, or a hook."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
 _OUTPUT: Final = 64 << 10
-"""Bytes of output that are read; a program may print more."""
+"""The number of bytes of output that are read; a program may print more."""
 _VERBS: Final = {"start", "stop", "restart", "try-restart", "reload", "reload-or-restart", "try-reload-or-restart"}
 _PLAIN: Final = ("--output=cat", "--quiet", "--no-pager")
 _SHOWN: Final = 400
-"""Characters of the end of the output in an error."""
+"""The number of characters at the end of the output that an error shows."""
 
 
 def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapping[str, str] | None = None) -> None:
     """Run a program without a shell; its standard input is empty.
 
-    :param seconds: the time limit; then it is killed with its children.
-    :param env: its environment; None: what every program needs.
+    :param seconds: the time limit, after which it is killed with its children.
+    :param env: its environment; None: the variables that every program needs.
     :raises DeployError: ``deploy-refused``: it cannot be run, or its status is not 0; ``deploy-timeout``.
     :raises Cancelled: the run was cancelled; the program and its children are killed.
     """
@@ -58,11 +58,11 @@ def _completed(
 
 
 def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[str, str]:
-    """Return the unit that a ``systemctl`` was to change, and the end of its journal since then; "" without one.
+    """Return the unit of a ``systemctl`` command and the end of the unit's journal since then; "" without a unit.
 
-    ``systemctl`` itself says only that the journal has the cause. ``journalctl`` is the one beside it.
+    ``systemctl`` itself only says that the journal has the cause. ``journalctl`` is taken from the same folder.
 
-    :param begin: when it was called, in seconds since 1970.
+    :param begin: the time of the call, in seconds since 1970.
     """
     words = [word for word in arguments[1:] if not word.startswith("-")]
     reader = os.path.join(os.path.dirname(arguments[0]), "journalctl")
@@ -80,7 +80,7 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
 
 
 def _end(context: Context, done: subprocesses.Completed) -> str:
-    """Return the end of the output as one printable line, with a stroke between its lines, without secrets."""
+    """Return the end of the output as one printable line without secrets, with a stroke between its lines."""
     lines = (" ".join(line.split()) for line in done.output.decode("utf-8", "replace").splitlines())
     text = " / ".join(filter(None, lines))
     printable = "".join(character for character in context.redactor.redact(text) if character.isprintable())

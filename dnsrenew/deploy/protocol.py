@@ -1,4 +1,4 @@
-"""The interface of a deployer: how a certificate gets into one server, and how the old one gets back."""
+"""The interface of a deployer, which puts a certificate into a server and can restore the old one."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ ENTRY_POINT_GROUP = "dnsrenew.deployers"
 
 
 class SavedFiles(Protocol):
-    """What a deployer keeps in the store for one entry of ``deploy``: the old content of the target, for ``restore``.
+    """The data that a deployer saves for one entry of ``deploy``: the old content of the target, for ``restore``.
 
     dnsrenew begins and ends each change. A deployer calls ``keep`` before it writes, and ``kept`` in ``restore``.
     """
 
     def begin(self) -> None:
-        """Record that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record the begin of a change of the target, and forget the data of an earlier completed change.
 
-        After a change that did not end, what that one saved stays until ``keep``.
+        If the earlier change did not end, its saved data stays until ``keep``.
 
-        :raises StoreError: it cannot be written; change nothing.
+        :raises StoreError: the record cannot be written; change nothing.
         """
 
     def end(self) -> None:
-        """Record that the change has ended: the target has the new certificate, or the old one again."""
+        """Record the end of the change: the target has the new certificate, or the old one again."""
 
     @property
     def is_begun(self) -> bool:
         """Whether a change of the target was begun and has not ended."""
 
     def keep(self, files: Mapping[str, bytes]) -> None:
-        """Save the old content of the target, by path or another key; it replaces what was saved before.
+        """Save the old content of the target, by path or another key. It replaces earlier saved data.
 
-        :raises StoreError: it cannot be written.
+        :raises StoreError: the data cannot be written.
         """
 
     def kept(self) -> dict[str, bytes]:
-        """Return what this change has saved; empty if there was nothing.
+        """Return the data that this change has saved; empty if it has saved nothing.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: the data cannot be read.
         """
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
-        """Write down the renames that put a pair in place, before the first one; the next run completes them.
+        """Record the renames that put a pair in place, before the first one, so that the next run can complete them.
 
         :param renames: pairs of a temporary file and its final path.
-        :raises StoreError: it cannot be written; rename nothing.
+        :raises StoreError: the record cannot be written; rename nothing.
         """
 
     def clear_renames(self) -> None:
-        """Forget the renames: they are done."""
+        """Forget the renames, because they are done."""
 
 
-SavedFiles.__module__ = "dnsrenew"  # not in the class: that would be a member of the protocol
+SavedFiles.__module__ = "dnsrenew"  # not in the class, where it would be a member of the protocol
 
 
 class DeployerContext(Frozen, public=True):
@@ -75,14 +75,14 @@ class DeployerContext(Frozen, public=True):
     :meth:`reveal`.
     """
     saved: SavedFiles
-    """What the deployer keeps in the store."""
+    """The data that the deployer keeps in the store."""
     # For dnsrenew only, so it has no docstring: clock, cancel and redaction of the run.
     run: Context
     logger: logging.Logger
     """The logger of the deployer."""
 
     def check(self) -> None:
-        """Return while the run waits for the deployment. Call it before each write, and while you wait.
+        """Return if the run still waits for the deployment. Call this before each write, and while you wait.
 
         :raises Cancelled: the run was cancelled, or the call is too late.
         :raises StoreError: the run has lost a lock; write nothing more.
@@ -90,7 +90,7 @@ class DeployerContext(Frozen, public=True):
         self.run.check()
 
     def reveal(self, secret: Secret) -> str:
-        """Return the value of a secret, which no text shows from now on.
+        """Return the value of a secret. From now on, no text shows it.
 
         :raises SecretError: ``secret-missing``.
         """
@@ -102,8 +102,8 @@ class Deployer(Protocol):
     """Puts certificates into one target. Its class takes one argument, a :class:`DeployerContext`.
 
     - ``check`` MUST change nothing. It MUST return True only if the target has exactly this certificate and its key.
-    - ``deploy`` MUST write nothing where the content is the same already, and MUST save the old content in
-      ``context.saved`` before it replaces it.
+    - ``deploy`` MUST NOT write if the content is already the same, and MUST save the old content in ``context.saved``
+      before it replaces it.
     - After an exception of ``deploy``, or if the port does not serve the certificate, ``restore`` is called once. It
       MUST put back what ``deploy`` replaced, and activate it; if nothing was replaced, it MUST change nothing.
     - An instance is used by one thread, for one certificate; open connections in a call, not before.
@@ -134,19 +134,20 @@ Deployer.__module__ = "dnsrenew"  # as above
 
 
 class TargetDeployer(ABC):
-    """A :class:`Deployer`, and what else the engine asks. By default it checks nothing and restores nothing.
+    """A :class:`Deployer` with more methods for the engine. By default it cannot inspect or restore the target.
 
-    Without a look, its entry is not pending any more if it has succeeded.
+    Without an inspection, its entry is no longer pending after a success.
 
-    :ivar has_changed: whether it has written or activated anything; asked after an error with a ``NothingDone``.
-    :ivar found: the address at which it has found its server, if the entry names none.
+    :ivar has_changed: whether it has written or activated anything, which matters after an error with a
+        ``NothingDone``.
+    :ivar found: the address at which it has found its server, if the entry has no address.
     """
 
     def __init__(self, context: DeployerContext) -> None:
         self._context, self._options, self.has_changed, self.found = context, context.options, False, ""
 
     def check(self, _certificate: Certificate) -> bool:
-        """Return False: that cannot be seen."""
+        """Return False, because this cannot be seen."""
         return False
 
     @abstractmethod
@@ -154,24 +155,24 @@ class TargetDeployer(ABC):
         """See :meth:`Deployer.deploy`."""
 
     def restore(self) -> bool:
-        """Return False: nothing was put back."""
+        """Return False, because nothing was put back."""
         return False
 
     def fault(self, _certificate: Certificate) -> Message | None:
-        """Return what is wrong with the files of a certificate that was deployed; None: nothing, or unknown."""
+        """Return what is wrong with the files of a deployed certificate, or None if they are correct or unknown."""
         return None
 
     def verify_addresses(self) -> Sequence[str]:
-        """Return the ports to verify where the entry names none.
+        """Return the ports to verify if the entry names no port.
 
-        :raises DeployError: its server cannot be asked.
+        :raises DeployError: its server cannot be reached.
         """
         return ()
 
 
 # ── options ────────────────────────────────────────────────────────────────────────────
 
-# The options of a target as data: the configuration, the documentation and ``check`` are made from it.
+# The options of a target as data, for the configuration, the documentation and ``check``.
 
 _FileKind = Literal["path", "file", "private", "trust", "mode", "owner", "group"]
 _PlaceKind = Literal["url", "port", "address", "addresses", "socket", "remote"]
@@ -200,7 +201,7 @@ class TargetOption(Frozen):
 
 
 class TargetKind(Frozen, kw_only=True):
-    """A kind of target. What the documentation says of it is in docs/deployment_targets.toml.
+    """A kind of target. Its documentation is in docs/deployment_targets.toml.
 
     :ivar to: its name in the configuration.
     :ivar options: its own options, without :data:`COMMON`.
@@ -209,13 +210,14 @@ class TargetKind(Frozen, kw_only=True):
     :ivar has_reload: whether it takes a ``reload`` command.
     :ivar describe: returns the target itself for people and JSON, from the options.
     :ivar make: makes the deployer.
-    :ivar can_inspect: whether its deployer can tell what the target has; otherwise only the success of an entry tells
-        that it has the certificate.
+    :ivar can_inspect: whether its deployer can see the certificate of the target. If not, only the success of an entry
+        shows that the target has the certificate.
     :ivar needs_login: whether ``token``, or ``user`` and ``password``, are required.
-    :ivar needs_https: whether ``url`` must be HTTPS or on this machine; otherwise it must with a ``user`` only.
-    :ivar programs: the names of programs of this machine that it runs besides ``reload``; the deployer gets the path of
-        each as one more option.
-    :ivar needs_key: tells from the options whether it uses the private key.
+    :ivar needs_https: whether ``url`` must always be HTTPS or on this machine. If not, this is required only with a
+        ``user``.
+    :ivar programs: the names of programs on this machine that it runs besides ``reload``. The deployer gets the path of
+        each as an additional option.
+    :ivar needs_key: returns from the options whether it uses the private key.
     :ivar any_options: whether any option is accepted (a deployer of another package).
     """
 
@@ -237,7 +239,7 @@ class TargetKind(Frozen, kw_only=True):
 
 
 FOLDERS: Final = "folders"
-"""The option, which no configuration can have, with the folders that are made if they are missing."""
+"""The option with the folders that are created if they are missing; no configuration can have it."""
 
 
 KEY_FILE: Final[Mapping[str, TargetOption]] = {
@@ -245,9 +247,9 @@ KEY_FILE: Final[Mapping[str, TargetOption]] = {
     "owner": TargetOption("owner"),
     "group": TargetOption("group"),
 }
-"""Of a target with a file that has a key."""
+"""The options of a target with a file that has a key."""
 PEM_FILES: Final[Mapping[str, TargetOption]] = {"mode": TargetOption("mode", default="0644"), **KEY_FILE}
-"""Of a target with files with and without a key."""
+"""The options of a target with files with and without a key."""
 VERIFY_TIMEOUT: Final = 30.0
 PROGRAM_TIMEOUT: Final = 60.0
 COMMON: Final[Mapping[str, TargetOption]] = {
@@ -264,5 +266,5 @@ RELOAD: Final[Mapping[str, TargetOption]] = {
 
 
 def all_options(target: TargetKind) -> dict[str, TargetOption]:
-    """Return the options that an entry of this kind may have."""
+    """Return all options that an entry of this kind may have."""
     return {**target.options, **(RELOAD if target.has_reload else {}), **COMMON}

@@ -1,7 +1,7 @@
 """Reads a file of a target, and writes its new content beside it, ready to be renamed.
 
-The folder may belong to another user, who could put a link in its place at any moment. So each function opens it by
-:mod:`dnsrenew.base.safe_files`, and uses files by their names in what it has opened.
+The folder may belong to another user, who could replace it with a link at any moment. So each function opens it by
+:mod:`dnsrenew.base.safe_files`, and accesses files by their names in the opened folder.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _READ: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 MOST: Final = 1 << 20
-"""Bytes; a larger file is no certificate, and is not replaced."""
+"""In bytes. A larger file is not a certificate, and is not replaced."""
 
 
 class TargetFile(Frozen, hidden=("content",)):
     """One file of a target.
 
-    :ivar owner: the name or number of its user; None: as the system sets it.
-    :ivar group: the name or number of its group; None: as the system sets it.
-    :ivar link: what it points to, if it is a symbolic link; only what is put back may be one.
-    :ivar is_strict: whether a file with the same content but another mode or owner is replaced: they were asked for.
+    :ivar owner: the name or number of its user; None: set by the system.
+    :ivar group: the name or number of its group; None: set by the system.
+    :ivar link: the target of a symbolic link; only a restored file may be a link.
+    :ivar is_strict: whether a file with the same content but another mode or owner is replaced, because the options
+        require these.
     """
 
     path: str
@@ -49,10 +50,10 @@ class TargetFile(Frozen, hidden=("content",)):
 
 
 class Found(Frozen, hidden=("content",)):
-    """What is in the place of a file.
+    """The file or link at a path.
 
-    :ivar content: of a link, the content of the file that it leads to; empty if there is none.
-    :ivar link: what it points to, if it is a symbolic link.
+    :ivar content: the content; for a link, the content of its target, empty if the target does not exist.
+    :ivar link: the target, if it is a symbolic link.
     """
 
     content: bytes
@@ -63,10 +64,10 @@ class Found(Frozen, hidden=("content",)):
 
 
 def inspect(path: str) -> Found | None:
-    """Return what is in the place of a file, or None if nothing is.
+    """Return the file or link at a path, or None if the path does not exist.
 
-    :raises DeployError: ``deploy-unwritable``: there is no such folder, another user's link leads to it, or this is no
-        file of a certificate.
+    :raises DeployError: ``deploy-unwritable``: the folder does not exist, another user's link leads to it, or this is
+        not a certificate file.
     """
     if not os.path.isdir(os.path.dirname(path)):
         raise DeployError.of(texts.FOLDER_MISSING, folder=os.path.dirname(path), path=path)
@@ -76,7 +77,7 @@ def inspect(path: str) -> Found | None:
 
 @contextlib.contextmanager
 def _folder_of(path: str) -> Iterator[OpenFolder]:
-    """Open the folder of a file of a target; what the system refuses in the block is an error about that file.
+    """Open the folder of a target's file. An OSError in the block becomes an error about that file.
 
     :raises DeployError: ``deploy-unwritable``: another user's link leads to it, or it cannot be opened or changed.
     """
@@ -116,7 +117,7 @@ def _read_all(folder: OpenFolder, name: str, flags: int) -> tuple[bytes, os.stat
 
 
 def make_folder(path: str) -> None:
-    """Make a folder, which others can enter, if it is missing.
+    """Make a folder that others can enter, if it is missing.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -126,7 +127,7 @@ def make_folder(path: str) -> None:
 
 
 def read_file(path: str) -> bytes | None:
-    """Return the content of a file; None if there is none, or a link.
+    """Return the content of a file; None if it does not exist or is a link.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -137,7 +138,7 @@ def read_file(path: str) -> bytes | None:
 def write_aside(file: TargetFile) -> str:
     """Write the content to a new file beside the target, with its owner and mode; return its path.
 
-    Call :func:`sync_file` before it is renamed.
+    Call :func:`sync_file` before renaming it.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -151,7 +152,7 @@ def write_aside(file: TargetFile) -> str:
         with files.undone(folder.discard, name), open(handle, "wb"):
             _set_owner(handle, file)
             write_all(handle, file.content)
-            if hasattr(os, "fchmod"):  # after the owner was set: a change of owner may clear bits of the mode
+            if hasattr(os, "fchmod"):  # after the owner was set, because a change of owner may clear mode bits
                 os.fchmod(handle, file.mode)
     return temp
 
@@ -159,8 +160,8 @@ def write_aside(file: TargetFile) -> str:
 def _make_link(folder: OpenFolder, name: str, file: TargetFile) -> None:
     """Make a link with its owner.
 
-    One that belongs to root is followed. So that of another user is made in a folder that he cannot open, until it is
-    his.
+    A link that belongs to root is followed. So a link for another user is made in a folder that the user cannot open,
+    until the link belongs to that user.
     """
     if file.owner is None or file.group is None:
         os.symlink(file.link, folder.at(name), dir_fd=folder.handle)
@@ -204,7 +205,7 @@ def sync_file(temp: str, path: str) -> None:
         name = folder.at(os.path.basename(temp))
         if stat.S_ISLNK(os.stat(name, dir_fd=folder.handle, follow_symlinks=False).st_mode):
             return
-        access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid to write
+        access = os.O_RDWR if os.name == "nt" else os.O_RDONLY  # its mode may forbid writing
         with files.closing(open_file(name, access | _NO_LINK, dir_fd=folder.handle)) as handle:
             os.fsync(handle)
 
@@ -216,7 +217,7 @@ def remove(temp: str) -> None:
 
 
 def remove_stale(path: str) -> None:
-    """Remove what killed runs wrote aside for this file."""
+    """Remove files that interrupted runs wrote aside for this file."""
     prefix = os.path.basename(_prefix(path))
     with contextlib.suppress(DeployError), _folder_of(path) as folder:
         for name in folder.names():
@@ -225,7 +226,7 @@ def remove_stale(path: str) -> None:
 
 
 def is_aside(path: str, target: str) -> bool:
-    """Return whether :func:`write_aside` gives this path to the new content of a target."""
+    """Return whether :func:`write_aside` could have made this path for the new content of a target."""
     is_beside = os.path.dirname(path) == os.path.dirname(target)
     return is_beside and path.startswith(_prefix(target)) and path.endswith(_SUFFIX)
 
@@ -236,7 +237,7 @@ def _prefix(path: str) -> str:
 
 
 def rename(source: str, target: str) -> None:
-    """Rename a file within its folder; on Windows wait for a program that has the target open.
+    """Rename a file within its folder. On Windows, wait for a program that has the target open.
 
     :raises DeployError: ``deploy-unwritable``.
     """
@@ -245,7 +246,7 @@ def rename(source: str, target: str) -> None:
 
 
 def sync_folder(folder: str) -> None:
-    """Make the names in a folder durable, where the system can."""
+    """Make the names in a folder durable, if the system supports it."""
     with contextlib.suppress(OSError), open_folder(folder) as opened:
         opened.sync()
 

@@ -8,7 +8,7 @@ from dnsrenew.errors import Phrase, Text
 
 
 class NothingDone(Text):
-    """A text of an error before the step has changed anything: a program was not found, a connection was refused."""
+    """A text of an error before any change, for example for a missing program or a refused connection."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Asks ports which certificate they serve. Only the fingerprint counts; trust is not checked."""
+"""Asks ports for their certificate. Only its fingerprint is compared; trust is not checked."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from dnsrenew.deploy import texts
 from dnsrenew.errors import DeployError
 
 _TOLD_AFTER: Final = 1.0
-"""Seconds of waiting before that is said; most waits are shorter."""
+"""Seconds of waiting before a message says so; most waits are shorter."""
 _PAUSE: Final = 0.2
-"""Seconds between two rounds: a server may serve the old certificate for a moment more."""
+"""Seconds between two rounds, because a server may serve the old certificate a moment longer."""
 
 
 class Wanted(Frozen):
-    """What the ports must serve.
+    """The certificate that the ports must serve.
 
-    :ivar addresses: each ``HOST:PORT``.
-    :ivar name: the server name to ask for (SNI); None: none, as for a certificate of IP addresses.
+    :ivar addresses: the ports, each as ``HOST:PORT``.
+    :ivar name: the server name to send (SNI); None: no name, for a certificate of IP addresses.
     :ivar starttls: the protocol that starts TLS; None: TLS from the first byte.
     :ivar leaf: the certificate, DER.
     :ivar is_ecdsa: whether its key is an ECDSA key, otherwise RSA.
@@ -41,10 +41,10 @@ class Wanted(Frozen):
 
 
 class SeenPort(Frozen):
-    """What one port does.
+    """The state of one port.
 
-    :ivar leaf: the certificate that it serves, DER; None: there is none.
-    :ivar error: why there is none.
+    :ivar leaf: the certificate that it serves, DER; None: it serves no certificate.
+    :ivar error: why it serves no certificate.
     :ivar accepts: whether it accepts connections.
     """
 
@@ -64,7 +64,7 @@ def wanted(certificate: Certificate, options: Mapping[str, Any], addresses: Sequ
 
 
 def is_served(context: Context, wanted: Wanted) -> bool:
-    """Return whether every port serves the certificate now; ask once.
+    """Ask every port once; return whether all serve the certificate now.
 
     :raises Cancelled: the run was cancelled.
     """
@@ -76,8 +76,8 @@ def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable
     """Wait until every port serves the certificate.
 
     :param seconds: the time limit.
-    :param tell: called once, with the address that does not serve it, if that takes longer than usual.
-    :raises DeployError: ``deploy-unreachable``: nothing accepts connections; ``deploy-not-served``.
+    :param tell: called once with the address that does not serve it, if the wait takes longer than usual.
+    :raises DeployError: ``deploy-unreachable``: no program accepts connections; ``deploy-not-served``.
     :raises Cancelled: the run was cancelled.
     """
     clock = context.clock
@@ -97,7 +97,7 @@ def wait_served(context: Context, wanted: Wanted, seconds: float, tell: Callable
 
 
 def inspect_ports(context: Context, wanted: Wanted) -> list[SeenPort]:
-    """Ask every port, at each of its addresses; one that refuses connections counts only if all of its host do.
+    """Ask every port at each of its addresses. A refusing address counts only if all addresses of its host refuse.
 
     :raises Cancelled: the run was cancelled.
     """
@@ -130,7 +130,7 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # 
                     start(connection, wanted.starttls)
                 with context.wrap_socket(connection, server_hostname=wanted.name) as secure:
                     return SeenPort(address, secure.getpeercert(binary_form=True) or b"", accepts=True)
-            except (OSError, ValueError) as failed:  # ValueError: the name cannot be asked for
+            except (OSError, ValueError) as failed:  # ValueError: the name cannot be sent
                 error = _reason(failed)
     return SeenPort(address, error=error, accepts=True)
 
@@ -138,9 +138,9 @@ def _ask(wanted: Wanted, address: str, family: int, where: Any) -> SeenPort:  # 
 def _contexts(*, is_ecdsa: bool) -> list[ssl.SSLContext]:
     """Return the contexts to try.
 
-    A server may have two certificates, of which it serves one by the signatures that the client offers. Python cannot
-    choose these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for one type of key only. A server with TLS 1.3
-    only may then serve the other one; that is an error of its own, because nothing shows that it has ours.
+    A server may have two certificates, and choose one by the signatures that the client offers. Python cannot select
+    these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for only one type of key. A server with only TLS 1.3 may
+    then serve its other certificate. This is a separate error, because it is unknown whether the server has ours.
     """
     narrow = _context()
     narrow.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -186,18 +186,18 @@ def _reason(error: OSError | ValueError) -> str:
 # Starts TLS on a connection that begins in plain text: SMTP, IMAP, POP3, LDAP, PostgreSQL.
 
 _LINE: Final = 2048
-"""Bytes of the longest line that is read."""
+"""The maximum number of bytes of a line."""
 _LINES: Final = 100
 
 
 class Refused(OSError):
-    """The server does not start TLS; ``strerror`` says what it answered."""
+    """The server does not start TLS; ``strerror`` has its answer."""
 
 
 def start(connection: socket.socket, protocol: str) -> None:
-    """Ask the server to start TLS; then the handshake may begin.
+    """Ask the server to start TLS, so that the handshake can begin.
 
-    :raises Refused: it does not.
+    :raises Refused: the server does not start TLS.
     :raises OSError: the connection broke, or the server did not answer in time.
     """
     if protocol == "ldap":
@@ -221,7 +221,7 @@ _DIALOGUES: Final = {
     "imap": ((b"", "* OK", ""), (b"a STARTTLS\r\n", "A OK", "* ")),  # RFC 3501 section 6.2.1
     "pop3": ((b"", "+OK", ""), (b"STLS\r\n", "+OK", "")),  # RFC 2595 section 4
 }
-"""By protocol what is sent, how the line begins that accepts it, and how lines before that one begin."""
+"""For each protocol: the text to send, the beginning of the line that accepts it, and of lines before that one."""
 
 
 def _expect(connection: socket.socket, accepted: str, before: str) -> None:
@@ -235,7 +235,7 @@ def _expect(connection: socket.socket, accepted: str, before: str) -> None:
 
 
 def _line(connection: socket.socket) -> str:
-    """Read one line, a byte at a time: what follows it belongs to the TLS handshake."""
+    """Read one line a byte at a time, because the bytes after it belong to the TLS handshake."""
     data = bytearray()
     while len(data) < _LINE and not data.endswith(b"\n"):
         byte = connection.recv(1)

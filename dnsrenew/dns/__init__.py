@@ -1,4 +1,7 @@
-"""DNS lookups: where a TXT belongs, and whether every name server has it. Import it late: it loads dnspython."""
+"""DNS lookups: where a TXT belongs, and whether every name server has it.
+
+Import this late, because it loads dnspython.
+"""
 
 from dnsrenew.dns.view import DnsView, Target
 

@@ -1,4 +1,4 @@
-"""Finds the CAA records that apply to a domain: its own, or those of the nearest name above that has some (RFC 8659).
+"""Finds the CAA records of a domain, or of the nearest name above it that has CAA records (RFC 8659).
 
 Records are read from the zones' own servers. The names above the domain's own zone (``com``) are first queried at the
 recursive servers, because their own servers are many and usually there is no record. "No record" from a recursive
@@ -29,7 +29,7 @@ _CAA: Final = dns.rdatatype.CAA
 _TOP_LEVEL: Final = 2  # labels, with the root's empty one
 _MAX_HOPS: Final = 16
 _SECONDS: Final = 4.0
-"""For all names together: unknown records do no harm, and must not delay a renewal."""
+"""For all names together. Unknown records are harmless, and must not delay a renewal."""
 _RECURSIVE_SECONDS: Final = 1.5
 """For recursive servers: some home routers drop queries of this type."""
 
@@ -51,9 +51,9 @@ class _NameCaa(Frozen):
 class CaaLookup:
     """Finds CAA records and caches them for the run. Thread-safe: two threads may query the same twice.
 
-    :ivar known: what was found at each name.
-    :param first: makes this a second look at what that one found: the zones' own servers are queried over TCP. Where
-        they do not answer over TCP, what the first look found stands.
+    :ivar known: the result at each name.
+    :param first: the lookup that this one checks: the zones' own servers are queried over TCP. If they do not answer
+        over TCP, the result of the first lookup stays.
     """
 
     def __init__(self, zones: Zones, recursion: Recursion, first: CaaLookup | None = None) -> None:
@@ -63,7 +63,7 @@ class CaaLookup:
         self.known: dict[Name, _NameCaa] = {}
 
     def find(self, context: Context, identifiers: Iterable[str]) -> dict[str, CaaAnswer]:
-        """Return the records that apply to each identifier (a wildcard: to its base domain), from one lookup for all.
+        """Return the records that apply to each identifier (for a wildcard, its base domain), from one lookup for all.
 
         :raises Cancelled: the caller cancelled.
         """
@@ -98,7 +98,7 @@ class CaaLookup:
         own = {base: zone for base, zone in zones.items() if len(zone.labels) > _TOP_LEVEL}
         inside = {name: zone for base, zone in own.items() for name in _ancestors(base, zone)}
         above = {name for base in bases for name in _ancestors(base) if name not in inside and name not in self.known}
-        # Usually needed, so it runs at the same time.
+        # usually needed, so it runs at the same time
         task = threads.start(lambda: self._query_recursive(context, sorted(above)))
         self._query_zones(context, inside)
         candidates = context.join(task)
@@ -109,7 +109,7 @@ class CaaLookup:
             self._query_zones(context, self._zones.enclosing(context, sorted(unsure)))
 
     def _query_zones(self, context: Context, zones: Mapping[Name, Name]) -> None:
-        """Query the servers of its zone for each name (name → zone), also of deeper zones and for CNAME targets."""
+        """Query the zone's servers for each name (name → zone), including deeper zones and CNAME targets."""
         remaining = dict(zones)
         for _ in range(_MAX_HOPS):
             remaining = {name: zone for name, zone in remaining.items() if not self._is_sure(name)}
@@ -122,7 +122,7 @@ class CaaLookup:
         self.known.update({name: _unknown(texts.CAA_REFERRALS, name) for name in remaining})
 
     def _query_zones_once(self, context: Context, zones: Mapping[Name, Name]) -> dict[Name, Name]:
-        """Return what to query next (name → zone)."""
+        """Query once; return the names to query next (name → zone)."""
         referred: dict[Name, Name] = {}
         aliases: dict[Name, Name] = {}
         for name, result in self._zones.query(context, zones, _CAA, only_tcp=self._first is not None).items():
@@ -192,7 +192,10 @@ class CaaLookup:
         return CaaAnswer(), []
 
     def _follow(self, name: Name) -> tuple[Name, _NameCaa | None]:
-        """Return the end of the CNAMEs that start at a name, and its records; over TCP only if each hop was."""
+        """Return the end of the CNAMEs that start at a name, and its records.
+
+        It counts as TCP only if each hop does.
+        """
         end, is_tcp = name, True
         for _ in range(_MAX_HOPS):
             found = self.known.get(end)
@@ -205,7 +208,7 @@ class CaaLookup:
         return self._first.known if self._first is not None else {}
 
     def _adopt(self, *, only_unsure: bool = False) -> None:
-        """Take what the first look found for names without an answer of this look."""
+        """Use the result of the first lookup for names without an answer in this one."""
         for name, found in list(self._earlier().items()):
             if not self._is_sure(name) and not (only_unsure and found.sure):
                 self.known[name] = found

@@ -21,17 +21,17 @@ from dnsrenew.dns.query_engine import LetterCase, QueryEngine
 from dnsrenew.dns.wire import MAX_OCTETS, Address, DnsQuestion, Message, Reply
 from dnsrenew.errors import Cancelled, DnsError
 
-if sys.platform == "win32":  # elsewhere it is not needed, and slow to load
+if sys.platform == "win32":  # not needed on other systems, and slow to load
     import dns.resolver
 
 Rounds = tuple[tuple[float, float], ...]
 ROUNDS: Final[Rounds] = ((0.6, 0.0), (1.5, 1.5), (3.0, 0.0))
 """Seconds for UDP and for TCP in each round over all servers. A short first round makes a second server cheap."""
 SECONDS: Final = 7.0
-"""For one lookup, however many servers there are; all rounds at one server take 6.6 s."""
+"""For one lookup, regardless of the number of servers. All rounds at one server take 6.6 s."""
 TCP_ROUNDS: Final[Rounds] = ((0.0, 1.5),)
 TCP_SECONDS: Final = 3.0
-"""The same for questions over TCP only, which repeat what was answered over UDP."""
+"""The same limit for questions over TCP only, which repeat questions answered over UDP."""
 
 _NO_TIMEOUT: Final = 60.0
 _MAX_LISTED: Final = 5  # servers in a sentence
@@ -52,7 +52,7 @@ class MissingAnswer(Frozen):
     """No server gave an acceptable answer.
 
     :ivar reasons: for each address the last reason, as a clause that continues "the server …".
-    :ivar answered: whether any server answered at all.
+    :ivar answered: whether any server answered.
     """
 
     reasons: Mapping[Address, str]
@@ -65,7 +65,7 @@ AnswerCheck = Callable[[DnsQuestion, Message], str]
 
 
 class Lookup:
-    """Queries servers. Those that did not answer come last for the rest of the run."""
+    """Queries servers. A server that did not answer comes last for the rest of the run."""
 
     def __init__(self) -> None:
         self._silent: dict[Address, str] = {}
@@ -76,7 +76,7 @@ class Lookup:
         return QueryEngine(context, self._case)
 
     def silent_servers(self) -> dict[str, str]:
-        """Return why each server did not answer that has not answered since."""
+        """Return each server that has stopped answering, with the reason."""
         return {address: reason for (address, _), reason in list(self._silent.items())}
 
     def query(
@@ -87,9 +87,9 @@ class Lookup:
         *,
         only_tcp: bool = False,
     ) -> dict[DnsQuestion, LookupResult]:
-        """Return a result for each question; all are in flight together.
+        """Return a result for each question; all questions are in flight together.
 
-        It takes at most SECONDS; what has no answer by then is missing.
+        It takes at most SECONDS. Questions without an answer by then are missing.
 
         :param only_tcp: query over TCP only, for at most TCP_SECONDS.
         :raises Cancelled: the caller cancelled.
@@ -160,7 +160,7 @@ def check_recursive(question: DnsQuestion, answer: Message) -> str:
 
 
 def list_reasons(reasons: Collection[tuple[str, str]]) -> list[str]:
-    """Return each server with its reason; of many servers the first five."""
+    """Return each server with its reason; of many servers, the first five."""
     several = islice(reasons, _MAX_LISTED)
     listed: list[str] = [texts.SERVER_REASON.format(server=server, reason=reason) for server, reason in several]
     if len(reasons) > _MAX_LISTED:
@@ -185,9 +185,9 @@ _LOCAL: Final = (ipaddress.IPv6Network("fc00::/7"), ipaddress.IPv6Network("fe80:
 
 
 def only_local(address: str) -> bool:
-    """Return whether this machine would query a global IPv6 address from a local one; nothing is sent to find out.
+    """Return whether this machine would query a global IPv6 address from a local one, without sending a packet.
 
-    The address may still be reachable if a router translates addresses (RFC 6296): query it last, not never.
+    A router may translate addresses (RFC 6296), so such an address is queried last, but it is queried.
     """
     if ":" not in address or not _within(address, _GLOBAL):
         return False
@@ -196,7 +196,7 @@ def only_local(address: str) -> bool:
             sock.connect((address, 53))
             source = str(sock.getsockname()[0])
     except OSError:
-        return False  # no route at all: the query itself reports it
+        return False  # no route: the query itself reports it
     return _within(source, *_LOCAL)
 
 
@@ -216,7 +216,7 @@ def _within(address: str, *networks: ipaddress.IPv6Network) -> bool:
 
 
 class Recursion:
-    """The recursive servers of a run: those of the configuration or the system, then DNS over HTTPS.
+    """The recursive servers of a run: configured servers or the system's, then DNS over HTTPS.
 
     :ivar doh: the servers for DNS over HTTPS.
     """
@@ -291,9 +291,9 @@ def host_and_port(host: str, port: int) -> str:
 
 
 def recursive_servers(context: Context, configured: Sequence[str]) -> list[Address]:
-    """Return the addresses of the recursive servers, in order; those of the system if none is configured.
+    """Return the addresses of the recursive servers, in order; the system's servers if no server is configured.
 
-    A server that is configured by name and has no address is omitted.
+    A server configured by a name without an address is omitted.
     """
     servers: list[Address] = []
     for text in configured or system_servers():
@@ -338,7 +338,7 @@ _MAX_CALLS: Final = 8
 class NoDohAnswer(Exception):
     """A server gave no answer.
 
-    :ivar reason: why, as a clause that continues "the server …".
+    :ivar reason: the reason, as a clause that continues "the server …".
     """
 
     def __init__(self, reason: str) -> None:
@@ -354,11 +354,11 @@ class Doh:
         self._factory = http_factory or HttpClient
 
     def __bool__(self) -> bool:
-        """Return whether a server is configured."""
+        """Return whether any server is configured."""
         return bool(self.urls)
 
     def query(self, url: str, question: DnsQuestion) -> Message:
-        """Return the server's answer. It blocks for up to 10 s: call it through ``Context.call``.
+        """Return the server's answer. It blocks for up to 10 s, so call it through ``Context.call``.
 
         :raises NoDohAnswer: the server gave no answer.
         """

@@ -1,9 +1,9 @@
 """The propagation wait: until every address of every name server of every zone has every value.
 
-Each address is polled at its own pace: the gap between two queries is a fiftieth of the time waited so far. So the
-wait ends within a fiftieth of the moment at which the last address is updated. An address that does not answer is not
-late: after three tries it is given up with a warning, if the others are updated. One that has answered nothing but
-errors, such as SERVFAIL, is given up at the time-out.
+Each address is polled at its own pace: the gap between two queries is a fiftieth of the time waited so far. So the wait
+is at most a fiftieth longer than the last address needs. An address that does not answer is not late: after three tries
+it is given up with a warning, if all other addresses are updated. An address that has only answered with errors, such
+as SERVFAIL, is given up at the time-out.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def until_visible(
 
 
 def _at_name_servers(context: Context, zones: Zones, expected: Expected, timeout: float, *, has_doh: bool) -> Expected:
-    """Wait for the zones' own servers; return the part of unreachable zones, which is left to DNS over HTTPS."""
+    """Wait for the zones' own servers. Return unreachable zones, which are left to DNS over HTTPS."""
     end = context.clock.monotonic() + timeout
     polls = polls_for(context, zones, expected, timeout)
     with zones.lookup.engine(context) as engine:
@@ -77,7 +77,7 @@ def _at_name_servers(context: Context, zones: Zones, expected: Expected, timeout
 
 
 class PollingRounds:
-    """Polls all addresses, each at its own pace, until none is waiting any more or the time is over."""
+    """Polls all addresses, each at its own pace, until all are updated or given up, or the time is over."""
 
     def __init__(
         self, context: Context, engine: QueryEngine, polls: Sequence[ServerPoll], port: int, *, timeout: float
@@ -110,7 +110,7 @@ class PollingRounds:
         return True
 
     def collect_evidence(self) -> None:
-        """Query late addresses for all they lack, and every address for the serial; takes at most about two seconds."""
+        """Query late addresses for all missing values, and every address for the serial; takes about two seconds."""
         while any(poll.busy for poll in self._polls):
             self._receive(_UDP + _TCP)
         pending = 0
@@ -158,14 +158,14 @@ class PollingRounds:
                     poll.state = "unreachable"
 
     def _activate_last_resort(self) -> None:
-        """Query last-resort addresses in zones in which no other address is left."""
+        """Query last-resort addresses in zones that have no other address left."""
         served = {poll.zone for poll in self._polls if poll.state in {"waiting", "agrees"}}
         for poll in self._polls:
             if poll.last_resort and poll.zone not in served:
                 poll.activate()
 
     def _drop_unreachable(self) -> bool:
-        """Drop the waiting addresses after the time-out, except those that are late; return whether there are none."""
+        """Drop the waiting addresses after the time-out, except late ones. Return whether no late address is left."""
         for poll in self._polls:
             if poll.state == "waiting" and not poll.is_late:
                 poll.state = "unreachable"
@@ -263,7 +263,7 @@ def timed_out(polls: Sequence[ServerPoll], seconds: float) -> PropagationError:
 
 
 def unreachable(polls: Sequence[ServerPoll]) -> PropagationError:
-    """Return the error for zones of which no address can be queried."""
+    """Return the error for zones without an address that can be queried."""
     zones = list(dict.fromkeys(wire.shown(poll.zone) for poll in polls))
     shown, missing = {"zones": zones, "answers": _list_servers(polls)}, _missing_names(polls)
     return PropagationError.of(texts.SERVERS_UNREACHABLE, shown=shown, names=missing, servers=_evidence(polls))
@@ -304,7 +304,7 @@ _MAX_CALLS: Final = 8
 def wait_at_doh(context: Context, doh: Doh, expected: Mapping[DnsQuestion, frozenset[str]], *, timeout: float) -> None:
     """Wait until every server that answers has every value.
 
-    :raises PropagationError: ``doh-missing`` (none is configured), ``propagation-timeout``, ``dns-unreachable``.
+    :raises PropagationError: ``doh-missing`` (no server is configured), ``propagation-timeout``, ``dns-unreachable``.
     """
     if not doh:
         raise PropagationError.of(texts.DOH_MISSING)
@@ -343,7 +343,7 @@ class _DohServer:
         self._failures = 0
 
     def poll(self) -> None:
-        """Query the missing names one by one; stop at the first that is still missing."""
+        """Query the missing names one by one; stop at the first name that is still missing."""
         for question, values in list(self.missing.items()):
             try:
                 answer = self._doh.query(self.url, question)
@@ -374,7 +374,7 @@ class _DohServer:
 def _doh_error(text: Text, servers: list[_DohServer], told: list[_DohServer], **shown: Any) -> PropagationError:
     """Return the error for values that servers do not show.
 
-    :param told: those that the message names.
+    :param told: the servers that the message names.
     """
     missing = [question for server in servers for question in server.missing]
     entries = [entry for server in servers for entry in server.evidence()]

@@ -25,15 +25,15 @@ if sys.platform != "win32":
     import resource
 
 PER_ADDRESS: Final = 100
-"""Queries in flight to one address: those for 100 names, as many as most CAs allow, take one round trip."""
+"""Queries in flight to one address. Queries for 100 names, the limit of most CAs, take one round trip."""
 
 _SLICE: Final = 0.25  # seconds; a cancel is noticed at least this often
 _NO_SOCKET_PAUSE: Final = 0.05
-_NO_SOCKET_LIMIT: Final = 5.0  # seconds to wait for a free socket; no query keeps one for longer
+_NO_SOCKET_LIMIT: Final = 5.0  # seconds to wait for a free socket; no query keeps its socket longer
 _Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)  # the others need a handle of their own
 
 _AGAIN_BY_TCP: Final = 1.5
-"""Seconds for TCP after an answer over UDP that cannot be used: the server is alive."""
+"""Seconds for TCP after an unusable answer over UDP, which shows that the server is alive."""
 
 SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 
@@ -41,7 +41,7 @@ SocketMaker = Callable[[socket.AddressFamily, socket.SocketKind], socket.socket]
 class QueryEngine:
     """Sends queries and collects replies. Not thread-safe: each waiting thread has its own engine.
 
-    :param case: what the run knows about servers that change the letter case.
+    :param case: the servers of the run that change the letter case.
     :param per_address: the number of queries in flight to one address.
     :param make_socket: lets tests simulate a machine without an address family.
     """
@@ -63,7 +63,7 @@ class QueryEngine:
         self._open: dict[Address, int] = {}
         self._in_flight: dict[int, PendingQuery] = {}
         self._replies: list[Reply] = []
-        self._tcp_only: set[Address] = set()  # did not answer by UDP, but by TCP
+        self._tcp_only: set[Address] = set()  # servers that answered only over TCP
         self._lacks_sockets = False
         self._lacks_sockets_since: float | None = None
 
@@ -77,15 +77,15 @@ class QueryEngine:
         self._selector.close()
 
     def submit(self, address: Address, question: DnsQuestion, *, udp: float, tcp: float) -> None:
-        """Queue a query. :meth:`receive` returns its reply, also if it fails.
+        """Queue a query. :meth:`receive` returns its reply, even if the query fails.
 
         :param udp: seconds to wait for a datagram; 0: query over TCP only.
-        :param tcp: seconds to wait for an answer by TCP, after no answer or a truncated one by UDP.
+        :param tcp: seconds to wait for an answer over TCP, after a missing or truncated answer over UDP.
         """
         self._queued.setdefault(address, deque()).append(PendingQuery(address, question, udp, tcp))
 
     def receive(self, wait: float) -> list[Reply]:
-        """Return the replies as soon as there are any, or an empty list after ``wait`` seconds.
+        """Return replies as soon as some have arrived, or an empty list after ``wait`` seconds.
 
         :raises Cancelled: the caller cancelled; noticed within 0.25 s.
         """
@@ -163,7 +163,7 @@ class QueryEngine:
         except OSError as error:
             if sock is not None:
                 sock.close()
-            if error.errno in NO_ROUTE:  # also a system without that address family
+            if error.errno in NO_ROUTE:  # this includes a system without that address family
                 raise NoRouteError(error.errno, "no route") from None
             raise
         return sock
@@ -220,7 +220,7 @@ class QueryEngine:
             reason = texts.EXCESSIVE if wire.is_excessive(data, **needed) else texts.NOT_DNS
             self._replies.append(Reply(query.address, query.question, None, reason))
         elif answer.rcode() in {dns.rcode.FORMERR, dns.rcode.NOTIMP} and query.edns:
-            query.edns, query.is_tcp = False, False  # a server that does not support EDNS: RFC 6891 section 7
+            query.edns, query.is_tcp = False, False  # a server without EDNS support (RFC 6891 section 7)
             self._send(query)
         else:
             if query.is_tcp and query.timed_out:
@@ -230,7 +230,7 @@ class QueryEngine:
     # ── failing ─────────────────────────────────────────────────────────────────────────
 
     def _send_failed(self, query: PendingQuery, error: OSError) -> None:
-        """Queue the query again if there is no socket left; fail if none becomes free in time."""
+        """Queue the query again if there is no free socket. Fail if this lasts too long."""
         if error.errno not in NO_RESOURCES:
             self._retry_or_fail(query, error)
             return
@@ -244,7 +244,7 @@ class QueryEngine:
         self._queued.setdefault(query.address, deque()).appendleft(query)
 
     def _retry_or_fail(self, query: PendingQuery, error: OSError) -> None:
-        """Try TCP if UDP failed; UDP in lower case if TCP failed at a server that changes the case."""
+        """Try TCP if UDP failed. If TCP failed at a server that changes the case, try UDP in lower case."""
         self._close(query)
         if query.is_doubted:
             self._case.without_tcp.add(query.address)
@@ -283,11 +283,11 @@ NO_RESOURCES: Final = {
     errno.ENOBUFS: texts.NO_MEMORY,
     errno.ENOMEM: texts.NO_MEMORY,
 }
-"""Errors that say nothing about the server: this machine cannot send a query at all."""
+"""Errors that say nothing about the server, because this machine cannot send any query."""
 
 
 class NoRouteError(OSError):
-    """The kernel reports at once that there is no route; a later report may concern one host that is down."""
+    """The kernel reports at once that there is no route. A later report may be about one host that is down."""
 
 
 def reason(error: OSError) -> str:
@@ -309,16 +309,16 @@ def reason(error: OSError) -> str:
 
 # ── socket limit ───────────────────────────────────────────────────────────────────────
 
-# Limits the sockets that the queries of all threads open: a process has few handles, and the store needs some.
+# Limits the open sockets of the queries of all threads, because a process has few handles and the store needs some.
 
 _FEW: Final = 128  # a macOS process may have 256 handles
 _MANY: Final = 256
-_MANY_HANDLES: Final = 1024  # the usual number of Linux
-_RESERVED: Final = 8  # for each thread, so that none waits for the sockets of others
+_MANY_HANDLES: Final = 1024  # the usual number on Linux
+_RESERVED: Final = 8  # for each thread, so that it does not wait for the sockets of others
 
 
 def _max_sockets() -> int:
-    """Return how many sockets all queries together may have open, by the handles that this process may have."""
+    """Return the limit of open sockets for all queries together, from the handle limit of this process."""
     if sys.platform == "win32":
         return _FEW
     handles, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -326,7 +326,7 @@ def _max_sockets() -> int:
 
 
 class SocketLimit(list[None]):
-    """It has an item for each open socket. Thread-safe."""
+    """A counter with one item for each open socket. Thread-safe."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -338,12 +338,12 @@ class SocketLimit(list[None]):
 
 
 SHARED: Final = SocketLimit()
-"""Shared by all runs: the handles belong to the process."""
+"""Shared by all runs, because the handles belong to the process."""
 
 
 # ── letter case ────────────────────────────────────────────────────────────────────────
 
-# Random letter case in questions ("0x20"): a forger, who does not see the question, must guess it too.
+# Random letter case in questions ("0x20"): a forger does not see the question, and must guess the case too.
 #
 # Nearly every server repeats the question letter by letter. An answer over UDP in another case is not used. The
 # question is sent again over TCP, which cannot be forged from elsewhere, and over UDP in lower case where TCP is
@@ -353,8 +353,8 @@ SHARED: Final = SocketLimit()
 class LetterCase:
     """The servers of a run that do not repeat the case. Thread-safe.
 
-    :ivar changing: answered in another case.
-    :ivar without_tcp: of these, they do not answer over TCP: questions to them are in lower case.
+    :ivar changing: servers that answered in another case.
+    :ivar without_tcp: servers of ``changing`` that do not answer over TCP. Questions to them are in lower case.
     """
 
     def __init__(self) -> None:

@@ -33,8 +33,8 @@ def gap(elapsed: float) -> float:
 class AddressAnswer(Frozen):
     """The content of one answer.
 
-    :ivar rcode: the name of the response code; empty if there is no valid answer.
-    :ivar reason: why there is none, as a clause that continues "the server …".
+    :ivar rcode: the name of the response code; empty without a valid answer.
+    :ivar reason: why there is no valid answer, as a clause that continues "the server …".
     """
 
     values: frozenset[str] = frozenset()
@@ -61,19 +61,20 @@ class AddressAnswer(Frozen):
 class ServerPoll:
     """Queries one address in rounds.
 
-    The first round queries every name. While values are missing, a round queries one missing name only; when that one
-    appears, the next round queries all missing names. A zone is transferred whole, so this does not flood a server
-    that lags.
+    The first round queries every name. While values are missing, a round queries only one missing name. When that name
+    appears, the next round queries all missing names. A zone is transferred as a whole, so this does not flood a server
+    that lags behind.
 
     :ivar expected: the questions, one per name, with the expected values.
     :ivar missing: the questions whose values are not all present.
     :ivar answers: the latest answer to each question.
     :ivar answered: whether the latest round brought a valid answer.
-    :ivar has_served: whether any answer was one of a working server of the zone, with the values or without.
-    :ivar failures: the number of rounds in a row without one.
-    :ivar no_socket: this machine had no socket left to query it: neither silent nor unreachable, so "not yet".
+    :ivar has_served: whether any answer came from a working server of the zone, with or without the values.
+    :ivar failures: the number of consecutive rounds without a valid answer.
+    :ivar no_socket: this machine had no free socket for the query. The address is neither silent nor unreachable, so
+        this means "not yet".
     :ivar serial: the serial of the zone at this address, if it was queried.
-    :ivar last_resort: it is queried only if no other address of the zone answers (:mod:`dnsrenew.dns.lookup`).
+    :ivar last_resort: queried only if no other address of the zone answers (:mod:`dnsrenew.dns.lookup`).
     """
 
     def __init__(self, zone: Name, server: NameServer, expected: Mapping[DnsQuestion, frozenset[str]]) -> None:
@@ -107,11 +108,11 @@ class ServerPoll:
 
     @property
     def is_late(self) -> bool:
-        """Whether a value is missing at a server that works; one that has only failed so far does not."""
+        """Whether a value is missing at a working server. A server that has only failed so far is not late."""
         return self.no_socket or (self.answered and self.has_served)
 
     def next_questions(self, now: float) -> list[DnsQuestion]:
-        """Return the questions to send now; starts a round when one is due."""
+        """Return the questions to send now, and start a round when it is due."""
         if self.state != "waiting":
             return []
         if not self.busy:
@@ -204,7 +205,7 @@ class ServerPoll:
         return texts.SOME_NAMES_UPDATED.format(updated=total - len(self.missing), total=total)
 
     def evidence(self, question: DnsQuestion) -> dict[str, Any]:
-        """Return what the address answered for one name."""
+        """Return the answers of the address for one name."""
         answer = self.answers.get(question) or AddressAnswer(reason=self.skip_reason or texts.NOT_ASKED)
         if self.serial is not None:
             answer = replace(answer, serial=self.serial)

@@ -1,6 +1,6 @@
 """The texts of DNS errors and warnings, and the reasons that they quote.
 
-Some fields are the evidence in a form for people: ``{answers}`` is each server with its reason, ``{chain}`` is ``hops``
+Some fields are evidence in a form for people: ``{answers}`` is each server with its reason, ``{chain}`` is ``hops``
 without final dots, ``{name}``, ``{target}`` and ``{last}`` are names of that chain. A reason is a clause that continues
 "the server …", or a sentence; it is a :class:`~dnsrenew.errors.Phrase`, so that it is translated with the text.
 """

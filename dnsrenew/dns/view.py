@@ -37,8 +37,8 @@ _CNAME = dns.rdatatype.CNAME
 class Target(Frozen):
     """Where the TXT of a challenge belongs.
 
-    :ivar name: its owner name; absolute.
-    :ivar hops: the CNAMEs from the challenge's name to the target, without the target; absolute; empty if none.
+    :ivar name: the owner name; absolute.
+    :ivar hops: the CNAMEs from the challenge's name to the target, without the target; absolute; empty without a CNAME.
     :ivar served_zone: the zone of the name by SOA; absolute.
     :ivar only_udp: the hops whose CNAME leads to another zone and was seen over UDP only, because TCP is closed there.
     """
@@ -62,9 +62,9 @@ class Delegation:
 
     An answer over UDP can be forged. So a CNAME to another zone is queried a second time over TCP.
 
-    :ivar unverified: names for which no server answered; they may have a CNAME.
-    :param through_wildcards: whether CNAMEs from a wildcard count (they do if no TXT is written beside them).
-    :param require_answer: whether it is an error if no server of a zone answers; otherwise the name is the target.
+    :ivar unverified: names for which no server answered, so that they may have a CNAME.
+    :param through_wildcards: whether CNAMEs from a wildcard count, which is right if no TXT is written beside them.
+    :param require_answer: whether it is an error if no server of a zone answers. If not, the name is the target.
     """
 
     def __init__(self, context: Context, zones: Zones, *, through_wildcards: bool, require_answer: bool) -> None:
@@ -120,7 +120,10 @@ class Delegation:
                 del targets[name]
 
     def _confirm(self, located: Mapping[Name, ZoneOf], targets: dict[Name, Name]) -> None:
-        """Query the CNAMEs to other zones over TCP, and take these answers; where there is none, that of UDP stands."""
+        """Query the CNAMEs to other zones again over TCP, and use these answers.
+
+        Without one, the answer over UDP stays.
+        """
         leaving = {
             name: located[name].zone
             for name, target in targets.items()
@@ -163,7 +166,7 @@ class Delegation:
 
 
 def check_alias(target: Target, start: Name, alias: Name) -> None:
-    """Raise an error if the CA, which follows CNAMEs, would not arrive at the alias.
+    """Raise an error if the CA would not arrive at the alias by following CNAMEs.
 
     :raises DnsError: ``alias-not-delegated``.
     """
@@ -196,14 +199,14 @@ def _unreachable(found: ZoneOf, name: str) -> DnsError:
 
 _TARGETS_SECONDS: Final = 18.0
 _SHADOW_SECONDS: Final = 3.0
-"""With the two looks for CAA records, of four seconds each, everything before an order ends within 30 s."""
+"""With two CAA lookups of four seconds each, everything before an order ends within 30 s."""
 
 
 class DnsView:
     """One per run: it caches zones, name servers and addresses. Thread-safe.
 
-    :ivar zones: the zones that were found, with their name servers.
-    :ivar lookup: what the run knows about servers.
+    :ivar zones: the known zones, with their name servers.
+    :ivar lookup: the lookups of the run, which remember servers.
     :ivar recursion: the recursive servers.
     :param resolver: the servers to query.
     :param http_factory: makes the client for DNS over HTTPS when it is needed.
@@ -233,10 +236,10 @@ class DnsView:
         It takes at most 18 seconds, even if name servers do not answer.
 
         :param identifiers: A-labels, wildcards too.
-        :param follow_cname: whether to follow CNAMEs from ``_acme-challenge`` on, over several hops.
+        :param follow_cname: whether to follow CNAMEs that start at ``_acme-challenge``, over several hops.
         :param alias: the end of these CNAMEs according to the user.
-        :param check: with any value but ``"authoritative"``, or with DNS over HTTPS configured, it is no error if the
-            zones' own servers do not answer this machine: the name is then the target, with a warning.
+        :param check: with any value except ``"authoritative"``, or if DNS over HTTPS is configured, it is not an error
+            if the zones' own servers do not answer this machine. The name is then the target, with a warning.
         :param label: the label that the challenge type puts before the domain.
         :raises DnsError: ``dns-no-zone``, ``dns-unreachable``, ``cname-loop``, ``cname-dangling``,
             ``alias-not-delegated``.
@@ -276,7 +279,7 @@ class DnsView:
     def warn_wildcard_shadow(self, context: Context, targets: Mapping[str, Placed]) -> None:
         """Warn (``wildcard-shadow``) about domains that vanish while their TXT exists; it takes at most three seconds.
 
-        :param targets: where the TXT for each identifier is placed.
+        :param targets: the place of the TXT for each identifier.
         """
         try:
             domains = self.shadowed(context.within(_SHADOW_SECONDS), targets)
@@ -289,8 +292,8 @@ class DnsView:
     def shadowed(self, context: Context, targets: Mapping[str, Placed]) -> list[str]:
         """Return the domains (without ``*.``) that a TXT at their target would make vanish.
 
-        A random name below such a domain has the same records as a random sibling of the domain: both come from the
-        wildcard above. A domain that cannot be checked is omitted.
+        A random name below such a domain has the same records as a random sibling of the domain, because both come from
+        the wildcard above. A domain that cannot be checked is omitted.
 
         :raises Cancelled: the caller cancelled.
         """
@@ -308,10 +311,10 @@ class DnsView:
     def caa(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
         """Return the CAA records that apply to each identifier (RFC 8659 section 3), from one lookup for all.
 
-        It takes at most four seconds. Records that are not known by then are unknown for the rest of the run.
+        It takes at most four seconds. Records that are not found by then are unknown for the rest of the run.
 
-        :param identifiers: A-labels, wildcards too. An IP address has no CAA records (RFC 8659 is about domain names),
-            and no answer.
+        :param identifiers: A-labels, including wildcards. An IP address has no CAA records (RFC 8659 is about domain
+            names), and gets no answer.
         :raises Cancelled: the caller cancelled.
         """
         domains = without_addresses(identifiers)
@@ -322,8 +325,7 @@ class DnsView:
     def caa_by_tcp(self, context: Context, identifiers: Collection[str]) -> dict[str, CaaAnswer]:
         """Return the same as :meth:`caa` from a second query over TCP, whose answer is hard to forge.
 
-        Where TCP is closed the first answer stands. A denial counts only after this look. It takes at most four
-        seconds.
+        If TCP is closed, the first answer stays. A denial counts only after this lookup. It takes at most four seconds.
 
         :raises Cancelled: the caller cancelled.
         """
@@ -337,7 +339,8 @@ class DnsView:
         """Wait until every address of every name server has every value, and ``settle`` seconds more.
 
         :param timeout: seconds after which a missing value is an error.
-        :param check: ``"doh"``: query the DNS-over-HTTPS servers instead, after ``settle``; ``"none"``: query none.
+        :param check: ``"doh"``: query the DNS-over-HTTPS servers instead, after ``settle``; ``"none"``: query no
+            server.
         :raises PropagationError: ``propagation-timeout``, ``dns-unreachable``.
         :raises Cancelled: the caller cancelled; noticed within a second.
         """
@@ -361,7 +364,7 @@ class DnsView:
         return served.values if served.is_answer else None
 
     def known_values(self, context: Context, name: str) -> set[str] | None:
-        """Return the TXT values at a name: of its name servers, or of recursive servers if none of those answers.
+        """Return the TXT values at a name, from its name servers, or if they do not answer, from recursive servers.
 
         :returns: None if no server answers.
         :raises Cancelled: the caller cancelled.
@@ -379,13 +382,13 @@ class DnsView:
         return set(wire.txt_values(result.answer)) if isinstance(result, FoundAnswer) else None
 
     def ttl(self, context: Context, name: str) -> int:
-        """Return how long (seconds) a resolver may cache the TXT values that are served at a name now."""
+        """Return the seconds for which a resolver may cache the TXT values that are served at a name now."""
         return propagation.served(context, self.zones, wire.from_text(names.absolute(name))).ttl
 
     def _apply_alias(
         self, context: Context, ends: dict[wire.Name, Target], alias: wire.Name, unverified: Collection[str]
     ) -> None:
-        """Check that every chain ends at the alias; trust the user if a chain could not be followed."""
+        """Check that every chain ends at the alias. If a chain could not be followed, trust the user."""
         for start, target in ends.items():
             if target.name in unverified:
                 zone = self.zones.zone_of(context, [alias])[alias]
@@ -427,7 +430,7 @@ class Placed(Protocol):
 
     @property
     def served_zone(self) -> str:
-        """The zone of that name."""
+        """The zone of the owner name."""
 
 
 def _is_direct(domain: str, target: Placed) -> bool:

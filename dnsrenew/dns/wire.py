@@ -1,7 +1,8 @@
 """Encodes questions and reads answers (RFC 1035 section 4, RFC 6891); one query and its result.
 
-A question is encoded here: it is forty bytes. An answer is read only if it belongs to the question (id, name, type: RFC
-5452 section 4); dnspython reads the data of its records. To read the whole message, it takes five times as long.
+Questions of about forty bytes are encoded here. An answer is read only if it belongs to the question (id, name, type:
+RFC 5452 section 4). dnspython reads only the data of its records, because reading the whole message takes five times as
+long.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _RCODE_IN_BYTE_3: Final = 0x0F
 _WITHOUT_QUESTION: Final = {dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.SERVFAIL, dns.rcode.REFUSED}
 _CASE_BITS: Final = bytes(0x20 if chr(octet) in string.ascii_letters else 0 for octet in range(256))
 MAX_NAME: Final = 255
-"""Octets of the longest name."""
+"""The length of the longest name in octets."""
 _MAX_HOPS: Final = 16
 MAX_OCTETS: Final = 65_535
 """The longest DNS message over TCP (RFC 1035 section 4.2.2)."""
@@ -70,7 +71,7 @@ _NAMES: Final[dict[int, int]] = {
 class DnsQuestion:
     """A question, fast to hash (the hash of a dnspython name is slow).
 
-    :ivar recurse: whether the server shall resolve the name (RD).
+    :ivar recurse: whether the server must resolve the name (RD).
     :cvar with_additional: whether the additional section of the answer is read.
     """
 
@@ -97,7 +98,7 @@ class DnsQuestion:
     def to_wire(self, identity: int, *, edns: bool = True, case: int = 0) -> bytes:
         """Return the message with this id; with ``edns`` it allows answers of up to 1232 octets.
 
-        :param case: for the sixth bit of each octet that is set, the case of a letter at that place is changed.
+        :param case: for each octet whose sixth bit is set, the case of the letter at that place is changed.
         """
         header = struct.pack("!HHHHHH", identity, _RD if self.recurse else 0, 1, 0, 0, int(edns))
         section = _change_case(self._section, case) if case else self._section
@@ -105,7 +106,7 @@ class DnsQuestion:
 
 
 def _change_case(section: bytes, case: int) -> bytes:
-    size = len(section) - 4  # type and class follow; the length of a label is no letter: it is below 64
+    size = len(section) - 4  # type and class follow; a label length is never a letter, because it is below 64
     letters = int.from_bytes(section[:size].translate(_CASE_BITS), "little")
     changed = int.from_bytes(section[:size], "little") ^ (letters & case)
     return changed.to_bytes(size, "little") + section[size:]
@@ -126,13 +127,13 @@ class _KnownName(Name):
         return self._hash
 
     def parent(self) -> Name:
-        """Return the name above; the root has none."""
+        """Return the name above this one. The root has no parent."""
         return _name((self.to_wire() or b"")[len(self.labels[0]) + 1 :]) if self.labels[0] else super().parent()
 
 
 @lru_cache(maxsize=4096)
 def _name(encoded: bytes) -> Name:
-    """Return one and the same name for the same octets: many names of a run have the same parents."""
+    """Return the same object for the same octets, because many names of a run have the same parents."""
     name = _KnownName(dns.name.from_wire(encoded, 0)[0].labels)
     object.__setattr__(name, "_hash", Name.__hash__(name))
     return name
@@ -179,7 +180,7 @@ def is_truncated(data: bytes) -> bool:
 
 
 def needs_authority(kind: Type, data: bytes) -> bool:
-    """Return whether the authority section must be parsed, which takes more than half of the time.
+    """Return whether the authority section must be parsed, which takes more than half of the parsing time.
 
     Answers with TXT records and authoritative answers to CAA do not need it.
     """
@@ -189,7 +190,7 @@ def needs_authority(kind: Type, data: bytes) -> bool:
 
 
 class _Excessive(ValueError):
-    """An answer costs too much to read."""
+    """An answer is too expensive to read."""
 
 
 _UNREADABLE: Final = (dns.exception.DNSException, ValueError, IndexError, struct.error)
@@ -208,7 +209,7 @@ def parse(data: bytes, *, authority: bool = True, additional: bool = False) -> M
 
 
 def is_excessive(data: bytes, *, authority: bool = True, additional: bool = False) -> bool:
-    """Return whether an answer is not parsed because it would cost too much."""
+    """Return whether an answer is left unread because it would be too expensive."""
     try:
         _MessageReader(_needed(data, authority=authority, additional=additional)).read()
     except _UNREADABLE as error:
@@ -217,10 +218,10 @@ def is_excessive(data: bytes, *, authority: bool = True, additional: bool = Fals
 
 
 class _MessageReader:
-    """Reads what dnspython would read, with names in lower case.
+    """Reads the same fields as dnspython, with names in lower case.
 
-    The zone's owner controls what it costs. Names are counted by their labels, because two octets may refer to a name
-    of 127 labels. Texts are counted one by one, because 64 KB can hold 64,000 empty ones.
+    The zone's owner controls the cost. Names are counted by their labels, because two octets may refer to a name of 127
+    labels. Texts are counted one by one, because 64 KB can hold 64,000 empty texts.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -231,7 +232,7 @@ class _MessageReader:
     def read(self) -> Message:
         """Return the message.
 
-        :raises ValueError, IndexError, struct.error: it is malformed.
+        :raises ValueError, IndexError, struct.error: the message is malformed.
         """
         identity, flags, questions, *counts = struct.unpack_from("!HHHHHH", self._data)
         if sum(counts) > MAX_RECORDS:
@@ -290,12 +291,12 @@ class _MessageReader:
 
 
 _Record = tuple[bytes, dns.rdataclass.RdataClass, Type, int, bytes | dns.rdata.Rdata]
-"""Owner, class, type, TTL, and data: of a usual record the octets, with its names in full."""
+"""Owner, class, type, TTL and data. The data of a usual record is its octets with names in full."""
 
 
 @lru_cache(maxsize=64)
 def _rrsets(*records: _Record) -> list[dns.rrset.RRset]:
-    """Return the record sets of some records. The answers for many names share some."""
+    """Return the record sets of some records. Answers for many names share record sets."""
     found: dict[object, dns.rrset.RRset] = {}
     for owner, rdclass, kind, ttl, data in records:
         rdata = dns.rdata.from_wire(rdclass, kind, data, 0, len(data)) if isinstance(data, bytes) else data
@@ -308,7 +309,7 @@ def _rrsets(*records: _Record) -> list[dns.rrset.RRset]:
 def _needed(data: bytes, *, authority: bool, additional: bool) -> bytes:
     """Return the message without unused records, which are then not parsed.
 
-    No record of an error is used, and seldom the additional section, whose parsing takes half of the time.
+    Records of an error are not used. The additional section is seldom used, and its parsing takes half of the time.
     """
     if data[3] & _RCODE_IN_BYTE_3 not in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}:
         return data[:6] + b"\0\0\0\0\0\0" + data[_QUESTION_AT:]
@@ -331,7 +332,7 @@ def recurses(answer: Message) -> bool:
 
 
 def is_positive(answer: Message) -> bool:
-    """Return whether the answer says that the name exists, or that it does not."""
+    """Return whether the answer says that the name exists or does not exist."""
     return answer.rcode() in {dns.rcode.NOERROR, dns.rcode.NXDOMAIN}
 
 
@@ -341,7 +342,7 @@ def is_nxdomain(answer: Message) -> bool:
 
 
 def wrong_owner(answer: Message, name: Name) -> bool:
-    """Return whether the answer has records, but none of ``name``; such an answer is not trusted."""
+    """Return whether the answer has records, but no record of ``name``. Such an answer is not trusted."""
     return bool(answer.answer) and all(rrset.name != name for rrset in answer.answer)
 
 
@@ -359,7 +360,7 @@ def rcode_text(answer: Message) -> str:
 
 
 def records(section: list[dns.rrset.RRset], kind: Type) -> Iterator[dns.rrset.RRset]:
-    """Yield the record sets of one type in class IN; a type may mean something else in another class."""
+    """Yield the record sets of one type in class IN, because a type may mean something else in another class."""
     return (rrset for rrset in section if rrset.rdtype == kind and rrset.rdclass == dns.rdataclass.IN)
 
 
@@ -380,7 +381,7 @@ def cname_target(answer: Message, name: Name) -> Name | None:
 
 
 def soa_owner(answer: Message, name: Name) -> Name | None:
-    """Return the zone of the SOA record in the answer if ``name`` is in it (after a CNAME it may be another zone)."""
+    """Return the zone of the answer's SOA record if ``name`` is in it. After a CNAME, it may be another zone."""
     found = records([*answer.answer, *answer.authority], dns.rdatatype.SOA)
     return next((rrset.name for rrset in found if name.is_subdomain(rrset.name)), None)
 
@@ -415,7 +416,7 @@ def referral(answer: Message, zone: Name, name: Name) -> Name | None:
 def addresses(answer: Message, name: Name) -> tuple[str, ...]:
     """Return the A and AAAA addresses of a name, or of the name at which its CNAMEs end."""
     owners = [name]
-    for _ in range(_MAX_HOPS):  # a forged answer may hold thousands
+    for _ in range(_MAX_HOPS):  # a forged answer may have thousands
         target = cname_target(answer, owners[-1])
         if target is None or target in owners:
             break
@@ -443,8 +444,8 @@ class Reply(Frozen):
 
     :ivar answer: the message, or None.
     :ivar reason: why there is no answer, as a clause that continues "the server …".
-    :ivar no_route: this machine has no route to addresses of that family.
-    :ivar no_socket: this machine had no socket left for the query, which says nothing about the server.
+    :ivar no_route: this machine has no route to addresses of this family.
+    :ivar no_socket: this machine had no free socket for the query, which says nothing about the server.
     :ivar is_tcp: whether the answer came over TCP.
     """
 
@@ -463,7 +464,7 @@ class PendingQuery:
     :ivar udp: seconds for an answer over UDP; 0: it is never sent over UDP.
     :ivar tcp: seconds for an answer over TCP; 0: only a truncated answer leads to TCP.
     :ivar is_mixed: whether the question has random case, which an answer over UDP must repeat.
-    :ivar is_doubted: whether it goes over TCP because the server changes the case.
+    :ivar is_doubted: whether it is sent over TCP because the server changes the case.
     """
 
     def __init__(self, address: Address, question: DnsQuestion, udp: float, tcp: float) -> None:
@@ -483,7 +484,7 @@ class PendingQuery:
         self.received = b""
 
     def encode(self, chance: random.Random) -> bytes:
-        """Return the message, with a new id and case."""
+        """Return the message with a new id and a new letter case."""
         case = chance.getrandbits(8 * MAX_NAME) if self.is_mixed else 0
         self.message = self.question.to_wire(chance.getrandbits(16), edns=self.edns, case=case)
         return self.message
@@ -494,7 +495,7 @@ class PendingQuery:
 
 
 def read_datagram(query: PendingQuery, sock: socket.socket) -> bytes | None:
-    """Return the first datagram that answers the query; forged and late ones are dropped.
+    """Return the first datagram that answers the query; drop forged and late datagrams.
 
     It reads a limited number, so that a flood delays neither the deadline nor other queries.
     """

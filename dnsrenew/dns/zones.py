@@ -1,8 +1,8 @@
 """Finds the zone of a name, the name servers of the zone, and their addresses.
 
-Recursive servers are queried for the PARENT of the name only. From there the zone's own servers are queried, down
-through referrals (RFC 1034 section 4.3.2), so that a zone cut at the very name is found too. They are queried for
-CNAME: the answer has one hop, or the SOA record of the zone if there is no CNAME.
+Recursive servers are queried only for the PARENT of the name. From there, the zone's own servers are queried, down
+through referrals (RFC 1034 section 4.3.2), so that a zone cut at the name itself is found too. The query is for CNAME:
+the answer has one hop, or the SOA record of the zone if there is no CNAME.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _AAAA = dns.rdatatype.AAAA
 class ZoneOf(Frozen):
     """The zone of a name.
 
-    :ivar zone: the zone by SOA; the root if there is none.
-    :ivar answer: the answer of a server of the zone to the CNAME query for the name, or None if none answered.
-    :ivar reasons: why none answered, for each address.
+    :ivar zone: the zone by SOA; the root if there is no zone.
+    :ivar answer: the answer of a server of the zone to the CNAME query for the name, or None without an answer.
+    :ivar reasons: why each address did not answer.
     :ivar is_tcp: whether the answer came over TCP.
     """
 
@@ -73,7 +73,7 @@ class Zones:
         starts = {name: above[_parent(name)] for name in wanted}
         located = self._search(context, starts)
         if silent := [name for name in wanted if located[name].answer is None]:
-            # In a private network, the servers of a zone may be reached where those of the zone above are not.
+            # In a private network, the servers of a zone may be reachable even if its parent's are not.
             nearest = self.enclosing(context, [_parent(name) for name in silent])
             others = {name: zone for name in silent if (zone := nearest[_parent(name)]) != starts[name]}
             located |= self._search(context, others)
@@ -81,7 +81,7 @@ class Zones:
         return located
 
     def _search(self, context: Context, starts: Mapping[Name, Name]) -> dict[Name, ZoneOf]:
-        """Search the zone of each name from a zone above it or its own (name → zone)."""
+        """Search for the zone of each name, from a zone above it or its own (name → zone)."""
         located = {name: ZoneOf(wire.ROOT, None, {}) for name in starts}
         zones = {name: zone for name, zone in starts.items() if zone != wire.ROOT}
         while zones:
@@ -103,7 +103,7 @@ class Zones:
     def servers(self, context: Context, zones: Iterable[Name]) -> dict[Name, tuple[NameServer, ...]]:
         """Return every address of every name server of each zone; servers without an address have ``""``.
 
-        Of more than 13 name servers or 32 addresses so many are chosen at random, with a warning.
+        If there are more than 13 name servers or 32 addresses, this many are chosen at random, with a warning.
         """
         wanted = list(dict.fromkeys(zones))
         self._servers.find(context, wanted)
@@ -112,7 +112,7 @@ class Zones:
     def query(
         self, context: Context, names: Mapping[Name, Name], kind: wire.Type, *, only_tcp: bool = False
     ) -> dict[Name, LookupResult]:
-        """Query the servers of its zone for each name (name → zone); accept authoritative answers and referrals."""
+        """Query the zone's servers for each name (name → zone). Accept authoritative answers and referrals."""
         self._servers.find(context, names.values())
         wanted = {
             DnsQuestion(name, kind): _rotated(self._servers.addresses(zone), number)
@@ -131,7 +131,7 @@ class Zones:
         }
 
     def unregistered(self, context: Context, name: Name, zone: Name) -> Name | None:
-        """Return the domain that is not registered, if that is why ``name`` is in ``zone`` (``com``).
+        """Return the unregistered domain, if this is why ``name`` is in ``zone`` (``com``).
 
         A zone of one label may be private (``lan``); a public one is signed, which a DS record in its parent shows.
         """
@@ -147,9 +147,10 @@ class Zones:
     # ── recursive servers: upwards ──────────────────────────────────────────────────────
 
     def starting_zones(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
-        """Return a zone from whose servers to search for each name: that of the topmost of these names above it.
+        """Return the zone from which to search for each name: the zone of the topmost given name above it.
 
-        So a hundred names of one domain need one query to the recursive servers. Otherwise as :meth:`enclosing`.
+        So a hundred names of one domain need one query to the recursive servers. In all other respects this works as
+        :meth:`enclosing`.
         """
         tops = _topmost(names)
         zones = self.enclosing(context, list(dict.fromkeys(tops.values())))
@@ -157,7 +158,7 @@ class Zones:
         return {name: zones[top] for name, top in tops.items()}
 
     def enclosing(self, context: Context, names: Sequence[Name]) -> dict[Name, Name]:
-        """Return the zone of each name by the recursive servers, or the root if they know none.
+        """Return the zone of each name according to the recursive servers, or the root if they report no zone.
 
         If a server omits the SOA record from negative answers, the parents are queried.
 
@@ -173,7 +174,7 @@ class Zones:
                     self._absent.add(name)
                 zone = wire.soa_owner(result.answer, current) if isinstance(result, FoundAnswer) else None
                 if zone is None and current == wire.ROOT and isinstance(result, MissingAnswer):
-                    raise self._recursion.unreachable(results)  # a server that is offline itself fails for every name
+                    raise self._recursion.unreachable(results)  # an offline recursive server fails for every name
                 if zone is None and current != wire.ROOT:
                     parents[name] = _parent(current)
                 else:
@@ -182,7 +183,7 @@ class Zones:
         return {name: self._enclosing[name] for name in names}
 
     def host_addresses(self, context: Context, hosts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Return the addresses of hosts; a host is omitted unless both its queries (A, AAAA) were answered."""
+        """Return the addresses of hosts. A host is omitted unless both its queries (A, AAAA) were answered."""
         by_name = {wire.from_text(absolute(host)): host for host in hosts}
         results = self._recursion.find(context, questions(by_name, _A, _AAAA, recurse=True))
         addresses: dict[str, tuple[str, ...]] = {}
@@ -196,7 +197,7 @@ class Zones:
     # ── authoritative servers: downwards ────────────────────────────────────────────────
 
     def _descend(self, context: Context, zones: Mapping[Name, Name], located: dict[Name, ZoneOf]) -> dict[Name, Name]:
-        """Query the zone of each name once; add the results to ``located``, return the zones of the referrals."""
+        """Query the zone of each name once; add the results to ``located``, and return the zones of the referrals."""
         deeper: dict[Name, Name] = {}
         referrals: dict[Name, tuple[Name, ...]] = {}
         for name, result in self.query(context, zones, _CNAME).items():
@@ -209,13 +210,13 @@ class Zones:
             else:
                 found_zone = self._zone_in(context, result, zone, name)
                 located[name] = ZoneOf(found_zone, result.answer, {}, result.is_tcp)
-        # The servers of a zone by its own NS records; else by those of the zone above, which may be fewer.
+        # A zone's servers by its own NS records, otherwise by its parent's, which may be fewer.
         self._servers.find(context, referrals)
         self._servers.resolve(context, {zone: names for zone, names in referrals.items() if zone not in self._servers})
         return deeper
 
     def _zone_in(self, context: Context, found: FoundAnswer, zone: Name, name: Name) -> Name:
-        """Return the zone of the SOA record in the answer: below ``zone`` if one server serves both."""
+        """Return the zone of the SOA record in the answer. It is below ``zone`` if one server serves both."""
         owner = wire.soa_owner(found.answer, name)
         if owner is None or owner == zone or not owner.is_subdomain(zone):
             return zone
@@ -237,13 +238,13 @@ def lame_reason(zone: Name, answer: Message) -> str:
 
 
 def not_registered(domain: Name) -> DnsError:
-    """Return the error for a domain that its parent zone does not know."""
+    """Return the error for a domain that does not exist in its parent zone."""
     name, zone = wire.shown(domain), wire.shown(domain.parent())
     return DnsError.of(texts.NOT_REGISTERED, shown={"name": in_letters(name)}, name=name, zone=zone)
 
 
 def no_zone(name: str) -> DnsError:
-    """Return the error for a name that is in no zone; the label of the challenge is removed from it."""
+    """Return the error for a name without a zone. The label of the challenge is removed from it."""
     plain = relative(name).removeprefix("_acme-challenge.").removeprefix("_validation-persist.")
     top = plain.rpartition(".")[2]
     text = texts.NO_TOP_ZONE if is_public_suffix(top) else texts.NO_ZONE
@@ -251,14 +252,14 @@ def no_zone(name: str) -> DnsError:
 
 
 def _rotated(addresses: list[Address], by: int) -> list[Address]:
-    """Spread the queries: each address is the first for some of them."""
+    """Spread the queries, so that each address is the first for some of them."""
     by %= max(len(addresses), 1)
     return addresses[by:] + addresses[:by]
 
 
 def _topmost(names: Iterable[Name]) -> dict[Name, Name]:
-    """Return for each name the topmost of these names that it is, or is below."""
-    # By labels, because a dnspython name is slow to make and to hash. Names in another case only cost a query more.
+    """Return, for each name, the topmost given name that is the same as it or above it."""
+    # By labels, because a dnspython name is slow to make and to hash. Names in another case only cost one more query.
     known = {name.labels: name for name in names}
     return {
         name: next(known[labels[at:]] for at in reversed(range(len(labels))) if labels[at:] in known)
@@ -272,9 +273,9 @@ def _parent(name: Name) -> Name:
 
 # ── name servers ───────────────────────────────────────────────────────────────────────
 
-# The name servers of zones and their addresses, by the recursive servers: at most so many of a zone.
+# The name servers of zones and their addresses, from the recursive servers, with a limit for each zone.
 #
-# Whoever runs a zone chooses what it lists. Without a limit, one zone could make us query thousands of foreign
+# The operator of a zone chooses its list. Without a limit, one zone could make us query thousands of foreign
 # addresses.
 
 _T = TypeVar("_T")
@@ -283,7 +284,7 @@ MAX_ADDRESSES: Final = 32
 
 
 class NameServer(Frozen):
-    """One address of one name server; a name server without any has the address ``""``."""
+    """One address of one name server. A name server without an address has the address ``""``."""
 
     name: str
     address: str
@@ -303,19 +304,19 @@ class NameServers:
         return zone in self._servers
 
     def of(self, zone: Name) -> tuple[NameServer, ...]:
-        """Return what is known about a zone."""
+        """Return the known servers of a zone."""
         return self._servers.get(zone, ())
 
     def share(self, zone: Name, parent: Name) -> None:
-        """Record that a zone has the servers of its parent."""
+        """Record that a zone has the same servers as its parent."""
         self._servers[zone] = self.of(parent)
 
     def addresses(self, zone: Name) -> list[Address]:
-        """Return where the servers of a zone can be queried."""
+        """Return the addresses at which the servers of a zone can be queried."""
         return [(server.address, self._port) for server in self.of(zone) if server.address]
 
     def without_address(self, zone: Name) -> MissingAnswer:
-        """Return the result of a query to a zone none of whose servers has a known address."""
+        """Return the result of a query to a zone without any known server address."""
         names = [server.name for server in self.of(zone) if server.name in self._failures]
         return MissingAnswer({(name, self._port): self._failures[name] for name in names}, answered=False)
 

@@ -32,11 +32,11 @@ class AccountStatus(Result, kw_only=True, public=True):
     request failed; ``missing``: the account is not created yet.
     """
     error: DnsRenewError | None = None
-    """Why the request or the new key failed; None: it did not."""
+    """Why the request or the new key failed; None if it succeeded."""
 
 
 class CaWork(Frozen):
-    """What one operation does at the CAs, besides orders."""
+    """One operation at the CAs, apart from orders."""
 
     config: Config
     services: Services
@@ -68,7 +68,7 @@ class CaWork(Frozen):
         return _chosen(cas, self.config, self.services.store, self.context)
 
     def _account(self, name: str, change: Callable[[CAClient, Context], object] | None = None) -> AccountStatus:
-        """Return one account, after a change of it; an error becomes part of the result."""
+        """Return one account after a change to it. An error becomes part of the result."""
         url: str | None = None
         contact: tuple[str, ...] = ()
         context, services = self.context, self.services
@@ -92,7 +92,7 @@ class CaWork(Frozen):
 
 
 def stored(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
-    """Return the CAs, of the named or of all, with an account in the store; nothing is sent.
+    """Return the CAs, of the named or of all, that have an account in the store. Send no request.
 
     :raises ConfigError: ``ca-unknown``.
     :raises StoreError: ``store-not-private``.
@@ -102,7 +102,7 @@ def stored(cas: Iterable[str] | None, config: Config, store: Store, context: Con
 
 
 def _chosen(cas: Iterable[str] | None, config: Config, store: Store, context: Context) -> list[str]:
-    """Return the named CAs, without duplicates; for None all CAs with a stored account.
+    """Return the named CAs without duplicates. None means all CAs with a stored account.
 
     :raises ConfigError: ``ca-unknown``.
     """

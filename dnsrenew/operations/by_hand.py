@@ -1,4 +1,4 @@
-"""Certificates by hand: a CSR for another issuer, and the certificate that it makes."""
+"""Certificates by hand: a CSR for another issuer, and the certificate that it issues."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Working = Callable[[Context], AbstractContextManager[Services]]
 
 
 class ByHand(Frozen):
-    """What is done with one certificate, besides its renewal."""
+    """The operations on one certificate besides its renewal."""
 
     spec: CertificateSpec
     store: Store
@@ -87,7 +87,7 @@ class ByHand(Frozen):
         return done
 
     def _check(self, certificate: bytes, key: KeyHolder, state: State) -> Issued:
-        """Return what is given, checked as a certificate from a CA is.
+        """Return the given certificate and key, checked like a certificate from a CA.
 
         :raises ConfigError: ``key-wrong``.
         :raises CAError: ``certificate-wrong``.
@@ -98,9 +98,9 @@ class ByHand(Frozen):
         return Issued(pem, x509.holder_to_pem(key), facts, profile=None)
 
     def _key_of(self, certificate: bytes, key: bytes | None, request: SigningRequest | None, state: State) -> KeyHolder:
-        """Return the key that is given, the request of the configuration, the key beside the certificate or of the CSR.
+        """Return the given key, or the key of the configuration's request, of the certificate file or of the CSR.
 
-        For an installation that is repeated, it is the one in force.
+        For a repeated installation, it is the current key.
         """
         if key is not None:
             return user_files.key_from_file(key)
@@ -116,7 +116,7 @@ class ByHand(Frozen):
             raise ConfigError.of(texts.KEY_NOT_GIVEN, name=self.spec.name) from None
 
     def _is_in_force(self, checked: Issued, state: State) -> bool:
-        """Return whether this certificate is in force already, with this key."""
+        """Return whether this is already the current certificate, with this key."""
         store, name = self.store, self.spec.name
         try:
             stored = store.read_chain(name, state), store.read_private_key(name, state)
@@ -125,7 +125,7 @@ class ByHand(Frozen):
         return stored == (checked.fullchain_pem, checked.key_pem)
 
     def _refuse_older(self, facts: CertificateFacts, state: State) -> None:
-        """Refuse a certificate that ends before a usable one that is in force.
+        """Refuse a certificate that expires before the current one, if that is usable.
 
         :raises ConfigError: ``certificate-older``.
         """
@@ -137,19 +137,19 @@ class ByHand(Frozen):
             raise ConfigError.of(texts.OLDER, name=name, issuer=state.issuer, **dates)
 
     def _keep(self, checked: Issued, kind: str | None, state: State, asked_by: str) -> State:
-        """Store the certificate and put it into force.
+        """Store the certificate as the current one.
 
-        What the state does not know of it (its CA, a key of another kind than configured, the profile) counts as
-        unchanged, so the configured CA replaces it when it is due, and not at once.
+        Properties that the state does not have (its CA, a key of another kind than configured, the profile) count as
+        unchanged, so that the configured CA replaces it when it is due, and not at once.
 
-        :param kind: the kind of its key; None: one that the configuration has no name for.
+        :param kind: the kind of its key; None if the configuration has no name for it.
         """
         spec, store, facts, pem = self.spec, self.store, checked.facts, checked.fullchain_pem
         sizes = {"privkey.pem": len(checked.key_pem), "fullchain.pem": len(pem)}
         known = {"key": spec.key if kind == spec.key else "", "profile": ""}
         meta = replace(issued_meta(spec, "", facts, sizes, state), **known)
         store.prove_writable(spec.name)
-        # The same certificate with another chain has the serial number by which deployments are known.
+        # The same certificate with another chain has the serial number by which deployments are identified.
         deployed = {} if facts.serial == state.serial else state.deployments
         changes: dict[str, Any] = {"asked_by": asked_by, "worked": (), "deployments": deployed}
         pair = pem, checked.key_pem
@@ -182,7 +182,7 @@ class ByHand(Frozen):
         return done
 
     def _choose(self, to: int | None, state: State) -> tuple[int, Meta]:
-        """Return the version that is asked for, or the newest other one that can be used.
+        """Return the requested version, or the newest other version that can be used.
 
         :raises StoreError: ``rollback-refused``.
         """
@@ -198,7 +198,7 @@ class ByHand(Frozen):
         raise first or StoreError.of(texts.NO_OTHER_VERSION, name=name)
 
     def _check_version(self, number: int, candidate: State) -> None:
-        """Check the certificate and the key of a version as those from a CA.
+        """Check the certificate and the key of a version like a certificate from a CA.
 
         :param candidate: the state with the current version.
         :raises StoreError: ``rollback-refused``.
@@ -217,16 +217,16 @@ class ByHand(Frozen):
             raise StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
 
     def _put_back(self, number: int, meta: Meta, state: State) -> State:
-        """Put a version into force, and note that it stays there; one that is in force already stays from now on."""
+        """Make a version current, and record that it stays. If it is already current, only record that."""
         name, now, wanted = self.spec.name, self.context.clock.now(), due.wanted(self.spec)
         if number == state.version:
             return self.store.update(name, lambda old: old.put_back(now, wanted), known=state)
-        self.store.orders.clear(name)  # of the certificate that was to follow the one in force
+        self.store.orders.clear(name)  # the order is for a successor of the current certificate
         return self.store.activate(name, number, meta, state, remember=lambda new: new.put_back(now, wanted))
 
 
 def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) -> StoreError | None:
-    """Return why a version is not used, as far as its record says; None if it may be."""
+    """Return why a version may not be used, according to its record; None if it may be."""
     if meta.revoked or (number == state.version and state.revoked):
         return StoreError.of(texts.VERSION_REVOKED, name=name, version=number)
     if not meta.not_before <= now < meta.not_after:
@@ -237,18 +237,18 @@ def _refusal(name: str, number: int, meta: Meta, state: State, now: datetime) ->
 
 # ── deploy ─────────────────────────────────────────────────────────────────────────────
 
-# Deploys what is in the store, without renewing anything.
+# Deploys stored certificates without a renewal.
 
 
 def deploy_by_hand(
     context: Context, store: Store, specs: Sequence[CertificateSpec], *, force: bool, wait: float, workers: int
 ) -> list[Outcome]:
-    """Deploy the current certificates; return the outcomes in order. An error of one is in its outcome.
+    """Deploy the current certificates; return the outcomes in order. An outcome holds the error of its certificate.
 
-    Every target is looked at that can be, also where the entry has succeeded before. The files of all certificates are
-    written first; then each reload command runs once.
+    Every target that can be inspected is inspected, even if its entry has succeeded before. The files of all
+    certificates are written first. Then each reload command runs once.
 
-    :param force: deploy also to targets that have the certificate.
+    :param force: also deploy to targets that already have the certificate.
     :param wait: seconds to wait for another run that holds a lock.
     :param workers: certificates worked on at once.
     """
@@ -270,7 +270,7 @@ def _deploy(
                 raise StoreError.of(text, name=spec.name)
             known = outcome(spec, store, state, "not-due", context)
             return deploying.deploy_pending(spec, known, state, store, context, which="all" if force else "missing")
-    except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
+    except Exception as error:  # noqa: BLE001  # the border to the caller: one certificate never stops the others
         status, cause = stopped_by(error, context)
         return outcome(spec, store, state, status, context, error=cause)
 

@@ -21,18 +21,19 @@ from dnsrenew.renewal.batch import LazyServices
 from dnsrenew.store import Store
 
 _UNFIT: Final = frozenset({"missing", "expired", "revoked", "changed"})
-"""Reasons to renew a certificate that cannot be used, or is not what the configuration asks for."""
+"""Reasons to renew a certificate that is unusable or does not match the configuration."""
 
 _logger = logging.getLogger("dnsrenew")
 
 
 class EventLog:
-    """A listener that logs what a person wants to know later (INFO), and what needs one (WARNING).
+    """A listener that logs information for later (INFO) and problems that need a person (WARNING).
 
-    The lines are English in every language, as the messages of Python exceptions are. A warning that is repeated is
-    logged once. The events come one at a time.
+    The lines are always English, like the messages of Python exceptions. A repeated warning is logged once. Events come
+    one at a time.
 
-    :param failures: the level of a failed renewal that needs a person; lower where the caller tells or raises it.
+    :param failures: the level of a failed renewal that needs a person. It is lower if the caller reports or raises the
+        failure.
     """
 
     def __init__(self, failures: int = logging.WARNING) -> None:
@@ -41,13 +42,13 @@ class EventLog:
         self._warned: set[tuple[str | None, str, str]] = set()
 
     def __call__(self, event: Event) -> None:
-        """Log one event, if it is worth a line."""
+        """Log one event if it deserves a line."""
         name, data = event.certificate, event.data
         match event.kind:
             case "certificate-finished":
                 self._waiting.discard(name)
                 _log_outcome(name, data, self._failures if _needs_person(data, event.time) else logging.INFO)
-            case "dns-waiting" if name not in self._waiting:  # there is one for every change, and every few seconds
+            case "dns-waiting" if name not in self._waiting:  # one comes for every change, and every few seconds
                 if late := sum(server["state"] == "waiting" for server in data["servers"]):
                     self._waiting.add(name)
                     _logger.info("%s: waiting for %d name server%s", name, late, "" if late == 1 else "s")
@@ -69,7 +70,7 @@ class EventLog:
 
 
 def log_idle(outcomes: Iterable[Outcome]) -> None:
-    """Log the certificates of a run for which nothing was tried."""
+    """Log the certificates of a run for which nothing was attempted."""
     is_debug = _logger.isEnabledFor(logging.DEBUG)
     for outcome in outcomes:
         if outcome.status == "not-due" and is_debug:
@@ -87,15 +88,15 @@ def _log_outcome(name: str | None, data: Mapping[str, Any], failed: int) -> None
         _logger.info("%s: %s certificate for %s, valid until %s", name, did, domains, until)
     elif status == "rehearsed":
         _logger.info("%s: the dry run succeeded for %s", name, domains)
-    elif status not in {"not-due", "deferred"}:  # those are logged by log_idle()
+    elif status not in {"not-due", "deferred"}:  # log_idle() logs these
         level = failed if status == "failed" else logging.INFO
         _logger.log(level, "%s: %s: %s", name, status, _text(data["error"]))
 
 
 def _needs_person(data: Mapping[str, Any], now: datetime) -> bool:
-    """Return whether a failed renewal needs a person: the stored certificate cannot serve, or its own time has come.
+    """Return whether a failed renewal needs a person: the stored certificate is unusable, or its renewal is due.
 
-    Otherwise it was renewed early, as the CA suggested or a caller forced, and later runs try again in good time.
+    Otherwise the renewal was early, because the CA suggested or a caller forced it, and later runs try again in time.
     """
     if data["reason"] in _UNFIT or data["not_before"] is None or data["not_after"] is None:
         return True
@@ -109,7 +110,7 @@ def _text(error: Mapping[str, Any] | None) -> str:
 
 # ── listeners ──────────────────────────────────────────────────────────────────────────
 
-# What listens to a run, and what finds out why it failed: the interfaces that extensions implement.
+# The interfaces that extensions implement: listeners to runs, and the diagnosis of failures.
 
 
 Specs = Sequence[model.CertificateSpec]
@@ -118,10 +119,10 @@ Specs = Sequence[model.CertificateSpec]
 class FinishedRun(Frozen, kw_only=True):
     """A run that has ended, with its outcomes on disk.
 
-    :ivar specs: the certificates that it was about.
-    :ivar outcomes: one for each of them, in the same order.
-    :ivar whole: whether it was about all certificates of the configuration.
-    :ivar language: the language for messages; None: that of the environment.
+    :ivar specs: the certificates of the run.
+    :ivar outcomes: one outcome for each certificate, in the same order.
+    :ivar whole: whether it included all certificates of the configuration.
+    :ivar language: the language for messages; None: the language of the environment.
     """
 
     config: Config
@@ -133,7 +134,7 @@ class FinishedRun(Frozen, kw_only=True):
     language: str | None = None
 
     def warned_since(self, before: int) -> list[Outcome]:
-        """Return the outcomes, each with the warnings of the run after the first ``before``."""
+        """Return the outcomes, each with the warnings of the run after the first ``before`` warnings."""
         warnings = self.context.notices[before:]
         return [replace(each, warnings=(*each.warnings, *warnings)) for each in self.outcomes]
 
@@ -151,7 +152,7 @@ class WatchedNumbers(Protocol):
         """Return the metrics; None if they cannot be read."""
 
     def health(self) -> Any:
-        """Return whether all is well: the value that the endpoint answers with."""
+        """Return whether everything works, as the value that the endpoint returns."""
 
 
 class MetricsEndpoint(Protocol):
@@ -159,25 +160,25 @@ class MetricsEndpoint(Protocol):
 
     @property
     def address(self) -> str:
-        """Where it listens, ``HOST:PORT``."""
+        """The address at which it listens, ``HOST:PORT``."""
 
     def stop(self) -> None:
         """Stop listening."""
 
 
 class RunListener(Protocol):
-    """Is told of every run that has ended."""
+    """An object that is called after every run."""
 
     def after_run(self, run: FinishedRun) -> list[Outcome]:
-        """Return the outcomes, with a warning for what could not be told to others. Raise nothing."""
+        """Return the outcomes, with a warning for each notification or metric that failed. Raise nothing."""
 
     def endpoint(
         self, listen: str, config: Config, clock: Clock, numbers: WatchedNumbers | None
     ) -> tuple[MetricsEndpoint, WatchedNumbers]:
-        """Start the endpoint of ``dnsrenew run``; return it and what it shows.
+        """Start the endpoint of ``dnsrenew run``; return it and its numbers.
 
-        :param listen: its address.
-        :param numbers: what it shows; None: the numbers of the certificates of the configuration.
+        :param listen: the address to listen at.
+        :param numbers: the numbers that it shows; None: the numbers of the configured certificates.
         :raises ConfigError: ``metrics-port``.
         """
 
@@ -193,27 +194,29 @@ class DiagnosisMaker(Protocol):
     def explain(
         self, context: Context, config: Config, store: Store, outcomes: Sequence[Outcome], services: LazyServices
     ) -> None:
-        """Add the checks that fit to the errors of failed outcomes, as ``evidence["checks"]``."""
+        """Add the matching checks to the errors of failed outcomes, as ``evidence["checks"]``."""
 
 
 # ── fallback to stored ─────────────────────────────────────────────────────────────────
 
-# The error of a certificate that could not be obtained, and of which no usable one is stored.
+# The error for a certificate that could not be obtained and has no usable stored version.
 
 _NO_APP: Final = "http-no-app"
 OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
+
+A server may start several workers at once, and each of them needs the certificate. A renewal seldom takes longer.
 
 A server may start several workers at once, and each of them asks for the certificate. A renewal seldom takes longer.
 """
 
 
 def usable_or_raise(outcome: Outcome, stored: model.Certificate | None, emit: Callable[..., None]) -> model.Certificate:
-    """Return the stored certificate although its renewal did not succeed; otherwise raise what stopped the renewal.
+    """Return the stored certificate even if its renewal failed, or raise the error that stopped the renewal.
 
-    :param stored: the current certificate if it can be used: valid, not revoked, for all names; None: there is none.
+    :param stored: the current certificate if it is usable (valid, not revoked, for all names), or None.
     :param emit: emits an event: kind, name, data.
-    :raises RenewalFailed: there is none.
+    :raises RenewalFailed: no usable certificate is stored.
     :raises StoreError: the store cannot be read or written.
     :raises Cancelled: the run was cancelled.
     """
@@ -221,14 +224,14 @@ def usable_or_raise(outcome: Outcome, stored: model.Certificate | None, emit: Ca
     if isinstance(error, Cancelled | StoreError):
         raise error
     if stored is None:
-        # Without its traceback, whose frames may hold secrets: some tools show the variables of a cause.
+        # Without its traceback, whose frames may hold secrets, because some tools show the variables of a cause.
         raise not_obtained(outcome, error) from error.with_traceback(None)
     log_kept(outcome, stored, emit)
     return stored
 
 
 def log_kept(outcome: Outcome, stored: model.Certificate | None, emit: Callable[..., None]) -> None:
-    """Log and emit that the renewal failed, until when the stored certificate is valid, and when it is tried again."""
+    """Log and emit that the renewal failed, how long the stored certificate is valid, and when it is tried again."""
     error, again = _error(outcome), rfc3339(outcome.next_attempt)
     next_try = f"; it is tried again at {again}" if again else ""
     if stored is None:  # it has expired, is revoked, or lacks a name; a server keeps using it anyway
@@ -240,9 +243,9 @@ def log_kept(outcome: Outcome, stored: model.Certificate | None, emit: Callable[
 
 
 def not_obtained(outcome: Outcome, cause: DnsRenewError) -> model.RenewalFailed:
-    """Return the error of a failed renewal: every attempt, the cause and its fix.
+    """Return the error of a failed renewal, with every attempt, the cause and its fix.
 
-    Its code is ``renewal-failed``; ``http-no-app`` if nothing but the app of a server was missing.
+    Its code is ``renewal-failed``, or ``http-no-app`` if only the app of a server was missing.
     """
     details = " ".join(_details(outcome, cause))
     code, message, fix = texts.NOT_OBTAINED.fill(domains=outcome.domains, details=details, cause_fix=cause.fix)
@@ -257,7 +260,7 @@ def _error(outcome: Outcome) -> DnsRenewError:
 
 
 def _details(outcome: Outcome, cause: DnsRenewError) -> Iterator[str]:
-    """Yield one sentence for each failed attempt, and the whole message of the cause."""
+    """Yield one sentence for each failed attempt, then the whole message of the cause."""
     shown: list[DnsRenewError] = []
     for attempt in outcome.attempts:
         error = attempt.error

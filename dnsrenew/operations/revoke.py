@@ -46,11 +46,11 @@ class Revocation(Result, kw_only=True, public=True):
     serial: str
     """The serial number of the certificate, hexadecimal in lower case."""
     reason: str
-    """The reason that the CA was told (RFC 5280 section 5.3.1)."""
+    """The reason that was sent to the CA (RFC 5280 section 5.3.1)."""
     already: bool
-    """The certificate was revoked before; the CA then ignored the new reason."""
+    """Whether the certificate was revoked before. The CA then ignored the new reason."""
     signed_by: Literal["account", "certificate"]
-    """The key that signed the request: that of the account or that of the certificate."""
+    """The key that signed the request: the account key or the certificate key."""
 
 
 Read = Callable[[Signed], tuple[str, PrivateKey | None]]
@@ -71,7 +71,7 @@ def revoke(name: str, config: Config, services: Services, context: Context, *, r
         ca, read = _issuer(name, state, config), partial(_read, store, stored, state)
         is_compromised = reason == "key-compromise"
         compromised = x509.key_hash_of_certificate(read("account")[0]) if is_compromised else None
-        # Mark it before the request: the disk may be full, or the process may be killed after the CA has revoked.
+        # Mark it before the request, because the disk may be full, or the process may be killed after the revocation.
         store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
         for notice in store.read_state(name).notices:
             context.warn(notice.code, notice.message, notice.fix)
@@ -81,12 +81,12 @@ def revoke(name: str, config: Config, services: Services, context: Context, *, r
             if not _may_be_revoked(error):
                 store.note_revocation(name, store.update(name, partial(_restore, state)))
             raise
-        store.orders.clear(name)  # its key may be the one that was revoked
+        store.orders.clear(name)  # its key may be the revoked key
     return Revocation(name=name, ca=ca, serial=stored.serial, reason=reason, already=already, signed_by=signed_by)
 
 
 def refuse_foreign(name: str, state: State, store: Store) -> None:
-    """Refuse a certificate that was installed by hand: the configured CA is not asked for one of another issuer.
+    """Refuse a certificate that was installed by hand, because the configured CA cannot revoke another issuer's.
 
     :raises ConfigError: ``ca-unknown``.
     """
@@ -95,7 +95,7 @@ def refuse_foreign(name: str, state: State, store: Store) -> None:
 
 
 def _issuer(name: str, state: State, config: Config) -> str:
-    """Return the name of the CA that issued the certificate, or of the configured CA if that is no longer known."""
+    """Return the name of the CA that issued the certificate, or of the configured CA if the issuer is not known."""
     configured = {spec.name: spec.ca for spec in config.certificates}
     ca = state.ca or configured.get(name, config.default_ca)
     if ca not in config.cas:
@@ -104,7 +104,7 @@ def _issuer(name: str, state: State, config: Config) -> str:
 
 
 def _revoke(client: CAClient, read: Read, reason: int, context: Context) -> tuple[bool, Signed]:
-    """Revoke at the CA; return whether it was revoked before, and the signer.
+    """Revoke at the CA; return whether it was already revoked, and the signer.
 
     The account signs if it is valid and the CA accepts it; otherwise the key of the certificate.
     """
@@ -119,7 +119,7 @@ def _revoke(client: CAClient, read: Read, reason: int, context: Context) -> tupl
 
 
 def _post(client: CAClient, read: Read, reason: int, context: Context, signer: Signed) -> bool:
-    """Send one request; return whether the certificate was revoked before."""
+    """Send one request; return whether the certificate was already revoked."""
     pem, key = read(signer)
     try:
         client.revoke(context, pem, reason, key=key)
@@ -131,7 +131,7 @@ def _post(client: CAClient, read: Read, reason: int, context: Context, signer: S
 
 
 def _read(store: Store, stored: Certificate, state: State, signer: Signed) -> tuple[str, PrivateKey | None]:
-    """Return the certificate, and its key if the key signs.
+    """Return the certificate, with its key if the key signs.
 
     :raises StoreError: ``store-damaged``.
     """
@@ -151,13 +151,13 @@ def _read(store: Store, stored: Certificate, state: State, signer: Signed) -> tu
 
 
 def _may_be_revoked(error: DnsRenewError) -> bool:
-    """Return whether the CA may have revoked it despite the error: its response was lost, or the call was cancelled."""
+    """Return whether the CA may have revoked it despite the error: a lost response, or a cancelled call."""
     lost = error.code == "ca-unreachable" and about(error).stage in {"reset", "timeout"}
     return lost or isinstance(error, Cancelled)
 
 
 def _restore(before: State, state: State) -> State:
-    """Undo :func:`_mark_revoked`, but for a compromised key: whatever the CA says, it is not used again."""
+    """Undo :func:`_mark_revoked`, except for a compromised key, which is never used again."""
     waits = {"next_attempt": before.next_attempt, "attempt_set_at": before.attempt_set_at}
     return replace(state, revoked=before.revoked, **waits)
 
@@ -165,7 +165,7 @@ def _restore(before: State, state: State) -> State:
 def _mark_revoked(compromised: str | None, state: State) -> State:
     """Return the state of a revoked certificate. The next run replaces it at once, unless a CA asked to wait.
 
-    :param compromised: the hash of its key if that is compromised.
+    :param compromised: the hash of its key if the key is compromised.
     """
     keys = state.compromised_keys if compromised is None else (*state.compromised_keys, compromised)
     state = replace(state, revoked=True, compromised_keys=tuple(dict.fromkeys(keys)))
@@ -176,22 +176,23 @@ def _mark_revoked(compromised: str | None, state: State) -> State:
 
 # ── stored ─────────────────────────────────────────────────────────────────────────────
 
-# Certificates in the store, whether the configuration names them or not: found by name, and removed.
+# Certificates in the store, whether configured or not: found by name, and removed.
 
 _RECENT: Final = timedelta(days=30)
-"""A certificate that was read or asked for within this time may still be in use."""
+"""A certificate that was read or requested within this time may still be in use."""
 
 
 class StoredCertificate(Frozen, kw_only=True):
     """A certificate that is in the configuration, in the store, or in both.
 
     :ivar configured: whether the configuration names it.
-    :ivar serial: "" if there is none yet, as for the next two.
-    :ivar other_config: another configuration that asked for it last; "": none, or not known.
-    :ivar last_used: when a Python program asked for it (``obtain``, ``serve``), to the day, if that was within 30 days.
-    :ivar last_read: when its private key was read, if that was within 30 days and the file system records it;
-        a database does not.
-    :ivar targets: where it was deployed, and stays.
+    :ivar serial: "" if it has not been obtained yet; the next two fields likewise.
+    :ivar other_config: another configuration that asked for it last; "" if there is no other or it is unknown.
+    :ivar last_used: the day on which a Python program last asked for it (``obtain``, ``serve``), if this was within 30
+        days.
+    :ivar last_read: when its private key was last read, if this was within 30 days and the file system records it; a
+        database does not.
+    :ivar targets: where it was deployed, and where it stays.
     """
 
     name: str
@@ -255,15 +256,15 @@ def check_removable(found: StoredCertificate, config: Config) -> None:
 def remove(found: StoredCertificate, store: Store, context: Context, *, wait: float = 0) -> None:
     """Remove a certificate from the store.
 
-    :raises LockedError: another run works on it.
-    :raises StoreError: a file cannot be removed; what is left can be removed later.
+    :raises LockedError: another run works on the certificate.
+    :raises StoreError: a file cannot be removed; the rest can be removed later.
     """
     with store.lock(found.name, context=context, wait=wait):
         store.remove(found.name)
 
 
 def _stored_read(name: str, store: Store) -> tuple[State, datetime | None]:
-    """Return the state, and when the private key was read; what cannot be read keeps nothing from being removed."""
+    """Return the state, and when the private key was read. Unreadable data does not prevent a removal."""
     try:
         state = store.read_state(name, quarantine=False)
         certificate = store.certificate(name, state)
@@ -271,7 +272,7 @@ def _stored_read(name: str, store: Store) -> tuple[State, datetime | None]:
         info = None if path is None else os.stat(path)
     except (StoreError, OSError):
         return State(), None
-    # Without a read since it was written, both times are the same; so they are if reads are not recorded. In the first
+    # If it was not read since it was written, or reads are not recorded, both times are the same. In the first
     # minute dnsrenew itself may read it, to check and to deploy it.
     if info is None or info.st_atime - info.st_mtime < 60:
         return state, None
@@ -279,5 +280,5 @@ def _stored_read(name: str, store: Store) -> tuple[State, datetime | None]:
 
 
 def _other(asked_by: str, config: Config) -> str:
-    """Return the configuration that asked for a certificate, if that is another one and still exists."""
+    """Return the configuration that asked for a certificate, if it is another one and still exists."""
     return asked_by if asked_by != str(config.path or "") and os.path.exists(asked_by) else ""

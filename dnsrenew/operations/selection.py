@@ -19,11 +19,11 @@ from dnsrenew.store.folder_store import open_store
 from dnsrenew.store.records import Debts
 
 _PATTERN: Final = frozenset("*?[")
-"""Characters that no name has."""
+"""Characters that occur in no name."""
 
 
 def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[str]:
-    """Return the known names that are wanted; None: all.
+    """Return the selected ones of the known names. None selects all.
 
     :raises ConfigError: ``certificate-unknown``: a name is not known, or no known name matches a pattern.
     """
@@ -40,7 +40,7 @@ def selected(wanted: Iterable[str] | None, known: Sequence[str]) -> Collection[s
 
 
 def _in_ascii(name: str) -> str:
-    """Return the name of a certificate that has the name of its domain, for one that is written in other letters."""
+    """Return the ASCII name of a certificate that is named after its domain, for a name in other letters."""
     try:
         return name if name.isascii() else to_a_labels(name)
     except InvalidName:
@@ -48,9 +48,9 @@ def _in_ascii(name: str) -> str:
 
 
 def unknown_certificate(name: object, known: Sequence[str], *, patterns: bool = True) -> ConfigError:
-    """Return the error for a name, or a pattern, of no certificate.
+    """Return the error for a name or pattern that matches no certificate.
 
-    :param patterns: whether a pattern can be given; if not, it is a name that no certificate has.
+    :param patterns: whether patterns are allowed. If not, the pattern counts as an unknown name.
     """
     name = str(name)
     similar = None if is_pattern(name) else nearest(name, list(known))
@@ -78,13 +78,13 @@ def _matches(pattern: str, known: Iterable[str]) -> set[str]:
 # ── certificates that several machines share ────────────────────────────────────────────
 
 Warn = Callable[[str, str, str], object]
-"""Called with code, message and fix of a warning."""
+"""Called with the code, message and fix of a warning."""
 
 
 class UnreadableCertificate(Frozen):
     """A certificate of the fleet that this configuration cannot renew.
 
-    :ivar error: why: the configuration lacks an account or a CA, or the document has mistakes.
+    :ivar error: the reason: the configuration lacks an account or a CA, or the document has mistakes.
     """
 
     name: str
@@ -94,10 +94,10 @@ class UnreadableCertificate(Frozen):
 
 
 class ChosenCertificates(Frozen):
-    """The certificates that a call is about.
+    """The selected certificates of a call.
 
-    :ivar stored: the names of those that are only stored.
-    :ivar unreadable: those of the fleet that this configuration cannot renew.
+    :ivar stored: the names of certificates that are only stored.
+    :ivar unreadable: certificates of the fleet that this configuration cannot renew.
     """
 
     specs: list[CertificateSpec]
@@ -106,12 +106,12 @@ class ChosenCertificates(Frozen):
 
 
 class StoreKind(Protocol):
-    """A kind of store that is no folder."""
+    """A kind of store that is not a folder."""
 
     def open(self, address: StoreAddress, seals: Callable[[], Sequence[bytes]]) -> Store:
-        """Return the store; nothing is read yet.
+        """Return the store without reading it yet.
 
-        :raises ConfigError: a seal is not one.
+        :raises ConfigError: a seal is invalid.
         :raises SecretError: a seal cannot be read.
         """
 
@@ -123,20 +123,20 @@ class StoreKind(Protocol):
 
 
 class SharedCertificates(Protocol):
-    """The certificates of a configuration whose store several machines share: those of its tables, and the shared ones.
+    """The certificates of a configuration whose store several machines share: its own tables and the shared ones.
 
     Every method raises StoreError if the store cannot be read.
     """
 
     def chosen(self, names: Iterable[str] | None, warn: Warn | None = None) -> list[CertificateSpec]:
-        """Return the certificates with these names, or that match these patterns; None: all.
+        """Return the certificates with these names or patterns. None means all.
 
-        :param warn: called with code, message and fix of a warning, if some are left out.
+        :param warn: called with the code, message and fix of a warning if some are left out.
         :raises ConfigError: ``certificate-unknown``, ``fleet-name-taken``, ``fleet-lacks``.
         """
 
     def chosen_with(self, names: Iterable[str] | None, stored: Iterable[str]) -> ChosenCertificates:
-        """Return as :meth:`chosen` does, and those that are only stored, and those that cannot be renewed."""
+        """Return the certificates of :meth:`chosen`, including those that are only stored or cannot be renewed."""
 
     def one(self, name: str) -> CertificateSpec:
         """Return a certificate.
@@ -145,26 +145,26 @@ class SharedCertificates(Protocol):
         """
 
     def examined(self, warn: Warn | None = None) -> list[CertificateSpec]:
-        """Return those that a diagnosis looks at if none is named."""
+        """Return the certificates that a diagnosis examines if the caller names none."""
 
     def only_stored(self, names: Iterable[str] | None) -> Mapping[str, str]:
-        """Return the certificates that nothing names, with what asked for each last."""
+        """Return the certificates that are stored but named nowhere, each with the program or file that asked last."""
 
     def domains_of(self, name: str) -> tuple[str, ...] | None:
-        """Return the domains of a shared certificate; None: no shared certificate has this name."""
+        """Return the domains of a shared certificate; None if no shared certificate has this name."""
 
     def count(self) -> int:
-        """Return how many there are."""
+        """Return the number of certificates."""
 
     def workers(self) -> int:
-        """Return how many workers renew them."""
+        """Return the number of workers that renew them."""
 
     def close(self) -> None:
         """Free all locks and close the connections of the store."""
 
 
 def store_of(config: Config) -> Store:
-    """Return the store of a configuration; nothing is read yet. Errors are those of :func:`open_store`."""
+    """Return the store of a configuration without reading it yet. Errors are the same as for :func:`open_store`."""
     store = open_store(config.store, insist=config.insist, seals=config.seals)
     if config.fleet is not None:
         store.debts = debts_of(config)
@@ -172,16 +172,16 @@ def store_of(config: Config) -> Store:
 
 
 def debts_of(config: Config) -> Debts | None:
-    """Return what the runs of a fleet owe on this machine; None if it has no folder for that."""
+    """Return the debts of a fleet's runs on this machine; None if it has no folder for them."""
     local = "" if config.fleet is None else config.fleet.local
     return FolderStore(local, insist=config.insist).debts if local else None
 
 
 def shared_certificates(config: Config, store: Store) -> SharedCertificates | None:
-    """Return the certificates of a configuration whose store several machines share; None: its store is a folder.
+    """Return the certificates of a configuration whose store several machines share, or None for a folder.
 
     :param store: the store of the configuration.
-    :raises StoreError: it cannot be used.
+    :raises StoreError: the store cannot be used.
     """
     if config.fleet is None:
         return None

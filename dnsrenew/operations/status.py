@@ -32,7 +32,7 @@ _STATES: Final[Mapping[str | None, model.CertificateState]] = {
     "expired": "expired",
     "revoked": "revoked",
 }
-"""The states by the reason of a renewal; for any other reason it is due."""
+"""The state for each reason to renew. Any other reason means that it is due."""
 _UNCONFIGURED: Final[Mapping[str, str | None]] = {
     **dict.fromkeys(("next_renewal", "reason", "last_failure", "next_attempt")),
     "state": "unconfigured",
@@ -46,10 +46,10 @@ _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
 def status_of(
     spec: CertificateSpec, store: Store, context: Context, owed: Iterable[Debt] = (), *, with_versions: bool = False
 ) -> CertificateStatus:
-    """Return the status of a certificate from the store; contacts no CA and no DNS.
+    """Return the status of a certificate from the store, without a request to a CA or DNS.
 
-    :param owed: the programs that killed runs owe for it.
-    :param with_versions: also list the versions that are kept.
+    :param owed: the programs that interrupted runs still owe for it.
+    :param with_versions: also list the stored versions.
     """
     now, known, read = context.clock.now(), True, None
     its: Context | None = None  # one for each of ten thousand takes time
@@ -61,7 +61,7 @@ def status_of(
             store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
-        # Files that this user may not read still count as existing, as the state says.
+        # Files that this user may not read count as existing, as the state says.
         state = replace(read or in_current(spec.name, store) or State(), last_failure=_failure(error, now))
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state):
@@ -94,9 +94,9 @@ def status_of(
 
 
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
-    """Return what would stop a renewal though none is due, and warn of it: a store that is read-only, a missing secret.
+    """Return and warn of obstacles to a later renewal, such as a read-only store or a missing secret.
 
-    No program runs, and no secret is read: it may be a pipe. Where this user may not look, nothing is said.
+    No program is run and no secret is read, because it may be a pipe. Without permission to check, nothing is reported.
     """
     found: list[DnsRenewError] = []
     if store.path is not None and os.path.isdir(store.path):
@@ -123,9 +123,9 @@ def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
 
 
 def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
-    """Return a function that gives what is owed for a certificate on this machine: programs ``after`` that did not run.
+    """Return a function that returns the debts of a certificate on this machine: ``after`` programs that did not run.
 
-    What is owed for a certificate that the configuration, or the fleet, no longer names is owed for each.
+    The debts of a certificate that the configuration or the fleet no longer names count for every certificate.
     """
     owed = [] if store.debts is None else store.debts.owed()
     names = {spec.name for spec in config.certificates} if owed else set()
@@ -135,7 +135,7 @@ def port_debts(config: Config, store: Store) -> Callable[[str], list[Debt]]:
 
 
 def _versions(name: str, state: State, store: Store) -> tuple[model.StoredVersion, ...]:
-    """Return the versions that are kept; what is not readable is not among them."""
+    """Return the stored versions; leave out unreadable ones."""
     try:
         kept = store.versions(name)
     except StoreError:
@@ -153,13 +153,13 @@ def _versions(name: str, state: State, store: Store) -> tuple[model.StoredVersio
 
 
 def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return a failure without what only later runs need."""
+    """Return a failure without the fields that only later runs need."""
     hidden = ("without_order", "class")
     return None if failure is None else {key: value for key, value in failure.items() if key not in hidden}
 
 
 def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
-    """Return when the CSR was made; None if a certificate that is newer has replaced what was asked for."""
+    """Return when the CSR was made; None if a newer certificate has replaced the requested one."""
     made = store.signing_requests.made(name)
     return None if made and state.not_before and state.not_before > made else made
 
@@ -180,16 +180,18 @@ def _deployments(
 
 
 def asker(config: Config) -> str:
-    """Return what the state of a certificate records: the path of the configuration; "" if a program has made it."""
+    """Return the recorded path of the configuration that asked for a certificate; "" if a program asked."""
     return "" if config.path is None else str(config.path)
 
 
 def unconfigured(config: Config, store: Store, names: Iterable[str] | None = None) -> dict[str, State]:
-    """Return the certificates that this configuration asked for and no longer names, with their states.
+    """Return the certificates that this configuration asked for but no longer names, with their states.
 
-    So are those of a configuration that no longer exists. Those of other programs and configurations are not meant.
+    Certificates of a configuration that no longer exists are included, but not those of other programs and
+    configurations.
 
-    :param names: names and patterns: of a fleet, only those that are meant, whatever asked for them.
+    :param names: names and patterns. In a fleet, only these certificates are returned, regardless of the configuration
+        that asked.
     """
     if (shared := shared_certificates(config, store)) is not None:
         return _only_stored(asker(config), shared, store, names)
@@ -201,7 +203,7 @@ def unconfigured(config: Config, store: Store, names: Iterable[str] | None = Non
 
 
 def _only_stored(path: str, shared: SharedCertificates, store: Store, names: Iterable[str] | None) -> dict[str, State]:
-    """Return the certificates in the database of a fleet that nothing names, with their states."""
+    """Return the certificates in the database of a fleet that are named nowhere, with their states."""
     found = shared.only_stored(names)
     if names is None:
         over = {asked_by for asked_by in set(found.values()) if path and _asks_no_more(asked_by, path)}
@@ -210,7 +212,7 @@ def _only_stored(path: str, shared: SharedCertificates, store: Store, names: Ite
 
 
 def _states(names: Iterable[str], store: Store) -> dict[str, State]:
-    """Return the states of certificates, without those that cannot be read: it is not known whose they are."""
+    """Return the states of certificates, without unreadable ones, whose owner is unknown."""
     found: dict[str, State] = {}
     for name in names:
         with contextlib.suppress(StoreError):
@@ -225,7 +227,7 @@ def _asks_no_more(asked_by: str, path: str) -> bool:
 
 
 def unreadable_status(found: UnreadableCertificate, store: Store, context: Context) -> CertificateStatus:
-    """Return the status of a certificate of the fleet that the configuration cannot renew: what the store knows."""
+    """Return the status of a fleet's certificate that the configuration cannot renew, from the store."""
     now, known, cause = context.clock.now(), True, found.error
     failure = _failure(cause, now)
     if cause.code == texts.FLEET_LACKS.code:  # many certificates may lack the same: a text without the name
@@ -252,7 +254,7 @@ def _failure(cause: DnsRenewError | Notice, now: datetime) -> dict[str, Any]:
 
 
 def _stored_state(state: State, now: datetime) -> model.CertificateState:
-    """Return the state of a certificate of which only the store is known."""
+    """Return the state of a certificate that is known only from the store."""
     if state.version is None or state.not_after is None:
         return "missing"
     if state.not_after <= now:
@@ -265,7 +267,7 @@ def unconfigured_status(
 ) -> CertificateStatus:
     """Return the status of a certificate that is only in the store.
 
-    :param known: what else is known, by its fields.
+    :param known: further known fields.
     """
     route = _route_as_json(state.worked)
     fields = {
@@ -288,9 +290,9 @@ def _route_as_json(keys: tuple[str, ...]) -> dict[str, Any] | None:
 
 @lru_cache(256)  # `status` reads ten thousand certificates, most of which took one of a few routes
 def route_from_keys(keys: tuple[str, ...]) -> model.RouteTaken | None:
-    """Return the routes that some keys (:func:`dnsrenew.renewal.planner.route_key`) describe; None: unreadable.
+    """Return the routes for some keys (:func:`dnsrenew.renewal.planner.route_key`), or None if unreadable.
 
-    The keys do not say which name took which route, so the result has no ``names``.
+    The keys do not say which name used which route, so the result has no ``names``.
     """
     routes = [key.split("/") for key in keys if "/" in key]
     if not routes:
@@ -303,7 +305,7 @@ def route_from_keys(keys: tuple[str, ...]) -> model.RouteTaken | None:
 
 
 def _failed_accounts(state: State) -> tuple[str, ...]:
-    """Return the accounts that failed before another one led to the certificate; not those that a CA did not see."""
+    """Return the accounts that failed before the successful one, without accounts whose value a CA did not see."""
     keys = tuple(key for key, entry in state.routes.items() if not entry["code"].startswith("ca-"))
     failed, used = route_from_keys(keys), route_from_keys(state.worked)
     if failed is None or used is None or state.last_failure or state.forced_failure:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dnsrenew.store import State
 
 DRIVEN: Final = ("dnsrenew", "urllib3", "requests", "acme", "josepy", "tldextract", "filelock", "dns")
-"""Loggers, ours and those of the libraries we use, whose lines are redacted during a run."""
+"""Our loggers and the loggers of the libraries, whose lines are redacted during a run."""
 
 _DAY: Final = timedelta(days=1)
 
@@ -31,7 +31,7 @@ _logger = logging.getLogger("dnsrenew.renewal.batch")
 
 
 class LazyServices:
-    """Makes the services when they are first needed, once for all threads."""
+    """Creates the services when they are first needed, once for all threads."""
 
     def __init__(self, make: Callable[[], Services]) -> None:
         self._make = make
@@ -46,19 +46,19 @@ class LazyServices:
             return self._value
 
     def close(self) -> None:
-        """Close all connections, if there are any."""
+        """Close all connections, if any were opened."""
         with self._lock:
             if self._value is not None:
                 self._value.close()
 
 
 class Batch(Run):
-    """One run over many certificates: what is due, and the outcome of each."""
+    """One run over many certificates: selects the due ones, and returns the outcome of each."""
 
     def go(self, specs: Sequence[CertificateSpec], limit: int) -> list[Outcome]:
-        """Clean up after killed runs, poll renewal information, renew what is due; return the outcomes in order.
+        """Clean up after interrupted runs, poll renewal information, renew; return the outcomes in order.
 
-        :param limit: number of certificates renewed at once.
+        :param limit: the number of certificates renewed at once.
         """
         try:
             self.store.check_ground()
@@ -81,24 +81,24 @@ class Batch(Run):
         return outcomes
 
     def _refused(self, spec: CertificateSpec, error: DnsRenewError) -> Outcome:
-        """Return the outcome of a certificate in a store that others can change; nothing is read from it."""
+        """Return the outcome of a certificate in a store that others can change, without reading from the store."""
         refused = Outcome(name=spec.name, status="failed", reason=None, domains=spec.domains, error=error)
         self.context.for_certificate(spec.name).emit("certificate-finished", **refused.to_dict())
         return refused
 
     def one(self, spec: CertificateSpec) -> Outcome:
-        """Do the same for one certificate, for a caller that checks the ground and cleans up by itself."""
+        """Do the same for one certificate, for a caller that checks the store's path and cleans up by itself."""
         (found,) = self._check_all([spec])
         if isinstance(found, Outcome):
             return found
         with self.context.redactor.guard_logs(*DRIVEN):
             done = self._renewals().renew(spec, found)
-        if done.status != "locked":  # the caller looks again and again
+        if done.status != "locked":  # the caller checks again and again
             self.context.for_certificate(spec.name).emit("certificate-finished", **done.to_dict())
         return done
 
     def clean_up(self) -> None:
-        """Run the ``after`` programs of killed runs, and remove their TXT values, first; an error stops no renewal."""
+        """Run the ``after`` programs of interrupted runs, and remove their TXT values. An error stops no renewal."""
         if self.store.has_journal:
             with self.context.redactor.guard_logs(*DRIVEN):
                 self._renewals().clean_up()
@@ -111,9 +111,9 @@ class Batch(Run):
     # ── what is due, before the locks ───────────────────────────────────────────────────
 
     def _check_all(self, specs: Sequence[CertificateSpec]) -> list[Due | Outcome | None]:
-        """Return for each certificate why it is due, or its outcome; None if its state cannot be read now.
+        """Return for each certificate why it is due, or its outcome, or None if its state cannot be read now.
 
-        Of many certificates, only the states that are polled are in memory at once.
+        Only the states to poll are in memory at once.
         """
         now, polled, index = self.context.clock.now(), {}, DueIndex(self, specs)
         found: list[Due | Outcome | None] = []
@@ -160,7 +160,7 @@ class Batch(Run):
             return None  # as in _read
 
     def _is_asker_news(self, state: State) -> bool:
-        """Return whether to record what asks for the certificate: if that changed, and of a program once a day."""
+        """Return whether to record the asker of the certificate: after a change, and for a program once a day."""
         if state.asked_by != self.options.asked_by:
             return True
         if state.asked_by:
@@ -169,25 +169,25 @@ class Batch(Run):
         return before is None or not before <= now < before + _DAY
 
     def _note_asker(self, spec: CertificateSpec, state: State) -> None:
-        """Record what asks for it now, so that ``status`` and ``remove`` can tell whether it is used."""
+        """Record the present asker of the certificate, so that ``status`` and ``remove`` know whether it is used."""
         if self.options.dry_run or state.version is None or state.rebuilt:
             return
         asked_by, now = self.options.asked_by, self.context.clock.now()
         self._note(spec, lambda old: old.asked(asked_by, now))
 
     def _forget_failure(self, spec: CertificateSpec, state: State) -> None:
-        """Forget the last failure of a certificate that is in order again; what a CA asked for still holds."""
+        """Forget the last failure of a certificate that is good again. The waits that a CA asked for remain."""
         if history.was_asked_to_wait(state) and history.deferred_until(state, self.context.clock.now()) is not None:
             return
         self._note(spec, lambda old: old.recovered() if old.last_failure == state.last_failure else old)
 
     def _note(self, spec: CertificateSpec, change: Callable[[State], State]) -> None:
-        """Change what is stored, unless another run is at it or it cannot be written: nothing depends on it."""
+        """Change the stored state, unless another run holds the lock or it cannot be written. It is not essential."""
         with contextlib.suppress(StoreError, LockedError, Cancelled), self.store.lock(spec.name, context=self.context):
             self.store.update(spec.name, change, sync=False)
 
     def _check_deployed(self, spec: CertificateSpec, state: State, found: Outcome) -> Outcome | None:
-        """Return the outcome with the results of its deployments, or None if one is pending or seems to be changed."""
+        """Return the outcome with the results of its deployments, or None if one is pending or may have changed."""
         from dnsrenew.renewal import deploying  # few certificates are deployed
 
         if not self.options.deploy or self.options.dry_run:
@@ -196,7 +196,7 @@ class Batch(Run):
         return None if results is None else replace(found, deployed=results)
 
     def _is_polled(self, spec: CertificateSpec, state: State, now: datetime) -> bool:
-        """Return whether the renewal information (RFC 9773) is polled: of what is not due. A dry run keeps nothing."""
+        """Return whether to poll the renewal information (RFC 9773): if it is not due, and this is not a dry run."""
         is_poll_due = due.is_poll_due(state, now) and state.ca in self.config.cas and not self.options.dry_run
         return is_poll_due and not self._is_due(spec, state)
 
@@ -206,7 +206,7 @@ class Batch(Run):
 
         try:
             return poll(polled, self.store, self.get_services().ca, self.context)
-        except Exception as error:  # noqa: BLE001  # it stops no renewal: a real problem is met again, and reported
+        except Exception as error:  # noqa: BLE001  # it stops no renewal: a real problem occurs again, and is reported
             redacted = self.context.redactor.redact(repr(error))
             _logger.debug("renewal information was not polled: %s", redacted)
             return {}
@@ -220,15 +220,15 @@ class Batch(Run):
 
 # ── after run ──────────────────────────────────────────────────────────────────────────
 
-# What follows from the outcomes of a run: the exit status of the command, and the next run of one that goes on.
+# What follows from the outcomes of a run: the exit status of the command, and the next run of a running one.
 
 INTERVAL: Final = 43_200.0
-"""Seconds between two runs if nothing is due earlier: twice a day."""
+"""Seconds between two runs if no certificate is due earlier: twice a day."""
 
 _SHORTEST: Final = timedelta(minutes=1)
-"""Before the next run after a failure, or for a certificate that is due again as soon as it was renewed."""
+"""Seconds before the next run after a failure, or for a certificate that is due again right after its renewal."""
 _SOONEST: Final = timedelta(seconds=1)
-"""Before the next run for a renewal time that is still to come: some certificates are valid for seconds."""
+"""Seconds before the next run for a future renewal time, because some certificates are valid for seconds."""
 _PART_OF_LIFETIME: Final = 10
 _AFTER_A_FAILURE: Final = timedelta(hours=1)
 _AFTER_A_LOCK: Final = timedelta(minutes=10)
@@ -247,8 +247,8 @@ class NextRun(Frozen):
 def next_run(outcomes: Sequence[Outcome] | None, now: datetime, interval: float = INTERVAL) -> NextRun:
     """Return the next run: when a certificate is due or can be tried again, at most one interval from now.
 
-    :param outcomes: of the last run; None if it failed as a whole.
-    :param interval: seconds.
+    :param outcomes: the outcomes of the last run; None if it failed as a whole.
+    :param interval: the interval in seconds.
     """
     last = now + timedelta(seconds=interval)
     if outcomes is None:
@@ -274,9 +274,9 @@ def _time(outcome: Outcome, now: datetime) -> datetime | None:
 
 
 def _pause(outcome: Outcome) -> timedelta:
-    """Return the pause before a certificate that is due already: a minute, for one valid for minutes a part of them.
+    """Return the pause before a certificate that is already due: a minute, or less for a lifetime of minutes.
 
-    A certificate that is due whenever it was renewed is not renewed without a pause.
+    So a certificate that is due right after every renewal is not renewed without a pause.
     """
     if outcome.not_before is None or outcome.not_after is None:
         return _SHORTEST
@@ -290,7 +290,7 @@ def _pause(outcome: Outcome) -> timedelta:
 def needs_attention(outcome: Outcome, now: datetime) -> bool:
     """Return whether a certificate failed, is not deployed, or is deferred.
 
-    It is not where the CA itself asked to wait, and a valid certificate stands.
+    It does not count if the CA itself asked to wait and a valid certificate exists.
     """
     if outcome.status == "failed" or any(not result.ok for result in outcome.deployed):
         return True

@@ -1,7 +1,7 @@
-"""The deployments of one certificate: which are pending, and what became of them.
+"""The deployments of one certificate: which are pending, and their results.
 
-An entry of ``deploy`` is pending until it has succeeded with the current certificate and its present options, the
-values of secrets among them. A failed one is tried at every run, also where nothing is due.
+An entry of ``deploy`` is pending until it has succeeded with the current certificate and its current options, including
+the values of secrets. A failed entry is tried at every run, even if nothing is due.
 """
 
 from __future__ import annotations
@@ -30,26 +30,29 @@ from dnsrenew.store import State, Store
 
 _FIELDS: Final = ("to", "target", "ok", "changed", "served", "rolled_back", "seconds")
 _KINDS: Final[Mapping[str, type[DnsRenewError]]] = {"deploy": DeployError, "secret": SecretError, "store": StoreError}
-"""The classes of the errors of deployments, by the begin of the code."""
+"""The classes of the errors of deployments, by the beginning of the code."""
 _SECRETS: Final = "secrets"
-"""The field of a record with the number of the secrets; a record of an older version has none."""
+"""The field of a record with the number for the secrets; a record of an older version lacks it."""
 _FILES: Final = "files"
 """The field of a record with the marks of the files, by path."""
 _ATTRIBUTES: Final = re.compile(r"([0-7]+)\.([0-9]+)\.([0-9]+)\.")
-"""How a mark begins: with the mode, the owner and the group."""
+"""The beginning of a mark: the mode, the owner and the group."""
 _BYTES: Final = 6
-"""Of the hash: a number that every JSON parser reads exactly."""
+"""The number of bytes of the hash: every JSON parser can read such a number exactly."""
 _AT_ONCE: Final = 100
-"""Certificates whose files are written before one reload; each takes a thread and the open file of its lock."""
+"""The number of certificates whose files are written before one reload.
+
+Each takes a thread and the open file of its lock.
+"""
 Which = Literal["pending", "missing", "all"]
 _LAST_SECONDS: Final = 5.0
-"""Seconds that deployments may take to end after Ctrl-C."""
+"""Seconds that deployments have to end after Ctrl-C."""
 
 
 def is_pending(spec: CertificateSpec, state: State, store: Store, ids: Sequence[str] = ()) -> bool:
-    """Return whether an entry has not succeeded yet with the current certificate; no target is looked at.
+    """Return whether an entry has not succeeded yet with the current certificate, without checking a target.
 
-    :param ids: those of the entries, where they are made already.
+    :param ids: the ids of the entries, if they are already known.
     """
     if state.version is None:
         return False
@@ -59,16 +62,16 @@ def is_pending(spec: CertificateSpec, state: State, store: Store, ids: Sequence[
 
 
 def _any_moved(ids: Sequence[str], state: State) -> bool:
-    """Return whether a file of a deployment that has succeeded is not as it was left, by one ``lstat`` for each file.
+    """Return whether a file of a successful deployment has changed, by one ``lstat`` for each file.
 
-    It may still be the same, as after a restore: :func:`deploy_pending` looks.
+    Its content may still be the same, as after a restore. :func:`deploy_pending` checks this.
     """
     records = (state.deployments.get(one) for one in ids)
     return any(record is not None and not _is_as_left(record) for record in records)
 
 
 def looked_at(spec: CertificateSpec, state: State, store: Store, context: Context) -> tuple[DeploymentResult, ...]:
-    """Return :func:`recorded` after a look at the files: what was changed since counts as not deployed."""
+    """Return :func:`recorded` after a check of the files. A changed file counts as not deployed."""
     if not _any_moved(entry_ids(spec.deploy), state) or (certificate := store.certificate(spec.name, state)) is None:
         return recorded(spec, state)
     found = []
@@ -89,15 +92,16 @@ def looked_at(spec: CertificateSpec, state: State, store: Store, context: Contex
 
 
 def recorded(spec: CertificateSpec, state: State) -> tuple[DeploymentResult, ...]:
-    """Return the results of the last tries of the entries, in order, without those that were never tried."""
+    """Return the results of the last tries of the entries in order, without entries that were never tried."""
     found = (state.deployments.get(one) for one in entry_ids(spec.deploy))
     return tuple(result_of(record) for record in found if record is not None)
 
 
 def settled(spec: CertificateSpec, state: State, store: Store) -> tuple[DeploymentResult, ...] | None:
-    """Return the results for the outcome of a run that has nothing to deploy; None if an entry is pending or has moved.
+    """Return the results of a run that has nothing to deploy; None if an entry is pending or was changed.
 
-    A run with ten thousand certificates asks this for each: it makes the ids once, and one ``lstat`` for each file.
+    A run calls this for each of ten thousand certificates, so it computes the ids once, and calls ``lstat`` once for
+    each file.
     """
     ids = entry_ids(spec.deploy)
     if is_pending(spec, state, store, ids) or _any_moved(ids, state):
@@ -110,17 +114,17 @@ def deploy_pending(
 ) -> Outcome:
     """Deploy to the pending entries, and return the outcome with the results; the caller holds the lock.
 
-    :param state: what is stored now.
-    :param which: of a person, ``missing``: inspect the targets of the other entries too, and deploy where the
-        certificate is missing; or ``all``: deploy to every entry.
+    :param state: the stored state.
+    :param which: for a person, ``missing`` also inspects the targets of the other entries, and deploys if the
+        certificate is missing there; ``all`` deploys to every entry.
     :raises StoreError: the certificate cannot be read.
-    :raises Cancelled: the run was cancelled; what is left is still pending.
+    :raises Cancelled: the run was cancelled; the remaining entries are still pending.
     """
     certificate = store.certificate(spec.name, state)
     if certificate is None:
         return outcome
     targets = entries(spec.deploy)
-    if which != "pending":  # a person deploys, as after a restore: folders of the configuration's own are made
+    if which != "pending":  # a person deploys, as after a restore: folders of the configuration are created
         targets = [replace(one, options={**one.options, FOLDERS: one.folders}) for one in targets]
     known = {one.id for one in targets}
     state = replace(state, deployments={one: record for one, record in state.deployments.items() if one in known})
@@ -135,7 +139,7 @@ def deploy_pending(
                 continue
             wanted = _as_left(one, record)
             fault = engine.fault(context, wanted, certificate, store.deployment(spec.name, one.id))
-            if fault is None:  # the files are the wanted ones
+            if fault is None:  # the files are correct
                 state = _write_record(store, context, spec.name, state, one=one, record=record)
                 continue
         saved = partial(store.deployment, spec.name)
@@ -152,12 +156,12 @@ def deploy_pending(
 def deploy_together(
     jobs: Sequence[Callable[[threads.Together], Outcome]], store: Store, context: Context, workers: int, wait: float
 ) -> list[Outcome]:
-    """Deploy several certificates: the files of all, then each reload command once; return the outcomes in order.
+    """Deploy the files of several certificates, then run each reload command once; return the outcomes in order.
 
-    They have one turn, as they wait for each other: a job that is to be alone comes before or after all of them.
+    They share one turn, because they wait for each other. A job that must run alone comes before or after all of them.
 
-    :param jobs: deploy one certificate each, with a context that has what they get; they raise nothing.
-    :param workers: certificates worked on at once.
+    :param jobs: each deploys one certificate with the given context, and raises nothing.
+    :param workers: the number of certificates deployed at once.
     :param wait: seconds to wait for the turn; without it, the outcomes have its error.
     """
     outcomes: list[Outcome] = []
@@ -176,10 +180,10 @@ def deploy_together(
 def deploy_after_renewal(
     spec: CertificateSpec, done: Outcome, store: Store, context: Context, together: threads.Together, *, wait: float
 ) -> Outcome:
-    """Deploy the pending entries after a renewal, regardless of its outcome; return its outcome with the results.
+    """Deploy the pending entries after a renewal, even a failed one; return its outcome with the results.
 
     :param done: the outcome of the renewal, which has released the lock.
-    :param wait: seconds to wait for another run that has taken it.
+    :param wait: seconds to wait for another run that has taken the lock.
     """
     its = replace(context, together=together)
     try:
@@ -188,16 +192,16 @@ def deploy_after_renewal(
             return deploy_pending(spec, done, store.read_state(spec.name), store, its)
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, problem = stopped_by(error, its)
-        if status == "locked" and done.status == "renewed":  # what is there is another run's now; the next one looks
+        if status == "locked" and done.status == "renewed":  # another run deploys it now; the next run checks
             return done
         return replace(done, status=status, error=problem)
 
 
 def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> None:
-    """Take over from entries that are not configured any more: most were edited, as after a failure.
+    """Take over from entries that are no longer configured. Most were edited, for example after a failure.
 
-    If one of them has not ended its change, the files may be there without being activated; so the new entries must
-    not trust what they find.
+    If one of them has not ended its change, its files may be in place but not activated, so the new entries must not
+    trust them.
     """
     if not ids or all(one in state.deployments for one in ids):
         return
@@ -212,7 +216,7 @@ def _take_over(store: Store, name: str, state: State, ids: Sequence[str]) -> Non
 
 
 def _record(store: Store, context: Context, name: str, state: State, *, one: Entry, result: DeploymentResult) -> State:
-    """Record a result at once: a kill or a cancel at the next entry does not repeat this one."""
+    """Record a result at once, so that a kill or a cancel at the next entry does not repeat this one."""
     record = {**result.to_dict(), "serial": state.serial, "time": rfc3339(context.clock.now())}
     if result.ok and (secrets := _secrets(one.options, store)) is not None:
         record[_SECRETS] = secrets
@@ -222,22 +226,22 @@ def _record(store: Store, context: Context, name: str, state: State, *, one: Ent
 def _write_record(
     store: Store, context: Context, name: str, state: State, *, one: Entry, record: Mapping[str, Any]
 ) -> State:
-    """Write a record with the marks of the files that are there now."""
+    """Write a record with the marks of the current files."""
     if record["ok"]:
         record = {**record, _FILES: {path: _mark(path) for path in one.files}}
     records = {**state.deployments, one.id: record}
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
-    except StoreError as error:  # it is deployed anyway; the next run looks again
+    except StoreError as error:  # deployed anyway; the next run checks again
         context.warn(error.code, error.message, error.fix)
         return replace(state, deployments=records)
 
 
 def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
-    """Complete the renames that killed runs left, so that certificate and key fit again; an error stops nothing."""
+    """Complete the renames of interrupted runs, so that certificate and key fit again. An error stops nothing."""
     try:
         found = store.unfinished_renames()
-    except StoreError:  # the cleanup that follows meets it too, and reports it
+    except StoreError:  # the cleanup that follows meets the error too, and reports it
         return
     for unfinished in found:
         # A live run holds the lock, and completes them itself.
@@ -261,15 +265,15 @@ def _is_pending(state: State, one: str, options: Mapping[str, Any], store: Store
 
 
 def _is_as_left(record: Mapping[str, Any]) -> bool:
-    """Return whether the files of a deployment that has succeeded have their marks still."""
+    """Return whether the files of a successful deployment still have their marks."""
     if not record["ok"]:
         return True
-    marks = record.get(_FILES)  # a record of an older version has none
+    marks = record.get(_FILES)  # a record of an older version lacks it
     return type(marks) is dict and all(_mark(path) == mark for path, mark in marks.items())
 
 
 def _mark(path: str) -> str:
-    """Return what changes with the content, the mode and the owner of a file; "" if it is missing. One system call."""
+    """Return a mark that changes with a file's content, mode and owner; "" if it is missing. One system call."""
     try:
         info = os.lstat(path)
     except (OSError, ValueError):
@@ -279,7 +283,7 @@ def _mark(path: str) -> str:
 
 
 def _as_left(one: Entry, record: Mapping[str, Any]) -> Entry:
-    """Return an entry whose files must have the mode and the owner that they had when it succeeded."""
+    """Return an entry whose files must have the mode and owner that they had when it succeeded."""
     marks = record.get(_FILES)
     found = {path: _ATTRIBUTES.match(mark) for path, mark in marks.items()} if type(marks) is dict else {}
     left = {path: (int(its[1], 8), int(its[2]), int(its[3])) for path, its in found.items() if its}
@@ -287,9 +291,9 @@ def _as_left(one: Entry, record: Mapping[str, Any]) -> Entry:
 
 
 def _secrets(options: Mapping[str, Any], store: Store) -> int | None:
-    """Return a number that changes with the secrets of an entry, and reveals nothing without the key of the store.
+    """Return a number that changes with the secrets of an entry. It reveals nothing without the store's key.
 
-    None if there are none, or one cannot be read: nothing else may need it now.
+    None without secrets, or if one cannot be read, which may not matter now.
     """
     secrets = {name: value for name, value in options.items() if isinstance(value, Secret)}
     if not secrets:
@@ -306,7 +310,7 @@ def _secrets(options: Mapping[str, Any], store: Store) -> int | None:
 
 
 def result_of(record: Mapping[str, Any]) -> DeploymentResult:
-    """Return the result that was recorded."""
+    """Return the recorded result."""
     fields = {name: record[name] for name in _FIELDS if name in record}
     error = record.get("error")
     return DeploymentResult(**fields, error=_error_of(error) if type(error) is dict else None)

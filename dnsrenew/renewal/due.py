@@ -1,4 +1,4 @@
-"""When a certificate is renewed, and why; what a renewal is asked to do, and the outcome of one certificate."""
+"""When and why a certificate is renewed, the options of a renewal, and the outcome of one certificate."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 SHORT_LIFETIME = timedelta(days=10)
 """Certificates with a shorter lifetime are renewed when half of it is left, others when a third is left."""
 _NEAR = timedelta(hours=1)
-"""So near an end that the CA has kept to ``lifetime``."""
+"""The difference up to which the CA has kept to ``lifetime``."""
 LONGEST_POLL = timedelta(days=1)
 """Longest time between two queries (RFC 9773 section 4.3.2). A later time means that the clock has jumped."""
 PAST_WINDOW_PAUSE = timedelta(days=1)
-"""A certificate that replaced another one for a window in the past is not renewed for such a window before."""
+"""The time for which a certificate that was renewed for a past window is not renewed for such a window again."""
 
 
 def renewal_time(not_before: datetime, not_after: datetime, wanted: RenewBefore | None) -> datetime:
-    """Return when to renew, by the lifetime of the certificate: CAs shorten it, so no number of days is assumed."""
+    """Return when to renew, as a share of the lifetime, because CAs shorten lifetimes."""
     lifetime = not_after - not_before
     before = lifetime / 2 if lifetime < SHORT_LIFETIME else lifetime / 3
     if wanted is not None and wanted.fraction is not None:
         before = lifetime * wanted.fraction
-    # Ignore a margin as long as the lifetime: it would renew at every run.
+    # Ignore a margin as long as the lifetime, which would renew at every run.
     if wanted is not None and wanted.seconds is not None and timedelta(seconds=wanted.seconds) < lifetime:
         before = timedelta(seconds=wanted.seconds)
     return not_after - before
 
 
 def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
-    """Return when the stored certificate will be renewed, or None if there is none.
+    """Return when the stored certificate will be renewed, or None if no certificate is stored.
 
     The window that the CA suggests (ARI, RFC 9773) can only make a renewal earlier.
     """
@@ -52,7 +52,7 @@ def next_renewal(spec: CertificateSpec, state: State | None) -> datetime | None:
         return None
     own = renewal_time(state.not_before, state.not_after, spec.renew_before)
     if (back := state.rolled_back) is not None and own <= back["time"]:
-        own = renewal_time(back["time"], state.not_after, spec.renew_before)  # by what was left of it
+        own = renewal_time(back["time"], state.not_after, spec.renew_before)  # by the remaining time
     suggested = _suggested_time(state)
     return own if suggested is None or own <= suggested else suggested
 
@@ -63,14 +63,14 @@ def next_reason(state: State, at: datetime | None) -> RenewalReason:
 
 
 def _suggested_time(state: State) -> datetime | None:
-    """Return the time that was chosen in the CA's window; None without one, or if it was over before a rollback."""
+    """Return the chosen time in the CA's window; None without a window, or if it was over before a rollback."""
     if state.ari and state.ari["end"] and state.rolled_back and state.ari["end"] <= state.rolled_back["time"]:
         return None
     return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
 
 
 def _waits_until(state: State) -> datetime | None:
-    """Return until when a window in the past has to wait; None if there is no such window, or no wait."""
+    """Return the time until which a past window has to wait; None without such a window or wait."""
     if state.past_window_until is None or state.ari is None or state.ari["chosen"] is None:
         return None
     was_past = state.ari["chosen"] == state.ari["end"]
@@ -78,20 +78,20 @@ def _waits_until(state: State) -> datetime | None:
 
 
 def is_poll_due(state: State, now: datetime) -> bool:
-    """Return whether it is time to ask the CA about a certificate; an expired one is never due."""
+    """Return whether it is time to ask the CA about a certificate. An expired certificate is never polled."""
     if state.not_after is None or not state.ca or now >= state.not_after:
         return False
     return state.ari is None or not now < state.ari["next_poll"] <= now + LONGEST_POLL
 
 
 def end_of_pause(replaced: State, reason: RenewalReason, now: datetime) -> datetime | None:
-    """Return before when a new certificate is not renewed for a window in the past; None if it is at once.
+    """Return the time before which a new certificate is not renewed for a past window; None if there is no pause.
 
-    A CA may suggest such windows for all its certificates, new ones too. Each is then renewed once a day, not by every
-    run.
+    A CA may suggest such windows for all its certificates, even new ones. Each is then renewed once a day and not at
+    every run.
 
     :param replaced: the state of the certificate that it replaces.
-    :param reason: why it is replaced.
+    :param reason: why the certificate is replaced.
     """
     end = replaced.ari["end"] if replaced.ari else None
     is_past = reason == "ari" and end is not None and end <= now
@@ -99,7 +99,7 @@ def end_of_pause(replaced: State, reason: RenewalReason, now: datetime) -> datet
 
 
 def ari_warnings(state: State, explained: State | None = None) -> tuple[Notice, ...]:
-    """Return the CA's explanation of its window, if it gives one, and that a window in the past has to wait.
+    """Return warnings with the CA's explanation of its window, if any, and about a past window that has to wait.
 
     :param explained: the state with the window that the CA explains, if it is not ``state``.
     """
@@ -113,7 +113,7 @@ def ari_warnings(state: State, explained: State | None = None) -> tuple[Notice, 
 
 
 def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
-    """Return that ``renew_before`` is not used, because it is as long as the life of the certificate."""
+    """Return a warning that ``renew_before`` is not used, because it is as long as the certificate's lifetime."""
     wanted = None if spec.renew_before is None else spec.renew_before.seconds
     if wanted is None or state.not_before is None or state.not_after is None:
         return ()
@@ -124,15 +124,15 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 
 
 def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
-    """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
+    """Return the warnings about a stored certificate: damage, ``renew_before``, ``lifetime``."""
     wanted_end = state.lifetime["until"] if state.lifetime else None
     return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
 
 
 def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: datetime | None) -> tuple[Notice, ...]:
-    """Return that the CA has not kept to ``lifetime``.
+    """Return a warning if the CA has not kept to ``lifetime``.
 
-    :param asked: the end of the validity that the order asked for; None: it asked for none.
+    :param asked: the requested end of validity; None if the order did not request one.
     """
     if spec.lifetime is None or not_after is None or asked is None or abs(not_after - asked) <= _NEAR:
         return ()
@@ -142,8 +142,8 @@ def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: 
 def has_changed(spec: CertificateSpec, state: State) -> bool:
     """Return whether the configuration differs from the stored certificate in its names, key type, CA or profile.
 
-    An unknown value (the store was damaged and repaired) does not count as a change. A version that was put back into
-    force stays, however it differs, until the configuration wants another certificate than it did then.
+    An unknown value (the store was damaged and repaired) does not count as a change. After a rollback, the version
+    stays despite its differences until the configuration changes.
     """
     if state.rolled_back is not None:
         return state.rolled_back["wanted"] != wanted(spec)
@@ -161,7 +161,10 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
 
 
 def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
-    """Return whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
+    """Return whether the certificate was ordered for another ``lifetime``.
+
+    If unknown, return whether a lifetime is set.
+    """
     if state.lifetime is not None or spec.lifetime is None:
         return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
     if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
@@ -171,7 +174,7 @@ def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
 
 
 def _is_of_other_request(spec: CertificateSpec, state: State) -> bool:
-    """Return whether the certificate was not ordered with the given request, or with one that is given no longer."""
+    """Return whether the certificate was ordered with another request, or with one that is no longer configured."""
     if spec.csr is None:
         return lacks_key(state.sizes)
     if not state.ca:  # installed by hand: until it is due
@@ -180,12 +183,12 @@ def _is_of_other_request(spec: CertificateSpec, state: State) -> bool:
 
 
 def request_mark(spec: CertificateSpec) -> str | None:
-    """Return a text that stands for the given request; None: there is none."""
+    """Return a text that identifies the given request; None without a request."""
     return None if spec.csr is None else hashlib.sha256(spec.csr.der).hexdigest()[:16]
 
 
 def wanted(spec: CertificateSpec) -> str:
-    """Return a text for the certificate that the configuration wants; it differs if that certificate does."""
+    """Return a text for the certificate that the configuration requires. It changes if the certificate would."""
     parts = (
         (sorted(spec.identifiers), spec.key, spec.reuse_key, spec.preferred_chain, spec.lifetime),
         spec.profile and (spec.profile.name, spec.profile.required),
@@ -214,11 +217,11 @@ def why_due(spec: CertificateSpec, state: State | None, now: datetime, *, whole:
 
 # ── fingerprints ───────────────────────────────────────────────────────────────────────
 
-# What a failed certificate depended on, as a number: after an edit, it is tried again at once.
+# A number for everything that a failed certificate depended on. After an edit, the certificate is tried at once.
 
 
 def fingerprint(config: Config, store: Store, spec: CertificateSpec, failed: State) -> int | None:
-    """Return the fingerprint of what a failed certificate depends on; None if the store has no key.
+    """Return the fingerprint of the settings of a failed certificate; None if the store has no key.
 
     :param failed: the state, whose last failure names the DNS accounts that were tried.
     """
@@ -235,16 +238,16 @@ def fingerprint(config: Config, store: Store, spec: CertificateSpec, failed: Sta
 class RunOptions(Frozen, kw_only=True):
     """The options of a run.
 
-    :ivar force: renew also what is not due, whatever failed before.
-    :ivar now: renew what is due, whatever failed before and whatever the ledger says.
-    :ivar attended: renew what is due, whatever failed before, because a person waits for the result; not while a CA has
-        asked to wait, nor after too many orders within an hour.
+    :ivar force: also renew certificates that are not due, despite earlier failures.
+    :ivar now: renew due certificates, despite earlier failures and the ledger.
+    :ivar attended: renew due certificates despite earlier failures, because a person waits for the result, but not
+        while a CA has asked to wait, and not after too many orders within an hour.
     :ivar dry_run: issue at the staging CA and keep nothing.
     :ivar deploy: also try the pending deployments.
     :ivar wait: seconds to wait for another run that holds a lock.
-    :ivar asked_by: what asks for the certificates: the path of the configuration; "" for a program.
-    :ivar fingerprint: returns a number for what a failed certificate depends on; after an edit it is another one, and
-        the certificate is tried at once.
+    :ivar asked_by: the asker of the certificates: the path of the configuration; "" for a program.
+    :ivar fingerprint: returns a number for the settings of a failed certificate. After an edit, the number is
+        different, and the certificate is tried at once.
     """
 
     force: bool = False
@@ -272,14 +275,14 @@ class Run(Frozen):
 
 # ── check due ──────────────────────────────────────────────────────────────────────────
 
-# Decides whether to renew a certificate now; called before and after taking the lock.
+# Decides whether to renew a certificate now. It is called before and after taking the lock.
 
 
 class Due(Frozen):
     """A certificate to be renewed now.
 
-    :ivar state: what is stored.
-    :ivar reason: why it is due.
+    :ivar state: the stored state.
+    :ivar reason: why the certificate is due.
     """
 
     state: State
@@ -291,7 +294,7 @@ def check_due(
 ) -> Due | Outcome:
     """Return why to renew now, or the final outcome if there is nothing to do now.
 
-    :raises StoreError: the certificate cannot be looked at.
+    :raises StoreError: the certificate cannot be read.
     """
     reason = why(spec, state, store, context, options)
     if reason is None:
@@ -305,14 +308,14 @@ def why(
 ) -> RenewalReason | None:
     """Return why the certificate is due, or None.
 
-    :raises StoreError: the certificate cannot be looked at.
+    :raises StoreError: the certificate cannot be read.
     """
     reason = why_due(spec, state, context.clock.now(), whole=store.is_whole(spec.name, state))
     return reason or ("forced" if options.force or options.dry_run else None)
 
 
 def _is_tried_at_once(spec: CertificateSpec, state: State, context: Context, options: RunOptions) -> bool:
-    """Return whether no earlier failure defers it.
+    """Return whether the certificate is tried now despite an earlier failure.
 
     A person at a terminal, or an edit, has probably fixed the cause. A wait that a CA asked for still applies.
     """
@@ -324,12 +327,12 @@ def _is_tried_at_once(spec: CertificateSpec, state: State, context: Context, opt
 
 
 def _was_edited(spec: CertificateSpec, state: State, options: RunOptions) -> bool:
-    """Return whether what the last failure depended on has changed."""
+    """Return whether the settings that the last failure depended on have changed."""
     return state.tried_with is not None and options.fingerprint(spec, state) not in {None, state.tried_with}
 
 
 def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool:
-    """Return whether a CA can be tried that did not ask to wait, and there is no usable certificate.
+    """Return whether another CA, which did not ask to wait, can be tried, and no usable certificate exists.
 
     The ledger still holds back an order at the CAs that asked to wait.
     """
@@ -342,13 +345,13 @@ def _has_other_ca(spec: CertificateSpec, state: State, context: Context) -> bool
 
 # ── outcomes ───────────────────────────────────────────────────────────────────────────
 
-# Makes the outcome of one certificate.
+# Creates the outcome of one certificate.
 
 _logger = logging.getLogger("dnsrenew.renewal.renew")
 _KINDS: Final[Mapping[str, type[errors.DnsRenewError]]] = {
     kind.__name__: kind for kind in (*errors.AttemptError.__subclasses__(), errors.SecretError, errors.ConfigError)
 }
-"""The classes that the error of a failed run may have."""
+"""The possible classes of the error of a failed run."""
 
 
 def outcome(
@@ -362,19 +365,19 @@ def outcome(
     before: State | None = None,
     **more: Any,
 ) -> Outcome:
-    """Return the outcome of one certificate: its current state, and what happened.
+    """Return the outcome of one certificate: its current state and the result of the run.
 
-    :param state: None: it cannot be read.
-    :param before: the state before the run if it differs; its suggested window is the one that the CA explains.
+    :param state: None if it cannot be read.
+    :param before: the state before the run if it differs. The CA's explanation is about its suggested window.
     """
     warnings = _warnings(spec, state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
     found = in_current(spec.name, store) if state is None else state
-    if found is None:  # it may exist, so it is not called missing
+    if found is None:  # it may exist, so it is not reported as missing
         return Outcome(reason=None, **more)
     if state is None:
         reason = why_due(spec, found, context.clock.now(), whole=True)
-    # A damaged certificate counts as missing. Where nothing is due, it was checked before.
+    # A damaged certificate counts as missing. If nothing is due, it was checked before.
     elif state.version is None or (status != "not-due" and not _exists(spec.name, store, state)):
         return Outcome(reason=reason or "missing", **more)
     at = next_renewal(spec, found)
@@ -393,7 +396,7 @@ def _exists(name: str, store: Store, state: State) -> bool:
 def in_current(name: str, store: Store) -> State | None:
     """Return the state according to the certificate in ``current``, for a state file that cannot be read.
 
-    Other programs use this certificate in any case. None: it does not exist, or cannot be read either.
+    Other programs use this certificate in any case. None if it does not exist or cannot be read either.
     """
     from dnsrenew.base import x509  # slow to load, and rarely needed
 
@@ -418,7 +421,7 @@ def deferred(
 
 
 def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float | None) -> errors.DnsRenewError:
-    """Return the error of the last failure, of its class, which says how to try again before the time.
+    """Return the error of the last failure, in its class. It says how to try again earlier.
 
     :param after: the seconds for which the CA has asked to wait, or None.
     """
@@ -443,13 +446,13 @@ def _warnings(spec: CertificateSpec, state: State | None, before: State | None, 
         stored = (*state_warnings(spec, state), *ari_warnings(state, before))
     if stored and context.certificate is None:  # a context for each of ten thousand takes time
         context = context.for_certificate(spec.name)
-    for notice in stored:  # the others were emitted when they were noted
+    for notice in stored:  # all others were emitted when they were recorded
         context.emit("warning", **notice.to_dict())
     return (*stored, *context.run_notices, *context.notices)
 
 
 def stopped_by(error: Exception, context: Context) -> tuple[OutcomeStatus, errors.DnsRenewError]:
-    """Return the status and the error of a certificate whose work an exception ended."""
+    """Return the status and the error of a certificate whose renewal ended with an exception."""
     if isinstance(error, errors.LockedError):
         return "locked", error
     if isinstance(error, errors.Cancelled):
@@ -470,8 +473,8 @@ def unexpected(error: Exception, context: Context) -> errors.DnsRenewError:
 class Job(Frozen):
     """One certificate to be renewed now.
 
-    :ivar state: what is stored, read under the lock.
-    :ivar reason: why it is due.
+    :ivar state: the stored state, read under the lock.
+    :ivar reason: why the certificate is due.
     """
 
     spec: CertificateSpec
@@ -483,16 +486,16 @@ class Job(Frozen):
 
     @property
     def is_only_forced(self) -> bool:
-        """Whether the certificate is not due: a failure then says nothing about its next renewal."""
+        """Whether the certificate is not due, so that a failure says nothing about its next renewal."""
         return self.reason == "forced"
 
     def may_replace(self, ca: str) -> bool:
-        """Return whether the stored certificate is valid and this CA's: no limit applies to its replacement."""
+        """Return whether the stored certificate is valid and from this CA: no limit applies to its replacement."""
         ends, ours = self.state.not_after, self.state.ca == ca
         return ours and not self.options.dry_run and ends is not None and self.context.clock.now() < ends
 
     def refusal(self, ca: str, *, replaces: bool = False) -> errors.CAError | None:
-        """Return why the CA would refuse an order now, as far as the ledger knows."""
+        """Return why the CA would refuse an order now, according to the ledger."""
         if self.options.now:
             return None
         ledger, names, attended = self.services.ledger(ca), self.spec.identifiers, self.options.attended

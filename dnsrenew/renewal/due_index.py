@@ -1,9 +1,9 @@
-"""The index of due times: what a run over many certificates knows without reading their states.
+"""The index of due times, which lets a run over many certificates skip reading their states.
 
-One run writes it, beside the states, and the next ones believe it as far as they can check it. It counts for a
-certificate only if its state is the same file, untouched, the configuration wants the same, its files are as they were
-written, nothing is to be deployed, and the time is between that of the index and that of the certificate. Otherwise
-the state is read as without an index: nothing is missed if it is lost, old or damaged.
+A run writes it beside the states, and later runs use the parts that they can verify. It is valid for a certificate only
+if the file of its state is untouched, the configuration is the same, its files are as they were written, nothing is to
+be deployed, and the current time is between the time of the index and the due time. If not, the state is read as
+without an index, so a lost, old or damaged index has no effect on the result.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from dnsrenew.renewal.due import Due, Run
 
 _FEW: Final = 500
-"""Fewer certificates need no index: to read their states takes less than 30 ms."""
+"""With fewer certificates there is no index, because reading their states takes less than 30 ms."""
 _FRESH: Final = 5_000_000_000
-"""Nanoseconds; a state that was written so shortly before can be written again without another time: not indexed."""
+"""In nanoseconds. A state that is younger could be written again with the same time, so it is not indexed."""
 
 
 class DueIndex:
@@ -47,7 +47,7 @@ class DueIndex:
         self._noted: dict[str, str] = {}
 
     def _read(self, data: bytes) -> dict[str, str]:
-        """Return the line of each certificate; nothing if it is damaged, of another version or user, or later."""
+        """Return the line of each certificate; nothing if the index is damaged, too new, or of another user."""
         digest, _, body = data.partition(b"\n")
         if digest != _digest(body):
             return {}
@@ -58,11 +58,11 @@ class DueIndex:
         return {line.partition("\t")[0]: line for line in lines}
 
     def mark(self, name: str) -> str:
-        """Return a mark of the file of a state, taken before it is read: another mark means that it was rewritten."""
+        """Return a mark of a state's file, taken before it is read. A different mark means that it was rewritten."""
         return "" if self._file is None else str(self._run.store.mark(name) or "")
 
     def outcome(self, spec: CertificateSpec) -> Outcome | None:
-        """Return the outcome of a certificate with nothing to do; None: its state has to be read."""
+        """Return the outcome of a certificate with nothing to do; None if its state has to be read."""
         line, store = self._lines.get(spec.name), self._run.store
         if line is None or not _is_plain(spec):
             return None
@@ -82,7 +82,7 @@ class DueIndex:
         return Outcome(name=name, status="not-due", domains=spec.domains, **facts)
 
     def note(self, spec: CertificateSpec, mark: str, state: State | None, found: Due | Outcome | None) -> None:
-        """Remember a certificate whose state was read, if nothing is to be done or said before some time."""
+        """Add a certificate whose state was read, if there is nothing to do or report before some time."""
         if not mark or state is None or not isinstance(found, Outcome) or found.status != "not-due":
             return
         if max(map(int, mark.split()[:2])) + _FRESH > self._seconds * 1e9 or not self._is_settled(spec, state):
@@ -97,7 +97,7 @@ class DueIndex:
             self._noted[spec.name] = line
 
     def _is_settled(self, spec: CertificateSpec, state: State) -> bool:
-        """Return whether the outcome follows from what the index has, until one of its times."""
+        """Return whether the outcome follows from the index, until one of its times."""
         is_plain = _is_plain(spec) and state.last_failure is None and state.rolled_back is None
         is_whole = state.switching is None and not state.rebuilt and state.sizes.keys() == {*CHECKED}
         is_silent = not due.state_warnings(spec, state) and not due.ari_warnings(state)
@@ -105,7 +105,7 @@ class DueIndex:
         return is_plain and is_whole and is_silent and is_asked and not due.is_poll_due(state, self._now)
 
     def save(self) -> None:
-        """Write the index, if it has changed; certificates that the configuration no longer names are left out."""
+        """Write the index if it has changed, without certificates that are no longer configured."""
         if self._file is None or not self._noted:
             return
         names = {spec.name for spec in self._run.config.certificates}
@@ -120,12 +120,12 @@ def _digest(body: bytes) -> bytes:
 
 
 def _is_plain(spec: CertificateSpec) -> bool:
-    """Return whether ``_wanted`` covers a certificate: what a request or a deployment wants is in files."""
+    """Return whether ``_wanted`` covers a certificate. Requests and deployments depend on files."""
     return spec.csr is None and not spec.deploy
 
 
 def _wanted(spec: CertificateSpec) -> str:
-    """Return a text for what decides, of a certificate in the configuration, whether a stored one is due."""
+    """Return a text for the settings of a certificate that decide whether the stored one is due."""
     text = f"{spec.key} {spec.ca} {' '.join(spec.identifiers)}"
     cas = [route.ca for route in spec.routes if route.ca]
     if cas or spec.profile or spec.renew_before or spec.lifetime is not None:
@@ -135,5 +135,5 @@ def _wanted(spec: CertificateSpec) -> str:
 
 @functools.lru_cache(4096)  # the sizes of many certificates differ by a few bytes
 def _with_files(version: str, key: str, chain: str) -> State:
-    """Return a state with what tells whether its files are as they were written."""
+    """Return a state with the data that shows whether its files are as they were written."""
     return State(version=int(version), sizes=dict(zip(CHECKED, (int(key), int(chain)), strict=True)))

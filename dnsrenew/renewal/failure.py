@@ -20,11 +20,11 @@ from dnsrenew.store import State
 
 _NO_APP: Final = "http-no-app"
 _STATUSES: Final[Mapping[type[DnsRenewError], OutcomeStatus]] = {Cancelled: "interrupted", LockedError: "locked"}
-"""The status after an error that is of no route; after any other it is ``failed``."""
+"""The status after an error that does not belong to a route; after any other it is ``failed``."""
 
 
 def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
-    """Write into the ledger what makes the CA refuse the next order."""
+    """Record in the ledger why the CA would refuse the next order."""
     if job.options.dry_run:
         return
     ledger = job.services.ledger(attempt.selection.ca)
@@ -35,21 +35,21 @@ def record(job: Job, attempt: ActiveAttempt, error: AttemptError) -> None:
     if not isinstance(error, CAError) or error.code == "ca-ledger":
         return
     is_limit = error.code == "ca-rate-limited"
-    # A name that the CA has paused waits for a person, also if another CA fails after it.
+    # A name that the CA has paused waits for a person, even if another CA fails after it.
     unpause = (about(error).url or None) if is_limit else None
     after = error.retry_after or (history.DAY.total_seconds() if unpause else None)
     if after is not None:
         about_order = about(error).stage in {"", "newOrder"} and not attempt.pending
-        # Any other error, such as a 503, need not meet other certificates.
+        # Any other error, such as a 503, need not occur for other certificates.
         names = list(attempt.selection.routes) if about_order or not is_limit else None
         ledger.note_retry_after(after, names, url=unpause)
 
 
 def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: DnsRenewError) -> tuple[Outcome, State]:
-    """Return the outcome after an error that is of no route, and what is stored now.
+    """Return the outcome after an error that does not belong to a route, and the stored state.
 
-    After a missing secret the next attempt waits as after any other failure; after a cancel, a lock or an error of the
-    store it does not.
+    After a missing secret, the next attempt waits as after any other failure. After a cancel, a lock or an error of the
+    store, it does not wait.
     """
     attempts = (*planner.attempts, attempt.ended(error, job.context.clock.monotonic()))
     state, at = job.state, None
@@ -62,14 +62,14 @@ def abort(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, error: Dns
 
 
 def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
-    """Remember that no route led to a certificate, and when the next attempt is made; return what is stored too."""
+    """Record that no route led to a certificate, and when the next attempt is made; also return the stored state."""
     error, now = planner.error, job.context.clock.now()
     after = planner.asked_to_wait()
     error, attempts = _with_dns_first(job, error, planner.attempts)
-    if planner.only_held() and after is not None:  # nothing was tried, so nothing failed
+    if planner.only_held() and after is not None:  # no attempt was made, so it is not a failure
         until = now + timedelta(seconds=after)
         return job.outcome("deferred", error=error, attempts=attempts, next_attempt=until), job.state
-    # Only the server whose app answers can renew: a failure of ours must not make that one wait.
+    # Only the server whose app answers can renew, so our failure must not make it wait.
     is_for_a_server = bool(attempts) and all(each.error is not None and each.error.code == _NO_APP for each in attempts)
     if job.options.dry_run or is_for_a_server:
         return job.outcome("failed", error=error, attempts=attempts), job.state
@@ -84,7 +84,7 @@ def finish(job: Job, planner: FallbackPlanner) -> tuple[Outcome, State]:
 
 
 def _held_until(job: Job, attempts: Sequence[Attempt]) -> datetime | None:
-    """Return until when the ledger holds back the next run of a person, at every CA that was tried."""
+    """Return the time until which the ledger holds back the next run of a person at every tried CA."""
     names, expires = job.spec.identifiers, job.state.not_after
     is_person_s = job.options.attended and not job.options.dry_run
     cas = {each.route.ca for each in attempts} if is_person_s else ()
@@ -96,9 +96,9 @@ def _held_until(job: Job, attempts: Sequence[Attempt]) -> datetime | None:
 def _with_dns_first(
     job: Job, error: DnsRenewError, attempts: Sequence[Attempt]
 ) -> tuple[DnsRenewError, tuple[Attempt, ...]]:
-    """Return the failures with the advice to use DNS first, where only a closed port was tried.
+    """Return the failures, with the advice to use DNS first if only a closed port was tried.
 
-    The evidence of the last one has ``held_until`` where the next run of a person would wait for the ledger.
+    The evidence of the last one has ``held_until`` if the ledger would hold back the next run of a person.
     """
     failures = (each.error for each in attempts)
     told: dict[int, DnsRenewError] = {
@@ -113,7 +113,7 @@ def _with_dns_first(
 
 
 def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **known: Any) -> State:
-    """Return the state after a failure, with its pause and what an edit would change."""
+    """Return the state after a failure, with its pause and the fingerprint that an edit would change."""
     failed = history.after_failure(state, error, now, job.context.random, **known)
     if job.is_only_forced:
         return state.forced(failed)
@@ -121,9 +121,9 @@ def _failed(job: Job, state: State, *, error: DnsRenewError, now: datetime, **kn
 
 
 def _remembered(job: Job, change: Callable[[State], State]) -> tuple[State, datetime | None]:
-    """Return what is stored after a change, and when the next run tries again.
+    """Return the stored state after a change, and when the next run tries again.
 
-    A certificate that was only forced is not tried before it is due.
+    A certificate whose renewal was only forced is not tried before it is due.
     """
     state = job.state
     with contextlib.suppress(StoreError):  # it must not hide the error of the run
@@ -134,17 +134,17 @@ def _remembered(job: Job, change: Callable[[State], State]) -> tuple[State, date
 
 # ── lost account ───────────────────────────────────────────────────────────────────────
 
-# An account whose key is damaged or gone is replaced by a new one, unless records in DNS allow only the old one.
+# An account whose key is damaged or missing is replaced by a new one, unless records in DNS allow only the old one.
 
 _NEW: Final = "new"
-"""Stands for the URL of an account that does not exist yet."""
+"""The placeholder for the URL of an account that does not exist yet."""
 _ISSUE: Final = frozenset({"issue", "issuewild"})
 
 
 def check_pinned(job: Job, selection: Selection) -> None:
     """Raise if the account key is lost and DNS records allow only that account.
 
-    Call it before the CA is opened, which creates a new one.
+    Call this before the CA is opened, which creates a new account.
 
     :raises DnsError: ``account-pinned``: by ``accounturi`` in CAA records (RFC 8657) or in a dns-persist-01 record of a
         name of the certificate.
@@ -175,7 +175,10 @@ def check_pinned(job: Job, selection: Selection) -> None:
 
 
 def _issuers_of(account_url: str, answers: Mapping[str, CaaAnswer]) -> set[str]:
-    """Return the issuer domains of the records that name an account: they are of its CA, whatever it publishes."""
+    """Return the issuer domains of the records that name an account.
+
+    They belong to its CA, even if it does not publish them.
+    """
     values = {record.value for answer in answers.values() for record in answer.records if record.tag.lower() in _ISSUE}
     issuers = [issuer for value in values if (issuer := parse_issuer(value)) is not None]
     return {issuer.domain for issuer in issuers if issuer.domain and account_url in issuer.all("accounturi")}

@@ -1,4 +1,4 @@
-"""The history that a run keeps for the next one: when to try again, and which route first. Pure functions of State."""
+"""The history that a run keeps for the next one: when to try again, and the first route. Pure functions of State."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ DAY: Final = timedelta(days=1)
 PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100), DAY)
 """Pauses after the first, second … consecutive failure; the last one is repeated."""
 WITHOUT_ORDER: Final = timedelta(minutes=45)
-"""The longest pause after a run that made no order, so that with its spread it is within an hour: no CA counts it."""
+"""The longest pause after a run without an order.
+
+With its spread, it stays within an hour, because no CA counts such a run.
+"""
 SPREAD: Final = 0.2
-"""Random share by which a pause is longer or shorter, so that many hosts do not try at the same time."""
+"""The random share by which a pause is longer or shorter, so that many machines do not try at the same time."""
 
 MOST_ATTEMPTS: Final = 8
-"""Number of attempts of a run that are kept: the last ones."""
+"""The number of attempts of a run that are kept: the last ones."""
 MOST_NAMES: Final = 10
-"""The routes of more names than these are kept without the names."""
+"""Routes of more names than this are kept without the names."""
 
 
 # ── when to try again ───────────────────────────────────────────────────────────────────
@@ -44,10 +47,10 @@ def after_failure(
 ) -> State:
     """Return the state after a run without a certificate.
 
-    :param error: the error that ``status`` shows, also while the next attempt is deferred.
+    :param error: the error that ``status`` shows, even while the next attempt is deferred.
     :param ordered: whether an order of the run reached a CA.
     :param retry_after: seconds until the first CA may accept an order, if every CA asked to wait. The longer of this
-        and the pause counts, up to a week, and up to three quarters of what is left of a valid certificate.
+        and the pause applies, up to a week, and up to three quarters of the remaining time of a valid certificate.
     :param attempts: the attempts of the run; ``status`` shows the last one.
     """
     failed = state.failed(error.code, error.message, now, ordered=ordered)
@@ -68,7 +71,7 @@ def after_failure(
         failure["url"] = unpause
     if asked > pause:
         failure["asked_to_wait"] = True
-    # The file has whole seconds; a request one second too early is refused again.
+    # The file has whole seconds, and a request that is one second too early is refused again.
     until = (now + max(pause, asked) + timedelta(seconds=1)).replace(microsecond=0)
     return replace(failed, last_failure=failure, next_attempt=until, attempt_set_at=now)
 
@@ -81,7 +84,7 @@ def _pause(failed: State, *, ordered: bool) -> timedelta:
 
 
 def _tried(attempts: Sequence[Attempt]) -> dict[str, Any]:
-    """Return the attempts as they are kept: short, because every run reads them."""
+    """Return the attempts in the form that is kept: short, because every run reads them."""
     if not attempts:
         return {}
     last = attempts[-1].route

@@ -1,4 +1,4 @@
-"""Decides the next attempt for one certificate, and what a failure changes. Pure: it asks no CA and no DNS."""
+"""Decides the next attempt for one certificate, and the effect of a failure. Pure: it contacts no CA or DNS."""
 
 from __future__ import annotations
 
@@ -24,17 +24,18 @@ from dnsrenew.store.pending_orders import PendingOrder
 from dnsrenew.store.state import RouteFailure
 
 SETTLE_AGAIN: Final = 15.0
-"""More seconds to wait if the CA did not see values that every name server showed us: anycast, vantage points."""
+"""Additional seconds to wait if the CA did not see values that every name server showed us (anycast, vantage points).
+"""
 _NAMED: Final = 3
-"""Names that one error lists at most."""
+"""The maximum number of names that one error lists."""
 
 
 class FallbackPlanner:
-    """The attempts so far, and the routes that are left.
+    """The attempts so far, and the remaining routes.
 
-    :param of_ca: returns the CA to use, by name: the CA itself, or in a dry run its staging CA.
-    :ivar has_ordered: whether a CA refused an order, or an order failed later than at the network, a DNS host or a port
-        of ours.
+    :param of_ca: returns the CA to use, by name: the CA itself, or its staging CA in a dry run.
+    :ivar has_ordered: whether a CA refused an order, or an order failed at a later point than the network, a DNS host
+        or our port.
     """
 
     def __init__(self, spec: CertificateSpec, state: State, context: Context, of_ca: Callable[[str], str]) -> None:
@@ -50,7 +51,7 @@ class FallbackPlanner:
         self._stopped = False
         self._state = state
         self._opened: dict[tuple[Route, tuple[Route, ...]], None] = {}
-        # In a dry run two routes can become one: their CAs may share a staging CA.
+        # In a dry run, two routes can become the same, because their CAs may share a staging CA.
         effective = dict.fromkeys(replace(route, ca=of_ca(route.ca or spec.ca)) for route in spec.routes)
         routes = self._in_order(list(effective))
         fitting = {identifier: _fitting(identifier, routes) for identifier in spec.identifiers}
@@ -60,11 +61,11 @@ class FallbackPlanner:
                 self._skipped(route, unfit(route.challenge, spec.identifiers))
 
     def next_attempts(self, pending: PendingOrder | None) -> Iterator[ActiveAttempt]:
-        """Yield the attempts one after the other, until no route is left; the caller stops after a success.
+        """Yield one attempt after the other until no route is left. The caller stops after a success.
 
         In between, the caller reports the result: :meth:`apply_preflight`, :meth:`failed`.
 
-        :param pending: the order of a killed run, which comes first.
+        :param pending: the order of an interrupted run, which comes first.
         """
         if pending is not None:
             routes = {identifier: pending.routes[identifier] for identifier in self._spec.identifiers}
@@ -84,9 +85,9 @@ class FallbackPlanner:
     # ── before an order ─────────────────────────────────────────────────────────────────
 
     def apply_preflight(self, attempt: ActiveAttempt, placements: Placements) -> bool:
-        """Drop the routes that are ruled out; return whether the caller must choose another selection.
+        """Drop impossible routes; return whether the caller must choose another selection.
 
-        If not, the attempt continues with the routes that the preflight found.
+        If it must not, the attempt continues with the routes of the preflight.
         """
         for identifier, (route, several) in placements.opened.items():
             self._opened[route, tuple(several)] = None
@@ -117,7 +118,7 @@ class FallbackPlanner:
     # ── what a failure changes ──────────────────────────────────────────────────────────
 
     def failed(self, attempt: ActiveAttempt, error: AttemptError) -> None:
-        """Drop what a failed attempt rules out, by the table in :mod:`dnsrenew.renewal.policy`."""
+        """Drop the routes that a failed attempt rules out, by the table in :mod:`dnsrenew.renewal.policy`."""
         culprits = attempt.culprits(error)
         error = describe_error(error, attempt.selection, culprits)
         self.attempts.append(attempt.ended(error, self._now()))
@@ -184,7 +185,7 @@ class FallbackPlanner:
     def asked_to_wait(self) -> float | None:
         """Return the seconds until the first CA may accept an order, or None unless every CA asked to wait.
 
-        A CA with only skipped routes counts, except if only the ledger stopped the run.
+        A CA with only skipped routes counts, unless only the ledger stopped the run.
         """
         by_ca: dict[str, float | None] = {}
         for attempt in self._made() if self.only_held() else self.attempts:
@@ -194,18 +195,18 @@ class FallbackPlanner:
         return min(waits) if waits and len(waits) == len(by_ca) else None
 
     def only_held(self) -> bool:
-        """Return whether no order was made, because the ledger deferred all that were not skipped."""
+        """Return whether no order was made because the ledger deferred all attempts that were not skipped."""
         made = self._made()
         return bool(made) and all(each.error is not None and each.error.code == "ca-ledger" for each in made)
 
     def _made(self) -> list[Attempt]:
-        """Return the attempts that are not skips."""
+        """Return the attempts that were not skipped."""
         return [attempt for attempt in self.attempts if not any(attempt is skip for skip in self._skips)]
 
     def with_route_history(self, state: State, now: datetime, worked: Sequence[Route] = ()) -> State:
-        """Return the state with the routes that failed, and those that led to a certificate.
+        """Return the state with the routes that failed and the routes that led to a certificate.
 
-        An expanded route has failed if all its routes have failed for some name, and worked if one of them has.
+        An expanded route has failed if all its routes have failed for some name, and has worked if one of them has.
         """
         failed = dict(self.failures)
         for route, several in self._opened:
@@ -232,7 +233,7 @@ def _fitting(identifier: str, routes: Sequence[Route]) -> list[Route]:
 
 
 def _merge_equal(blockers: Iterable[Blocker]) -> list[Blocker]:
-    """Merge equal blockers of a route for several names: a skipped route is one attempt."""
+    """Merge equal blockers of a route for several names, so that a skipped route is one attempt."""
     groups = grouped(blockers, lambda each: (each.route, each.error.code, about(each.error).scope))
     return [_merged(group) for group in groups.values()]
 
@@ -252,27 +253,27 @@ def _merged(group: Sequence[Blocker]) -> Blocker:
 
 # ── attempt ────────────────────────────────────────────────────────────────────────────
 
-# The attempt in progress: its route selection, its progress, and the routes that an error is about.
+# The attempt in progress: its route selection, its progress, and the routes that an error belongs to.
 
 _UNREACHABLE: Final = frozenset({"ca-connection", "ca-dns"})
 """Codes of a CA that could not connect to this machine."""
 
 
 class Reselect(Exception):  # control flow, not an error
-    """The preflight ruled routes out, or a pending order is dead: choose again."""
+    """The preflight ruled routes out, or a pending order can no longer succeed: choose again."""
 
 
 @dataclass(eq=False)
 class ActiveAttempt:
     """A route selection in progress.
 
-    :param started: monotonic second.
+    :param started: the start in monotonic seconds.
     :param settle: seconds to wait after propagation, in addition to the configured ones.
     :param validated: identifiers with a validation that this CA probably still accepts.
-    :param pending_order: the order of a killed run that this attempt resumes, or None.
-    :ivar orders: number of orders.
+    :param pending_order: the order of an interrupted run that this attempt resumes, or None.
+    :ivar orders: the number of orders.
     :ivar pending: identifiers whose authorizations are pending.
-    :ivar visible: whether every value was seen where the CA looks for it.
+    :ivar visible: whether every value was seen in the place that the CA queries.
     :ivar answered: whether the CA was asked to validate.
     """
 
@@ -307,31 +308,31 @@ class ActiveAttempt:
     def ended(self, error: DnsRenewError | None, now: float) -> Attempt:
         """Return the finished attempt.
 
-        :param error: the error that ended it; None: it led to a certificate.
-        :param now: monotonic second.
+        :param error: the error that ended it; None after a success.
+        :param now: the current time in monotonic seconds.
         """
         return Attempt(route=self.taken, orders=self.orders, seconds=now - self.started, error=error)
 
     def orders_at_ca(self, error: AttemptError) -> int:
-        """Return the number of orders that reached the CA: those that it took, and one that it refused."""
+        """Return the number of orders that reached the CA, including one that it refused."""
         return self.orders + (isinstance(error, CAError) and about(error).stage == "newOrder")
 
     def failed_names(self, error: AttemptError) -> list[str]:
-        """Return the identifiers whose validation failed; empty if the CA names none."""
+        """Return the identifiers whose validation failed; empty if the CA does not name them."""
         named = codes_by_identifier(error)
         return [name for name in self.selection.routes if name in named]
 
     def valid_names(self, error: AttemptError) -> frozenset[str]:
-        """Return the identifiers that are known to have a valid authorization."""
+        """Return the identifiers with a known valid authorization."""
         failed = self.failed_names(error)
         if not self.pending:  # nothing was validated
             return self.validated.difference(failed)
-        # A CA that names the failed identifiers has validated the others, except the undecided ones.
+        # A CA that names the failed identifiers has validated all others, except the undecided ones.
         unresolved = [*failed, *about(error).undecided] if failed else self.pending
         return frozenset(self.selection.routes).difference(unresolved)
 
     def culprits(self, error: AttemptError) -> list[Route]:
-        """Return the routes that an error is about; if unknown, all routes with a pending authorization."""
+        """Return the routes that an error belongs to. If unknown, these are all routes with a pending authorization."""
         unvalidated = [name for name in self.selection.routes if name not in self.validated]
         its = about(error)
         told = [name for name in self.selection.routes if name in its.identifiers]
@@ -345,7 +346,7 @@ class ActiveAttempt:
 
 
 def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
-    """Return the code of each identifier that an error of a CA names."""
+    """Return the code of each identifier in an error of a CA."""
     problems = error.subproblems if isinstance(error, CAError) else ()
     return {problem["identifier"]: problem.get("code") for problem in problems if problem.get("identifier")}
 
@@ -353,7 +354,7 @@ def codes_by_identifier(error: AttemptError) -> dict[str, str | None]:
 def describe_error(error: AttemptError, selection: Selection, culprits: Sequence[Route]) -> AttemptError:
     """Return the error for the user.
 
-    It says that the CA cannot reach this machine if the challenge type needs a connection, and it adds a likely cause.
+    If the challenge type needs a connection, it says that the CA cannot reach this machine. It adds a likely cause.
     """
     if not isinstance(error, CAError):
         return error
@@ -391,7 +392,7 @@ def _describe_problem(problem: Mapping[str, Any], selection: Selection) -> dict[
 
 # ── candidates ─────────────────────────────────────────────────────────────────────────
 
-# The routes that are left for each name, and the selection for the next attempt.
+# The remaining routes for each name, and the selection for the next attempt.
 #
 # A route that failed is dropped for every name, except for names that it has validated. The next attempt takes the
 # first remaining route of each name, in the order of the configuration. A certificate comes from one CA, so all
@@ -406,7 +407,7 @@ class Selection(Frozen):
     routes: Mapping[str, Route]
 
     def users(self, route: Route) -> list[str]:
-        """Return the identifiers that take a route."""
+        """Return the identifiers that use a route."""
         return [identifier for identifier, its in self.routes.items() if its == route]
 
     def distinct(self) -> list[Route]:
@@ -415,7 +416,7 @@ class Selection(Frozen):
 
 
 class Candidates:
-    """The routes that are left for each name.
+    """The remaining routes for each name.
 
     :param options: the routes of each identifier in the order of their attempts; each names its CA.
     :param order: all routes in the order of their attempts.
@@ -451,7 +452,7 @@ class Candidates:
         return [identifier for identifier, routes in self._left.items() if not routes]
 
     def expand(self, identifier: str, route: Route, several: Sequence[Route]) -> None:
-        """Replace a route without accounts by several; add no route twice, and none that was dropped."""
+        """Replace a route without accounts by several routes, without duplicates and dropped routes."""
         left = self._left[identifier]
         index = left.index(route)
         before, after = left[:index], left[index + 1 :]
@@ -470,7 +471,7 @@ class Candidates:
     def failed(self, route: Route, keep: Collection[str]) -> bool:
         """Drop a failed route for every name except ``keep``; return whether any name had it.
 
-        A name whose route is not expanded yet does not get it later.
+        A name whose route is not expanded yet does not get this route later.
 
         :param keep: names that the route has validated, or that get a second try.
         """
@@ -480,7 +481,7 @@ class Candidates:
         return had
 
     def drop_ca(self, ca: str) -> list[Route]:
-        """Drop all routes of a CA for all names; return those that were left."""
+        """Drop all routes of a CA for all names; return the routes that were left."""
         dropped = [route for route in self._order if route.ca == ca and self._is_left(route)]
         for routes in self._left.values():
             routes[:] = [route for route in routes if route.ca != ca]
@@ -493,7 +494,7 @@ class Candidates:
 def route_key(route: Route, ca: str) -> str:
     """Return the unique key of a route in the state, such as ``letsencrypt/dns-01/dns=cloudflare``.
 
-    :param ca: the CA of the certificate, for a route that names none.
+    :param ca: the CA of the certificate, for a route without a CA.
     """
     options = (
         (route.dns, "dns=" + "+".join(map(_plain, route.dns))),
@@ -533,10 +534,10 @@ def remember_success(state: State, keys: Collection[str], now: datetime) -> Stat
 def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) -> list[Route]:
     """Return the routes of one name in the order of their attempts.
 
-    This is the order of the configuration. If one of them led to the last certificate and has not failed since, routes
-    that failed within a day come last.
+    This is the order of the configuration. But if one route led to the last certificate and has not failed since,
+    routes that failed within a day come last.
 
-    :param ca: the CA of the certificate, for routes that name none.
+    :param ca: the CA of the certificate, for routes without a CA.
     """
     failed = {key for key, entry in state.routes.items() if _is_fresh(entry, now)}
     keys = {route: route_key(route, ca) for route in routes}
@@ -545,4 +546,4 @@ def order_routes(routes: Iterable[Route], ca: str, state: State, now: datetime) 
 
 
 def _is_fresh(entry: RouteFailure, now: datetime) -> bool:
-    return abs(now - entry["failed"]) < DAY  # abs: a clock may have jumped back
+    return abs(now - entry["failed"]) < DAY  # abs, because a clock may have jumped back

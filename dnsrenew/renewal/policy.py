@@ -13,10 +13,10 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import AttemptError, CAError, ChallengeError, ProviderError, about
 
 MIXED: Final = "ca-order-invalid"
-"""The code of an order whose names failed for different reasons: each name has its own code."""
+"""The code of an order whose names failed for different reasons; each name has its own code."""
 
 UNREACHABLE: Final = frozenset({"ca-unreachable", "ca-untrusted", "dns-unreachable"})
-"""Codes of a network that does not lead to the CA or to DNS."""
+"""Codes of a network that does not reach the CA or DNS."""
 
 
 class NextAction(Enum):
@@ -88,10 +88,10 @@ def next_action(error: AttemptError) -> NextAction:
 
 
 def is_before_ca(error: AttemptError) -> bool:
-    """Return whether the order failed before the CA decided anything: at the network, a DNS host, or a port of ours."""
+    """Return whether the order failed before the CA decided: at the network, a DNS host, or our port."""
     return isinstance(error, (ProviderError, ChallengeError)) or error.code in UNREACHABLE
 
 
 def action_for_code(code: str) -> NextAction:
-    """Return the next action for a code: that of the first row that matches."""
+    """Return the next action for a code: the action of the first matching row."""
     return next(row.step for row in TABLE if fnmatchcase(code, row.code))

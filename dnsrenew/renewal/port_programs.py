@@ -1,7 +1,7 @@
 """Runs ``before`` and ``after``: programs that free the port of a ``listen`` route, and take it again.
 
-``after`` is owed once ``before`` has begun. So it is written down first, and the next run of anything that was killed
-in between pays it before it does anything else.
+Once ``before`` has begun, ``after`` must run: it is owed. So this debt is written down first. If the run is killed in
+between, the next run pays the debt before anything else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 60.0
 _AFTER_CANCEL: Final = 4.0
-"""Seconds for ``after`` once the run is cancelled; all of the cleanup has five."""
+"""Seconds for ``after`` once the run is cancelled; the whole cleanup has five."""
 
 
 def opens_port(route: Route) -> bool:
@@ -40,15 +40,15 @@ def opens_port(route: Route) -> bool:
 
 
 def that_stop_others(spec: CertificateSpec) -> _Programs | None:
-    """Return the programs of a certificate whose renewal may stop a server that others need; None for any other."""
+    """Return the programs of a certificate whose renewal may stop a server that others need; or None."""
     programs = spec.before, spec.after
     return programs if any(programs) and any(map(opens_port, spec.routes)) else None
 
 
 class PortPrograms:
-    """The programs of a run. Certificates with the same ones share a port, so the last of them runs ``after``.
+    """The programs of a run. Certificates with the same programs share a port, and the last one runs ``after``.
 
-    :param debts: where ``after`` is written down; None: nowhere.
+    :param debts: the store of debts, in which ``after`` is written down; None: it is not.
     :param wait: seconds to wait for another run that uses a port.
     """
 
@@ -61,9 +61,9 @@ class PortPrograms:
 
     @contextlib.contextmanager
     def around(self, context: Context, spec: CertificateSpec, routes: Mapping[str, Route]) -> Iterator[None]:
-        """Run ``before`` if one of the routes opens a port, and ``after`` at the end, in any case.
+        """Run ``before`` if one of the routes opens a port, and always run ``after`` at the end.
 
-        :param routes: of the attempt, by identifier.
+        :param routes: the routes of the attempt, by identifier.
         :raises ChallengeError: ``listen-before-failed``; ``after`` has been run.
         :raises LockedError: another run of this store uses a port; nothing was stopped.
         :raises StoreError: ``after`` cannot be written down; nothing was stopped.
@@ -105,7 +105,7 @@ class PortPrograms:
     def _write_down(self, context: Context, after: tuple[str, ...], wait: float) -> None:
         if self._debts is None:
             return
-        if not +self._users:  # the first of all
+        if not +self._users:  # the first certificate that uses them
             self._held.enter_context(self._debts.using_port(context, wait))
         try:
             if after:
@@ -126,7 +126,7 @@ class PortPrograms:
 
 
 def _run_after(context: Context, after: tuple[str, ...]) -> bool:
-    """Run ``after``, also after a cancel; return whether it succeeded. A failure is a warning."""
+    """Run ``after``, even after a cancel; return whether it succeeded. A failure is a warning."""
     stop = threading.Event()
     cleanup = context.for_cleanup(_SECONDS, _AFTER_CANCEL)
     try:
@@ -143,9 +143,9 @@ def _run_after(context: Context, after: tuple[str, ...]) -> bool:
 
 
 def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[Debt]:
-    """Run what killed runs owe, with a warning for each; return what is still owed because it failed.
+    """Run the programs that interrupted runs owe, with a warning for each; return the debts that failed again.
 
-    It is the program as it was: the configuration may have changed since.
+    It is the program at the time of the debt, because the configuration may have changed since.
 
     :param insist: whether to run a program that others can change.
     """
@@ -166,7 +166,10 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
 
 
 def _pay(debts: Debts, debt: Debt, context: Context, *, insist: bool) -> bool:
-    """Run a program that was written down, forget it if that succeeds, and return whether. A warning tells either."""
+    """Run an owed program, and forget the debt if that succeeds; return whether it did.
+
+    A warning reports the result.
+    """
     cause = _run_owed(replace(context, certificate=debt.certificate or None), debt.program, insist=insist)
     if not cause:
         debts.forget(debt.program)
@@ -175,7 +178,7 @@ def _pay(debts: Debts, debt: Debt, context: Context, *, insist: bool) -> bool:
 
 
 def _run_owed(context: Context, program: Sequence[str], *, insist: bool) -> str:
-    """Run a program that was written down; return why that failed, or ""."""
+    """Run an owed program; return why it failed, or ""."""
     ground = Ground()
     for path in (word for word in program if os.path.isabs(word) and os.path.exists(word)):
         weakness = None if insist else ground.weakness(path)

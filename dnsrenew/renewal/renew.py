@@ -1,11 +1,11 @@
 """The renewal of one certificate (RFC 8555 section 7.1). Read it top to bottom.
 
-:class:`Renewals` renews several certificates at the same time, and deploys together what was obtained. For one of
-them, :func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one
-route selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds out before an
-order what cannot work. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges,
-finalizes and checks the certificate; what it published is withdrawn while the CA issues, and after every error.
-:func:`_keep` stores the result. The module is loaded only when something is due, because that takes long.
+:class:`Renewals` renews several certificates at the same time, and deploys them together. For one of them,
+:func:`renew_certificate` takes the lock and checks again whether the certificate is due. :func:`_renew` tries one route
+selection after another; :mod:`dnsrenew.renewal.planner` decides which. :func:`_preflight` finds impossible routes
+before an order. :func:`_issue` orders, publishes, waits until the values are visible, answers the challenges, finalizes
+and checks the certificate; published values are withdrawn while the CA issues, and after every error. :func:`_keep`
+stores the result. The module is imported only when a certificate is due, because that takes long.
 """
 
 from __future__ import annotations
@@ -36,22 +36,21 @@ from dnsrenew.renewal.resume import Issued
 from dnsrenew.store import State
 from dnsrenew.store.zone_locks import ZoneLocks
 
-
 _PATIENCE: Final = 60.0
 """Seconds that a new certificate waits for the other renewals of its run, so that they are deployed together."""
 _LAST_SECONDS: Final = 5.0
-"""Seconds that each certificate has to withdraw what it published after a cancel."""
+"""Seconds that each certificate has to withdraw its published values after a cancel."""
 
 
 class Renewals(Run):
-    """What a :class:`Batch` does when something is due, or left by a killed run."""
+    """The part of a :class:`Batch` for due certificates, and for leftovers of interrupted runs."""
 
     def go(self, waiting: Sequence[tuple[CertificateSpec, Due | None]], limit: int) -> list[Outcome]:
-        """Renew and deploy; certificates whose programs stop a server come last, when all others are deployed."""
+        """Renew and deploy. Certificates whose programs stop a server come last, when all others are deployed."""
         groups = {None: [], **grouped(waiting, lambda each: port_programs.that_stop_others(each[0]))}
         done: dict[str, Outcome] = {}
         for programs, group in groups.items():
-            # Where a server is stopped, no deployment may need it: it comes when all of the group have ended.
+            # No deployment may need a stopped server, so it runs when all of the group have ended.
             done |= self._renew_group(group, limit, patience=math.inf if programs else _PATIENCE)
         return [done[spec.name] for spec, _ in waiting]
 
@@ -60,13 +59,13 @@ class Renewals(Run):
     ) -> dict[str, Outcome]:
         """Renew certificates at the same time, and deploy them together.
 
-        :param patience: seconds to wait for the others; those that have ended are deployed then.
+        :param patience: seconds to wait for the others. After that, the finished ones are deployed.
         """
         pool = threads.ThreadPool(limit)
         tasks = pool.start([partial(self.renew, spec, before, pool) for spec, before in group])
         left = dict(zip((spec for spec, _ in group), tasks, strict=True))
         outcomes: dict[str, Outcome] = {}
-        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws what it has published
+        with self.context.ending(tasks, _LAST_SECONDS):  # every certificate withdraws its published values
             while left:
                 waited = 0.0
                 for task in left.values():
@@ -77,7 +76,7 @@ class Renewals(Run):
         return outcomes
 
     def _deploy_all(self, renewed: Sequence[tuple[CertificateSpec, Outcome]], limit: int) -> dict[str, Outcome]:
-        """Deploy what is pending of certificates whose renewal has ended; return their outcomes."""
+        """Deploy pending entries of certificates whose renewal has ended; return their outcomes."""
         done = {spec.name: outcome for spec, outcome in renewed}
         store, context, wait = self.store, self.context, self.options.wait
         jobs = [
@@ -96,20 +95,21 @@ class Renewals(Run):
     def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
         """Renew one certificate, and deploy it if the options say so.
 
-        :param pool: that of a run with several; None: there is no other, which would be deployed together with it.
+        :param pool: the pool of a run with several certificates; None: there is no other certificate to deploy together
+            with it.
         """
         self._warm_up(spec)
         options = self.options if pool is None else replace(self.options, deploy=False)
         context = replace(self.context.for_certificate(spec.name), pool=pool)
         done = renew_certificate(self, spec, before, context, options)
-        if pool is not None and not may_deploy(spec, self.options):  # else it is deployed later
+        if pool is not None and not may_deploy(spec, self.options):  # otherwise it is deployed later
             context.emit("certificate-finished", **done.to_dict())
         return done
 
     def _warm_up(self, spec: CertificateSpec) -> None:
-        """Let the drivers that are used first get ready while the modules for the CA are loaded and the order is made.
+        """Let the first drivers get ready while the modules for the CA are loaded and the order is created.
 
-        Nothing is done for a route that leaves the choice between several accounts.
+        A route that leaves the choice between several accounts is ignored.
         """
         route = spec.routes[0] if spec.routes else None
         accounts = self.config.accounts
@@ -119,12 +119,12 @@ class Renewals(Run):
             warm_up(self.config.providers[accounts[name].provider], self.context.remembered.setdefault(name, {}))
 
     def clean_up(self) -> None:
-        """Run the ``after`` programs of killed runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
+        """Run the ``after`` programs of interrupted runs, and remove their TXT values, as :meth:`Batch.clean_up`."""
         port_programs.pay_debts(self.store.debts, self.context, insist=self.config.insist)
         self.remove_leftovers()
 
     def remove_leftovers(self) -> None:
-        """Complete the renames of killed runs, and remove their TXT values."""
+        """Complete the renames of interrupted runs, and remove their TXT values."""
         deploying.complete_renames_of_killed_runs(self.store, self.context)
         writers, locks = writers_of(self.config.accounts, self.config.providers), ZoneLocks(self.store)
         left = leftovers.Leftovers(self.store.journal, writers, locks, self.get_services().dns.values)
@@ -134,10 +134,10 @@ class Renewals(Run):
 def renew_certificate(
     run: Renewals, spec: CertificateSpec, before: Due | None, context: Context, options: RunOptions
 ) -> Outcome:
-    """Renew one certificate that was found due; return an outcome in any case.
+    """Renew one due certificate; always return an outcome.
 
     :param run: its services are made only if the certificate is still due.
-    :param before: what was found before the lock; None: the state could not be read then.
+    :param before: the findings before the lock; None: the state could not be read then.
     """
     store = run.store
     state: State | None = None if before is None else before.state
@@ -154,7 +154,7 @@ def renew_certificate(
                 reason = found.reason
                 context.emit("certificate-started", reason=reason, domains=list(spec.domains))
                 found, state = _renew(Job(spec, run.get_services(), state, reason, context, options))
-            # Also after a failed renewal: the deployments that have not succeeded yet.
+            # Even after a failed renewal, try the deployments that have not succeeded yet.
             return deploying.deploy_pending(spec, found, state, store, context) if may_deploy(spec, options) else found
     except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the others
         status, problem = stopped_by(error, context)
@@ -167,9 +167,9 @@ def may_deploy(spec: CertificateSpec, options: RunOptions) -> bool:
 
 
 def _renew(job: Job) -> tuple[Outcome, State]:
-    """Try one route selection after another until one leads to a certificate, or none is left.
+    """Try one route selection after another until one leads to a certificate or no route is left.
 
-    :returns: the outcome, and what is stored now.
+    :returns: the outcome, and the stored state.
     """
     _check_store(job)
     renewal_info.check_request(job)
@@ -183,13 +183,13 @@ def _renew(job: Job) -> tuple[Outcome, State]:
             explained = job.services.solvers.explain(job.context, attempt.selection.routes, error)
             planner.failed(attempt, explained)
             failure.record(job, attempt, explained)
-        except DnsRenewError as error:  # of no route: the store, a secret, a cancel
+        except DnsRenewError as error:  # not of a route: the store, a secret, a cancel
             return failure.abort(job, planner, attempt, error)
     return failure.finish(job, planner)
 
 
 def _check_store(job: Job) -> None:
-    """Order nothing that could not be stored. A dry run keeps nothing but the account.
+    """Refuse to order if the result could not be stored. A dry run keeps only the account.
 
     :raises StoreError: the store cannot be written.
     """
@@ -200,11 +200,11 @@ def _check_store(job: Job) -> None:
 
 
 def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issued:
-    """Resume the order of a killed run, or try one route selection.
+    """Resume the order of an interrupted run, or try one route selection.
 
-    :raises Reselect: the preflight ruled a route out, or the pending order is dead.
-    :raises AttemptError: the attempt failed; nothing that it published is left.
-    :raises LockedError: another run is where only one can be at a time; nothing was ordered.
+    :raises Reselect: the preflight ruled a route out, or the pending order can no longer succeed.
+    :raises AttemptError: the attempt failed; all its published values are withdrawn.
+    :raises LockedError: another run uses a name or port that allows one run at a time; nothing was ordered.
     """
     failure.check_pinned(job, attempt.selection)
     if attempt.pending_order is not None:
@@ -225,14 +225,14 @@ def _obtain(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt) -> Issue
 
 
 def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
-    """Find out where the challenge responses go, and what certainly cannot work, before anything is ordered.
+    """Find out where the challenge responses go, and which routes cannot work, before an order.
 
-    :raises CAError: the CA cannot be reached, is no ACME server, or refuses the account.
-    :raises SecretError: the secret of an account that is needed cannot be read.
+    :raises CAError: the CA cannot be reached, is not an ACME server, or refuses the account.
+    :raises SecretError: the secret of a needed account cannot be read.
     """
     context, solvers = job.context, job.services.solvers
     ca = job.services.ca(attempt.selection.ca)
-    # Some round trips, during which DNS is asked.
+    # This takes some round trips, while DNS is queried.
     opening = threads.start(partial(ca.open, context, requests=len(job.spec.identifiers)))
     check = job.spec.propagation.check
     url_of_account = partial(context.join, opening)
@@ -254,15 +254,15 @@ def _preflight(job: Job, attempt: ActiveAttempt) -> Placements:
 
 
 def _refusal(job: Job, ca: str) -> CAError | None:
-    """Return why the CA would refuse any request or an order for these names now, as far as the ledger knows."""
+    """Return why the CA would refuse a request or an order for these names now, according to the ledger."""
     held = None if job.options.now else job.services.ledger(ca).may_begin(expires=job.state.not_after)
     return held or job.refusal(ca)
 
 
 def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
-    """Go from no order to a checked certificate.
+    """Order, validate and issue, and return a checked certificate.
 
-    :raises AttemptError: the attempt failed; nothing that it published is left.
+    :raises AttemptError: the attempt failed; all its published values are withdrawn.
     """
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     solvers, ca = job.services.solvers, job.services.ca(ca_name)
@@ -288,7 +288,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             if last:  # the host keeps one value: the CA must have seen it before the next one replaces it
                 ca.await_valid(context, order, [pending[identifier] for identifier in _identifiers(last)])
                 published.close()
-            published.callback(solvers.withdraw, context, batch)  # also what a failed publish has written
+            published.callback(solvers.withdraw, context, batch)  # even values of a failed publish
             solvers.publish(context, batch)
             solvers.wait_visible(context, batch, spec.propagation, attempt.settle)
             attempt.visible = spec.propagation.check != "none"
@@ -298,7 +298,7 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
             context.emit("challenges-answered", domains=_identifiers(batch))
             solvers.note_answered(context, batch, ca_name)
             last = batch
-        # While the CA validates; the next run resumes the order if this one is killed from here on.
+        # While the CA validates. If this run is killed from here on, the next one resumes the order.
         withdraw = partial(_close_meanwhile, context, published)
         chain = resume.issue(job, attempt, order, key, csr, on_finalized=withdraw)
 
@@ -307,16 +307,16 @@ def _issue(job: Job, attempt: ActiveAttempt, placements: Placements) -> Issued:
 
 
 def _close_meanwhile(context: Context, published: contextlib.ExitStack) -> None:
-    """Withdraw the values in another thread while the CA issues; the stack then waits for that, also after a cancel."""
+    """Withdraw the values in another thread while the CA issues. The stack waits for that, even after a cancel."""
     values = published.pop_all()
-    published.callback(values.close)  # does nothing, unless no thread can be started
+    published.callback(values.close)  # does nothing, unless no thread could be started
     published.callback(context.outwait, threads.start(values.close))
 
 
 def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization, ...]]:
-    """Order, unless the ledger knows that the CA would refuse; return the order with its authorizations.
+    """Order, unless the CA would refuse according to the ledger; return the order with its authorizations.
 
-    :raises CAError: the CA refuses, or would.
+    :raises CAError: the CA refuses, or would refuse.
     """
     spec, context, ca_name = job.spec, job.context, attempt.selection.ca
     ca = job.services.ca(ca_name)
@@ -329,7 +329,7 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
     attempt.orders += 1
     authorizations = ca.authorizations(context, order)
     if job.options.dry_run and any(one.status == "valid" for one in authorizations):
-        # A dry run tests the validation, so it gives up what an earlier one validated.
+        # A dry run tests the validation, so it deactivates authorizations of an earlier order.
         ca.deactivate_authorizations(context, order)
         order = ca.new_order(context, spec.identifiers, profile=spec.profile, not_after=end)
         attempt.orders += 1
@@ -338,16 +338,16 @@ def _order(job: Job, attempt: ActiveAttempt) -> tuple[Order, tuple[Authorization
 
 
 def _wanted_end(job: Job) -> datetime | None:
-    """Return the end of the validity that ``lifetime`` asks for now, in whole seconds."""
+    """Return the end of the validity that ``lifetime`` requests now, in whole seconds."""
     if job.spec.lifetime is None:
         return None
     return (job.context.clock.now() + timedelta(seconds=job.spec.lifetime)).replace(microsecond=0)
 
 
 def _challenge(authorization: Authorization, attempt: ActiveAttempt) -> Challenge:
-    """Return the challenge that the name's route answers.
+    """Return the challenge for the route of the name.
 
-    :raises CAError: the CA does not offer it, or asks for a name that was not ordered.
+    :raises CAError: the CA does not offer it, or requires a name that was not ordered.
     """
     identifier, ca = authorization.identifier, attempt.selection.ca
     offered = sorted({challenge.type for challenge in authorization.challenges})
@@ -367,9 +367,9 @@ def _identifiers(values: list[Value]) -> list[str]:
 
 
 def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Issued) -> tuple[Outcome, State]:
-    """Store the new certificate, switch to it, and remember which routes failed and which led to it."""
+    """Store the new certificate, make it current, and remember failed and successful routes."""
     clock, dry_run = job.context.clock, job.options.dry_run
-    if dry_run:  # otherwise the state says it
+    if dry_run:  # otherwise the state has it
         for notice in due.lifetime_warnings(job.spec, issued.facts.not_after, issued.wanted_end):
             job.context.warn(notice.code, notice.message, notice.fix)
     state = job.state if dry_run else _store(job, planner, attempt, issued)

@@ -1,7 +1,7 @@
 """ACME Renewal Information (RFC 9773): the window in which the CA suggests to renew a certificate.
 
-:class:`RenewalInfoQuery` asks right after issuance. :func:`poll` asks for all certificates whose next poll is due.
-A window can only make a renewal earlier. An error here changes nothing.
+:class:`RenewalInfoQuery` asks right after issuance. :func:`poll` asks for all certificates whose next poll is due. A
+window can only make a renewal earlier. An error here has no effect.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from dnsrenew.store import State, Store
 from dnsrenew.store.state import Ari
 
 PATIENCE: Final = 5.0
-"""Seconds to wait for the responses to all queries of one moment."""
+"""Seconds to wait for the responses to all queries that are sent together."""
 SOON: Final = timedelta(hours=1)
-"""When to ask again if the CA has no window right after issuance: its servers may not know the certificate yet."""
+"""When to ask again if the CA has no window right after issuance, because its servers may not know the certificate yet.
+"""
 
 
 # ── right after issuance ──────────────────────────────────────────────────────────
@@ -40,7 +41,7 @@ class RenewalInfoQuery:
 
     :param name: the name of the CA.
     :param fullchain_pem: the certificate.
-    :param unresponsive: the CAs that did not respond to such a query of this run in time; they are not asked again.
+    :param unresponsive: the CAs that did not respond in time to such a query in this run. They are not asked again.
     """
 
     def __init__(self, ca: CAClient, name: str, chain: str, context: Context, *, unresponsive: set[str]) -> None:
@@ -52,15 +53,15 @@ class RenewalInfoQuery:
         self._task = None if name in unresponsive else threads.start(query)
 
     def with_window(self, state: State) -> State:
-        """Return the state of the new certificate with the window, if the CA has responded by now."""
+        """Return the state of the new certificate with the window, if the CA has already responded."""
         self._in_state = self._task is None or self._task.done.is_set()
         return self._with_answer(state)
 
     def settle(self, store: Store, name: str, state: State) -> State:
-        """Wait up to :data:`PATIENCE` for a response that :meth:`with_window` had not; return the state with it."""
+        """Wait up to :data:`PATIENCE` for a response that came too late for :meth:`with_window`; return its state."""
         if self._in_state or self._task is None:
             return state
-        # The certificate is in use already: neither Ctrl-C nor a full disk may make the renewal fail now.
+        # The certificate is already in use, so neither Ctrl-C nor a full disk may make the renewal fail now.
         with contextlib.suppress(Exception, Cancelled):
             self._context.join(self._task)
         answer = self._answer
@@ -126,14 +127,14 @@ def _limited(context: Context) -> Context:
 def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, context: Context) -> State:
     """Store the window, and return the state.
 
-    :param serial: the serial number of the certificate; another run may have replaced it since.
+    :param serial: the serial number of the certificate, because another run may have replaced it since.
     """
 
     def change(state: State) -> State:
         return with_renewal_info(state, answer, context) if state.serial == serial else state
 
     with store.lock(name, context=context):
-        return store.update(name, change, sync=False)  # after a power cut the next run asks again
+        return store.update(name, change, sync=False)  # after a power cut, the next run asks again
 
 
 # ── the stored window ────────────────────────────────────────────────────────────────────────
@@ -142,10 +143,10 @@ def _keep(name: str, serial: str, answer: Window | NoWindow, store: Store, conte
 def with_renewal_info(
     state: State, answer: Window | NoWindow | None, context: Context, *, otherwise: timedelta | None = None
 ) -> State:
-    """Return the state with the window, and one random time in it, which changes only with the window.
+    """Return the state with the window and a random time in it, which changes only with the window.
 
-    :param answer: the response of the CA; None: there was none.
-    :param otherwise: when to ask again if there is no window and no Retry-After; None: as RFC 9773 recommends.
+    :param answer: the response of the CA, or None.
+    :param otherwise: when to ask again without a window and a Retry-After; None: as RFC 9773 recommends.
     """
     now = context.clock.now()
     after = None if answer is None else answer.retry_after
@@ -153,7 +154,7 @@ def with_renewal_info(
     next_poll = now + pause
     info: Ari = state.ari or {"start": None, "end": None, "chosen": None, "next_poll": next_poll, "explanation": None}
     if isinstance(answer, Window):
-        # The state has whole seconds; a CA may send nanoseconds.
+        # The state has whole seconds, but a CA may send nanoseconds.
         start, end = answer.start.replace(microsecond=0), answer.end.replace(microsecond=0)
         same = (info["start"], info["end"]) == (start, end)
         chosen = info["chosen"] if same else answer.pick(context.random, now).replace(microsecond=0)
@@ -163,11 +164,11 @@ def with_renewal_info(
 
 # ── previous ───────────────────────────────────────────────────────────────────────────
 
-# What a new certificate has from the previous one: the identifier for ``replaces``, a reused key, a known root.
+# What a new certificate takes from the previous one: the identifier for ``replaces``, a reused key, a known root.
 
 
 def replaced_cert_id(job: Job, ca: str) -> str | None:
-    """Return the ARI identifier of the certificate that is replaced, if it is this CA's (RFC 9773 section 5)."""
+    """Return the ARI identifier of the replaced certificate if it is from this CA (RFC 9773 section 5)."""
     if not job.may_replace(ca) or not job.services.ca(ca).offers_renewal_info(job.context):
         return None
     return previous_cert_id(job.services.store, job.spec.name, job.state)
@@ -176,7 +177,7 @@ def replaced_cert_id(job: Job, ca: str) -> str | None:
 def previous_cert_id(store: Store, name: str, state: State) -> str | None:
     """Return the ARI identifier of the current certificate (RFC 9773 section 4.1).
 
-    None if it cannot be read: ARI is only a hint, and without ``replaces`` a renewal counts like any other order.
+    None if it cannot be read, because ARI is only a hint. Without ``replaces``, a renewal counts like any other order.
     """
     try:
         pem = store.read_chain(name, state)
@@ -186,7 +187,7 @@ def previous_cert_id(store: Store, name: str, state: State) -> str | None:
 
 
 def key_for(job: Job) -> KeyHolder:
-    """Return the key for the new certificate: a new one, the previous one if it is reused, or that of a request."""
+    """Return the key for the new certificate: a new key, the previous one if it is reused, or the key of a request."""
     if job.spec.csr is not None:
         return x509.request_of(job.spec.csr.der)
     reused = reused_key(job.spec, job.state, job.services.store, job.context)
@@ -194,7 +195,7 @@ def key_for(job: Job) -> KeyHolder:
 
 
 def check_request(job: Job) -> None:
-    """Order nothing with a given request whose key a revocation has called compromised.
+    """Refuse a given request whose key was reported as compromised in a revocation.
 
     :raises ConfigError: ``csr-compromised``.
     """
@@ -204,7 +205,7 @@ def check_request(job: Job) -> None:
 
 
 def reused_key(spec: CertificateSpec, state: State, store: Store, context: Context) -> PrivateKey | None:
-    """Return the key of the current certificate, if the configuration wants it to be used again and it can be."""
+    """Return the key of the current certificate, if the configuration reuses it and it is usable."""
     # The key of a revoked certificate may be compromised, and some CAs refuse it.
     wanted = spec.reuse_key and state.key == spec.key and not state.revoked
     stored = store.certificate(spec.name, state) if wanted else None
@@ -221,7 +222,7 @@ def reused_key(spec: CertificateSpec, state: State, store: Store, context: Conte
 
 
 def warn_of_unknown_root(job: Job, ca: str, fullchain_pem: str) -> None:
-    """Warn if a built-in CA issued under a root that neither the system nor the current certificate knows."""
+    """Warn if a built-in CA issued under a root that is unknown to the system and to the current certificate."""
     built_in = BUILT_IN.get(ca)
     if built_in is None or built_in.staging == ca:
         return

@@ -1,4 +1,4 @@
-"""Resumes the order of a run that was killed after it sent its CSR, or just before.
+"""Resumes the order of a run that was killed just before or after it sent its CSR.
 
 Otherwise the CA would issue a second certificate and count it. The order's URL gives its state and its certificate
 for as long as the CA keeps the order (RFC 8555 section 7.4).
@@ -24,7 +24,9 @@ from dnsrenew.store import State, Store
 from dnsrenew.store.pending_orders import PendingOrder
 
 _PATIENCE: Final = timedelta(days=1)
-"""How long refusals are waited out while the order may be alive; after that a new one is made.
+"""How long to wait out refusals while the order may still succeed. After that, a new order is made.
+
+CAs count certificates by the week, so one more is less harmful than a missing one.
 
 CAs count certificates by the week: one more does less harm than none.
 """
@@ -33,8 +35,8 @@ CAs count certificates by the week: one more does less harm than none.
 class Issued(Frozen, hidden=("key_pem",)):
     """A certificate that the CA issued, checked.
 
-    :ivar profile: the profile of its order, if the CA took it.
-    :ivar wanted_end: the end of its validity that the order asked for, or None.
+    :ivar profile: the profile of its order, if the CA accepted it.
+    :ivar wanted_end: the requested end of validity, or None.
     """
 
     fullchain_pem: str
@@ -44,9 +46,9 @@ class Issued(Frozen, hidden=("key_pem",)):
     wanted_end: datetime | None = None
 
     def tell_stored(self, store: Store, name: str, before: State, context: Context) -> None:
-        """Tell that it is in force, after its order is forgotten and damaged files of the one before are set aside."""
+        """Report that the certificate is current, after forgetting its order and setting damaged old files aside."""
         store.orders.clear(name)
-        store.quarantine_damaged(name, before)  # not before: damaged files may still be of use to others
+        store.quarantine_damaged(name, before)  # not earlier, because damaged files may still be of use to others
         path = None if (current := store.current(name)) is None else str(current)
         not_after = rfc3339(self.facts.not_after)
         context.emit("certificate-stored", path=path, serial=self.facts.serial, not_after=not_after)
@@ -57,7 +59,7 @@ def issue(
 ) -> str:
     """Finalize a new order and return its certificate. The next run resumes the order if this one is killed.
 
-    :param on_finalized: called when the CA needs no challenge response any more.
+    :param on_finalized: called when the CA no longer needs the challenge responses.
     :returns: the certificate with its chain, as PEM.
     :raises CAError: the CA did not issue.
     :raises StoreError: the order cannot be saved; the CSR was not sent.
@@ -69,14 +71,14 @@ def issue(
         return ca.issue(job.context, order, csr, preferred_chain=chosen, on_finalized=on_finalized)
     except CAError as error:
         if about(error).order == "invalid" and not job.options.dry_run:
-            job.services.store.orders.clear(job.spec.name)  # it is dead, and holds a private key
+            job.services.store.orders.clear(job.spec.name)  # it can no longer succeed, and holds a private key
         raise
 
 
 def _save(job: Job, attempt: ActiveAttempt, order: Order, key: KeyHolder, csr: bytes) -> None:
-    """Save what a later run needs to fetch the certificate, before the CSR is sent.
+    """Save the data with which a later run can fetch the certificate, before the CSR is sent.
 
-    :raises StoreError: it cannot be saved. Do not send the CSR.
+    :raises StoreError: the data cannot be saved. Do not send the CSR.
     """
     if job.options.dry_run:  # keeps nothing
         return
@@ -109,7 +111,7 @@ def load_pending(job: Job) -> PendingOrder | None:
     fits = names == frozenset(pending.identifiers) and pending.profile == wanted and pending.ca in cas
     try:
         key = _holder(spec, pending)
-        # A revocation may have called the key compromised since then.
+        # A revocation may have reported the key as compromised since then.
         fits = fits and x509.key_kind(key) == spec.key and x509.key_hash(key) not in job.state.compromised_keys
     except ValueError:
         fits = False
@@ -120,9 +122,9 @@ def load_pending(job: Job) -> PendingOrder | None:
 
 
 def _holder(spec: CertificateSpec, pending: PendingOrder) -> KeyHolder:
-    """Return the key of an order, or the given request that it was finalized with.
+    """Return the key of an order, or the given request with which it was finalized.
 
-    :raises ValueError: it has no key, and was not finalized with the request that is given now.
+    :raises ValueError: it has no key, and was not finalized with the currently given request.
     """
     if spec.csr is None:
         return x509.key_from_pem(pending.key_pem)
@@ -132,10 +134,10 @@ def _holder(spec: CertificateSpec, pending: PendingOrder) -> KeyHolder:
 
 
 def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
-    """Fetch the certificate of the order that a killed run left (RFC 8555 section 7.4.2).
+    """Fetch the certificate of an order that an interrupted run left (RFC 8555 section 7.4.2).
 
-    :raises Reselect: the order is dead.
-    :raises AttemptError: the CA could not be asked, or did not issue in time; the order may still be alive.
+    :raises Reselect: the order can no longer succeed.
+    :raises AttemptError: the CA could not be asked, or did not issue in time; the order may still succeed.
     """
     context, ca = job.context, job.services.ca(attempt.selection.ca)
     order = _look_up(job, ca, pending)
@@ -159,9 +161,9 @@ def fetch(job: Job, attempt: ActiveAttempt, pending: PendingOrder) -> Issued:
 
 
 def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:
-    """Return the order as it is now, or None if it cannot lead to a certificate any more; then it is deleted.
+    """Return the current order; delete it and return None if it can no longer lead to a certificate.
 
-    A pending order was left before anything was validated. The CA returns it again for the same names.
+    A pending order was left before any validation. The CA returns it again for the same names.
     """
     order = None
     if ca.open(job.context) == pending.account_url:
@@ -177,6 +179,6 @@ def _look_up(job: Job, ca: CAClient, pending: PendingOrder) -> Order | None:
 
 
 def _is_hopeless(job: Job, pending: PendingOrder, error: CAError) -> bool:
-    """Return whether the CA has refused the order for too long to wait any more."""
+    """Return whether the CA has refused the order for so long that waiting is useless."""
     waited = pending.written is None or abs(job.context.clock.now() - pending.written) > _PATIENCE
     return waited and is_refusal(error)

@@ -1,6 +1,6 @@
-"""The services of a run: one view of DNS, one client and one ledger for each CA, the solvers.
+"""The services of a run: a view of DNS, the solvers, and a client and a ledger for each CA.
 
-Loaded when something is to be renewed, because it is slow to load.
+Imported when a renewal is due, because it is slow to load.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 
 
 class Services(Frozen):
-    """What renewals use; made once a run and shared by all certificates.
+    """The services of renewals, created once in a run and shared by all certificates.
 
     :ivar ca: returns the client for a CA, by name.
     :ivar ledger: returns the ledger of our account there.
     :ivar lost_account: returns our account there if its key is damaged or gone, else None.
-    :ivar effective_ca: returns the CA that is really asked, by name: the CA itself, or in a dry run its staging CA.
+    :ivar effective_ca: returns the CA that is really used, by name: the CA itself, or its staging CA in a dry run.
     :ivar close: closes all connections.
     :ivar unresponsive: the CAs whose renewal information (ARI) timed out in this run.
-    :ivar locks: held by certificates for the same names.
+    :ivar locks: the locks of certificates for the same names.
     :ivar ports: the programs ``before`` and ``after``.
-    :ivar instead: the DNS accounts, for a certificate with no route for them.
+    :ivar instead: the DNS accounts, for a certificate without a route that uses them.
     """
 
     store: Store
@@ -74,7 +74,7 @@ def make_services(
 ) -> Services:
     """Return the services of a run.
 
-    :param wait: seconds to wait for another run that has its value where a host keeps only one.
+    :param wait: seconds to wait for another run whose value is at a host that keeps only one.
     :param responses: the http-01 responses that an app of this program serves.
     :param attended: whether a person watches the run.
     """
@@ -120,8 +120,8 @@ def make_services(
 def staging_ca(cas: Mapping[str, CA], run: Context, name: str) -> str:
     """Return the staging CA of a CA, for a dry run.
 
-    :param run: gets a warning if another CA stands in for a missing staging CA.
-    :raises ConfigError: ``no-staging``: it has none.
+    :param run: gets a warning if another CA replaces a missing staging CA.
+    :raises ConfigError: ``no-staging``: it has no staging CA.
     """
     ca = cas[name]
     if ca.staging is None:

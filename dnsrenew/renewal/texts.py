@@ -97,7 +97,7 @@ DEFERRED: Final = Text(
     "{cause} The next attempt is made after {until}; to try at once, use {now_option}.",
     "{cause_fix}",
 )
-"""The last failure of a certificate that waits. The code stays that of the failure."""
+"""The last failure of a deferred certificate. It keeps the code of the failure."""
 ARI_EXPLANATION: Final = Text(
     "ari-explanation",
     "The CA explains the suggested renewal window at {url}",
@@ -131,5 +131,5 @@ NO_ROUTE_LEFT: Final = Text(
     "Add a route, or a DNS account that can write its TXT record.",
 )
 SAME_FOR: Final = Text("", "{first} Same for {others}.", "{first_fix}")
-"""An error that several names of a route share."""
+"""An error that is the same for several names of a route."""
 SAME_FOR_MORE: Final = Text("", "{first} Same for {others} and {more} more.", "{first_fix}")

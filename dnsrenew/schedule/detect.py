@@ -1,7 +1,7 @@
-"""Whether anything on this machine runs dnsrenew by itself: what ``schedule install`` wrote, or a person by hand.
+"""Whether this machine runs dnsrenew automatically, by ``schedule install`` or by an entry that a person made.
 
-It reads files, and runs a program only where the system hides its files, with a time limit. It never fails: what cannot
-be found out is unknown.
+It reads files, and runs a program (with a time limit) only if the system hides its files. It never fails: anything that
+cannot be found out is unknown.
 """
 
 from __future__ import annotations
@@ -27,35 +27,35 @@ from dnsrenew.schedule import machine as host
 
 # ── found command ──────────────────────────────────────────────────────────────────────
 
-# A command that a machine runs by itself, and whether it renews the certificates of a configuration.
+# A command that a machine runs automatically, and whether it renews the certificates of a configuration.
 #
-# A command that names none reads the one that is found from its folder and its environment, as far as they are known.
+# A command that names no configuration finds one from its folder and its environment, if these are known.
 
 _COMMAND: Final = re.compile(r"""(?:^|[\s/\\"'=;&|(>])dnsrenew(?:\.exe)?["']?\s+((?:"[^"]*"|'[^']*'|[^;&|\n<])*)""")
 """The program in a command line, and its arguments."""
 _LONGEST: Final = 4096
-"""Characters of a line; a longer one is no command that a person wrote, and reading its words would take long."""
+"""The maximum length of a line. A longer line was not written by a person, and would take long to parse."""
 _ELSEWHERE: Final = re.compile(
     r"(?<![\w-])(?:cd|pushd|env|export|source|su|sudo|doas|runuser|setpriv|chroot|nsenter|docker|podman|ssh)(?![\w-])"
 )
-"""What, before the program, gives it another folder, environment, user or machine."""
+"""Commands before the program that give it another folder, environment, user or machine."""
 _SETS: Final = re.compile(rf"(?<!\w){VARIABLE}=(\"[^\"]*\"|'[^']*'|[^\s;&|]*)")
 _EXPANDED: Final = ("$", "%", "`")
-"""A shell or systemd replaces a word that begins so, as ``$HOME/x`` and ``%h/x``."""
+"""The beginnings of words that a shell or systemd replaces, such as ``$HOME/x`` and ``%h/x``."""
 _WORKS: Final = frozenset({"renew", "run"})
 OPTIONS_WITH_VALUE: Final = frozenset({"--config", "--interval", "--jitter", "--lang", "--wait", "--workers"})
-"""The options of these commands whose value can be the next word, which is no name of a certificate then."""
+"""The options of these commands whose value may be the next word, which is then not a name of a certificate."""
 _REDIRECTS: Final = re.compile(r"\d*>+")
 
 
 class FoundCommand(Frozen):
-    """A command line, and what is known of the process that it starts.
+    """A command line, with the known properties of the process that it starts.
 
-    :ivar folder: where it starts; None if that is not known.
-    :ivar environ: its environment, as far as it decides about the configuration; None if that is not known.
-    :ivar halt: finds out why the machine does not run it; None if it does, or if that is not known.
-    :ivar name: of the unit, the file, the job or the task that has it; "" if not known.
-    :ivar stop: the command that stops its unit; "" for others.
+    :ivar folder: its current folder at the start; None if unknown.
+    :ivar environ: the environment variables that decide which configuration it finds; None if unknown.
+    :ivar halt: returns why the machine does not run it, or None if it does or this is unknown.
+    :ivar name: the name of the unit, file, job or task that has it; "" if unknown.
+    :ivar stop: the command that stops its unit; "" without a unit.
     """
 
     line: str
@@ -66,13 +66,14 @@ class FoundCommand(Frozen):
     stop: str = ""
 
     def renews(self, config: str, names: Collection[str] = ()) -> bool | None:
-        """Return whether it renews the certificates of a configuration; None: it renews, perhaps those of another.
+        """Return whether it renews the certificates of a configuration; None if it may renew another's.
 
-        :param names: of these certificates; one that is left out by the command is not renewed. Empty: not known.
+        :param names: the names of these certificates; if the command leaves out one, the answer is False. Empty if
+            unknown.
         """
         if len(self.line) > _LONGEST:
             return False
-        # Of one line, the first three calls.
+        # the first three calls of a line
         answers = [self._reads(match, config, names) for match in islice(_COMMAND.finditer(self.line), 3)]
         return True if True in answers else None if None in answers else False
 
@@ -101,7 +102,7 @@ def _within_quotes(before: str, arguments: str) -> str:
 
 
 def _named(words: Sequence[str]) -> Iterator[str]:
-    """Yield the certificates and patterns that a command names; one in a variable is not known."""
+    """Yield the certificates and patterns that a command names. A name in a variable is unknown."""
     left = deque(words)
     while left:
         word = left.popleft()
@@ -118,13 +119,13 @@ def _named(words: Sequence[str]) -> Iterator[str]:
 
 
 def _covers(given: Collection[str], names: Collection[str]) -> bool:
-    """Return whether all certificates are among those that a command names; one that names none means all."""
+    """Return whether a command includes all certificates. A command without names means all."""
     patterns = [each.lower() for each in given]
     return not patterns or all(any(fnmatchcase(name, pattern) for pattern in patterns) for name in names)
 
 
 def _names(given: str, folder: str | None, environ: Mapping[str, str] | None, config: str) -> bool | None:
-    """Return whether a path names the configuration; None if it depends on what is not known."""
+    """Return whether a path names the configuration; None if this depends on unknown facts."""
     path = os.path.expanduser(given)
     home = None if environ is None else environ.get("HOME")
     if given.startswith("~/") and home:
@@ -137,7 +138,7 @@ def _names(given: str, folder: str | None, environ: Mapping[str, str] | None, co
 
 
 def _finds(folder: str, environ: Mapping[str, str], config: str) -> bool | None:
-    """Return whether a process without ``--config`` finds the configuration; None if it finds none."""
+    """Return whether a process without ``--config`` finds the configuration; None if it finds no configuration."""
     try:
         path, _ = search(None, environ, folder)
     except ConfigError:
@@ -147,7 +148,7 @@ def _finds(folder: str, environ: Mapping[str, str], config: str) -> bool | None:
 
 def _words(text: str) -> list[str]:
     try:
-        return shlex.split(text.replace("\\", "\\\\") if ":\\" in text else text)  # a path of Windows
+        return shlex.split(text.replace("\\", "\\\\") if ":\\" in text else text)  # a Windows path
     except ValueError:
         return text.replace('"', "").replace("'", "").split()
 
@@ -164,12 +165,12 @@ def _named_config(words: Sequence[str]) -> str | None:
 
 
 class RunningSchedule(Frozen):
-    """A schedule that runs: one of dnsrenew, or of certbot for the same names.
+    """A running schedule of dnsrenew, or of certbot for the same names.
 
-    :ivar kind: as of :class:`ActiveSchedule`.
-    :ivar name: of its unit, or its file.
+    :ivar kind: the kind, as in :class:`ActiveSchedule`.
+    :ivar name: the name of its unit or file.
     :ivar program: ``dnsrenew`` or ``certbot``.
-    :ivar stop: the command that stops it; "" if a line has to be removed.
+    :ivar stop: the command that stops it; "" if a line must be removed instead.
     """
 
     kind: str
@@ -179,14 +180,14 @@ class RunningSchedule(Frozen):
 
 
 class ActiveSchedule(Frozen, uncompared=("remembered", "name", "running")):
-    """What runs dnsrenew by itself.
+    """The schedule that runs dnsrenew.
 
-    :ivar installed: None if that is not known.
+    :ivar installed: None if unknown.
     :ivar kind: ``systemd``, ``cron``, ``launchd``, ``windows``, or ``run`` for a running ``dnsrenew run``.
-    :ivar halt: why it does not run although it is installed; None if it runs, or if that is not known.
-    :ivar remembered: whether the store remembers its runs: it calls ``renew --scheduled``, or may do so.
-    :ivar name: of its unit, its file, its job or its task; "" for a running ``dnsrenew run``.
-    :ivar running: all that run, if that was asked for.
+    :ivar halt: why it does not run although it is installed; None if it runs or this is unknown.
+    :ivar remembered: whether the store remembers its runs, because it calls ``renew --scheduled`` or may do so.
+    :ivar name: the name of its unit, file, job or task; "" for a running ``dnsrenew run``.
+    :ivar running: all running schedules, if requested.
     """
 
     installed: bool | None
@@ -197,7 +198,7 @@ class ActiveSchedule(Frozen, uncompared=("remembered", "name", "running")):
     running: tuple[RunningSchedule, ...] = ()
 
     def others(self) -> list[RunningSchedule]:
-        """Return what runs beside it."""
+        """Return the other schedules that run beside it."""
         return [each for each in self.running if each.name != self.name]
 
     def to_dict(self) -> dict[str, Any]:
@@ -214,18 +215,18 @@ UNKNOWN: Final = ActiveSchedule(None)
 def detect(
     config: str | Path, on: host.Machine | None = None, *, names: Collection[str] = (), beside: Collection[str] = ()
 ) -> ActiveSchedule:
-    """Return what runs ``dnsrenew renew`` for a configuration by itself, or keeps ``dnsrenew run`` running.
+    """Return the schedule that runs ``dnsrenew renew`` for a configuration, or the running ``dnsrenew run``.
 
-    A command that reads another configuration, or leaves out a certificate of this one, does not count. One whose
-    configuration is not known counts if it is in a timer or a crontab; a running process makes the answer unknown then,
-    as any number of them may run.
+    A command that reads another configuration, or leaves out a certificate of this one, does not count. A command with
+    an unknown configuration counts if it is in a timer or a crontab. A running process with an unknown configuration
+    makes the answer unknown, because any number of them may run.
 
     :param on: the machine; None: this one.
-    :param names: of the certificates of the configuration; empty: not known.
-    :param beside: also look for what runs beside it: other schedules, and certbot's if it has one of these names.
+    :param names: the names of the configured certificates; empty if unknown.
+    :param beside: also find other schedules that run beside it, and certbot's if it has one of these names.
     """
     machine, path = on or host.this_machine(), os.path.realpath(config)
-    is_known = machine.platform != "win32"  # there, only an administrator can read all tasks
+    is_known = machine.platform != "win32"  # on Windows, only an administrator can read all tasks
     found: list[ActiveSchedule] = []
     running: list[RunningSchedule] = []
     for kind, commands in _SOURCES.get(machine.platform, _UNIX):
@@ -242,7 +243,7 @@ def detect(
                 elif beside and _is_certbots(command, machine, beside):
                     running.append(RunningSchedule(kind, command.name, "certbot", command.stop))
                 is_known = is_known and answer is not None
-        except Exception:  # noqa: BLE001  # a hint only: nothing on a machine may stop the command that gives it
+        except Exception:  # noqa: BLE001  # a hint only: no state of a machine may stop the command that gives it
             is_known = False
     first = min(found, key=lambda each: each.halt is not None, default=ActiveSchedule(False) if is_known else UNKNOWN)
     return replace(first, running=tuple(dict.fromkeys(running)))
@@ -250,14 +251,14 @@ def detect(
 
 _CERTBOT: Final = re.compile(r"""(?:^|[\s/"'])certbot["']?(?:\.renew|\s+(?:-\S+\s+)*renew)(?!\S)""")
 _COPY: Final = re.compile(r"-\d{4}$")
-"""What certbot adds to a name that it has already."""
+"""The suffix that certbot adds to a name that already exists."""
 
 
 def _is_certbots(command: FoundCommand, machine: host.Machine, names: Collection[str]) -> bool:
-    """Return whether a command lets certbot renew a certificate of one of these names, and is not stopped."""
+    """Return whether a command makes certbot renew a certificate of one of these names, and is not stopped."""
     if len(command.line) > _LONGEST or not _CERTBOT.search(command.line):
         return False
-    # As in Debian's entry of certbot at cron, which does nothing where systemd runs.
+    # As in Debian's cron entry for certbot, which does nothing if systemd runs.
     if "-d /run/systemd/system" in command.line and host.runs_systemd(machine):
         return False
     files = host.entries(machine.root / "etc/letsencrypt/renewal")
@@ -266,20 +267,20 @@ def _is_certbots(command: FoundCommand, machine: host.Machine, names: Collection
 
 
 def has_scheduler(machine: host.Machine | None = None) -> bool:
-    """Return whether ``schedule install`` has anything to work with on this machine."""
+    """Return whether this machine has a scheduler that ``schedule install`` can use."""
     machine = machine or host.this_machine()
     is_unix = machine.platform not in {"darwin", "win32"}
     return not is_unix or host.runs_systemd(machine) or shutil.which("crontab") is not None
 
 
 def _script_renews(command: FoundCommand, machine: host.Machine, config: str, names: Collection[str]) -> bool:
-    """Return whether the script that a command runs renews, as far as can be told."""
+    """Return whether the script that a command runs renews, if this can be determined."""
     return any(FoundCommand(line).renews(config, names) is not False for line in _script(command.line, machine))
 
 
 def _script(command: str, machine: host.Machine) -> Iterator[str]:
-    """Yield the lines of the script that a command runs: a person may have put the call of dnsrenew into one."""
-    # One of the first words is the script; a line of a crontab begins with a time and a user.
+    """Yield the lines of the script that a command runs, because a person may have put the call of dnsrenew into it."""
+    # One of the first words is the script. A line of a crontab begins with a time and a user.
     for word in command.split()[:10]:
         path = word.lstrip("-@:+!\"'").rstrip("\"'")
         if path.startswith("/"):
@@ -288,15 +289,15 @@ def _script(command: str, machine: host.Machine) -> Iterator[str]:
 
 # ── sources ────────────────────────────────────────────────────────────────────────────
 
-# Where a machine keeps the commands that it runs by itself, by platform: timers, crontabs, agents, tasks, processes.
+# The places of the automatic commands of a machine, by platform: timers, crontabs, agents, tasks, processes.
 #
-# Each function gives commands, whatever they run. What cannot be read is left out.
+# Each function yields all commands. Unreadable ones are left out.
 
 _USER_UNITS: Final = ("etc/systemd/user", "usr/local/lib/systemd/user", "usr/lib/systemd/user")
 _CRON_FOLDERS: Final = tuple(f"etc/cron.{each}" for each in ("d", "hourly", "daily", "weekly"))
 _AGENTS: Final = ("Library/LaunchDaemons", "Library/LaunchAgents")
 _CRON_TIMES: Final = 5
-"""The fields of a crontab before the user, or before the command in a user's own; one if it is ``@daily``."""
+"""The number of fields in a crontab before the user, or before the command in a user's own; one if it is ``@daily``."""
 _CRON_DIGITS: Final = frozenset("0123456789*")
 _CRON_VARIABLE: Final = re.compile(r"""\s*["']?(\w+)["']?\s*=\s*(.*?)\s*$""")
 _DECIDES: Final = re.compile(rf"{VARIABLE}|XDG_|HOME=")
@@ -310,9 +311,9 @@ RUN: Final = "run"
 
 
 def _systemd(machine: host.Machine) -> Iterator[FoundCommand]:
-    """Yield the commands of the services that are enabled or running, or that such a timer starts."""
+    """Yield the commands of services that are enabled, running, or started by an enabled or running timer."""
     if not host.runs_systemd(machine):
-        return  # its files are there, and it does not run
+        return  # its files exist, but it does not run
     system = [machine.root / folder for folder in host.UNIT_FOLDERS]
     user = [*(machine.home / folder for folder in host.HOME_UNITS), *(machine.root / folder for folder in _USER_UNITS)]
     for folders, control in ((system, ("systemctl",)), (user, ("systemctl", "--user"))):
@@ -321,7 +322,7 @@ def _systemd(machine: host.Machine) -> Iterator[FoundCommand]:
         for unit in enabled.values():
             halt = partial(host.halt_of_unit, machine, unit.name, user=bool(home))
             yield from _commands(unit, folders, home, halt)
-        for unit in _units(folders[0]):  # where people write theirs
+        for unit in _units(folders[0]):  # the folder for units of the administrator or user
             commands = [] if unit.name in enabled else list(_commands(unit, folders, home))
             if any("dnsrenew" in command.line for command in commands):
                 running = machine.output(*control, "is-active", unit.name).startswith("active")
@@ -341,10 +342,10 @@ def _units(folder: Path) -> list[Path]:
 def _commands(
     unit: Path, folders: Sequence[Path], home: str, halt: Callable[[], host.Halt | None] = lambda: None
 ) -> Iterator[FoundCommand]:
-    """Yield what a service runs, or the service that a timer starts.
+    """Yield the commands of a service, or of the service that a timer starts.
 
-    :param home: of the user whose unit it is; "" for a unit of the system.
-    :param halt: finds out why it does not run; not called for a service that ends, such as one at boot.
+    :param home: the home folder of the unit's user; "" for a unit of the system.
+    :param halt: returns why it does not run; not called for a service that ends, such as one at boot.
     """
     text, service = host.read(unit), unit.name
     if unit.suffix == ".timer":
@@ -361,7 +362,7 @@ def _commands(
 
 
 def _surroundings(unit: str, user_home: str) -> tuple[str | None, Mapping[str, str] | None]:
-    """Return the folder and the environment of a service; None for what its file does not tell."""
+    """Return the folder and the environment of a service; None for values that its file does not have."""
     home = user_home or home_of(next(_values(unit, "User"), _ROOT))
     folder = next(_values(unit, "WorkingDirectory"), user_home or "/").removeprefix("-")
     folder = home if folder == "~" else folder
@@ -397,17 +398,17 @@ def _cron(machine: host.Machine) -> Iterator[FoundCommand]:
 
 
 def _shown(file: Path, machine: host.Machine) -> str:
-    """Return the path of a file as the machine knows it."""
+    """Return the path of a file as the machine itself sees it."""
     return f"/{file.relative_to(machine.root).as_posix()}"
 
 
 def _entries(
     crontab: str, halt: Callable[[], host.Halt | None], name: str, user_home: str = ""
 ) -> Iterator[FoundCommand]:
-    """Yield the commands of a crontab. Cron starts each in the home folder of its user, or in ``HOME`` of the crontab.
+    """Yield the commands of a crontab. Cron starts them in the user's home folder, or in ``HOME`` of the crontab.
 
     :param name: the path of the crontab, or ``crontab`` for the user's own.
-    :param user_home: of the user whose crontab it is; "": each line of it names a user.
+    :param user_home: the home folder of the crontab's user; "" if each line names a user.
     """
     given: dict[str, str] = {}
     for line in host.lines(crontab):
@@ -435,13 +436,13 @@ def _launchd(machine: host.Machine) -> Iterator[FoundCommand]:
                 if not job.get("Disabled"):
                     yield _job(machine, job, "" if folder.name == "LaunchDaemons" else str(machine.home))
             except (OSError, ValueError, TypeError, AttributeError, plistlib.InvalidFileException):
-                continue  # it is not a job, or it is another user's
+                continue  # not a job, or of another user
 
 
 def _job(machine: host.Machine, job: Mapping[str, Any], user_home: str) -> FoundCommand:
     """Return the command of a job of launchd.
 
-    :param user_home: of the user whose agent it is; "" for a daemon.
+    :param user_home: the home folder of the agent's user; "" for a daemon.
     """
     line = shlex.join([*filter(None, [job.get("Program")]), *job.get("ProgramArguments", ())])
     home = user_home or home_of(job.get("UserName", _ROOT))
@@ -508,4 +509,4 @@ _SOURCES: Final[Mapping[str, Sequence[tuple[str, Source]]]] = {
     "darwin": (("launchd", _launchd), ("cron", _cron), (RUN, _listed_processes)),
     "win32": (("windows", _windows),),
 }
-"""The kinds of schedule of a platform, each with the function that gives its commands."""
+"""The kinds of schedule of a platform, each with the function that yields its commands."""

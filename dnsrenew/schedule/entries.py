@@ -1,6 +1,7 @@
-"""The entries of several configurations at one scheduler: a name for each, and which configuration an entry runs.
+"""The entries of several configurations at one scheduler: their names and their configurations.
 
-The first one is called ``dnsrenew``; each further one has a part of its own in its name, made from its configuration.
+The first entry is called ``dnsrenew``. The name of each further entry has an additional part, derived from its
+configuration.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _PLIST: Final = re.compile(r"<string>--config</string>\s*<string>(.*?)</string>"
 class ScheduleEntry(Frozen):
     """An entry, installed or not.
 
-    :ivar contents: the texts of its files, or of its block; None for one that does not exist.
+    :ivar contents: the texts of its files, or of its block; None for a missing one.
     """
 
     plan: SchedulePlan
@@ -41,14 +42,14 @@ class ScheduleEntry(Frozen):
 
     @property
     def config(self) -> str:
-        """The configuration that it runs; "" if that is not known."""
+        """The configuration that it runs; "" if unknown."""
         return next((found for text in self.contents if text and (found := _config_in(text))), "")
 
 
 def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> ScheduleEntry:
-    """Return the entry of a configuration: the installed one, or the one to install, under a name that is free.
+    """Return the entry of a configuration: the installed entry, or a new one with a free name.
 
-    :raises DnsRenewError: what is installed cannot be read.
+    :raises DnsRenewError: an installed entry cannot be read.
     """
     own = replace(job, name=f"{NAME}-{zlib.crc32(os.path.realpath(job.config).encode()):08x}")
     first, second = (_entry(kind, each, host, run) for each in (job, own))
@@ -60,7 +61,7 @@ def entry_of(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> 
 def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> list[ScheduleEntry]:
     """Return the installed entries of all configurations.
 
-    :raises DnsRenewError: what is installed cannot be read.
+    :raises DnsRenewError: an installed entry cannot be read.
     """
     names = installer.names(make_plan(kind, job, host), _NAMED, run)
     found = [_entry(kind, replace(job, name=name), host, run) for name in (NAME, *names)]

@@ -52,10 +52,10 @@ def _elevated() -> bool:
 
 
 def kinds(host: plan.Host) -> list[plan.ScheduleKind]:
-    """Return the kinds that this machine supports, the preferred one first."""
+    """Return the kinds that this machine supports, preferred first."""
     if host.platform == "win32":
         return ["windows"]
-    # /etc/cron.d proves nothing: packages put files there on machines without cron.
+    # /etc/cron.d proves nothing, because packages put files there even without cron.
     found: tuple[plan.ScheduleKind, ...] = ("launchd", "systemd", "cron")
     return list(compress(found, (host.platform == "darwin", host.systemd, host.crontab)))
 
@@ -91,7 +91,7 @@ def this_job(
 ) -> plan.ScheduledJob:
     """Return the job for a configuration.
 
-    :param insist: whether its runs read the configuration although other users can change it.
+    :param insist: whether its runs read the configuration even if other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
     program, minute = _program(host.platform), plan.minute_of(host.name, config)
@@ -106,7 +106,7 @@ def this_job(
 def _program(platform: str) -> tuple[str, ...]:
     """Return the command that runs this program: its own path, or the interpreter with ``-m dnsrenew``.
 
-    A link, as pipx creates, is not resolved, so that it is still valid after an update.
+    A link (as created by pipx) is not resolved, so that it stays valid after an update.
     """
     if platform == "win32":  # a console program would open a window four times a day
         windowed = os.path.join(os.path.dirname(sys.executable), "pythonw.exe")
@@ -130,7 +130,7 @@ def make_plan(kind: plan.ScheduleKind, job: plan.ScheduledJob, host: plan.Host) 
 
 
 def launchd_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
-    """Return the plan; launchd itself catches up on a run missed while the Mac slept."""
+    """Return the plan. launchd itself catches up on a run missed while the Mac slept."""
     folder = "/Library/LaunchDaemons" if host.admin else f"{host.home}/Library/LaunchAgents"
     log = f"/Library/Logs/{job.name}.log" if host.admin else f"{host.home}/Library/Logs/{job.name}.log"
     domain = "system" if host.admin else f"gui/{host.uid}"
@@ -185,7 +185,7 @@ def windows_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
 
 
 def _task(job: plan.ScheduledJob, host: plan.Host) -> str:
-    # S4U runs without a logged-in user and without a stored password; only an administrator can register it.
+    # S4U runs without a logged-in user and without a stored password. Only an administrator can register it.
     logon = "S4U" if host.admin else "InteractiveToken"
     program, *arguments = job.command_line(jitter=False)
     at = {"minute": job.minute_past_hour, "jitter": plan.JITTER}
@@ -196,7 +196,7 @@ def _task(job: plan.ScheduledJob, host: plan.Host) -> str:
 
 
 def quoted(argument: str) -> str:
-    """Return an argument for a Windows command line; a path has no quotation mark and no final backslash."""
+    """Return an argument for a Windows command line. A path has no quotation mark and no final backslash."""
     return f'"{argument}"' if not argument or set(argument) & set(" \t&()^;,") else argument
 
 

@@ -1,4 +1,4 @@
-"""Read, install and remove a schedule: the only module here that changes the machine."""
+"""Reads, installs and removes a schedule. Only this module of the folder changes the machine."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _NEW_CRONTAB: Final = PlannedCommand(("crontab", "-"))
 
 
 class ProgramResult(Frozen):
-    """The result of a program; ``status`` is 127 if the program does not exist, 126 if it could not be run."""
+    """The result of a program. The ``status`` is 127 if the program does not exist, and 126 if it could not be run."""
 
     status: int
     out: str
@@ -46,7 +46,7 @@ Runner = Callable[[Sequence[str], str | None], ProgramResult]
 
 
 def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramResult:
-    """Run a program with a text on its standard input, for at most 60 s; its output is in English."""
+    """Run a program with a text on its standard input, for at most 60 s. Its output is in English."""
     try:
         completed = subprocess.run(
             arguments,
@@ -66,7 +66,7 @@ def run_program(arguments: Sequence[str], text: str | None = None) -> ProgramRes
 
 
 def read_installed(plan: SchedulePlan, run: Runner = run_program) -> list[str | None]:
-    """Return the installed text of each file, or of the block; None for one that does not exist.
+    """Return the installed text of each file, or of the block; None for a missing one.
 
     :raises DnsRenewError: ``schedule-unreadable``.
     """
@@ -88,7 +88,7 @@ def names(plan: SchedulePlan, named: str, run: Runner = run_program) -> list[str
     """Return the names of the other entries at the same scheduler.
 
     :param named: the pattern of a name.
-    :raises DnsRenewError: they cannot be listed.
+    :raises DnsRenewError: the entries cannot be listed.
     """
     if plan.is_block:
         return re.findall(rf"^{systemd.BEGIN}({named})$", _crontab(run), re.MULTILINE)
@@ -161,7 +161,7 @@ def install(plan: SchedulePlan, run: Runner = run_program) -> list[PlannedComman
 
 
 def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
-    """Remove an entry of dnsrenew, for any configuration; return whether there was anything.
+    """Remove an entry of dnsrenew, for any configuration; return whether it existed.
 
     :raises DnsRenewError: ``schedule-unwritable``, ``schedule-failed``.
     """
@@ -184,7 +184,7 @@ def remove(plan: SchedulePlan, run: Runner = run_program) -> bool:
 def _crontab(run: Runner) -> str:
     command = ("crontab", "-l")
     result = run(command, None)
-    if result.status and "no crontab" not in result.err.lower():  # crontab fails for a user without one
+    if result.status and "no crontab" not in result.err.lower():  # crontab fails for a user without a crontab
         raise _failed(command, result)
     return "" if result.status else result.out
 
@@ -200,7 +200,7 @@ def _run(run: Runner, command: PlannedCommand, text: str | None = None) -> bool:
 def _make_folders(path: str) -> None:
     """Create missing folders, readable as the umask allows and writable only by the owner.
 
-    Write access there decides what is run.
+    Users with write access there decide what is run.
     """
     if os.path.isdir(path):
         return
@@ -210,7 +210,7 @@ def _make_folders(path: str) -> None:
 
 
 def _make_private(path: str) -> None:
-    """Make the store, unless others could interfere: then every run says so."""
+    """Make the store, unless other users could interfere, which every run reports."""
     if os.path.isdir(path) or Ground().weakness(path) is not None:
         return
     with _as_error(texts.SCHEDULE_UNWRITABLE, path):
@@ -220,7 +220,7 @@ def _make_private(path: str) -> None:
 
 @contextlib.contextmanager
 def _as_error(text: Text, path: str) -> Iterator[None]:
-    """Turn what the system answers into an error."""
+    """Turn an answer of the system into an error."""
     try:
         yield
     except OSError as error:
@@ -245,8 +245,8 @@ def _failed(command: Sequence[str], result: ProgramResult) -> DnsRenewError:
 
 # Whether others can change the code that a schedule runs.
 #
-# Judged are the program, its interpreter, this package, and each folder that the interpreter imports from. What lies
-# deeper in those folders is not looked at.
+# It checks the program, its interpreter, this package, and each folder that the interpreter imports from, but not the
+# files deeper in those folders.
 
 _LIST: Final = """
 import importlib.util, os, sys
@@ -256,13 +256,13 @@ editable = [path for finder in finders for path in getattr(finder, "MAPPING", {}
 found = [*sys.path, *editable, package.origin if package else ""]
 sys.stdout.buffer.write(os.fsencode("\\0".join(found)))
 """
-"""Prints where an interpreter imports from, editable installs of setuptools included."""
+"""Prints the folders that an interpreter imports from, including editable installs of setuptools."""
 
 
 def check_code(job: ScheduledJob) -> tuple[Notice, ...]:
-    """Judge what a job runs; return warnings for an ordinary user.
+    """Check the code that a job runs; return warnings for an ordinary user.
 
-    :raises ConfigError: ``config-untrusted``: root would run what another user can replace.
+    :raises ConfigError: ``config-untrusted``: root would run code that another user can replace.
     """
     if job.insist:
         return ()
@@ -270,7 +270,7 @@ def check_code(job: ScheduledJob) -> tuple[Notice, ...]:
     program, interpreter = os.path.abspath(job.program[0]), _interpreter(job)
     for path in (program, interpreter, os.path.abspath(__file__)):
         checks.judge(path)
-    folder = os.path.dirname(os.path.realpath(program))  # Python imports from the folder of its script first
+    folder = os.path.dirname(os.path.realpath(program))  # Python first imports from the folder of its script
     for path in dict.fromkeys([folder, *_imports(interpreter)]):
         if os.path.exists(path):
             checks.judge(path, any_entry=os.path.isdir(path))
@@ -278,7 +278,7 @@ def check_code(job: ScheduledJob) -> tuple[Notice, ...]:
 
 
 def _interpreter(job: ScheduledJob) -> str:
-    """Return the interpreter that a job starts: the one that it or its script names; otherwise that of this process."""
+    """Return the interpreter that a job starts: the one that it or its script names, or the one of this process."""
     program, *arguments = job.program
     if arguments:
         return os.path.abspath(program)
@@ -290,7 +290,7 @@ def _interpreter(job: ScheduledJob) -> str:
 
 
 def _imports(interpreter: str) -> list[str]:
-    """Return where an interpreter imports from in a schedule: without ``PYTHONPATH`` and the current folder."""
+    """Return the folders that an interpreter imports from in a schedule: not ``PYTHONPATH``, not the current folder."""
     command = [interpreter, "-P", "-c", _LIST]
     with contextlib.suppress(OSError):  # the job will fail too
         done = subprocesses.run(command, env=subprocesses.environment(), seconds=30.0, limit=1 << 20)
@@ -300,7 +300,7 @@ def _imports(interpreter: str) -> list[str]:
 
 # ── needs ──────────────────────────────────────────────────────────────────────────────
 
-# What the runs of a configuration need of the machine.
+# The needs of a configuration's runs on the machine.
 
 _PROGRAM_SECRETS: Final = ("command:", "keyring:")  # a keyring can be any program too
 _RELOADS: Final = frozenset({"reload", "restart", "try-restart", "reload-or-restart", "try-reload-or-restart"})
@@ -310,7 +310,7 @@ _READ: Final = frozenset({"file", "private", "trust"})
 
 
 def needs_of(config: Config) -> JobNeeds:
-    """Return what the runs of a configuration need."""
+    """Return the needs of a configuration's runs."""
     writes = [folder for spec in config.certificates for folder in _folders(spec)]
     if config.metrics is not None and config.metrics.textfile is not None:
         writes.append(os.path.dirname(config.metrics.textfile))
@@ -324,7 +324,7 @@ def needs_of(config: Config) -> JobNeeds:
 
 
 def _folders(spec: CertificateSpec) -> Iterator[str]:
-    """Yield the webroots, and the folders of deployed files: a file is written aside and renamed."""
+    """Yield the webroots and the folders of deployed files, where a file is written aside and renamed."""
     for route in spec.routes:
         if route.webroot is not None:
             yield os.fspath(route.webroot)
@@ -358,7 +358,7 @@ def _files(config: Config) -> Iterator[str]:
 
 
 def _opens_low_port(route: Route) -> bool:
-    # As 80 and 443 are, the ports of routes that name no other.
+    # Like 80 and 443, the default ports of routes.
     return opens_port(route) and (route.listen is None or host_port.split(route.listen)[1] < 1024)
 
 
@@ -374,13 +374,13 @@ def _programs(config: Config) -> Iterator[str]:
         for position, (entry, kind) in enumerate(_deployments(spec)):
             if _is_unknown(entry, kind):
                 command = _command(entry)
-                # Hundreds of certificates may have the same program: it is named, and once.
+                # Hundreds of certificates may have the same program, which is then named once.
                 yield shlex.join(command) if command else shown_key(("certificate", number, "deploy", position))
 
 
 def _is_unknown(entry: Deployment, kind: TargetKind) -> bool:
-    """Return whether the needs of a deployment are unknown: it runs a program, or looks for its server."""
-    if entry.to == "hfs":  # without a folder, it is found among the processes, and names the folder itself
+    """Return whether the needs of a deployment are unknown, because it runs a program or searches for its server."""
+    if entry.to == "hfs":  # without a folder, HFS is found among the processes, and names the folder itself
         return "folder" not in entry.options
     command = _command(entry)
     return bool(kind.programs) or kind.any_options or (command is not None and not _asks_systemd(command))
@@ -391,7 +391,7 @@ def _command(entry: Deployment) -> Sequence[str] | None:
 
 
 def _asks_systemd(command: Sequence[str]) -> bool:
-    """Return whether a command only lets systemd reload units: systemd does it, so no sandbox of ours stops it."""
+    """Return whether a command only makes systemd reload units, so that our sandbox does not affect it."""
     verb, *units = [word for word in command[1:] if word not in _NO_MATTER] or [""]
     is_plain = bool(units) and not any(unit.startswith("-") for unit in units)
     return os.path.basename(command[0]) == "systemctl" and verb in _RELOADS and is_plain

@@ -1,4 +1,4 @@
-"""A machine, as far as its schedules are concerned: its files, and what programs print."""
+"""The parts of a machine that matter for its schedules: its files, and the output of programs."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from dnsrenew.errors import Message
 from dnsrenew.schedule import texts
 
 _LARGEST: Final = 1 << 18
-"""Bytes read of a file."""
+"""The number of bytes that are read of a file."""
 
 
 def program_output(*arguments: str) -> str:
-    """Return what a program prints, "" if it fails or does not exist.
+    """Return the output of a program, or "" if it fails or does not exist.
 
-    :raises TimeoutError: it takes too long.
+    :raises TimeoutError: the program takes too long.
     """
-    if shutil.which(arguments[0]) is None:  # to find that out with a process would take longer than the rest
+    if shutil.which(arguments[0]) is None:  # a process would take longer to find that out than all the rest
         return ""
     try:
-        # Each takes a few milliseconds.
+        # each takes a few milliseconds
         done = subprocesses.run(arguments, env=subprocesses.environment(), seconds=1.0, limit=_LARGEST)
     except OSError:
         return ""
@@ -36,9 +36,9 @@ def program_output(*arguments: str) -> str:
 
 
 class ProcessView(Frozen):
-    """What this user may see of a process.
+    """The visible properties of a process.
 
-    :ivar folder: its current folder; None if that cannot be read, as for the next two.
+    :ivar folder: its current folder; None if unreadable, as in the next two.
     """
 
     folder: str | None = None
@@ -47,9 +47,9 @@ class ProcessView(Frozen):
 
 
 def view_process(pid: int) -> ProcessView | None:
-    """Return what can be seen of a process of this machine; None if it is another user's, which tells nothing.
+    """Return the visible properties of a process on this machine; None if it is another user's.
 
-    Anybody may start a process of any name.
+    Other users may start processes of any name, so these prove nothing.
     """
     import psutil
 
@@ -66,13 +66,13 @@ def view_process(pid: int) -> ProcessView | None:
 
 
 class Machine(Frozen):
-    """Where a machine keeps its schedules.
+    """The places where a machine keeps its schedules.
 
     :ivar root: the folder that stands for ``/``, on Windows the system's drive.
     :ivar home: the user's home folder.
     :ivar platform: as ``sys.platform``.
-    :ivar output: runs a program and returns what it prints.
-    :ivar view: returns what can be seen of a process; None if it is not trusted.
+    :ivar output: runs a program and returns its output.
+    :ivar view: returns the visible properties of a process; None if it is not trusted.
     """
 
     root: Path
@@ -89,17 +89,17 @@ def this_machine() -> Machine:
 
 
 def runs_systemd(machine: Machine) -> bool:
-    """Return whether systemd is in charge of the machine; its files alone prove nothing."""
+    """Return whether systemd controls the machine. Its files alone prove nothing."""
     return (machine.root / "run/systemd/system").is_dir()
 
 
 def lines(text: str) -> Iterator[str]:
-    """Yield the lines of a script or a crontab that are no comments."""
+    """Yield the lines of a script or a crontab that are not comments."""
     return (line for line in text.splitlines() if not line.lstrip().startswith("#"))
 
 
 def entries(folder: Path) -> list[Path]:
-    """Return what is in a folder; nothing if it cannot be listed."""
+    """Return the entries of a folder; empty if it cannot be listed."""
     try:
         return [folder / name for name in sorted(os.listdir(folder))]
     except OSError:
@@ -119,9 +119,9 @@ def read(file: Path, only: bytes = b"") -> str:
 
 # ── running ────────────────────────────────────────────────────────────────────────────
 
-# Whether what is installed also runs: the daemon of cron, a timer, an agent, a task.
+# Whether an installed schedule also runs: the cron daemon, a timer, an agent, a task.
 #
-# A crontab, a unit file or a task alone renews nothing. What this user may not see is unknown, and no alarm.
+# A crontab, a unit file or a task alone renews nothing. What this user may not see is unknown, and causes no alarm.
 
 UNIT_FOLDERS: Final = (
     *("etc/systemd/system", "run/systemd/system", "usr/local/lib/systemd/system"),
@@ -132,11 +132,11 @@ HOME_UNITS: Final = (".config/systemd/user", ".local/share/systemd/user")
 CRONTABS: Final = ("etc/crontab", "etc/anacrontab")
 ANACRON: Final = "anacron"
 _DAEMONS: Final = ("cron", "crond", "cronie", "fcron", "dcron", "bcron")
-"""The programs, and the services, that run crontabs."""
+"""The programs and services that run crontabs."""
 
 
 class Halt(Frozen):
-    """Why something that is installed does not run.
+    """The reason why an installed schedule does not run.
 
     :ivar reason: a clause, such as ``no cron daemon runs here``.
     :ivar fix: a sentence with the command that starts it.
@@ -147,9 +147,9 @@ class Halt(Frozen):
 
 
 def halt_of_cron(machine: Machine, *, anacron: bool = False) -> Halt | None:
-    """Return why no crontab of a machine is run; None if one is, or if that cannot be seen.
+    """Return why a machine runs no crontabs; None if it runs them or this cannot be seen.
 
-    :param anacron: whether it is a script or a table that anacron runs too.
+    :param anacron: whether anacron can run the script or table too.
     """
     if cron_runs(machine) is not False or (
         anacron and (machine.root / "etc/systemd/system/timers.target.wants/anacron.timer").exists()
@@ -163,8 +163,8 @@ def cron_runs(machine: Machine) -> bool | None:
     """Return whether a cron daemon runs on a machine; None if its processes cannot be seen."""
     proc = machine.root / "proc"
     if machine.platform in {"darwin", "win32"} or not read(proc / "1/status"):
-        return None  # launchd starts cron when there is a crontab; hidepid hides the processes of others
-    # There, systemd-cron puts a timer for each line of a crontab; it has no daemon.
+        return None  # launchd starts cron when there is a crontab; hidepid hides the processes of other users
+    # There, systemd-cron creates a timer for each line of a crontab, and has no daemon.
     generated = entries(machine.root / "run/systemd/generator") if runs_systemd(machine) else []
     if any(unit.name.startswith("cron-") for unit in generated):
         return True
@@ -172,9 +172,9 @@ def cron_runs(machine: Machine) -> bool | None:
 
 
 def _is_cron(status: str) -> bool:
-    """Return whether a process is a cron daemon of root's, or of this user's, and of this machine: not of a container.
+    """Return whether a process is a cron daemon of root or this user, on this machine and not in a container.
 
-    :param status: of the process, from ``/proc``.
+    :param status: the status of the process, from ``/proc``.
     """
     values = {key: value.split() for key, _, value in (line.partition(":") for line in status.splitlines())}
     users = {"0", str(os.getuid()) if hasattr(os, "getuid") else "0"}
@@ -183,7 +183,7 @@ def _is_cron(status: str) -> bool:
 
 
 def _cron_start(machine: Machine) -> str:
-    """Return the command that starts the cron daemon of a machine; "" if it is not known."""
+    """Return the command that starts the cron daemon of a machine; "" if unknown."""
     if runs_systemd(machine):
         for name in _DAEMONS:
             if any((machine.root / folder / f"{name}.service").exists() for folder in UNIT_FOLDERS):
@@ -195,14 +195,14 @@ def _cron_start(machine: Machine) -> str:
 
 
 def as_root(command: str) -> str:
-    """Return a command that only root can run; a container often has no sudo, and its root needs none."""
+    """Return a command that only root can run. A container often has no sudo, and its root does not need it."""
     return command if hasattr(os, "geteuid") and os.geteuid() == 0 else f"sudo {command}"
 
 
 def halt_of_unit(machine: Machine, unit: str, *, user: bool) -> Halt | None:
-    """Return why an enabled unit of systemd does not run; None if it does, or if systemd does not tell.
+    """Return why an enabled unit of systemd does not run; None if it runs or systemd does not answer.
 
-    :param user: whether it is a unit of the user's manager.
+    :param user: whether the unit belongs to the user's manager.
     """
     control = ("systemctl", "--user") if user else ("systemctl",)
     states = machine.output(*control, "show", "--property=UnitFileState,ActiveState", "--value", unit).split()
@@ -219,14 +219,14 @@ def halt_of_unit(machine: Machine, unit: str, *, user: bool) -> Halt | None:
 
 
 def halt_of_task(task: str, *, enabled: bool) -> Halt | None:
-    """Return why a task of Windows does not run; None if it does."""
+    """Return why a task of Windows does not run; None if it runs."""
     if enabled:
         return None
     return Halt(texts.TASK_OFF.format(task=task), texts.START.format(command=f"schtasks /Change /TN {task} /ENABLE"))
 
 
 def halt_of_agent(machine: Machine, label: str, *, user: bool) -> Halt | None:
-    """Return why launchd does not run a job whose file is installed; None if it does, or if launchd does not tell."""
+    """Return why launchd does not run an installed job; None if it runs or launchd does not answer."""
     domain = f"gui/{os.getuid() if hasattr(os, 'getuid') else 0}" if user else "system"
     if not machine.output("launchctl", "version") or machine.output("launchctl", "print", f"{domain}/{label}"):
         return None

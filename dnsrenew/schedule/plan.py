@@ -12,22 +12,22 @@ from dnsrenew.schedule.machine import Halt
 ScheduleKind = Literal["systemd", "cron", "launchd", "windows"]
 
 MARKER: Final = "Written by: dnsrenew schedule install. To remove it: dnsrenew schedule remove"
-"""Part of every installed file. A file without it was not written by dnsrenew and is left alone.
+"""Part of every installed file. A file without it was not written by dnsrenew and is not changed.
 
-Installed files are English in every language: each run, in any language, compares them with what it would install.
+Installed files are always in English, because each run, in any language, compares them with its own text.
 """
 
 NAME: Final = "dnsrenew"
 """The name of the first entry at a scheduler."""
 
 INSIST: Final = "--insist"
-"""The option of a run that reads a configuration although other users can change it."""
+"""The option of a run that reads a configuration even if other users can change it."""
 
 JITTER: Final = 3600
-"""Seconds by which a run is delayed at most, at random, so that not all machines call a CA at once."""
+"""The maximum random delay of a run in seconds, so that not all machines call a CA at once."""
 
 _INTERVAL: Final = 360
-"""Minutes between two runs. A six-day certificate that is due when its CA fails for three days has hours left."""
+"""Minutes between two runs. A six-day certificate that is due when its CA fails for three days still has hours left."""
 
 
 class Host(Frozen, kw_only=True):
@@ -44,7 +44,7 @@ class Host(Frozen, kw_only=True):
     :ivar cron_folder: whether ``/etc/cron.d`` exists.
     :ivar crontab: whether the program ``crontab`` exists.
     :ivar lingers: whether systemd runs the services of the user while the user is logged out.
-    :ivar cron_halt: why no crontab is run; None if one is, or if that is not known.
+    :ivar cron_halt: why no crontab is run; None if crontabs are run or this is unknown.
     """
 
     platform: str
@@ -62,12 +62,12 @@ class Host(Frozen, kw_only=True):
 
 
 class JobNeeds(Frozen, kw_only=True):
-    """What a run needs of the machine, so that a sandbox does not stop it.
+    """The needs of a run, which its sandbox must allow.
 
-    :ivar store: the store, absolute; "" if it is not known.
+    :ivar store: the store, absolute; "" if unknown.
     :ivar writes: the other folders that it writes to, absolute.
     :ivar reads: files that it reads besides the configuration, absolute.
-    :ivar programs: the settings that run a program, or code that is not dnsrenew's.
+    :ivar programs: the settings that run a program, or code that is not part of dnsrenew.
     :ivar low_port: whether it listens on a port below 1024.
     """
 
@@ -79,7 +79,7 @@ class JobNeeds(Frozen, kw_only=True):
 
 
 UNKNOWN_NEEDS: Final = JobNeeds()
-"""Of a job whose configuration cannot be read."""
+"""The needs of a job whose configuration cannot be read."""
 
 
 class ScheduledJob(Frozen, kw_only=True):
@@ -87,9 +87,9 @@ class ScheduledJob(Frozen, kw_only=True):
 
     :ivar program: the absolute path of the program, and its first arguments.
     :ivar config: the absolute path of the configuration.
-    :ivar minute: the minute of the day of the first run, 0 … 359; the others follow every six hours.
+    :ivar minute: the minute of the day of the first run, 0 … 359; the next runs follow every six hours.
     :ivar insist: whether the run reads a configuration that other users can change.
-    :ivar name: of its entry at the scheduler.
+    :ivar name: the name of its entry at the scheduler.
     """
 
     program: tuple[str, ...]
@@ -132,7 +132,7 @@ def minute_of(host_name: str, config: str) -> int:
 class PlannedFile(Frozen):
     """A file that dnsrenew writes as a whole, or the block of a crontab.
 
-    :ivar config_text: the configuration as its text names it; "" if it does not.
+    :ivar config_text: the configuration as its text names it; "" if the text does not name it.
     """
 
     path: str
@@ -146,8 +146,8 @@ class PlannedCommand(Frozen):
 
     :ivar arguments: the program and its arguments.
     :ivar required: whether a failure stops the installation.
-    :ivar fix: a sentence for a failure that does not.
-    :ivar done: a sentence for a success that a person would not expect; "" for others.
+    :ivar fix: a sentence for a failure that does not stop it.
+    :ivar done: a sentence for a success that a person would not expect; "" if it is expected.
     """
 
     arguments: tuple[str, ...]
@@ -160,15 +160,15 @@ class SchedulePlan(Frozen, kw_only=True):
     """How a job is installed on a host, and removed.
 
     :ivar title: a description for users, such as ``a system-wide systemd timer``.
-    :ivar name: of the entry at the scheduler.
-    :ivar folders: private folders to make first, if they are missing; never removed.
+    :ivar name: the name of the entry at the scheduler.
+    :ivar folders: missing private folders to create first; never removed.
     :ivar files: written first; removed after ``disable`` and before ``after_removal``.
     :ivar is_block: whether its one file is a block of the user's crontab.
     :ivar enable: commands to run after the files are written.
-    :ivar status: commands that succeed while the schedule is active; none for cron.
-    :ivar halt: why it would not run here; None if it would, if that is not known, or if ``status`` tells it.
+    :ivar status: commands that succeed while the schedule is active; empty for cron.
+    :ivar halt: why it would not run here; None if it would, if this is unknown, or if ``status`` shows it.
     :ivar note: a limitation of this kind, or "".
-    :ivar left: what is left after a removal, or "".
+    :ivar left: what remains after a removal, or "".
     :ivar inspect: commands for users that show the next run and the log of the last runs.
     """
 

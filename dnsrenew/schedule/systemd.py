@@ -25,7 +25,7 @@ def timer_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
         kind="systemd",
         title=texts.SYSTEMD_SYSTEM if host.admin else texts.SYSTEMD_USER.format(user=host.user),
         name=job.name,
-        # They must exist before the first run: a sandbox does not let it make them.
+        # They must exist before the first run, because the sandbox does not allow their creation.
         folders=(job.needs.store,) if host.admin and _is_predictable(job) else (),
         files=(
             plan.PlannedFile(f"{folder}/{job.name}.service", _service(job, host), config_text),
@@ -48,7 +48,7 @@ def _service(job: plan.ScheduledJob, host: plan.Host) -> str:
     if set(arguments[0]) & set("$\"'\\"):
         arguments = ["/usr/bin/env", *arguments]
     command, restrictions = " ".join(map(quoted, arguments)), directives(job, system=host.admin)
-    # With status 3 another run holds a lock; with 143 SIGTERM has ended it, as from ``systemctl stop``.
+    # Status 3: another run holds a lock. Status 143: SIGTERM has ended it, as from ``systemctl stop``.
     fields = {"wait": wait, "command": command, "statuses": "3 143", "restrictions": restrictions}
     return plan.fill("dnsrenew.service", marker=plan.MARKER, **fields)
 
@@ -70,9 +70,9 @@ def quoted(argument: str) -> str:
 
 # ── sandbox ────────────────────────────────────────────────────────────────────────────
 
-# The restrictions of a systemd service: all that a run can do without.
+# The restrictions of a systemd service: rights that a run does not need.
 #
-# They are in ``templates``: what no program needs, what needs no privilege, what only root can set.
+# They are in ``templates``: for any program, for services without privileges, and for root only.
 #
 # A setting that may stop a program is left out where the configuration runs one: its needs are unknown. A user's
 # manager cannot restrict the file system everywhere (it needs user namespaces, which some systems forbid), so a
@@ -85,7 +85,7 @@ _SHARED_FOLDERS: Final = ("/tmp/", "/var/tmp/")  # noqa: S108  # compared with, 
 def directives(job: plan.ScheduledJob, *, system: bool) -> str:
     """Return the lines of ``[Service]``.
 
-    :param system: whether the system's manager runs it, as root.
+    :param system: whether the system's manager runs it as root.
     """
     needs, parts = job.needs, tuple[str, ...]()
     if system:
@@ -96,11 +96,11 @@ def directives(job: plan.ScheduledJob, *, system: bool) -> str:
         parts = ("small", "user")  # AF_UNIX and AF_NETLINK are for the names of the system
     sandbox = "".join(plan.fill(f"sandbox_{part}.conf") for part in parts)
     files = "\n".join(_files(job)) if "system" in parts else ""
-    return f"LimitCORE=0\n{sandbox}{files}".rstrip()  # a core dump would hold private keys
+    return f"LimitCORE=0\n{sandbox}{files}".rstrip()  # a core dump would contain private keys
 
 
 def note(job: plan.ScheduledJob, *, system: bool) -> str:
-    """Return what is left out, and why; "" if nothing is."""
+    """Return the omitted restrictions with the reason; "" if all apply."""
     if job.needs.programs:
         return texts.UNRESTRICTED_PROGRAMS.format(settings=job.needs.programs)
     if job.needs.low_port and not system:
@@ -109,7 +109,7 @@ def note(job: plan.ScheduledJob, *, system: bool) -> str:
 
 
 def _is_predictable(job: plan.ScheduledJob) -> bool:
-    """Return whether all is known that a run writes and does."""
+    """Return whether all writes and actions of a run are known."""
     return bool(job.needs.store) and not job.needs.programs
 
 
@@ -117,7 +117,7 @@ def _files(job: plan.ScheduledJob) -> tuple[str, ...]:
     folders = (job.needs.store, *job.needs.writes)
     paths = " ".join(_quoted(f"-{folder}") for folder in folders)  # with a minus, a missing one does not stop the run
     used = (*folders, *job.needs.reads, job.config, job.program[0])
-    # A private /tmp would hide those that lie there, such as a webroot. Programs of the user get none of this at all.
+    # A private /tmp would hide folders there, such as a webroot. With the user's programs, this is never set.
     private = () if any(f"{path}/".startswith(_SHARED_FOLDERS) for path in used) else ("PrivateTmp=yes",)
     return (*private, f"ReadWritePaths={paths}")
 
@@ -155,14 +155,14 @@ def cron_plan(job: plan.ScheduledJob, host: plan.Host) -> plan.SchedulePlan:
 
 
 def _lines(job: plan.ScheduledJob, user: str = "") -> str:
-    """Return the line for every day, and one for the start of the machine: cron does not catch up on missed runs."""
+    """Return the line for every day, and one for the start of the machine, because cron skips missed runs."""
     hours = ",".join(map(str, job.hours))
     command = " ".join(map(_cron_quoted, job.command_line(jitter=True)))
     return f"{job.minute_past_hour} {hours} * * * {user}{command}\n@reboot {user}{command}"
 
 
 def _cron_quoted(argument: str) -> str:
-    return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, also in quotes
+    return shlex.quote(argument).replace("%", "\\%")  # cron reads a percent sign as a line break, even in quotes
 
 
 def block_in(crontab: str, name: str = plan.NAME) -> str | None:
@@ -175,7 +175,7 @@ def block_in(crontab: str, name: str = plan.NAME) -> str | None:
 
 
 def with_block(crontab: str, block: str, name: str = plan.NAME) -> str:
-    """Return the crontab with this block, which may be empty: it replaces an older block, or is added at the end."""
+    """Return the crontab with this block (which may be empty) in place of an older block, or at the end."""
     old = block_in(crontab, name)
     complete = crontab if crontab.endswith("\n") or not crontab else f"{crontab}\n"
     return complete.replace(old, block, 1) if old is not None else complete + block

@@ -38,7 +38,7 @@ _RUN_IT: Final = "Run the command yourself for details, choose another kind with
 SCHEDULE_FAILED: Final = Text("schedule-failed", "{command} failed: {output}.", _RUN_IT)
 SCHEDULE_FAILED_SILENTLY: Final = Text("schedule-failed", "{command} failed with exit status {status}.", _RUN_IT)
 
-# ── installed, and not running ──────────────────────────────────────────────────────────
+# ── installed, but not running ──────────────────────────────────────────────────────────
 
 CRON_OFF: Final = Phrase("cron is not running")
 UNIT_OFF: Final = Phrase("systemd has stopped {unit}")

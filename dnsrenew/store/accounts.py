@@ -1,6 +1,7 @@
-"""The account at one CA directory: its keys and its data, and the files that they are in.
+"""The account at one CA directory: its keys, its data and their files.
 
-Only the key must not be lost: the CA finds an account by its key (RFC 8555 section 7.3.1), so the data can be restored.
+Only the key must not be lost, because the CA finds an account by its key (RFC 8555 section 7.3.1) and the data can be
+restored.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ DATA: Final = "data"
 
 
 class AccountPlace(Protocol):
-    """Where an account is. Its parts are its key, its next key, and its data as JSON."""
+    """The place of an account. Its parts are its key, its next key, and its data as JSON."""
 
     def lock(self, context: Context) -> AbstractContextManager[None]:
         """See :meth:`StoredAccount.lock`."""
@@ -38,31 +39,32 @@ class AccountPlace(Protocol):
     def read(self) -> Callable[[str], bytes | None]:
         """Return a function that returns a part, or None.
 
-        :raises StoreError: a part cannot be read. So does the function, and ``DamagedFile`` if it is no file.
+        :raises StoreError: a part cannot be read; the function raises it too, and ``DamagedFile`` if the part is not a
+            file.
         """
 
     def restrict(self) -> None:
-        """Take rights that others have to the parts."""
+        """Remove the rights of other users to the parts."""
 
     def path(self, part: str) -> str:
-        """Return what messages call a part."""
+        """Return the name of a part in messages."""
 
     def set_aside(self, part: str, damage: DamageTexts, reason: str) -> Notice:
-        """Put away a damaged part, and return the warning."""
+        """Set a damaged part aside, and return the warning."""
 
     def write(self, account: AccountData, data: bytes) -> None:
-        """Write the parts; the keys are durable on return, and written first."""
+        """Write the parts, keys first. The keys are durable on return."""
 
     def remove(self) -> None:
         """Remove the parts."""
 
 
 class LostAccount(Frozen):
-    """An account whose key is damaged or gone.
+    """An account whose key is damaged or missing.
 
     :ivar url: its URL at the CA.
-    :ivar key_path: where its key was.
-    :ivar thumbprints: of the keys that it had (RFC 7638), as far as they are known.
+    :ivar key_path: the former path of its key.
+    :ivar thumbprints: the known thumbprints of its keys (RFC 7638).
     """
 
     url: str
@@ -73,7 +75,7 @@ class LostAccount(Frozen):
 class StoredAccount(Frozen):
     """The account at one CA directory: the ``AccountStore`` that the CA client uses.
 
-    :ivar context: gives the clock and the cancel event for a wait, and takes warnings about damage.
+    :ivar context: has the clock and the cancel event for a wait, and collects warnings about damage.
     """
 
     place: AccountPlace
@@ -84,14 +86,14 @@ class StoredAccount(Frozen):
         """Exclude other runs and threads while an account is created; waits up to :data:`WAIT` seconds.
 
         :raises LockedError: another run holds the lock for longer.
-        :raises StoreError: it cannot be locked.
+        :raises StoreError: the account cannot be locked.
         """
         return self.place.lock(context or self.context or Context())
 
     def load(self) -> AccountData | None:
-        """Return the account, or None if there is none; a damaged part is set aside, with a warning.
+        """Return the account, or None if it does not exist. A damaged part is set aside, with a warning.
 
-        :raises StoreError: it cannot be read, or a newer dnsrenew wrote it (``store-newer``).
+        :raises StoreError: the account cannot be read, or a newer dnsrenew wrote it (``store-newer``).
         """
         read = self.place.read()
         next_key = self._checked(read, NEXT_KEY, texts.ONE_KEY_DAMAGED)
@@ -109,7 +111,7 @@ class StoredAccount(Frozen):
         return replace(known, key_pem=key, next_key_pem=next_key)
 
     def lost(self) -> LostAccount | None:
-        """Return the account if its key is damaged or gone; None if there is none, or nothing is known of it.
+        """Return the account if its key is damaged or missing; None if no account is known.
 
         :raises StoreError: as :meth:`load`.
         """
@@ -126,7 +128,7 @@ class StoredAccount(Frozen):
         return LostAccount(known.url, self.place.path(KEY), tuple(thumbprints))
 
     def registered_url(self) -> str | None:
-        """Return the URL of the account, or None if none is known; read only, so that nothing is repaired.
+        """Return the URL of the account, or None if it is unknown. Only read, and repair nothing.
 
         :raises StoreError: it cannot be read, or a newer dnsrenew wrote it (``store-newer``).
         """
@@ -137,25 +139,25 @@ class StoredAccount(Frozen):
             return None
 
     def save(self, account: AccountData) -> None:
-        """Write the account, its keys first; the keys are durable on return.
+        """Write the account, keys first. The keys are durable on return.
 
         An account whose key is the stored next key completes the rollover.
 
-        :raises StoreError: it cannot be written; what was there stays.
+        :raises StoreError: the account cannot be written; the old one stays.
         """
         document = {**account.data, "schema": SCHEMA, "directory": self.directory}
         data = json_files.dump(document | {"url": account.url, "contact": list(account.contact)})
         self.place.write(account, data)
 
     def remove(self) -> None:
-        """Remove the account, for one that the CA has closed; the caller holds the lock. The ledger stays.
+        """Remove an account that the CA has closed, but not its ledger. The caller holds the lock.
 
-        :raises StoreError: it cannot be removed.
+        :raises StoreError: the account cannot be removed.
         """
         self.place.remove()
 
     def _checked(self, read: Callable[[str], bytes | None], part: str, damage: DamageTexts) -> bytes | None:
-        """Return a key; None: there is none, or it is damaged and was set aside."""
+        """Return a key; None if it does not exist, or was damaged and set aside."""
         from dnsrenew.base import x509  # slow to load; the caller needs it to sign anyway
 
         try:
@@ -170,7 +172,7 @@ class StoredAccount(Frozen):
     def _known(self, read: Callable[[str], bytes | None]) -> AccountData:
         """Return the account without its keys.
 
-        :raises DamagedFile: it is not the data of an account at this directory.
+        :raises DamagedFile: the file is not the data of an account at this directory.
         """
         data = read(DATA)
         if data is None:
@@ -206,7 +208,7 @@ class AccountFolder(StoreFolder):
         self._name = os.path.basename(self._folder)
 
     def _write_unsynced(self, path: str, data: bytes) -> None:
-        """Replace a file; others may be writing in the folder, so only old temporary files are removed."""
+        """Replace a file. Other processes may be writing in the folder, so only old temporary files are removed."""
         self._disk.write(path, data, PRIVATE, sync=False)
         written = self._disk.do("stat", path, lambda: os.lstat(path).st_mtime)
         self.remove_stale_temp(self._folder, written)
@@ -215,8 +217,9 @@ class AccountFolder(StoreFolder):
 class AccountFiles(AccountFolder):
     """The files of one account.
 
-    3 fsyncs before the account is requested (key, folder, the folder's entry), and none once its URL is known. During a
-    key rollover (RFC 8555 section 7.3.5), the new key is in ``key.next.pem`` and replaces ``key.pem`` in one step.
+    It takes 3 fsyncs before the account is requested (key, folder, the folder's entry), and no fsync once its URL is
+    known. During a key rollover (RFC 8555 section 7.3.5), the new key is in ``key.next.pem`` and replaces ``key.pem``
+    in one step.
     """
 
     def lock(self, context: Context) -> AbstractContextManager[None]:
@@ -250,13 +253,13 @@ class AccountFiles(AccountFolder):
             self._disk.sync_folder(os.path.dirname(self._folder))
 
     def remove(self) -> None:
-        """The keys go first: without its key the account counts as lost, and the next order creates a new one."""
+        """Remove the keys first: without its key, the account counts as lost, and the next order creates a new one."""
         for part in _FILES:
             self._disk.remove(self.path(part))
         self._disk.sync_folder(self._folder)
 
     def _write_keys(self, account: AccountData) -> bool:
-        """Write the keys that are not stored yet; return whether anything changed."""
+        """Write the keys that are not stored yet; return whether a file has changed."""
         stored, next_stored = self.path(KEY), self.path(NEXT_KEY)
         key, next_key = self._disk.read(stored), self._disk.read(next_stored)
         changed = key != account.key_pem

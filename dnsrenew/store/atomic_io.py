@@ -27,12 +27,12 @@ FOLDER: Final = 0o700
 PRIVATE: Final = 0o600
 PUBLIC: Final = 0o644
 LIMIT: Final = 1 << 20
-"""Bytes; dnsrenew writes no larger file, so a larger one is damaged."""
+"""In bytes. dnsrenew does not write larger files, so a larger one is damaged."""
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _JUNCTION: Final = 0xA0000003
-"""The reparse tag of a junction: on Windows a folder too, but its content lies elsewhere."""
+"""The reparse tag of a junction. On Windows it is a folder too, but its content is elsewhere."""
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
 _numbers = itertools.count(1)
 
@@ -40,12 +40,12 @@ _numbers = itertools.count(1)
 class AtomicFiles:
     """Disk operations that raise :class:`StoreError` instead of ``OSError``.
 
-    Folders and files of the store must belong to root or the running user: what another user has put there may be an
-    account, an order or a TXT value of his.
+    Folders and files of the store must belong to root or the running user, because an account, an order or a TXT value
+    of another user could be harmful.
 
     :ivar fsyncs: the number of fsyncs (exact while one thread writes).
     :ivar root: the store's folder, for advice about missing rights; empty if unknown.
-    :ivar insist: accept what belongs to other users.
+    :ivar insist: accept files and folders of other users.
     :param before: called before each operation with its name and the path; for tests, it may raise.
     """
 
@@ -56,9 +56,9 @@ class AtomicFiles:
         self._before = before
 
     def do(self, operation: str, path: str, function: Callable[[], T], *absent: T) -> T:
-        """Call ``function`` and translate an ``OSError`` of it.
+        """Call ``function`` and translate its ``OSError``.
 
-        :param absent: returned if the path does not exist; without it that is an error too.
+        :param absent: returned if the path does not exist. Without it, this is an error too.
         """
         try:
             if self._before is not None:
@@ -70,9 +70,9 @@ class AtomicFiles:
             raise os_errors.translate(error, path, operation, self.root) from None
 
     def check_owner(self, path: str, info: os.stat_result) -> None:
-        """Refuse what belongs to another user than root and the running one; on Windows everything has owner 0.
+        """Refuse a path that belongs to a user other than root and the running user. On Windows the owner is always 0.
 
-        :param info: its ``stat``.
+        :param info: the ``stat`` of the path.
         :raises StoreError: ``store-not-private``.
         """
         if info.st_uid and not self.insist and info.st_uid != os.geteuid():
@@ -93,9 +93,9 @@ class AtomicFiles:
             os.close(handle)
 
     def size(self, path: str) -> int | None:
-        """Return the size of a file in bytes, or None if there is no regular file; follows a link.
+        """Return the size of a file in bytes, or None if it is not a regular file. Links are followed.
 
-        :raises StoreError: permission denied, and the file may exist; or it belongs to another user.
+        :raises StoreError: permission denied, so that the file may exist; or it belongs to another user.
         """
         try:
             if self._before is not None:
@@ -143,19 +143,19 @@ class AtomicFiles:
     # ── writing ─────────────────────────────────────────────────────────────────────────
 
     def ensure_folder(self, path: str) -> bool:
-        """Create a private folder if it is missing, and make an existing one private; tell whether it was created."""
+        """Create a missing private folder, or make an existing one private; return whether it was created."""
         created = self.make_folder(path)
         self.restrict_folder(path, self.folder_info(path))
         return created
 
     def make_folder(self, path: str) -> bool:
-        """Create a private folder if nothing is there; tell whether it was created."""
+        """Create a private folder if the path is free; return whether it was created."""
         created = not os.path.lexists(path)
         if created:
             try:
                 self.do("mkdir", path, lambda: os.mkdir(path, FOLDER))
             except StoreError:
-                if not os.path.isdir(path):  # else another process was faster
+                if not os.path.isdir(path):  # otherwise another process was faster
                     raise
         return created
 
@@ -163,7 +163,7 @@ class AtomicFiles:
         """Return the ``stat`` of a folder.
 
         :param link: allow a symbolic link to a folder (only for the store itself).
-        :raises StoreError: it is no folder, or it, or the link to it, belongs to another user.
+        :raises StoreError: the path is not a folder, or the folder or the link to it belongs to another user.
         """
         if link:
             self.refuse_foreign(path)
@@ -178,7 +178,7 @@ class AtomicFiles:
     def restrict_folder(self, path: str, info: os.stat_result) -> None:
         """Make a folder private.
 
-        :param info: its ``stat``.
+        :param info: the ``stat`` of the folder.
         """
         if os.name == "nt" or info.st_mode & 0o777 == FOLDER:
             return
@@ -199,11 +199,11 @@ class AtomicFiles:
         self.put(self.write_temp(path, data, mode, sync=sync), path)
 
     def write_temp(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> str:
-        """Write the new content of ``path`` to a temporary file for :meth:`put`, and return the path of that."""
+        """Write the new content of ``path`` to a temporary file for :meth:`put`, and return the temporary path."""
         return self._make_temp(os.path.dirname(path), lambda name: self.create(name, data, mode, sync=sync))
 
     def put(self, temp: str, path: str) -> None:
-        """Rename a temporary file to ``path`` in one step; needs no disk space."""
+        """Rename a temporary file to ``path`` in one step, without using disk space."""
         with undone(self.discard, temp):
             self.rename(temp, path)
 
@@ -247,13 +247,13 @@ class AtomicFiles:
         return self._make_temp(folder, lambda path: self.do("symlink", path, lambda: os.symlink(target, path)))
 
     def restrict(self, path: str, mode: int) -> None:
-        """Set the mode of a file to ``mode`` if it allows more; the file need not exist."""
+        """Set the mode of a file to ``mode`` if its mode allows more. The file does not have to exist."""
         info = self.do("stat", path, lambda: os.lstat(path)) if os.path.lexists(path) else None
         if os.name != "nt" and info is not None and stat.S_ISREG(info.st_mode) and info.st_mode & 0o777 & ~mode:
             self.do("chmod", path, lambda: os.chmod(path, mode))
 
     def sync_folder(self, path: str) -> None:
-        """Make the names in a folder durable; does nothing on Windows, which has no such call."""
+        """Make the names in a folder durable. This does nothing on Windows, which has no such call."""
         if os.name == "nt":
             return
         with closing(self.do("open", path, lambda: os.open(path, os.O_RDONLY | os.O_DIRECTORY))) as handle:
@@ -274,19 +274,19 @@ class AtomicFiles:
                 make(path)
                 return path
             except StoreError as error:
-                # The name was used by an earlier process with the same pid, or by one on another host.
+                # An earlier process with the same pid, or one on another machine, used the name.
                 if error.evidence.get("errno") != "EEXIST":
                     raise
 
     # ── removing ────────────────────────────────────────────────────────────────────────
 
     def remove(self, path: str, parent: int | None = None) -> None:
-        """Remove a file, a link, or a folder with its content, and never what a link leads to; it need not exist.
+        """Remove a file, a link, or a folder with its content, but never the target of a link. It may be missing.
 
-        A folder is opened before it is emptied, and its entries are removed relative to the open folder. So a folder
-        that is replaced by a link in between, at any depth, is an error, and nothing outside is touched.
+        A folder is opened before it is emptied, and its entries are removed relative to the open folder. So if a folder
+        at any depth is replaced by a link in between, this is an error, and files outside are not touched.
 
-        :param parent: the descriptor of the folder that contains it; None: it is found by its path.
+        :param parent: the descriptor of the folder that contains it; None: the path is used.
         """
         name = path if parent is None else os.path.basename(path)
         try:
@@ -307,12 +307,12 @@ class AtomicFiles:
         self.do("rmdir", path, lambda: os.rmdir(name, dir_fd=parent))
 
     def discard(self, path: str) -> None:
-        """Remove something; a later write removes what could not be removed now."""
+        """Remove a path if possible. A later write removes the leftovers."""
         with contextlib.suppress(StoreError):
             self.remove(path)
 
     def remove_temp(self, folder: str, *, older_than: float | None = None) -> None:
-        """Remove the temporary files of killed writes from a folder, as far as possible.
+        """Remove the temporary files of interrupted writes from a folder if possible.
 
         :param older_than: remove only those last modified before this time (seconds since the epoch, by the file
             system's clock); for folders to which other processes may be writing.
@@ -332,7 +332,7 @@ def _modified(path: str) -> float:
 
 _FOLDER: Final = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0)
 _RELATIVE: Final = {os.open, os.stat, os.unlink, os.rmdir} <= os.supports_dir_fd and os.listdir in os.supports_fd
-"""False on Windows, where other users cannot rename a folder of ours."""
+"""False on Windows, where other users cannot rename our folders."""
 
 
 def _open(name: str, parent: int | None) -> tuple[int | None, list[str]]:

@@ -12,8 +12,8 @@ a version                                    6  4 files, their folder, its numbe
 ``current`` and ``state.json``               2  state.json, and the folder that holds both
 ==========================================  ==  =================================================
 
-``current`` and ``state.json`` share an fsync: whichever of the two renames a power cut keeps, each names a complete
-version, and :meth:`FolderStore.repair` makes them agree.
+``current`` and ``state.json`` share an fsync. A power cut may keep only one of the two renames, but each names a
+complete version, and :meth:`FolderStore.repair` makes them agree.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from dnsrenew.store.versions import Versions, is_as_written
 
 _WINDOWS: Final = os.name == "nt"
 _KEY_BYTES: Final = 32
-"""Of the key of the fingerprints; a file of any other size is replaced."""
+"""Bytes of the key of the fingerprints; a file of any other size is replaced."""
 
 
 class FolderStore(StoreFolder, DamageReports, Store):
@@ -56,7 +56,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
     ``current`` and ``state.json`` name the current version of a certificate; :meth:`repair` makes them agree.
 
     :param path: the folder; it is created by the first write.
-    :param insist: use it although others can change it.
+    :param insist: use it even if others can change it.
     :param disk: the disk operations.
     :param windows: ``current`` is a folder with copies instead of a symbolic link.
     """
@@ -114,7 +114,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
 
     def _from_versions(self, name: str, *, repair: bool) -> State:
         versions = self._versions(name)
-        pending: list[Notice] = []  # what is not repaired is said by each reader
+        pending: list[Notice] = []  # each reader reports the damage that is not repaired
         for number in reversed(versions.numbers()):
             meta, warning = versions.meta(number, repair=repair)
             if warning is not None and repair:
@@ -215,10 +215,10 @@ class FolderStore(StoreFolder, DamageReports, Store):
         if damaged is not None:
             self.report(name, damaged)
             if versions.meta(number, repair=False)[1]:
-                return  # it is of a newer dnsrenew, or could not be set aside
+                return  # it is from a newer dnsrenew, or could not be set aside
         if meta is None:
             return
-        if damaged and state.serial == meta.serial:  # the state says what the certificate does not
+        if damaged and state.serial == meta.serial:  # the state has facts that the certificate lacks
             meta = replace(meta, **{name: getattr(state, name) for name in ("ca", "profile", "domains", "identifiers")})
         versions.write_meta(number, replace(meta, revoked=state.revoked, compromised_keys=state.compromised_keys))
 
@@ -234,7 +234,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
         return state
 
     def _put_into_force(self, name: str, number: int, state: State) -> State:
-        """Switch ``current``, then state.json, whose new content is on disk before: a full disk stops both."""
+        """Switch ``current``, then state.json, whose new content is already on disk, so that a full disk stops both."""
         path = self._paths.state(name)
         self._disk.remove_temp(os.path.dirname(path))
         ready = self._disk.write_temp(path, state.to_json(), PRIVATE)
@@ -253,7 +253,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
         except StoreError as error:
             if not self._windows:
                 raise
-            # A program has a file of `current` open: the version is in force here, the next run copies it.
+            # A program has a file of `current` open: the version is current here, and the next run copies it.
             self.report(name, Notice(*texts.CURRENT_BEHIND.fill(path=self.current(name), cause=error.message)))
             return False
         if foreign is not None:
@@ -267,14 +267,14 @@ class FolderStore(StoreFolder, DamageReports, Store):
         return self._inconsistent(name, state) is None
 
     def _inconsistent(self, name: str, state: State) -> int | None:
-        """Return the version that should be in force but is not everywhere; None if all is consistent."""
+        """Return the version that should be current but is not everywhere; None if all is consistent."""
         versions, number = self._versions(name), state.version
         if state.switching is None and not state.rebuilt:
             if not number:
                 return None
             if versions.current_is(number):
                 return None if versions.has_parts(number, state.sizes) else number
-        # A copy that was interrupted is continued if its version is complete.
+        # An interrupted copy is continued if its version is complete.
         return next((n for n in (state.switching, state.version) if n and versions.is_complete(n)), None)
 
     def make_consistent(self, name: str) -> None:
@@ -304,7 +304,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
         self._disk.refuse_links(self._paths.root, self._paths.state(name))
         return super().lock(name, context=context, wait=wait)
 
-    # ── what is kept besides certificates ───────────────────────────────────────────────
+    # ── other data besides certificates ─────────────────────────────────────────────────────
 
     def account_place(self, directory_url: str, ca_name: str) -> AccountFiles:
         return AccountFiles(self._disk, self._paths, ca_name, directory_url)
@@ -349,11 +349,12 @@ class FolderStore(StoreFolder, DamageReports, Store):
 def open_store(
     address: Path | StoreAddress, *, insist: bool = False, seals: Callable[[], Sequence[bytes]] = tuple
 ) -> Store:
-    """Return the store; nothing is read yet.
+    """Return the store without reading it yet.
 
-    :param insist: use a folder although others can change it.
-    :param seals: called for a database: the keys that seal private keys there; the first one seals, all open.
-    :raises ConfigError: a seal is not one; ``extension-missing``.
+    :param insist: use a folder even if others can change it.
+    :param seals: called for a database; returns the keys that seal private keys there. The first one seals, and all can
+        open.
+    :raises ConfigError: a seal is invalid; ``extension-missing``.
     :raises SecretError: a seal cannot be read.
     """
     if isinstance(address, Path):

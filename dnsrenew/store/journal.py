@@ -1,7 +1,7 @@
-"""The journal: TXT values are recorded before they are written to DNS, and stay there until they are removed from DNS.
+"""The journal: TXT values are recorded before they are written to DNS, until they are removed from DNS.
 
-An entry belongs to the run that made it for as long as that lives. Only cleanup reopens the entry of a dead run, and
-only one cleanup runs at a time.
+An entry belongs to the run that made it while that run lives. Only a cleanup reopens the entry of a dead run, and only
+one cleanup runs at a time.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from dnsrenew.store.texts import DamageTexts
 
 SCHEMA: Final = 1
 LATEST: Final = timedelta(minutes=10)
-"""A DNS host carries out a request within this time, or never."""
+"""A DNS host executes a request within this time, or never."""
 CLEANUP: Final = "cleanup of left-over TXT values"
-"""What a cleanup locks, for messages."""
+"""The name of a cleanup's lock in messages."""
 CLEANUP_SECONDS: Final = 200.0
-"""Seconds to wait for a cleanup to end; a cleanup never takes longer."""
+"""Seconds to wait for a cleanup to end. A cleanup never takes longer."""
 WrittenValue = tuple[TxtRecord, str]
 """A TXT value and the name of the account that writes it."""
 
@@ -43,10 +43,10 @@ WrittenValue = tuple[TxtRecord, str]
 class JournalPage(Frozen):
     """The content of an entry.
 
-    :ivar certificate: the certificate the values are for.
+    :ivar certificate: the certificate of the values.
     :ivar since: the time from which the values may be in DNS (RFC 3339).
-    :ivar hosts: by account, the fingerprint of the host it wrote to, if known.
-    :ivar removed: those of the values that were removed once, while a request could still write them.
+    :ivar hosts: for each account, the known fingerprint of the host to which it wrote.
+    :ivar removed: the values that were removed once, while a request could still write them.
     """
 
     certificate: str
@@ -56,7 +56,7 @@ class JournalPage(Frozen):
     removed: tuple[WrittenValue, ...] = ()
 
     def is_recent(self, now: datetime) -> bool:
-        """Return whether a DNS host may still carry out a request of this entry."""
+        """Return whether a DNS host may still execute a request of this entry."""
         since = json_files.time(self.since)
         return since is not None and timedelta(0) <= now - since < LATEST
 
@@ -83,7 +83,7 @@ class JournalPage(Frozen):
     def from_json(cls, data: bytes) -> JournalPage:
         """Read the file.
 
-        :raises DamagedFile: a part of it is invalid; the valid rest is not used.
+        :raises DamagedFile: a part of it is invalid; the valid parts are not used either.
         :raises NewerSchema: a newer dnsrenew wrote it.
         """
         document = json_files.load(data, SCHEMA)
@@ -111,7 +111,7 @@ def _written(item: object) -> WrittenValue:
     ttl = json_files.positive(item.get("ttl"))
     if ttl is None:
         raise DamagedFile("a value has no TTL")
-    # An account given by a Python program may have an empty name.
+    # An account from a Python program may have an empty name.
     account = item.get("dns")
     if type(account) is not str:
         raise DamagedFile("a value has no account")
@@ -126,14 +126,14 @@ def _filled(value: object) -> str:
 
 
 class JournalEntry(abc.ABC):
-    """The values of one order that are, or may be, in DNS. Thread-safe, except the methods that only cleanup uses.
+    """The values of one order that may be in DNS. Thread-safe, except for the methods that only cleanup uses.
 
-    A mark stands beside the entry while a request to a DNS host is in flight: the host may write the value later,
-    even after it was removed. Such a value is removed now, and kept in the entry to be removed once more.
+    A mark exists beside the entry while a request to a DNS host is in flight, because the host may write the value
+    later, even after a removal. Such a value is removed now, and stays in the entry to be removed once more.
 
-    :param path: where it is, for messages.
-    :ivar page: what is left of its content.
-    :param in_flight: for an entry of a dead run: a request may still be in flight.
+    :param path: the place of the entry, for messages.
+    :ivar page: its remaining content.
+    :param in_flight: for an entry of a dead run, whether a request may still be in flight.
     """
 
     def __init__(self, path: str, page: JournalPage, *, in_flight: bool = False) -> None:
@@ -147,21 +147,21 @@ class JournalEntry(abc.ABC):
 
     @property
     def values(self) -> tuple[WrittenValue, ...]:
-        """The values that may still be in DNS and belong to no live run, without duplicates."""
+        """The values that may still be in DNS and do not belong to a live run, without duplicates."""
         return tuple(value for value in self._left if value not in self._excluded)
 
     def exclude(self, values: Iterable[WrittenValue]) -> None:
-        """Leave these values of live runs out of :attr:`values`; the live runs remove them."""
+        """Leave these values of live runs out of :attr:`values`, because the live runs remove them."""
         self._excluded = frozenset(values)
 
     def wrote_to(self, account: str, host_fingerprint: int) -> bool:
-        """Return whether an account wrote to the host with this fingerprint; True if unknown."""
+        """Return whether an account wrote to the host with this fingerprint, or True if unknown."""
         return self.page.hosts.get(account, host_fingerprint) == host_fingerprint
 
     def mark_in_flight(self, values: Iterable[WrittenValue]) -> None:
         """Mark values before a DNS host is asked to write them.
 
-        :raises StoreError: they cannot be marked; then nothing may be written to DNS.
+        :raises StoreError: the values cannot be marked, so they must not be written to DNS.
         """
         with self._guard:
             if not self._in_flight:
@@ -176,20 +176,20 @@ class JournalEntry(abc.ABC):
                 self._drop_mark()
 
     def in_flight(self, values: Iterable[WrittenValue]) -> list[WrittenValue]:
-        """Return those of the values that a request may still write."""
+        """Return the values that a request may still write."""
         with self._guard:
             return [value for value in values if value in self._in_flight]
 
     def removed_once(self, values: Iterable[WrittenValue]) -> list[WrittenValue]:
-        """Return those of the values that were removed already: they are here only because a request may write them."""
+        """Return the values that were already removed. They are still here because a request may write them."""
         with self._guard:
             return [value for value in values if value in self._removed_once]
 
     def remove(self, values: Iterable[WrittenValue]) -> None:
-        """Drop values that are removed from DNS; the last one ends the entry and removes it from the store.
+        """Drop values that are removed from DNS. The last one ends the entry and removes it from the store.
 
-        Values in flight stay. Not durable, and no error: an entry that stays makes a later run remove the values once
-        more, which changes nothing.
+        Values in flight stay. This is not durable and raises no error, because a remaining entry only makes a later run
+        remove the values once more.
         """
         with self._guard:
             for value in values:
@@ -201,7 +201,7 @@ class JournalEntry(abc.ABC):
                 self._end()
 
     def keep(self) -> None:
-        """Leave the remaining values to cleanup: the entry counts as that of a dead run from now on. Raises nothing."""
+        """Leave the remaining values to cleanup. From now on the entry counts as one of a dead run. Raises nothing."""
         with self._guard:
             left = tuple(self._left)
             page = replace(self.page, values=left, removed=tuple(each for each in left if each in self._removed_once))
@@ -216,17 +216,17 @@ class JournalEntry(abc.ABC):
 
     @abc.abstractmethod
     def _drop_mark(self) -> None:
-        """Record that none is in flight any more, as far as possible."""
+        """Record that no request is in flight any more, if possible."""
 
     @abc.abstractmethod
     def _end(self) -> None:
-        """Remove the entry, as far as possible."""
+        """Remove the entry if possible."""
 
     @abc.abstractmethod
     def _leave(self, *, has_changed: bool) -> None:
-        """Release the entry, as far as possible; it may have ended.
+        """Release the entry, which may have ended, if possible.
 
-        :param has_changed: write the page first: some of its values are removed.
+        :param has_changed: write the page first, because some of its values are removed.
         """
 
 
@@ -242,13 +242,13 @@ class Journal(Protocol):
 
         :param values: at least one.
         :param hosts: a fingerprint of the host of each account, to detect later that the account has another host.
-        :raises StoreError: the entry cannot be written; then nothing may be written to DNS.
+        :raises StoreError: the entry cannot be written, so its values must not be written to DNS.
         :raises LockedError: another run is still removing one of the values.
         :raises Cancelled: cancelled.
         """
 
     def live_values(self) -> set[WrittenValue]:
-        """Return the values of runs that live, as far as they can be read; nothing is changed.
+        """Return the readable values of live runs, without changing the journal.
 
         :raises StoreError: the journal cannot be read.
         """
@@ -257,11 +257,11 @@ class Journal(Protocol):
     def left_over(self, context: Context, *, wait: float = 0) -> Iterator[list[JournalEntry]]:
         """Yield the entries of dead runs, and exclude other cleanups until the end.
 
-        Values that the caller does not remove stay for the next cleanup. There is a warning about a damaged entry, and
-        about one of a newer dnsrenew.
+        Values that the caller does not remove stay for the next cleanup. It warns about damaged entries and entries of
+        a newer dnsrenew.
 
         :param wait: seconds to wait for another cleanup.
-        :raises LockedError: another cleanup runs.
+        :raises LockedError: another cleanup is running.
         :raises StoreError: the journal cannot be read, or the lock cannot be created.
         :raises Cancelled: cancelled.
         """
@@ -277,16 +277,16 @@ class Journal(Protocol):
                     entry.keep()
 
     def unreadable(self) -> list[str]:
-        """Return the places whose values are unknown: damaged ones and those of a newer dnsrenew.
+        """Return the places with unknown values: damaged entries, and entries of a newer dnsrenew.
 
         :raises StoreError: the journal cannot be read.
         """
 
     def _set_aside(self, path: str, damage: DamageTexts, reason: str) -> Notice:
-        """Put away a damaged entry, and return the warning."""
+        """Set a damaged entry aside, and return the warning."""
 
     def _page(self, context: Context, path: str, read: Callable[[], bytes | None]) -> JournalPage | None:
-        """Return the page of an entry; None: there is none, or it cannot be read (with a warning)."""
+        """Return the page of an entry, or None if it is missing or cannot be read (with a warning)."""
         try:
             data = read()
             return None if data is None else JournalPage.from_json(data)
@@ -300,7 +300,7 @@ class Journal(Protocol):
         return None
 
     def _is_used(self) -> bool:
-        """Return whether there may be entries of dead runs."""
+        """Return whether entries of dead runs may exist."""
 
     def _cleanup(self, context: Context, wait: float) -> contextlib.AbstractContextManager[None]:
         """Exclude other cleanups."""
@@ -310,7 +310,7 @@ class Journal(Protocol):
 
 
 def values_of(pages: Iterable[bytes]) -> set[WrittenValue]:
-    """Return the values of entries, as far as they can be read."""
+    """Return the values of entries that can be read."""
     found: set[WrittenValue] = set()
     for page in pages:
         with contextlib.suppress(DamagedFile, NewerSchema):
@@ -364,9 +364,9 @@ class JournalFolder(StoreFolder, Journal):
         raise AssertionError  # count() does not end
 
     def _wait_for_cleanup(self, context: Context, path: str, page: JournalPage) -> None:
-        """Wait for a cleanup that may be removing one of the values: a CA may ask for the same value again.
+        """Wait for a cleanup that may be removing one of the values, because a CA may require the same value again.
 
-        A later cleanup sees the new entry.
+        Later cleanups see the new entry.
         """
         others = [other for other in self.journal_files(ENTRY) if other != path]
         if not self._values_in(others).isdisjoint(page.values):
@@ -420,7 +420,7 @@ class JournalFolder(StoreFolder, Journal):
         return [entry for entry in dead if entry.values]
 
     def _dead_entry(self, context: Context, path: str) -> JournalEntry | None:
-        """Return an entry whose lock is free; None if there is none, or it cannot be read (with a warning)."""
+        """Return an entry whose lock is free, or None if there is no entry or it cannot be read (with a warning)."""
         lock = ExitStack()
         try:
             lock.enter_context(self._lock(context, path))
@@ -429,7 +429,7 @@ class JournalFolder(StoreFolder, Journal):
         except StoreError as error:  # the other entries can still be cleaned up
             context.warn(error.code, error.message, error.fix)
             return None
-        try:  # with the lock: else a new run could take the number
+        try:  # under the lock, so that no new run takes the number
             page = self._page(context, path, partial(json_files.read, self._disk, path))
             if page is None:
                 return None
@@ -439,7 +439,7 @@ class JournalFolder(StoreFolder, Journal):
             release_lock(self._disk, path, lock)
 
     def _values_in(self, paths: Iterable[str]) -> set[WrittenValue]:
-        """Return the values of entries, as far as they can be read."""
+        """Return the values of entries that can be read."""
         found = []
         for path in paths:
             with contextlib.suppress(DamagedFile, StoreError):
@@ -451,7 +451,7 @@ class JournalFolder(StoreFolder, Journal):
 
 
 class JournalFile(JournalEntry):
-    """An entry in a folder. The mark takes no fsync: a reboot takes longer than an answer.
+    """An entry in a folder. The mark needs no fsync, because a reboot takes longer than an answer.
 
     :param lock: the lock of the entry, for an entry of this run.
     """
@@ -474,9 +474,9 @@ class JournalFile(JournalEntry):
         self._release()
 
     def _leave(self, *, has_changed: bool) -> None:
-        """See :class:`JournalEntry`. 1 fsync if it has changed: without it, a power cut could leave an empty file.
+        """See :class:`JournalEntry`. A changed page takes 1 fsync, because a power cut could leave an empty file.
 
-        The name needs none: the old file names more values, not fewer.
+        The name needs no fsync, because the old file names more values, not fewer.
         """
         if has_changed:
             with contextlib.suppress(StoreError):  # then the old file stays
@@ -503,7 +503,7 @@ def release_lock(disk: AtomicFiles, path: str, lock: ExitStack) -> None:
     """Release the lock of an entry and remove its file.
 
     The file is removed before the release, because another run may lock it afterwards. Windows cannot remove an open
-    file, so there it is removed after the release, which fails if another run has opened it.
+    file, so it is removed after the release there, which fails if another run has opened it.
     """
     if os.name != "nt":
         disk.discard(lock_path(path))

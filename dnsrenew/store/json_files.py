@@ -1,4 +1,4 @@
-"""The store's JSON files, read strictly: a damaged file is detected, never half used, and set aside with a warning."""
+"""The store's JSON files are read strictly: a damaged file is set aside with a warning, and never partly used."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ T = TypeVar("T")
 
 _EARLIEST: Final = 1970
 _DEEPEST: Final = 32
-"""Levels of nesting; a deeper document could be read, but writing it could exceed the recursion limit."""
+"""Levels of nesting. A deeper document could be read, but writing it could exceed the recursion limit."""
 _HIGHEST: Final = 1 << 53
-"""Numbers above are not exact in every JSON parser; dnsrenew writes none."""
+"""Larger numbers are not exact in every JSON parser, and dnsrenew does not write them."""
 _DAMAGED: Final = re.compile(r"\.damaged(?:-([0-9]+))?")
 _KEPT: Final = 3
-"""Damaged files of one name that are kept; the oldest are removed."""
+"""The number of damaged files of one name that are kept. The oldest are removed."""
 
 
 class DamagedFile(Exception):
-    """A file that dnsrenew cannot have written; ``str()`` is the reason."""
+    """A file that dnsrenew cannot have written. ``str()`` is the reason."""
 
 
 class NewerSchema(Exception):
-    """A file of a newer dnsrenew; ``str()`` is the reason why it cannot be used.
+    """A file of a newer dnsrenew. ``str()`` is the reason why it cannot be used.
 
-    :ivar schema: its schema number.
+    :ivar schema: the schema number of the file.
     """
 
     def __init__(self, schema: int) -> None:
@@ -56,15 +56,15 @@ def _float(number: str) -> float:
     return value
 
 
-# One for all calls: json.loads would create one each.
+# One for all calls, because json.loads would create one for each.
 _decoder: Final = json.JSONDecoder(parse_constant=_refuse, parse_float=_float)
 
 
 def read(disk: AtomicFiles, path: str) -> bytes | None:
     """Return the content of a file, or None if it does not exist.
 
-    :raises DamagedFile: it is not a regular file.
-    :raises StoreError: it cannot be read.
+    :raises DamagedFile: the path is not a regular file.
+    :raises StoreError: the file cannot be read.
     """
     try:
         return disk.read(path)
@@ -75,7 +75,7 @@ def read(disk: AtomicFiles, path: str) -> bytes | None:
 
 
 def value(data: bytes | str) -> Any:
-    """Return a JSON value that any program may have written; None if it is not JSON, or is nested too deeply."""
+    """Return a JSON value from any program, or None if it is not JSON or is nested too deeply."""
     try:
         text = data if isinstance(data, str) else data.decode("utf-8")
         found = _decoder.decode(text)
@@ -87,7 +87,7 @@ def value(data: bytes | str) -> Any:
 def load(data: bytes, schema: int) -> dict[str, Any]:
     """Return the object in the file, without its schema number.
 
-    :raises DamagedFile: it is not a JSON object with a schema number.
+    :raises DamagedFile: the file is not a JSON object with a schema number.
     :raises NewerSchema: its schema number is above ``schema``.
     """
     if len(data) > LIMIT:
@@ -96,7 +96,7 @@ def load(data: bytes, schema: int) -> dict[str, Any]:
         raise DamagedFile("it is empty")
     try:
         text = data.decode("utf-8").strip(" \t\n\r")
-        document, end = _decoder.raw_decode(text)  # decode() looks for spaces with regular expressions
+        document, end = _decoder.raw_decode(text)  # decode() would search for spaces with regular expressions
         if end < len(text):
             raise ValueError(end)
         if "\\ud" in text or "\\uD" in text:  # half of a surrogate pair can be read but not printed
@@ -126,7 +126,7 @@ def _is_deep(document: object) -> bool:
 
 
 def dump(document: Mapping[str, Any]) -> bytes:
-    """Return the bytes of the file: UTF-8, indented for readers, one final newline."""
+    """Return the bytes of the file: indented UTF-8 with one final newline."""
     return json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8") + b"\n"
 
 
@@ -143,7 +143,7 @@ def count(value: object) -> int:
 
 
 def typed(value: object, kind: type[T], reason: str) -> T:
-    """Check the type of a value; None becomes an empty one."""
+    """Check the type of a value. None becomes an empty value."""
     if value is None:
         return kind()
     if type(value) is not kind:
@@ -204,11 +204,11 @@ READERS: Final[Mapping[str, Callable[[object], Any]]] = {
     "Mapping[str, int]": counts,
     "Mapping[str, str]": lambda value: {name: string(item) for name, item in table(value).items()},
 }
-"""How a field of each type is read."""
+"""The reader for each type of field."""
 
 
 def fields_of(kind: type[Frozen], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a value that an object has, but for those of other types."""
+    """Return the fields of a value that an object has, without fields of the wrong type."""
     return {name: READERS[its](document.get(name)) for name, its in field_types(kind).items() if its in READERS}
 
 
@@ -218,14 +218,14 @@ def fields_of(kind: type[Frozen], document: Mapping[str, Any]) -> dict[str, Any]
 def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> Notice:
     """Rename a damaged file to ``NAME.damaged``, if it exists, and return the warning.
 
-    :param reason: what is wrong with it: ``it is empty``.
+    :param reason: what is wrong with it, such as ``it is empty``.
     """
     if not os.path.lexists(path):
         return Notice(*kind.missing.fill(path=path, reason=reason))
     try:
         copy = set_aside(disk, path)
     except StoreError as error:
-        # `status` may run without write access and still has to answer; the next run renames the file.
+        # `status` may run without write access and still has to answer. The next run renames the file.
         return Notice(*kind.stuck.fill(path=path, reason=reason, cause=error.message))
     return Notice(*kind.quarantined.fill(path=path, reason=reason, copy=os.path.basename(copy)))
 
@@ -233,9 +233,9 @@ def quarantine(disk: AtomicFiles, path: str, kind: DamageTexts, reason: str) -> 
 def set_aside(disk: AtomicFiles, path: str) -> str:
     """Rename a damaged file or folder to ``NAME.damaged`` (or ``.damaged-2`` …) and return that path.
 
-    Earlier ones of the name are removed, but for the newest.
+    Earlier ones with this name are removed, except the newest.
 
-    :raises StoreError: it cannot be renamed.
+    :raises StoreError: the file cannot be renamed.
     """
     folder, name = os.path.split(path)
     earlier = _damaged(name, disk.names(folder))
@@ -254,20 +254,20 @@ def _damaged(name: str, names: list[str]) -> dict[int, str]:
 
 
 def pending(path: str, kind: DamageTexts, reason: str) -> Notice:
-    """Return the warning about a damaged file that stays in place until it is replaced, or about a missing one."""
+    """Return the warning about a missing file, or about a damaged file that stays in place until it is replaced."""
     if not os.path.lexists(path):
         return Notice(*kind.missing.fill(path=path, reason=reason))
     return Notice(*kind.pending.fill(path=path, reason=reason, copy=f"{os.path.basename(path)}.damaged"))
 
 
 def newer_schema(path: str, schema: int, known: int) -> StoreError:
-    """Return the error for a file of a newer dnsrenew; dnsrenew does not guess what it means."""
+    """Return the error for a file of a newer dnsrenew, whose meaning is unknown."""
     return StoreError.of(texts.NEWER_SCHEMA, path=path, schema=schema, known=known)
 
 
 # ── damage reports ─────────────────────────────────────────────────────────────────────
 
-# The warnings about damage that a store has found, until the states that they are about are read.
+# The warnings about damage that a store has found, kept until the states of the certificates are read.
 
 
 class DamageReports:
@@ -277,7 +277,7 @@ class DamageReports:
         self._warnings: dict[str, tuple[Notice, ...]] = {}
 
     def report(self, name: str, warning: Notice) -> None:
-        """Keep a warning once: a run reads a state more than once and reports the warnings at its end."""
+        """Keep each warning once, because a run reads a state more than once and reports the warnings at its end."""
         reported = self._warnings.get(name, ())
         if warning not in reported:
             self._warnings[name] = (*reported, warning)
@@ -289,29 +289,32 @@ class DamageReports:
 
 # ── messages ───────────────────────────────────────────────────────────────────────────
 
-# Messages in the store: the English text, and beside it template and values, which other languages are made from.
+# Messages in the store: the English text, and beside it the template and values, from which other languages are made.
 #
 # ::
 #
 # {"message": "It is lost.", "fix": "…", "templates": {"message": {"template": "It is {what}.", "values": {…}}}}
 #
-# An older dnsrenew ignores the templates. A template that does not give the text, word for word, is ignored here too,
-# and it is never filled with more than the text has.
+# An older dnsrenew ignores the templates. A template that does not yield exactly the text is ignored here too,
+# and it never gets more values than the text has.
 
 _TEMPLATES: Final = "templates"
 _TEXTS: Final = ("message", "fix")
 _MOST: Final = 16_384
-"""Bytes of the templates beside one error; longer ones are left out."""
+"""The maximum size in bytes of the templates beside one error. Longer ones are left out."""
 _MESSAGES_DEEPEST: Final = 5
-"""Messages within each other; deeper ones are texts. A file of the store has at most 32 levels, these are 20."""
+"""The maximum nesting of messages; deeper ones become texts.
+
+A file of the store has at most 32 levels, these are 20.
+"""
 _FORMATS: Final = frozenset({("", None), ("", "r"), (",", None), ("g", None), (".0f", None)})
-"""How templates format a field. Any other, such as a width, is not of dnsrenew."""
+"""The formats of fields in templates. Any other format, such as a width, is not from dnsrenew."""
 
 _parse: Final = Formatter().parse
 
 
 def with_templates(error: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an error, as it is stored, with the templates of its messages beside them."""
+    """Return an error in its stored form, with the templates of its messages beside them."""
     templates = {name: _record(text, 1) for name in _TEXTS if isinstance(text := error.get(name), Message)}
     try:
         fits = bool(templates) and len(dump(templates)) <= _MOST
@@ -321,7 +324,7 @@ def with_templates(error: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def with_messages(error: dict[str, Any]) -> dict[str, Any]:
-    """Return a stored error whose texts are messages again, without the templates."""
+    """Return a stored error with messages instead of texts, and without the templates."""
     if _TEMPLATES not in error:
         return error
     found = {name: value for name, value in error.items() if name != _TEMPLATES}
@@ -343,7 +346,10 @@ def _record(message: Message, depth: int) -> dict[str, Any]:
 
 
 def _value(value: Any, depth: int) -> Any:
-    """Return the value of a field as JSON: a message as an object, and what is no JSON as its text."""
+    """Return the value of a field as JSON.
+
+    A message becomes an object, and a value that is not JSON becomes its text.
+    """
     if isinstance(value, Message) and depth < _MESSAGES_DEEPEST:
         return _record(value, depth + 1)
     if isinstance(value, (list, tuple)):
@@ -355,8 +361,8 @@ def _value(value: Any, depth: int) -> Any:
 def _message(record: Mapping[str, Any], most: int, depth: int) -> Message:
     """Return the message of a record.
 
-    :param most: the characters that it can have; the store is no reason to make a longer text.
-    :raises ValueError: the record is not one of dnsrenew; so do the errors of a wrong type.
+    :param most: the maximum number of characters, so that the store cannot cause a longer text.
+    :raises ValueError: the record is not from dnsrenew. A wrong type raises its own errors.
     """
     kind, template, values, size = Clause if record.get("clause") else Message, record["template"], {}, 0
     for literal, name, spec, conversion in _parse(template):

@@ -1,7 +1,7 @@
-"""The ledger of an account: limits and waits because of which the CA would refuse an order.
+"""The ledger of an account: the limits and waits that would make the CA refuse an order.
 
-What a power cut takes of it, the CA says again. A ledger that cannot be read or written stops no renewal: it counts as
-empty, with a warning.
+If a power cut loses an entry, the CA reports it again. A ledger that cannot be read or written does not stop a renewal:
+it counts as empty, with a warning.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _TEXTS: Final = {
     "failed-orders": texts.TOO_MANY_ORDERS,
 }
 _ALL_TEXTS: Final = {"retry-after": texts.RETRY_AFTER_ALL, "paused": texts.PAUSED_ALL}
-"""For a wait that holds for all orders."""
+"""The text of a wait that applies to all orders."""
 WAIT: Final = 10.0
-"""Seconds to wait for other runs that write to the same ledger; each takes milliseconds."""
+"""Seconds to wait for other runs that write to the same ledger. Each takes milliseconds."""
 
 
 LedgerChange = Callable[["LedgerState", datetime], "LedgerState"]
@@ -39,22 +39,22 @@ LedgerChange = Callable[["LedgerState", datetime], "LedgerState"]
 
 
 class LedgerPlace(Protocol):
-    """Where a ledger is."""
+    """The place of a ledger."""
 
     def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:
-        """Return the ledger; None with a warning if it must stay as it is.
+        """Return the ledger, or None with a warning if it must not be changed.
 
-        A damaged one counts as empty, with a warning.
+        A damaged ledger counts as empty, with a warning.
 
-        :param read_only: a damaged file stays where it is; None then.
-        :param keys: names, and keys of sets of names or of waits; what has other keys may be left out. None: all.
+        :param read_only: a damaged file stays in place, and the result is None.
+        :param keys: names, and keys of sets of names or of waits. Entries with other keys may be left out. None: all.
         """
 
     def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:
-        """Replace the ledger; no other writer comes between.
+        """Replace the ledger, excluding other writers.
 
-        :param keys: the change is only about these, as for :meth:`read`; None: about all.
-        :raises StoreError: it cannot be written.
+        :param keys: the keys that the change affects, as for :meth:`read`; None: all.
+        :raises StoreError: the ledger cannot be written.
         :raises LockedError: another run writes for too long.
         :raises Cancelled: cancelled.
         """
@@ -63,10 +63,10 @@ class LedgerPlace(Protocol):
 class Ledger(Frozen):
     """The ledger of one account. Thread-safe; other processes may write to the same one.
 
-    :ivar place: where it is.
-    :ivar ca: name of the CA, for messages.
-    :ivar context: gives the clock and takes warnings.
-    :ivar read_only: a damaged file stays where it is.
+    :ivar place: its place.
+    :ivar ca: the name of the CA, for messages.
+    :ivar context: has the clock and collects warnings.
+    :ivar read_only: a damaged file stays in place.
     """
 
     place: LedgerPlace
@@ -88,11 +88,12 @@ class Ledger(Frozen):
         expires: datetime | None = None,
         attended: bool = False,
     ) -> CAError | None:
-        """Return the error the CA would answer an order with now, or None if none is known. Reads it once.
+        """Return the error with which the CA would refuse an order now, or None. Reads the ledger once.
 
         :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); only a pause blocks it.
-        :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
-        :param attended: a person tries again and again: five failed orders within an hour are enough.
+        :param expires: the end of the stored certificate. A Retry-After lasts at most for a share of its remaining
+            time.
+        :param attended: a person retries repeatedly, so five failed orders within an hour are enough.
         :returns: ``ca-ledger``, for the attempt; ``evidence["until"]`` and ``retry_after`` say when to try again.
         """
         now = self.context.clock.now()
@@ -102,7 +103,7 @@ class Ledger(Frozen):
         return None if blocked is None else self._error(blocked, identifiers, now)
 
     def may_begin(self, *, expires: datetime | None = None) -> CAError | None:
-        """Return the error if the CA refuses every request now, a new account too; else None.
+        """Return the error if the CA refuses every request now, even for a new account, or None.
 
         :param expires: as for :meth:`may_order`.
         :returns: as :meth:`may_order`.
@@ -115,12 +116,12 @@ class Ledger(Frozen):
             self._change(lambda state, now: state.with_failed(identifiers, self.limits, now), set(identifiers))
 
     def note_failed_orders(self, identifiers: Collection[str], count: int) -> None:
-        """Record orders for this set of names that led to no certificate."""
+        """Record orders for this set of names that did not lead to a certificate."""
         if count:
             self._change(lambda state, now: state.with_failed_orders(identifiers, count, now), {set_key(identifiers)})
 
     def note_certificate(self, identifiers: Collection[str]) -> None:
-        """Record a certificate for this set of names; the CA counts those with ``replaces`` too."""
+        """Record a certificate for this set of names. The CA also counts certificates with ``replaces``."""
         if self.limits.same_set is not None:
             keys = {set_key(identifiers)}
             self._change(lambda state, now: state.with_certificate(identifiers, self.limits, now), keys)
@@ -130,8 +131,8 @@ class Ledger(Frozen):
     ) -> None:
         """Record that the CA asked to wait.
 
-        :param identifiers: those of the refused order; None: the CA refuses every request.
-        :param url: where a person ends the pause, if the CA has paused a name.
+        :param identifiers: the identifiers of the refused order; None: the CA refuses every request.
+        :param url: the page where a person can end the pause, if the CA has paused a name.
         """
         keys = {ANY if identifiers is None else set_key(identifiers)}
         self._change(lambda state, now: state.with_wait(seconds, identifiers, now, url=url), keys)
@@ -151,7 +152,7 @@ class Ledger(Frozen):
         return {} if limit is None else {"count": limit.count, "window": _duration(limit.window)}
 
     def _change(self, change: LedgerChange, keys: Collection[str]) -> None:
-        # A cancelled run has still been refused: it gets a few seconds to record that.
+        # A cancelled run was refused too, and gets a few seconds to record that.
         context = self.context.for_cleanup(2 * WAIT, WAIT / 2)
         try:
             self.place.change(context, change, keys)
@@ -180,7 +181,7 @@ class LedgerFile(AccountFolder):
 
     @property
     def path(self) -> str:
-        """The file."""
+        """The path of the file."""
         return os.path.join(self._folder, "ledger.json")
 
     def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:
@@ -204,7 +205,7 @@ class LedgerFile(AccountFolder):
 
     def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:
         del keys  # as above
-        # Not the account's lock: a run holds that one during requests to the CA.
+        # Not the account's lock, which a run holds during requests to the CA.
         with self.hold_lock(f"ledger-{self._name}", f"ledger of {self._name}", context, WAIT):
             state = self.read(context, read_only=False)
             if state is not None:
@@ -222,19 +223,19 @@ class LedgerFile(AccountFolder):
 
 SCHEMA: Final = 1
 ANY: Final = "*"
-"""The key of a wait that holds for all orders."""
+"""The key of a wait that applies to all orders."""
 MAX_ENTRIES: Final = 5_000
-"""Entries of each kind that are kept, the emptiest buckets first; the file stays far below the size limit."""
+"""The number of entries of each kind that are kept, the emptiest buckets first, so that the file stays small."""
 _SECOND: Final = timedelta(seconds=1)
 
 
 class Blocked(Frozen):
-    """A limit because of which the CA would refuse an order.
+    """A limit that would make the CA refuse an order.
 
     :ivar until: the time from which the order may be sent.
     :ivar limit: ``"failed"``, ``"same-set"``, ``"retry-after"``, ``"paused"`` or ``"failed-orders"``.
     :ivar identifier: the identifier that the limit is about, or None for the whole order.
-    :ivar url: where a person ends a pause.
+    :ivar url: the page where a person can end a pause.
     """
 
     until: datetime
@@ -246,7 +247,7 @@ class Blocked(Frozen):
 class RetryAfter(Frozen):
     """A Retry-After of the CA, or a pause.
 
-    :ivar url: where a person ends the pause, or None for a Retry-After.
+    :ivar url: the page where a person can end the pause, or None for a Retry-After.
     """
 
     since: datetime
@@ -254,7 +255,10 @@ class RetryAfter(Frozen):
     url: str | None = None
 
     def end(self, expires: datetime | None) -> datetime:
-        """Return until when a certificate waits that ends at ``expires``; a pause lasts until a person ends it."""
+        """Return the end of the wait for a certificate that ends at ``expires``.
+
+        A pause lasts until a person ends it.
+        """
         if self.url or expires is None or expires <= self.since:
             return self.until
         return min(self.until, self.since + (expires - self.since) * SHARE)
@@ -266,8 +270,8 @@ class LedgerState(Frozen, kw_only=True):
     :ivar failed: by identifier, when its bucket of failed validations is full again.
     :ivar sets: by set of names (:func:`set_key`), when its bucket of certificates is full again.
     :ivar failed_orders: by set of names, when its bucket of failed orders is full again.
-    :ivar waits: by set of names, or :data:`ANY`, the wait the CA asked for.
-    :ivar extra: unknown fields, kept as they are.
+    :ivar waits: by set of names, or :data:`ANY`, the wait that the CA asked for.
+    :ivar extra: unknown fields, kept unchanged.
     """
 
     failed: Mapping[str, datetime] = field(default_factory=dict)
@@ -288,10 +292,10 @@ class LedgerState(Frozen, kw_only=True):
     ) -> Blocked | None:
         """Return the limit that blocks an order for these identifiers the longest, or None.
 
-        :param replaces: the order has a ``replaces`` field (RFC 9773 section 5); no limit of the CA but a pause blocks
-            it.
-        :param expires: when the stored certificate ends; a Retry-After lasts for a share of what is left of it at most.
-        :param attended: failed orders count, because nothing else holds back a person who tries again.
+        :param replaces: the order has a ``replaces`` field (RFC 9773 section 5). Only a pause of the CA blocks it.
+        :param expires: the end of the stored certificate. A Retry-After lasts at most for a share of its remaining
+            time.
+        :param attended: count failed orders, because no other limit holds back a person who retries.
         """
         key = set_key(identifiers)
         found = [
@@ -332,7 +336,7 @@ class LedgerState(Frozen, kw_only=True):
     def with_wait(
         self, seconds: float, identifiers: Collection[str] | None, now: datetime, *, url: str | None = None
     ) -> LedgerState:
-        """Return the state after a Retry-After; without identifiers it holds for all orders."""
+        """Return the state after a Retry-After. Without identifiers, it applies to all orders."""
         current = {key: wait for key, wait in self.waits.items() if is_waiting(wait.since, wait.until, now)}
         wait = RetryAfter(now, now + timedelta(seconds=min(max(seconds, 0.0), LONGEST.total_seconds())), url)
         key = ANY if identifiers is None else set_key(identifiers)
@@ -351,7 +355,7 @@ class LedgerState(Frozen, kw_only=True):
     def from_json(cls, data: bytes) -> LedgerState:
         """Read ``ledger.json``.
 
-        :raises DamagedFile: it is not one.
+        :raises DamagedFile: the file is not a ledger.
         :raises NewerSchema: it has a newer schema.
         """
         document = json_files.load(data, SCHEMA)
@@ -361,7 +365,7 @@ class LedgerState(Frozen, kw_only=True):
 
 
 def set_key(identifiers: Collection[str]) -> str:
-    """Return a short name of a set of identifiers; their order does not matter."""
+    """Return a short name of a set of identifiers, independent of their order."""
     return hashlib.sha256("\n".join(sorted(set(identifiers))).encode()).hexdigest()[:16]
 
 
@@ -369,7 +373,7 @@ def set_key(identifiers: Collection[str]) -> str:
 
 
 def _available_at(limit: Limit | None, full_at: datetime | None, now: datetime) -> datetime | None:
-    """Return when a token will be available; None if one is now, or there is no limit."""
+    """Return when a token will be available, or None if one is available now or there is no limit."""
     if limit is None or full_at is None or not _is_plausible(limit, full_at, now):
         return None
     available_at = full_at - limit.window + limit.each
@@ -377,7 +381,7 @@ def _available_at(limit: Limit | None, full_at: datetime | None, now: datetime) 
 
 
 def _is_plausible(limit: Limit, full_at: datetime, now: datetime) -> bool:
-    """Return whether a time is plausible: one too far ahead was stored by a wrong clock."""
+    """Return whether a time is plausible. A time too far ahead was stored by a wrong clock."""
     return full_at - now <= 2 * limit.window - limit.each + _SECOND  # times are rounded up
 
 
@@ -398,7 +402,7 @@ def _take(
 
 
 def rounded_up(time: datetime) -> datetime:
-    """Return a time rounded up to whole seconds: the CA refuses an order that comes a second early."""
+    """Return a time rounded up to whole seconds, because the CA refuses an order that comes a second early."""
     return (time + _SECOND if time.microsecond else time).replace(microsecond=0)
 
 
@@ -448,7 +452,7 @@ class Limit(Frozen):
 
 
 class Limits(Frozen, kw_only=True):
-    """The limits of one CA; None if it has none, or an unknown one.
+    """The limits of one CA; None if it has no limit, or an unknown one.
 
     :ivar failed: failed validations of one identifier by one account.
     :ivar same_set: certificates for exactly the same set of names.
@@ -463,21 +467,23 @@ _WEEK: Final = timedelta(days=7)
 
 NONE: Final = Limits()
 FAILED_ORDERS: Final = Limit(5, _HOUR)
-"""Failed orders for a set of names at any CA, for a person who tries again and again."""
+"""Failed orders for a set of names at any CA, for a person who retries repeatedly."""
 LIMITS: Final = {
     "https://acme-v02.api.letsencrypt.org/directory": Limits(failed=Limit(5, _HOUR), same_set=Limit(5, _WEEK)),
     "https://acme-staging-v02.api.letsencrypt.org/directory": Limits(
         failed=Limit(200, _HOUR), same_set=Limit(30_000, _WEEK)
     ),
 }
-"""By the directory URL of the CA."""
+"""The limits by the directory URL of the CA."""
 _HOURS: Final = timedelta(hours=3)
 NEW_ORDERS: Final = {
     "https://acme-v02.api.letsencrypt.org/directory": Limit(300, _HOURS),
     "https://acme-staging-v02.api.letsencrypt.org/directory": Limit(1_500, _HOURS),
 }
-"""New orders of one account, by the directory URL of the CA. Only a share of them is given to names on demand: what
-other machines and people order with the account counts too.
+"""New orders of one account, by the directory URL of the CA.
+
+Only a share of them is given to names on demand, because orders of other machines and people with the account count
+too.
 """
 OTHER_NEW_ORDERS: Final = Limit(300, _HOURS)
-"""What a CA is assumed to allow that is not listed."""
+"""The assumed limit of a CA that is not listed."""

@@ -1,4 +1,4 @@
-"""The one place where an ``OSError`` becomes a :class:`~dnsrenew.errors.StoreError` with a fix."""
+"""The only place where an ``OSError`` becomes a :class:`~dnsrenew.errors.StoreError` with a fix."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def translate(error: OSError, path: str, operation: str, root: str = "") -> Stor
     """Return the :class:`StoreError` for an ``OSError``.
 
     :param path: the file or folder of the operation.
-    :param operation: its name, as :class:`~dnsrenew.store.atomic_io.AtomicFiles` calls it.
+    :param operation: the name of the operation in :class:`~dnsrenew.store.atomic_io.AtomicFiles`.
     :param root: the store's folder, if known.
     """
     path = _permanent(path)
@@ -42,7 +42,7 @@ def translate(error: OSError, path: str, operation: str, root: str = "") -> Stor
 
 
 def _permanent(path: str) -> str:
-    """Return the path, or the folder of a temporary file or folder: its own name would tell a user nothing."""
+    """Return the path. For a temporary file or folder, return its folder, because its own name tells a user nothing."""
     for part in (path, os.path.dirname(path)):
         if _TEMP_NAME.fullmatch(os.path.basename(part)):
             return os.path.dirname(part)
@@ -50,7 +50,7 @@ def _permanent(path: str) -> str:
 
 
 def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Text, dict[str, Any]]:
-    """Return the text for an error and the evidence that fills it, besides the path."""
+    """Return the text for an error, and the evidence for its fields besides the path."""
     number = error.errno
     if operation == "symlink" and number in _NO_LINKS:
         return texts.NO_LINKS, {"existing": nearest_existing(path)}
@@ -85,7 +85,7 @@ def not_private(path: str) -> StoreError:
 
 
 def weak_ground(weakness: Weakness, root: str) -> StoreError:
-    """Return the error for a store that others can change, or a folder on the way to it.
+    """Return the error for a store, or a folder above it, that others can change.
 
     :param root: the store's folder.
     """
@@ -105,14 +105,14 @@ def foreign(path: str, info: os.stat_result, root: str) -> StoreError:
 
 
 def of_other_worker(root: str, info: os.stat_result) -> StoreError:
-    """Return the error for the folder of a machine of a fleet that belongs to the user of its worker."""
+    """Return the error for a machine's folder of a fleet that belongs to the user of its worker."""
     return StoreError.of(texts.WORKERS_FOLDER, path=root, **_rights(info))
 
 
 def shared(root: str, info: os.stat_result, found: str) -> StoreError:
-    """Return the error for a store that is not private and has other things in it.
+    """Return the error for a store that is not private and contains foreign files.
 
-    :param found: the name of one of them.
+    :param found: the name of one foreign file.
     """
     own, command = os.path.join(root, "dnsrenew"), f"chmod 700 {quote(root)}"
     return StoreError.of(texts.SHARED, path=root, own=own, found=found, command=command, **_rights(info))
@@ -158,12 +158,12 @@ def _denied_at(path: str, root: str, *, reading: bool) -> str:
             return ancestor
     if not os.path.lexists(path):
         return nearest_existing(folder)
-    suspects = (path,) if path == root else (path, folder)  # folders above the store need not be writable
+    suspects = (path,) if path == root else (path, folder)  # folders above the store do not have to be writable
     return next((part for part in suspects if not _may_use(part, reading=reading)), path)
 
 
 def _may_use(path: str, *, reading: bool) -> bool:
-    """Return whether the user has the rights that we need; writing sets modes, which only the owner may do."""
+    """Return whether the user has the rights that we need. Writing sets modes, which only the owner may do."""
     if reading:
         return os.access(path, os.R_OK)
     return os.access(path, os.W_OK) and (os.name == "nt" or os.stat(path).st_uid == os.geteuid())

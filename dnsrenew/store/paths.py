@@ -1,4 +1,4 @@
-"""The paths of the store and the names it accepts; its folders, made and tested for writing."""
+"""The paths of the store and its valid names. It creates the folders and tests whether they are writable."""
 
 from __future__ import annotations
 
@@ -26,18 +26,21 @@ _NAME: Final = re.compile(r"(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\.|$))[a-
 _PLAIN: Final = re.compile(r"[a-z0-9_.-]+")
 _NOT_READABLE: Final = re.compile(r"[^a-z0-9_-]+")
 _LOST_FOUND: Final = "lost+found"
-"""In a store that is a file system of its own."""
+"""The name of this folder in a store that is a separate file system."""
 _PROBE: Final = bytes(16 << 10)
-"""Bytes; a renewal writes six files before a later run can resume it, which together take less than six of these."""
+"""In bytes.
+
+Before a later run can resume it, a renewal writes six files that together need less than six times this.
+"""
 _STALE: Final = 3600.0
-"""Seconds after which no process is still writing a temporary file."""
+"""Seconds after which no process can still be writing a temporary file."""
 
 
 @functools.lru_cache(1 << 17)
 def check_name(name: str) -> str:
-    """Return the name of a certificate, which becomes the name of a folder; the config has checked it before.
+    """Return the name of a certificate, which becomes the name of a folder. The config has already checked it.
 
-    :raises StoreError: ``store-bad-name``: it could lead outside the store, or some system does not allow it.
+    :raises StoreError: ``store-bad-name``: the name could lead outside the store, or some system does not allow it.
     """
     if not _NAME.fullmatch(name):
         raise StoreError.of(texts.BAD_NAME, name=name)
@@ -45,7 +48,7 @@ def check_name(name: str) -> str:
 
 
 def zone_key(zone: str) -> str:
-    """Return the name of a DNS zone for the name of a lock; DNS allows more characters than file systems."""
+    """Return the name of a DNS zone for use in a lock's name, because DNS allows more characters than file systems."""
     readable = zone.lower().removesuffix(".")
     if len(readable) > 100 or not _PLAIN.fullmatch(readable):
         readable = hashlib.sha256(readable.encode()).hexdigest()[:32]
@@ -53,13 +56,13 @@ def zone_key(zone: str) -> str:
 
 
 def account_label(ca: str, directory_url: str) -> str:
-    """Return a name for the account at a directory URL; ``ca`` only makes it readable."""
+    """Return a name for the account at a directory URL. The argument ``ca`` only makes it readable."""
     readable = _NOT_READABLE.sub("-", ca.lower()).strip("-")[:40] or "ca"
     return f"{readable}-{hashlib.sha256(directory_url.encode()).hexdigest()[:16]}"
 
 
 class Paths:
-    """The paths of a store, as strings: with 10,000 certificates, pathlib would be too slow.
+    """The paths of a store, as strings because pathlib is too slow for 10,000 certificates.
 
     :ivar root: the store's folder, absolute.
     """
@@ -97,7 +100,7 @@ class Paths:
         return f"{self._prefix}{check_name(name)}{os.sep}state.json"
 
     def foreign(self, names: list[str]) -> list[str]:
-        """Return those of the names in the store's folder that are not the store's own."""
+        """Return the names in the store's folder that do not belong to the store."""
         ours = {
             _LOST_FOUND,
             *map(os.path.basename, (*self.folders, self.responses, self.fingerprint_key, self.scheduled)),
@@ -105,7 +108,7 @@ class Paths:
         return sorted(name for name in names if name not in ours and not name.startswith(TEMP_PREFIX))
 
     def valid_names(self, names: list[str]) -> list[str]:
-        """Return the names that a certificate can have."""
+        """Return the given names that a certificate can have."""
         return [name for name in names if _NAME.fullmatch(name)]
 
     def lock(self, what: str) -> str:
@@ -113,7 +116,7 @@ class Paths:
         return os.path.join(self.locks, f"{what}.lock")
 
     def account(self, ca: str, directory_url: str) -> str:
-        """Return the folder of the account at a directory URL; ``ca`` only makes the name readable."""
+        """Return the folder of the account at a directory URL. The argument ``ca`` only makes the name readable."""
         return os.path.join(self.accounts, account_label(ca, directory_url))
 
 
@@ -121,7 +124,7 @@ class Paths:
 
 
 class StoreFolder:
-    """The folder of a store, for all that is in it: makes folders when they are needed, and existing ones private."""
+    """The folder of a store. It creates its subfolders when they are needed, and makes existing ones private."""
 
     def __init__(self, disk: AtomicFiles, paths: Paths) -> None:
         self._disk = disk
@@ -141,7 +144,7 @@ class StoreFolder:
             self._disk.refuse_foreign(folder)
 
     def _refuse_shared(self, ground: Ground) -> None:
-        """Refuse a folder that is not private and is not ours alone: its mode is not ours to change."""
+        """Refuse a folder that is not private and not only ours, because its mode must not be changed."""
         try:
             info = os.stat(self._paths.root)
         except OSError:  # missing, or an error where it is used
@@ -153,7 +156,7 @@ class StoreFolder:
                 raise os_errors.shared(self._paths.root, info, found[0])
 
     def _foreign(self) -> list[str]:
-        """Return the names in the store's folder that are not the store's own; empty if we may not look."""
+        """Return the names in the store's folder that do not belong to the store; empty without permission."""
         try:
             return self._paths.foreign(self._disk.names(self._paths.root))
         except StoreError as error:
@@ -166,20 +169,20 @@ class StoreFolder:
     ) -> AbstractContextManager[None]:
         """See :meth:`dnsrenew.store.Store.hold_lock`.
 
-        :param shared: hold it together with others that share it.
+        :param shared: share the lock with others that hold it as shared.
         """
         self.make_base()
         return zone_locks.hold(self._disk, self._paths.lock(key), what, wait=wait, context=context, shared=shared)
 
     def journal_files(self, *ends: str) -> list[str]:
-        """Return the paths in the journal with one of these ends, sorted."""
+        """Return the paths in the journal that have one of these suffixes, sorted."""
         names = sorted(self._disk.names(self._paths.journal))
         return [os.path.join(self._paths.journal, name) for name in names if name.endswith(ends)]
 
     def make_base(self, *, close: bool = True) -> None:
         """Create the store and its folders if they are missing.
 
-        :param close: make a folder that was there private; see :meth:`close_root`.
+        :param close: make an existing folder private; see :meth:`close_root`.
         """
         created = self._make_root(close=close)
         created_parts = [self._disk.ensure_folder(part) for part in self._paths.folders]
@@ -197,12 +200,12 @@ class StoreFolder:
         return created
 
     def close_root(self) -> None:
-        """Make the store's own folder private; then other users cannot reach its content, regardless of its modes."""
+        """Make the store's own folder private, so that others cannot reach its content, regardless of its modes."""
         if os.path.isdir(self._paths.root):
             self._restrict_root(created=False)
 
     def _restrict_root(self, *, created: bool, close: bool = True) -> None:
-        """Make the store's own folder private if it is ours alone; others may need the mode of any other folder."""
+        """Make the store's own folder private if only we use it. Others may need the mode of any other folder."""
         info = self._disk.folder_info(self._paths.root, link=True)
         if info.st_mode & 0o777 != FOLDER and (created or (close and not self._foreign())):
             self._disk.restrict_folder(self._paths.root, info)
@@ -217,9 +220,9 @@ class StoreFolder:
         return folder
 
     def remove_stale_temp(self, folder: str, now: float) -> None:
-        """Remove temporary files older than an hour; other processes may be writing newer ones.
+        """Remove temporary files that are older than an hour. Other processes may be writing newer ones.
 
-        :param now: the time by the file system's clock (seconds): that of a file just written there.
+        :param now: the time of the file system's clock in seconds, from a file that was just written there.
         """
         self._disk.remove_temp(folder, older_than=now - _STALE)
 
@@ -247,22 +250,22 @@ class StoreFolder:
 
 
 class HttpResponses(PublicFiles):
-    """The responses of a store, named by their tokens, where a web server would find them in a webroot.
+    """The responses of a store, named by their tokens, in the same layout as in a webroot.
 
-    :param path: their folder in the store; only its owner can open it. A temporary one may be removed by the system,
-        and made again by another user, who would answer for every name: it is refused.
+    :param path: their folder in the store, which only its owner can open. A temporary folder is refused, because the
+        system may remove it, and another user could create it again and answer for every name.
     """
 
     def __init__(self, path: str) -> None:
         super().__init__(path, (".well-known", "acme-challenge"), own=os.name != "nt")
 
     def make_folder(self) -> None:
-        """Make the folder in the store; it is made only when it is needed."""
+        """Create the folder in the store, when it is needed."""
         with contextlib.suppress(OSError):  # write() reports it
             os.makedirs(self.path, 0o700, exist_ok=True)
 
     def remove_old(self, before: float) -> None:
-        """Remove what was written before a time; one that cannot be removed is harmless.
+        """Remove responses written before a time. One that cannot be removed is harmless.
 
         :param before: seconds since 1970.
         """

@@ -1,6 +1,6 @@
-"""What a run has asked for and not got yet: orders that are being finalized, and requests to other issuers.
+"""The pending requests of a run: orders that are being finalized, and requests to other issuers.
 
-Both have a private key of their own. The caller holds the lock of the certificate.
+Both have their own private key. The caller holds the lock of the certificate.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class PendingOrder(Frozen, kw_only=True, hidden=("key_pem", "csr_der")):
     :ivar url: the URL of the order.
     :ivar ca: name of the CA.
     :ivar account_url: the URL of the account that created it.
-    :ivar identifiers: as ordered.
+    :ivar identifiers: the ordered identifiers.
     :ivar profile: name of the ordered profile, or None.
     :ivar routes: the route of each identifier, for the history of routes that worked.
-    :ivar version: the current version when it was stored, or None; with another version in force, the order is done.
+    :ivar version: the current version when it was stored, or None. If another version is current now, the order is
+        done.
     :ivar written: when it was stored, or None if unknown.
     :ivar key_pem: the private key of the certificate.
     :ivar csr_der: the CSR.
@@ -57,9 +58,9 @@ class PendingOrders(Frozen):
     documents: Documents
 
     def save(self, name: str, order: PendingOrder) -> None:
-        """Store an order before its CSR is sent, and replace an earlier one; it is durable on return.
+        """Store an order before its CSR is sent, and replace an earlier one. It is durable on return.
 
-        :raises StoreError: it cannot be written; then the CSR must not be sent.
+        :raises StoreError: the order cannot be written, so the CSR must not be sent.
         """
         parts = {_KEY: order.key_pem, _CSR: order.csr_der}
         document = {
@@ -77,12 +78,11 @@ class PendingOrders(Frozen):
         self.documents.write_parts(name, ORDER, {**parts, _DOCUMENT: json_files.dump(document)})
 
     def load(self, context: Context, name: str, *, version: int | None) -> PendingOrder | None:
-        """Return the order of an earlier run, or None; takes one system call if there is none.
+        """Return the order of an earlier run, or None. Without an order, this takes one system call.
 
-        A damaged order is put away, without its private key and with a warning: it costs a new order, never a
-        certificate.
+        A damaged order is set aside without its private key and with a warning. This only costs a new order.
 
-        :param version: the current version now.
+        :param version: the current version.
         :raises StoreError: ``store-bad-name``, or the store cannot be trusted or asked.
         """
         try:
@@ -100,9 +100,9 @@ class PendingOrders(Frozen):
         return None
 
     def clear(self, name: str) -> None:
-        """Remove the order of a certificate; needs no disk space and no fsync.
+        """Remove the order of a certificate, without disk space or fsync.
 
-        An order that cannot be removed does no harm: another version is in force, or the CA reports it invalid.
+        An order that cannot be removed is harmless, because another version is current or the CA reports it invalid.
 
         :raises StoreError: ``store-bad-name``.
         """
@@ -112,9 +112,9 @@ class PendingOrders(Frozen):
 
 
 def _order(parts: Mapping[str, bytes]) -> PendingOrder | None:
-    """Return the order of a document; None: its removal was interrupted.
+    """Return the order of a document, or None if its removal was interrupted.
 
-    :raises DamagedFile: a part of it is invalid, or the key or the CSR is not the one that it is about.
+    :raises DamagedFile: a part of it is invalid, or it names another key or CSR.
     """
     if _DOCUMENT not in parts:
         return None
@@ -165,8 +165,8 @@ class SigningRequest(Frozen, kw_only=True, hidden=("key_pem",)):
 
     :ivar csr_pem: the request.
     :ivar key_pem: its private key.
-    :ivar names: the names that it asks for.
-    :ivar kind: the kind of the key; None: one that the configuration has no name for.
+    :ivar names: the names that it requests.
+    :ivar kind: the kind of the key; None if the configuration has no name for it.
     """
 
     csr_pem: str
@@ -181,18 +181,18 @@ class SigningRequests(Frozen):
     documents: Documents
 
     def save(self, name: str, csr_pem: str, key_pem: bytes) -> None:
-        """Store a request, and replace an earlier one; it is durable on return.
+        """Store a request, and replace an earlier one. It is durable on return.
 
-        :raises StoreError: it cannot be written; then the request must not be shown.
+        :raises StoreError: the request cannot be written, so it must not be shown.
         """
         self.documents.write_parts(name, REQUEST, {_REQUEST_KEY: key_pem, _REQUEST_CSR: csr_pem.encode("ascii")})
 
     def load(self, context: Context, name: str) -> SigningRequest | None:
-        """Return the request of a certificate, or None; takes one system call if there is none.
+        """Return the request of a certificate, or None. Without a request, this takes one system call.
 
-        A damaged one is put away, with a warning.
+        A damaged request is set aside, with a warning.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: the request cannot be read.
         """
         try:
             parts = self.documents.read_parts(name, REQUEST)
@@ -203,13 +203,13 @@ class SigningRequests(Frozen):
             return None
 
     def made(self, name: str) -> datetime | None:
-        """Return when the request was made, or None if there is none, or it is not known."""
+        """Return when the request was made, or None if this is unknown or there is no request."""
         with contextlib.suppress(StoreError):
             return self.documents.made(name, REQUEST)
         return None
 
     def clear(self, name: str) -> None:
-        """Remove the request of a certificate with its key, as far as possible.
+        """Remove the request of a certificate with its key, if possible.
 
         :raises StoreError: ``store-bad-name``.
         """
@@ -221,7 +221,7 @@ class SigningRequests(Frozen):
 def _request(parts: Mapping[str, bytes]) -> SigningRequest:
     """Return the request of a CSR and its key, both PEM.
 
-    :raises DamagedFile: they do not belong together.
+    :raises DamagedFile: the request and the key do not belong together.
     """
     from dnsrenew.base.x509 import key_from_pem, user_files  # slow to load, and rarely needed
 

@@ -1,6 +1,6 @@
-"""What a store keeps besides certificates: deployments, messages, diagnoses, programs that are owed, schedules.
+"""The other records of a store: deployments, messages, diagnoses, debts (programs to run), schedules.
 
-What is about one certificate is a document. The rest is files: a port and a schedule belong to one machine.
+Records of one certificate are documents. Ports and schedules belong to one machine, so their records are files.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ _SCHEMA: Final = 1
 class SavedDeployment(Frozen):
     """The ``SavedFiles`` of one entry of ``deploy``; the caller holds the lock of the certificate.
 
-    :ivar name: of the certificate.
-    :ivar entry: its id.
+    :ivar name: the name of the certificate.
+    :ivar entry: the id of the entry.
     """
 
     documents: Documents
@@ -45,18 +45,18 @@ class SavedDeployment(Frozen):
     entry: str
 
     def begin(self) -> None:
-        """Record that the target is being changed, and forget what an earlier change that ended has saved.
+        """Record the begin of a change of the target, and forget the data of an earlier completed change.
 
-        After a change that did not end (the run was killed), what that one saved stays until :meth:`keep`.
+        If the earlier change did not end (its run was killed), its saved data stays until :meth:`keep`.
 
-        :raises StoreError: it cannot be written; change nothing.
+        :raises StoreError: the record cannot be written; change nothing.
         """
         if not self.is_begun:
             self.documents.remove(self.name, OLD_FILES + self.entry)
             self.documents.write(self.name, BEGUN + self.entry, b"")
 
     def end(self) -> None:
-        """Record that the change has ended: the target has the new certificate, or the old one again."""
+        """Record the end of the change: the target has the new certificate, or the old one again."""
         with contextlib.suppress(StoreError):
             self.documents.remove(self.name, BEGUN + self.entry)
 
@@ -66,16 +66,16 @@ class SavedDeployment(Frozen):
         return self.documents.read(self.name, BEGUN + self.entry) is not None
 
     def have_others_begun(self, known: Collection[str]) -> bool:
-        """Return whether an entry that is not configured any more has begun a change that has not ended.
+        """Return whether an entry that is no longer configured has begun a change that has not ended.
 
-        :param known: the ids of the entries that are configured.
+        :param known: the ids of the configured entries.
         """
         return any(kind.startswith(BEGUN) for kind in self._others(known))
 
     def forget_others(self, known: Collection[str]) -> None:
-        """Remove what is kept for entries that are not configured any more: it has private keys.
+        """Remove the saved data of entries that are no longer configured, because it has private keys.
 
-        :param known: the ids of the entries that are configured.
+        :param known: the ids of the configured entries.
         """
         if others := self._others(known):
             self.documents.remove(self.name, *others)
@@ -84,11 +84,11 @@ class SavedDeployment(Frozen):
         return [kind for kind in self.documents.deployed(self.name) if kind.partition(":")[2] not in known]
 
     def keep(self, files: Mapping[str, bytes]) -> None:
-        """Save the old content of the target, by path; it replaces what was saved before.
+        """Save the old content of the target, by path. It replaces earlier saved data.
 
-        A power cut may lose it: then the server starts anew, with what is in place.
+        A power cut may lose it. The server then starts again with its current files.
 
-        :raises StoreError: it cannot be written.
+        :raises StoreError: the data cannot be written.
         """
         kind = OLD_FILES + self.entry
         if files:
@@ -98,9 +98,9 @@ class SavedDeployment(Frozen):
             self.documents.remove(self.name, kind)
 
     def kept(self) -> dict[str, bytes]:
-        """Return what this change has saved; empty if there was nothing, or it is damaged.
+        """Return the data that this change has saved; empty if it has saved nothing or the data is damaged.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: the data cannot be read.
         """
         files = _content(self.documents.read(self.name, OLD_FILES + self.entry), "files")
         with contextlib.suppress(TypeError, ValueError, AttributeError):
@@ -108,32 +108,32 @@ class SavedDeployment(Frozen):
         return {}
 
     def note_renames(self, renames: Sequence[tuple[str, str]]) -> None:
-        """Write down renames before the first one, durably.
+        """Record renames durably, before the first one.
 
-        :raises StoreError: it cannot be written; rename nothing.
+        :raises StoreError: the record cannot be written; rename nothing.
         """
         data = json_files.dump({"schema": _SCHEMA, "renames": list(renames)})
         self.documents.write_renames(self.name, self.entry, data)
 
     def clear_renames(self) -> None:
-        """Forget the renames: they are done."""
+        """Forget the renames, because they are done."""
         with contextlib.suppress(StoreError):
             self.documents.write_renames(self.name, self.entry, None)
 
 
 def _content(data: bytes | None, field: str) -> Any:
-    """Return a field of a document on which nothing depends: of a damaged one, None."""
+    """Return a field of a document that is not essential, or None if the document is damaged."""
     with contextlib.suppress(DamagedFile, NewerSchema):
         return None if data is None else json_files.load(data, _SCHEMA).get(field)
     return None
 
 
 class UnfinishedRenames(Frozen):
-    """Renames that a deployment has written down.
+    """Renames that a deployment has recorded.
 
-    :ivar name: the name of the certificate; its lock is held while they are under way.
+    :ivar name: the name of the certificate, whose lock is held during the renames.
     :ivar renames: pairs of a temporary file and its final path.
-    :ivar forget: call it when they are done.
+    :ivar forget: call this when they are done.
     """
 
     name: str
@@ -151,17 +151,18 @@ def renames_of(data: bytes) -> list[tuple[str, str]]:
 # ── messages ────────────────────────────────────────────────────────────────────────────
 
 # The record of messages about a certificate, so that each change is sent once. It is written after a message was sent:
-# a crash in between, or two runs that find the same change within a second, send it twice; nothing is lost.
+# after a crash in between, or if two runs find the same change within a second, it is sent twice, but never lost.
 
 
 class Notified(Frozen, kw_only=True):
-    """Which messages were sent about one certificate.
+    """The messages that were sent about one certificate.
 
     :ivar failed: whether a message said that the renewal fails.
-    :ivar expiring: the last warning about its expiry: 1 for a third of the lifetime left, 2 for a sixth, 0 for none.
+    :ivar expiring: the last warning about its expiry: 1 for a third of the lifetime left, 2 for a sixth, 0 without a
+        warning.
     :ivar serial: the serial number of the certificate that ``expiring`` is about.
-    :ivar deployments: those with a message about their failure, each with the serial number of the certificate.
-    :ivar renewed: the serial number of the newest certificate that is known; "" without messages about renewals.
+    :ivar deployments: deployments with a message about their failure, each with the serial number of the certificate.
+    :ivar renewed: the serial number of the newest known certificate; "" without messages about renewals.
     """
 
     failed: bool = False
@@ -172,14 +173,14 @@ class Notified(Frozen, kw_only=True):
 
 
 class NotifiedRecords(Frozen):
-    """One document for each certificate about which a message was sent. A damaged one counts as missing."""
+    """One document for each certificate with sent messages. A damaged document counts as missing."""
 
     documents: Documents
 
     def read(self, name: str) -> Notified:
-        """Return which messages were sent about a certificate; one read.
+        """Return the record of the messages about a certificate, with one read.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: the record cannot be read.
         """
         data = self.documents.read(name, NOTIFIED)
         if data is None:
@@ -189,9 +190,9 @@ class NotifiedRecords(Frozen):
         return Notified()
 
     def write(self, name: str, notified: Notified) -> None:
-        """Replace the record, atomically and durably; one that says nothing is removed.
+        """Replace the record atomically and durably. An empty record is removed.
 
-        :raises StoreError: it cannot be written.
+        :raises StoreError: the record cannot be written.
         """
         if notified == Notified():
             self.documents.remove(name, NOTIFIED)
@@ -201,40 +202,40 @@ class NotifiedRecords(Frozen):
 
 # ── diagnosis records ──────────────────────────────────────────────────────────────────
 
-# Recorded diagnoses of a certificate, the oldest first: what ``doctor --record`` keeps.
+# Recorded diagnoses of a certificate, oldest first, from ``doctor --record``.
 
 _MOST: Final = 50
-"""Records that are kept of a certificate."""
+"""The number of records that are kept for a certificate."""
 
 Record = Mapping[str, Any]
 """``time`` (RFC 3339), ``renewable``, and ``facts`` by the code of a check."""
 
 
 class DiagnosisRecords(Frozen):
-    """One document for each certificate. Nothing depends on it, so a damaged one counts as empty."""
+    """One document for each certificate. It is not essential, so a damaged document counts as empty."""
 
     documents: Documents
 
     def read(self, name: str) -> list[Record]:
         """Return the records of a certificate.
 
-        :raises StoreError: they cannot be read.
+        :raises StoreError: the records cannot be read.
         """
         records = _content(self.documents.read(name, DIAGNOSES), "records")
         return [record for record in records if isinstance(record, dict)] if isinstance(records, list) else []
 
     def add(self, name: str, record: Record) -> None:
-        """Keep one more record, and drop the oldest of many.
+        """Add a record, and drop the oldest ones above the limit.
 
-        :raises StoreError: it cannot be written.
+        :raises StoreError: the record cannot be written.
         """
         records = [*self.read(name), record][-_MOST:]
         self.documents.write(name, DIAGNOSES, json_files.dump({"schema": _SCHEMA, "records": records}))
 
 
-# ── programs that are owed ──────────────────────────────────────────────────────────────
+# ── debts ───────────────────────────────────────────────────────────────────────────────
 
-# Programs ``after``: written down before ``before`` stops a server, and forgotten once it runs again.
+# Debts: programs ``after``, written down before ``before`` stops a server, and forgotten once it runs again.
 #
 # Each is a file ``journal/<number>.after``, so that a run sees with the one look at the journal whether a killed run
 # owes any. A run holds the lock ``ports`` as long as it uses a port: while that is held, what is written down is not
@@ -244,11 +245,11 @@ DEBT: Final = ".after"
 
 
 class Debt(Frozen):
-    """A program that a run has to run before it ends.
+    """A debt: a program that a run must run before it ends.
 
-    :ivar certificate: the certificate that the port was used for.
+    :ivar certificate: the certificate for which the port was used.
     :ivar since: when it was written down (RFC 3339).
-    :ivar program: the program and its arguments, as they were then.
+    :ivar program: the program and its arguments at that time.
     """
 
     certificate: str
@@ -257,15 +258,18 @@ class Debt(Frozen):
 
     @property
     def fields(self) -> dict[str, str]:
-        """What texts tell of it."""
+        """The fields for texts."""
         return {"name": self.certificate, "since": self.since, "command": shlex.join(self.program)}
 
 
 class Debts(StoreFolder):
-    """The ``after`` programs that interrupted runs still have to run: of a store, or of a machine of a fleet."""
+    """The debts of a store, or of a machine of a fleet: the ``after`` programs that interrupted runs owe."""
 
     def check_ground(self) -> None:
-        """Refuse the folder if others can change it. That of a fleet may be of the user of its workers, not of root."""
+        """Refuse the folder if others can change it.
+
+        In a fleet it may belong to the user of its workers instead of root.
+        """
         with contextlib.suppress(OSError):
             info = os.stat(self._paths.root)
             if info.st_uid and info.st_uid != os.geteuid() and not self._disk.insist:
@@ -275,54 +279,54 @@ class Debts(StoreFolder):
     def using_port(self, context: Context, wait: float) -> AbstractContextManager[None]:
         """Exclude other runs of this store from the use of ports.
 
-        :param wait: seconds to wait for them.
-        :raises LockedError: one uses a port.
+        :param wait: seconds to wait for other runs.
+        :raises LockedError: another run uses a port.
         :raises StoreError: the file of the lock cannot be created, or others can change the folder.
         """
         self.check_ground()
         return self.hold_lock("ports", texts.PORTS_LOCK.format(), context, wait)
 
     def note(self, context: Context, program: Sequence[str]) -> None:
-        """Write down that a program is owed, durably; the caller uses the port. 2 fsyncs.
+        """Record a debt durably, with 2 fsyncs. The caller uses the port.
 
-        :raises StoreError: it cannot be written; stop nothing.
+        :raises StoreError: the debt cannot be written; stop nothing.
         """
         about = {"schema": _SCHEMA, "certificate": context.certificate or "", "since": rfc3339(context.clock.now())}
         self._disk.write(self._path(program), json_files.dump({**about, "program": list(program)}), PRIVATE)
         self._disk.sync_folder(self._paths.journal)
 
     def forget(self, program: Sequence[str]) -> None:
-        """Forget a program: it has been run. After a power cut the server starts anew, so no fsync."""
+        """Forget a program that has been run. No fsync is needed, because the server starts again after a power cut."""
         self._disk.discard(self._path(program))
 
     def owed(self) -> list[Debt]:
-        """Return what ended runs of any user owe, as far as it can be read; nothing while a run uses a port."""
+        """Return the readable debts of ended runs of any user, or an empty list while a run uses a port."""
         with contextlib.suppress(StoreError):
             if (paths := self.journal_files(DEBT)) and not zone_locks.is_held(self._paths.lock("ports")):
                 return [debt for path in paths if (debt := self._read(path)) is not None]
         return []
 
     def written_down(self) -> list[Debt]:
-        """Return all that is written down, to run it; the caller uses the port.
+        """Return all recorded debts to run them. The caller uses the port.
 
-        :raises StoreError: it cannot be read, or another user wrote some of it.
+        :raises StoreError: a debt cannot be read, or another user wrote it.
         """
         for path in self.journal_files(DEBT):
             self._disk.refuse_foreign(path)
         return [debt for path in self.journal_files(DEBT) if (debt := self._read(path, self._disk)) is not None]
 
     def unreadable(self) -> list[str]:
-        """Return the files that may name a program, and are damaged or of a newer dnsrenew.
+        """Return the files of debts that are damaged or of a newer dnsrenew.
 
         :raises StoreError: the journal cannot be read.
         """
         return [path for path in self.journal_files(DEBT) if self._read(path) is None and os.path.exists(path)]
 
     def _read(self, path: str, disk: AtomicFiles | None = None) -> Debt | None:
-        """Return a debt, of any user unless a disk is given; None: it is gone, damaged, or of a newer dnsrenew."""
+        """Return a debt, of any user unless a disk is given; None if it is gone, damaged, or of a newer dnsrenew."""
         if disk is None:
             disk = copy.copy(self._disk)
-            disk.insist = True  # root knows what a worker owes, and does not run it
+            disk.insist = True  # root may see the debts of a worker, but does not run them
         try:
             data = json_files.read(disk, path)
             debt = Debt(**json_files.fields_of(Debt, {} if data is None else json_files.load(data, _SCHEMA)))
@@ -339,18 +343,18 @@ class Debts(StoreFolder):
 
 # When the schedule of a configuration last ran ``renew --scheduled``: ``scheduled.json`` in the folder of a store.
 #
-# A run by hand is not noted. Nothing depends on the file but a warning: what cannot be read is as if it were missing,
-# and what cannot be written is not.
+# A manual run is not recorded. Only a warning depends on the file: an unreadable one counts as missing,
+# and write errors are ignored.
 
 LONGEST: Final = timedelta(days=2)
-"""A schedule runs four times a day, and at each start of the machine."""
+"""The longest time between runs: a schedule runs four times a day, and at each start of the machine."""
 
 
 class ScheduledRun(Frozen):
-    """What is known of a schedule.
+    """The record of a schedule.
 
-    :ivar since: when it was installed; None if that is not known.
-    :ivar last: when it last ran; None if it has not.
+    :ivar since: when it was installed; None if unknown.
+    :ivar last: when it last ran; None if it has not run yet.
     """
 
     since: datetime | None = None
@@ -366,11 +370,11 @@ class ScheduledRuns(StoreFolder):
     """The runs of the schedules that use a store."""
 
     def read(self, config: Path) -> ScheduledRun:
-        """Return what is known of the schedule of a configuration."""
+        """Return the record of the schedule of a configuration."""
         return self._all().get(_key(config), ScheduledRun())
 
     def installed(self, config: Path, now: datetime) -> None:
-        """Record that a schedule is there from now on."""
+        """Record that a schedule is installed."""
         self._write(self._all() | {_key(config): ScheduledRun(since=now)})
 
     def ran(self, config: Path, now: datetime) -> None:
@@ -380,7 +384,7 @@ class ScheduledRuns(StoreFolder):
         self._write(found | {_key(config): ScheduledRun(before.since, now)})
 
     def removed(self, config: Path) -> None:
-        """Forget a schedule: no run of it is missed any more."""
+        """Forget a schedule, so that its runs are no longer missed."""
         found = self._all()
         if found.pop(_key(config), None) is not None:
             self._write(found)
@@ -398,7 +402,7 @@ class ScheduledRuns(StoreFolder):
             key: {name: rfc3339(time) for name, time in vars(run).items() if time is not None}
             for key, run in found.items()
         }
-        with contextlib.suppress(StoreError):  # the folder is not there, or another user's: the run says so
+        with contextlib.suppress(StoreError):  # the folder is missing or another user's, which the run reports
             self.check_ground()
             data = json_files.dump({"schema": _SCHEMA, "schedules": plain})
             self._disk.write(self._paths.scheduled, data, PRIVATE, sync=False)
@@ -411,20 +415,20 @@ def _key(config: Path) -> str:
 # ── index of due times ─────────────────────────────────────────────────────────────────
 
 _LARGEST: Final = 1 << 28
-"""Bytes; an index has about 300 for each certificate."""
+"""In bytes. An index has about 300 for each certificate."""
 
 
 class IndexFile(StoreFolder):
-    """The file of :mod:`dnsrenew.renewal.due_index`, ``certificates/.due``: no certificate has such a name."""
+    """The file of :mod:`dnsrenew.renewal.due_index`, ``certificates/.due``, which cannot be a certificate's name."""
 
     def read(self) -> bytes:
-        """Return its content; nothing if it is not there, cannot be read, or, without ``insist``, is another user's."""
+        """Return its content, or nothing if it is missing, unreadable, or (without ``insist``) another user's."""
         with contextlib.suppress(StoreError):
             return self._disk.read(self._paths.due_index, _LARGEST) or b""
         return b""
 
     def write(self, data: bytes) -> None:
-        """Replace it, if possible, and remove what killed writes of it left."""
+        """Replace the file if possible, and remove leftovers of interrupted writes."""
         with contextlib.suppress(StoreError, OSError):
             self._disk.write(self._paths.due_index, data, PRIVATE, sync=False)
             self.remove_stale_temp(self._paths.certificates, os.stat(self._paths.due_index).st_mtime)
@@ -432,9 +436,9 @@ class IndexFile(StoreFolder):
 
 # ── documents ──────────────────────────────────────────────────────────────────────────
 
-# Small documents about a certificate, beside its state: the seam between what they say and where they are.
+# Small documents about a certificate, beside its state: the interface between their contents and their places.
 #
-# :mod:`.records` and :mod:`.pending_orders` know what they say. A folder has a file for each, or a folder of files; a
+# :mod:`.records` and :mod:`.pending_orders` know the contents. A folder has a file for each, or a folder of files; a
 # database has a row for each.
 
 NOTIFIED: Final = "told"
@@ -442,39 +446,39 @@ DIAGNOSES: Final = "diagnoses"
 ORDER: Final = "order"
 REQUEST: Final = "csr"
 OLD_FILES: Final = "deploy:"
-"""The old files of a target; the id of the entry of ``deploy`` follows."""
+"""The old files of a target. The id of the entry of ``deploy`` follows."""
 BEGUN: Final = "begun:"
 """The target of this entry is being changed."""
 PARTS: Final = {ORDER: ("key.pem", "csr.der", "order.json"), REQUEST: ("key.pem", "csr.pem")}
-"""Documents of several parts. Without the last part the others count as removed."""
+"""Documents with several parts. Without the last part, the others count as removed."""
 
 
 class Documents(Protocol):
     """The documents of all certificates, by kind. The caller of a write holds the lock of the certificate.
 
-    Every method raises ``StoreError``: ``store-bad-name``, or what the disk or the database says.
+    Every method raises ``StoreError``: ``store-bad-name``, or an error of the disk or the database.
     """
 
     def read(self, name: str, kind: str) -> bytes | None:
-        """Return a document, or None."""
+        """Return a document, or None if it does not exist."""
 
     def write(self, name: str, kind: str, data: bytes) -> None:
-        """Replace a document in one step; it is durable on return, but that of a deployment."""
+        """Replace a document in one step. It is durable on return, except for a deployment's document."""
 
     def read_parts(self, name: str, kind: str) -> dict[str, bytes] | None:
-        """Return the parts of a document, as far as they exist, or None.
+        """Return the existing parts of a document, or None.
 
-        :raises DamagedFile: dnsrenew cannot have written it; or an order cannot be read, which costs only a new one.
+        :raises DamagedFile: the document is not from dnsrenew, or an order cannot be read, which costs only a new one.
         """
 
     def write_parts(self, name: str, kind: str, parts: Mapping[str, bytes]) -> None:
         """Replace a document with all its parts in one step, durably."""
 
     def set_aside(self, name: str, kind: str, damage: DamageTexts, reason: str) -> Notice:
-        """Put away a damaged document, and return the warning. The private key of an order is removed."""
+        """Set a damaged document aside, and return the warning. The private key of an order is removed."""
 
     def remove(self, name: str, *kinds: str) -> None:
-        """Remove documents, as far as they exist."""
+        """Remove existing documents."""
 
     def deployed(self, name: str) -> list[str]:
         """Return the kinds of the documents that entries of ``deploy`` have."""
@@ -483,10 +487,10 @@ class Documents(Protocol):
         """Return when a document with parts was written, to the second, or None."""
 
     def write_renames(self, name: str, entry: str, renames: bytes | None) -> None:
-        """Write down the renames of an entry on this machine, durably; None: they are done."""
+        """Record the renames of an entry on this machine durably; None means that they are done."""
 
     def read_renames(self) -> list[tuple[str, str, bytes]]:
-        """Return all renames that this machine has written down, with the names of certificate and entry."""
+        """Return all recorded renames of this machine, with the names of certificate and entry."""
 
 
 _FILES: Final = {NOTIFIED: "notified.json", DIAGNOSES: "doctor.json", ORDER: "order", REQUEST: "csr"}
@@ -497,8 +501,8 @@ RENAMES: Final = ".renames"
 class DocumentFiles(StoreFolder):
     """The ``Documents`` of a folder: in the folder of a certificate.
 
-    Renames are in ``journal/<name>-<entry>.renames``, so that a run sees with the one look at the journal whether a
-    killed run left any.
+    Renames are in ``journal/<name>-<entry>.renames``, so that a run finds those of an interrupted run by reading only
+    the journal's folder.
     """
 
     def read(self, name: str, kind: str) -> bytes | None:
@@ -510,7 +514,7 @@ class DocumentFiles(StoreFolder):
             self._disk.ensure_folder(os.path.dirname(path))
         else:
             self.make_certificate(name)
-        self._disk.write(path, data, PRIVATE, sync=not is_deployed)  # after a power cut the server starts anew
+        self._disk.write(path, data, PRIVATE, sync=not is_deployed)  # after a power cut, the server starts again
 
     def read_parts(self, name: str, kind: str) -> dict[str, bytes] | None:
         path = self._path(name, kind)
@@ -532,7 +536,7 @@ class DocumentFiles(StoreFolder):
     def write_parts(self, name: str, kind: str, parts: Mapping[str, bytes]) -> None:
         """Write a temporary folder and rename it, so that the document is complete or missing.
 
-        5 fsyncs for three parts: each of them, their folder, its name.
+        For three parts, it takes 5 fsyncs: each part, their folder, its name.
         """
         folder = self.make_certificate(name)
         self._disk.remove_temp(folder)

@@ -1,8 +1,8 @@
-"""What a copy of a store consists of, read while other processes may be writing.
+"""The files for a copy of a store, read while other processes may be writing.
 
-No lock is taken, so that a copy disturbs no run and can be made from a read-only store. It is consistent anyway:
-each file is replaced in one step, and a version never changes. For each certificate the state is read first, then the
-version that it names; if that version is gone by then, a renewal was faster, and the state is read again.
+No lock is taken, so that a copy does not disturb a run and works with a read-only store. It is still consistent,
+because each file is replaced in one step, and a version never changes. For each certificate, the state is read first,
+then the version that it names. If that version is gone by then, a renewal was faster, and the state is read again.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from dnsrenew.store.state import State
 STATE: Final = "state.json"
 KEY: Final = "privkey.pem"
 CSR: Final = ("csr/key.pem", "csr/csr.pem")
-"""The key comes first: it is read again after the request, to tell whether both belong together."""
+"""The key comes first. It is read again after the request, to check that both belong together."""
 _ACCOUNT: Final = ("key.next.pem", "key.pem", "account.json", "ledger.json")
-"""The next key comes first: while it becomes the key, one of the two reads finds it."""
+"""The next key comes first. If it becomes the key in between, one of the two reads finds it."""
 _RECORDS: Final = ("notified.json", "doctor.json")
 _PRIVATE: Final = frozenset({"key.next.pem", "key.pem", KEY, *CSR, "fingerprint.key"})
 _TRIES: Final = 5
@@ -36,8 +36,8 @@ class StoredFile(Frozen, hidden=("data",)):
     """A file of the store.
 
     :ivar name: its path in the store's folder, with slashes.
-    :ivar private: whether it holds a private key, or is damaged without one.
-    :ivar made: when it was written, where this is of interest: of a request for a certificate.
+    :ivar private: whether it contains a private key, or is a damaged part without one.
+    :ivar made: when it was written, for a certificate request only.
     """
 
     name: str
@@ -49,8 +49,8 @@ class StoredFile(Frozen, hidden=("data",)):
 class CertificateFiles(Frozen):
     """The files of one certificate.
 
-    :ivar state: as read.
-    :ivar whole: whether the version that the state names is in the store and has its size; False if it names none.
+    :ivar state: the state as read.
+    :ivar whole: whether the store has the version that the state names, with the right size; False without a version.
     """
 
     name: str
@@ -63,7 +63,7 @@ class StoreSnapshot:
     """Reads the files of a store, one certificate or account at a time.
 
     :param path: the store's folder.
-    :param insist: read it although others can change it.
+    :param insist: read it even if others can change it.
     :param disk: the disk operations.
     """
 
@@ -83,7 +83,7 @@ class StoreSnapshot:
     def accounts(self) -> Iterator[list[StoredFile]]:
         """Yield the files of each account.
 
-        :raises StoreError: one cannot be read.
+        :raises StoreError: an account cannot be read.
         """
         for folder in sorted(self._disk.names(self._paths.accounts)):
             if not folder.startswith("."):
@@ -92,17 +92,17 @@ class StoreSnapshot:
                     yield files
 
     def others(self) -> list[StoredFile]:
-        """Return the files that belong to no account and no certificate.
+        """Return the files that do not belong to an account or a certificate.
 
-        :raises StoreError: one cannot be read.
+        :raises StoreError: a file cannot be read.
         """
         key = self._file("fingerprint.key", "fingerprint.key")
         return [] if key is None else [key]
 
     def certificate(self, name: str) -> CertificateFiles | None:
-        """Return the state of a certificate, the current version and what else is kept of it; None if it is gone.
+        """Return the state of a certificate, its current version and its other files; None if it is gone.
 
-        :raises StoreError: it cannot be read; ``store-vanished``: it is renewed again and again.
+        :raises StoreError: a file cannot be read; ``store-vanished``: it is renewed repeatedly.
         """
         for _ in range(_TRIES):
             found = self._certificate(name)
@@ -113,7 +113,7 @@ class StoreSnapshot:
         raise StoreError.of(texts.VANISHED, path=self._paths.certificate(name), errno="ENOENT")
 
     def unfinished(self) -> list[str]:
-        """Return the names of the journal's entries, and of the certificates with an order that is not finished."""
+        """Return the names of the journal's entries, and of the certificates with an unfinished order."""
         journal = [name for name in self._disk.names(self._paths.journal) if name.endswith((".json", ".renames"))]
         orders = [name for name in self._store.names() if os.path.lexists(f"{self._paths.certificate(name)}/order")]
         return sorted({*(f"journal/{name}" for name in journal), *(f"certificates/{name}/order" for name in orders)})

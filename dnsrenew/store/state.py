@@ -29,14 +29,14 @@ class RouteFailure(TypedDict):
 
 
 class RolledBack(TypedDict):
-    """The time at which a person put this version back into force, and what the configuration wanted then."""
+    """The time at which a person made this version current again, and the configured certificate at that time."""
 
     time: datetime
     wanted: str
 
 
 class OrderedLifetime(TypedDict):
-    """The seconds for which the current version was ordered, and the end of its validity that the order asked for."""
+    """The lifetime in seconds that the order of the current version requested, and the requested end of validity."""
 
     seconds: float
     until: datetime
@@ -100,7 +100,7 @@ def routes(value: object) -> dict[str, RouteFailure]:
 
 
 def deployments(value: object) -> dict[str, dict[str, Any]]:
-    """Read the results of deployments; a damaged one is dropped: the entry is then deployed once more."""
+    """Read the results of deployments. A damaged one is dropped, so that the entry is deployed once more."""
     if type(value) is not dict:
         return {}
     found = {key: entry for key, entry in value.items() if type(entry) is dict and type(entry.get("ok")) is bool}
@@ -111,7 +111,7 @@ def deployments(value: object) -> dict[str, dict[str, Any]]:
 
 
 def with_templates(plain: dict[str, Any]) -> dict[str, Any]:
-    """Return the fields as they are written, with the templates of the messages in them."""
+    """Return the fields in their stored form, with the templates of the messages."""
     if plain.get("last_failure"):
         plain["last_failure"] = json_files.with_templates(plain["last_failure"])
     for record in plain.get("deployments", {}).values():
@@ -128,7 +128,7 @@ def rolled_back(value: object) -> RolledBack | None:
 
 
 def ordered_lifetime(value: object) -> OrderedLifetime | None:
-    """Read the lifetime that an order asked for."""
+    """Read the lifetime that an order requested."""
     table = json_files.table(value)
     seconds, until = table.get("seconds"), json_files.time(table.get("until"))
     if until is None or not isinstance(seconds, int | float):
@@ -137,7 +137,7 @@ def ordered_lifetime(value: object) -> OrderedLifetime | None:
 
 
 def ari(value: object) -> Ari | None:
-    """Read Renewal Information; an invalid part is dropped, because the CA can be asked again."""
+    """Read Renewal Information. An invalid part is dropped, because the CA can be asked again."""
     try:
         if type(value) is not dict or (next_poll := json_files.time(value.get("next_poll"))) is None:
             return None
@@ -154,7 +154,7 @@ def ari(value: object) -> Ari | None:
 # ── state ──────────────────────────────────────────────────────────────────────────────
 
 SCHEMA: Final = 1
-"""Of state.json, meta.json and account.json. Increased only if an older dnsrenew would misread a file."""
+"""Of state.json, meta.json and account.json. It increases only if an older dnsrenew would misread a file."""
 
 _ASKED_AT: Final = "asked_at"
 _ROLLED_BACK: Final = "rolled_back"
@@ -162,7 +162,7 @@ _LIFETIME: Final = "lifetime"
 _REQUEST: Final = "csr"
 _FORCED: Final = "forced_failure"
 _OF_VERSION: Final = frozenset({_ROLLED_BACK, _LIFETIME, _REQUEST, _FORCED})
-"""Of ``extra``: what is said of the current version alone."""
+"""The keys of ``extra`` that are only about the current version."""
 
 
 class Meta(Frozen, kw_only=True):
@@ -175,9 +175,9 @@ class Meta(Frozen, kw_only=True):
     :ivar ca: name of the CA in the config; empty if unknown.
     :ivar key: kind of key; empty if unknown.
     :ivar profile: the configured profile; empty if none or unknown.
-    :ivar sizes: bytes of the files that other programs read, by file name; another size means damage.
-    :ivar revoked: as in the state, which may be lost.
-    :ivar compromised_keys: as in the state.
+    :ivar sizes: the sizes in bytes of the files that other programs read, by file name. Another size means damage.
+    :ivar revoked: the same as in the state, which may be lost.
+    :ivar compromised_keys: the same as in the state.
     """
 
     issuer: str
@@ -201,7 +201,7 @@ class Meta(Frozen, kw_only=True):
     def from_json(cls, data: bytes) -> Meta:
         """Read ``meta.json``.
 
-        :raises DamagedFile: it is not one.
+        :raises DamagedFile: the file is not a ``meta.json``.
         :raises NewerSchema: it has a newer schema.
         """
         document = json_files.load(data, SCHEMA)
@@ -214,11 +214,11 @@ class Meta(Frozen, kw_only=True):
 def issued_meta(
     spec: CertificateSpec, ca: str, facts: CertificateFacts, sizes: Mapping[str, int], state: State
 ) -> Meta:
-    """Return the data of a version that a CA of ours has issued.
+    """Return the data of a version that one of our CAs has issued.
 
     :param ca: name of the CA.
     :param facts: the data parsed from the certificate.
-    :param sizes: bytes of the files.
+    :param sizes: the sizes of the files in bytes.
     :param state: the stored state.
     """
     known = {**facts.dated, "domains": spec.domains, "identifiers": spec.identifiers, "ca": ca, "key": spec.key}
@@ -227,7 +227,7 @@ def issued_meta(
 
 
 def lacks_key(sizes: Mapping[str, int]) -> bool:
-    """Tell from the sizes of its files whether a version has no private key: it was ordered with a given request."""
+    """Return from the sizes of its files whether a version has no private key, because of a given request."""
     return sizes.get("privkey.pem") == 0
 
 
@@ -236,24 +236,25 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     :ivar version: number of the current version, or None.
     :ivar without_profile: the configured profile was optional, and the CA did not offer it.
-    :ivar failures: the number of failed runs in a row.
-    :ivar last_failure: the last of them: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the name of
-        the ``class`` of its error, the ``route`` tried last, and ``attempts``, each with its ``route`` and ``code``.
+    :ivar failures: the number of consecutive failed runs.
+    :ivar last_failure: the last failure: ``time``, ``code``, ``message``, and optionally ``fix``, ``url``, the name of
+        the ``class`` of its error, the last tried ``route``, and ``attempts``, each with its ``route`` and ``code``.
     :ivar next_attempt: the earliest time of the next attempt.
     :ivar attempt_set_at: when ``next_attempt`` was set; used to detect a wrong clock.
-    :ivar tried_with: fingerprint of what failed, or None; after an edit, the certificate is tried at once.
+    :ivar tried_with: the fingerprint of the failed settings, or None. After an edit, the certificate is tried at once.
     :ivar routes: the routes that failed recently, by key (:func:`dnsrenew.renewal.planner.route_key`).
     :ivar worked: keys of the routes of the last certificate.
     :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
-    :ivar past_window_until: before this time a suggested window in the past is not obeyed, because this certificate
+    :ivar past_window_until: before this time, a suggested window in the past is ignored, because this certificate
         replaced another one for such a window; None: it is obeyed at once.
-    :ivar revoked: it is, or will be, revoked and has to be replaced.
-    :ivar compromised_keys: hashes of the public keys that a revocation called compromised; none is used again.
+    :ivar revoked: it is or will be revoked, and must be replaced.
+    :ivar compromised_keys: hashes of the public keys that a revocation reported as compromised. They are never used
+        again.
     :ivar deployments: the last result of each entry of ``deploy``, by its id, with the ``serial`` of the certificate.
-    :ivar asked_by: what asked for it last: the path of a configuration; "" for a program, or if unknown.
+    :ivar asked_by: the last asker: the path of a configuration; "" for a program, or if unknown.
     :ivar switching: Windows: the version that is being copied to ``current``.
-    :ivar extra: unknown fields, kept as they are.
-    :ivar rebuilt: rebuilt from the versions in the store, and not written yet.
+    :ivar extra: unknown fields, kept unchanged.
+    :ivar rebuilt: whether it was rebuilt from the versions in the store, and is not written yet.
     :ivar notices: damage warnings.
     """
 
@@ -288,7 +289,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     notices: tuple[Notice, ...] = ()
 
     def renewed(self, version: int, meta: Meta) -> State:
-        """Return the state with a new version in force: its data replace those of the old one, failures are reset."""
+        """Return the state with a new current version: it replaces the old version's data, and resets failures."""
         facts = {name: getattr(meta, name) for name in _FACTS}
         facts["compromised_keys"] = tuple(dict.fromkeys((*self.compromised_keys, *meta.compromised_keys)))
         facts |= {"switching": None, "ari": None, "past_window_until": None, "rebuilt": False, "without_profile": False}
@@ -312,20 +313,20 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def without_order(self) -> int:
-        """How many of the failures made no order: they make the pause after an order no longer.
+        """The number of failures without an order, which do not prolong the pause after an order.
 
-        It stands in ``last_failure``: with 30 fields of its own, a value would not share its keys (PEP 412), which
-        makes it five times as large.
+        It is stored in ``last_failure``, because a value with more than 30 fields does not share its keys (PEP 412) and
+        is five times as large.
         """
         return int((self.last_failure or {}).get("without_order", 0))
 
     @property
     def asked_at(self) -> datetime | None:
-        """When a program asked for it last, to the day; None: never, or unknown. In ``extra``, as above."""
+        """When a program asked for it last, to the day; None if never or unknown. In ``extra``, as above."""
         return self._in_extra(_ASKED_AT, json_files.time)
 
     def _in_extra(self, name: str, read: Callable[[object], T | None]) -> T | None:
-        """Return what ``extra`` says; None if it does not, or if that is damaged."""
+        """Return the value of a key in ``extra``; None if it is missing or damaged."""
         if name not in self.extra:
             return None
         try:
@@ -340,49 +341,52 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
     @property
     def rolled_back(self) -> RolledBack | None:
-        """When a person put the current version back; None: a renewal did. In ``extra``, as above."""
+        """When a person put the current version back; None if a renewal made it current. In ``extra``, as above."""
         return self._in_extra(_ROLLED_BACK, rolled_back)
 
     @property
     def lifetime(self) -> OrderedLifetime | None:
-        """What the order of the current version asked for; None: nothing, or not known. In ``extra``, as above."""
+        """The lifetime that the order of the current version requested; None if unknown or not requested.
+
+        In ``extra``.
+        """
         return self._in_extra(_LIFETIME, ordered_lifetime)
 
     def ordered(self, seconds: float | None, until: datetime | None) -> State:
-        """Return the state of a version whose order has asked for a lifetime; None: it has not."""
+        """Return the state of a version whose order requested a lifetime, or None for no lifetime."""
         if seconds is None or until is None:
             return self
         return replace(self, extra={**self.extra, _LIFETIME: {"seconds": seconds, "until": rfc3339(until)}})
 
     @property
     def request(self) -> str | None:
-        """What stands for the given request of the current version; None: there was none, or it is not known."""
+        """The mark of the given request of the current version; None without a request, or if unknown."""
         found = self.extra.get(_REQUEST)
         return found if isinstance(found, str) else None
 
     def requested(self, mark: str | None) -> State:
-        """Return the state of a version that was ordered with a given request; None: it was not.
+        """Return the state of a version that was ordered with a given request, or None without one.
 
-        :param mark: stands for the request.
+        :param mark: identifies the request.
         """
         return self if mark is None else replace(self, extra={**self.extra, _REQUEST: mark})
 
     @property
     def forced_failure(self) -> dict[str, Any] | None:
-        """The failure of a forced renewal that no other attempt has followed; None: there is none. In ``extra``."""
+        """The failure of a forced renewal that no other attempt has followed, or None. In ``extra``."""
         return self._in_extra(_FORCED, failure)
 
     def forced(self, failed: State) -> State:
-        """Return the state after a renewal of what is not due has failed, which says nothing about the next one.
+        """Return the state after a failed renewal that was not due. It does not affect the next renewal.
 
-        :param failed: the state after such a failure of what is due.
+        :param failed: the state after the same failure of a due renewal.
         """
         return replace(self, extra={**self.extra, _FORCED: json_files.with_templates(failed.last_failure or {})})
 
     def put_back(self, now: datetime, wanted: str) -> State:
-        """Return the state after a person has put its version back into force.
+        """Return the state after a person has made its version current again.
 
-        :param wanted: stands for what the configuration wants.
+        :param wanted: identifies the configured certificate.
         """
         return replace(self, extra={**self.extra, _ROLLED_BACK: {"time": rfc3339(now), "wanted": wanted}})
 
@@ -395,7 +399,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     def from_json(cls, data: bytes) -> State:
         """Read ``state.json``.
 
-        :raises DamagedFile: it is not one.
+        :raises DamagedFile: the file is not a ``state.json``.
         :raises NewerSchema: it has a newer schema.
         """
         values: dict[str, Any] = {}
@@ -419,7 +423,7 @@ _BY_TYPE: Final[Mapping[str, Callable[[object], Any]]] = {
     "Ari | None": ari,
     "Mapping[str, Mapping[str, Any]]": deployments,
 }
-"""How a field of each type is read."""
+"""The reader for each type of field."""
 _READERS: Final = {
     name: _BY_TYPE[kind] for name, kind in field_types(State).items() if name not in {"extra", "rebuilt", "notices"}
 }
@@ -427,7 +431,7 @@ _OPTIONAL: Final = {
     *("profile", "sizes", "without_profile", "attempt_set_at", "tried_with", "routes", "worked", "ari"),
     *("past_window_until", "revoked", "compromised_keys", "deployments", "asked_by"),
 }
-"""Fields written only if they are set: with 10,000 certificates, each run reads every byte."""
+"""Fields that are written only if they are set, because each run reads every byte of 10,000 certificates."""
 
 
 def _plain(values: Meta | State) -> dict[str, Any]:
@@ -446,12 +450,12 @@ def _json(value: Any) -> Any:
 
 # ── waits ──────────────────────────────────────────────────────────────────────────────
 
-# Whether a stored wait is plausible: a wait stored by a wrong clock must not stop renewals for years.
+# Whether a stored wait is plausible: a wait from a wrong clock must not stop renewals for years.
 
 LONGEST: Final = timedelta(days=7)
-"""The longest wait; a CA that asked for more is asked again after a week."""
+"""The longest wait. A CA that asked for more is asked again after a week."""
 SHARE: Final = 0.75
-"""The share of what is left of a valid certificate that a wait lasts at most: the rest is for more attempts."""
+"""The maximum share of a valid certificate's remaining time that a wait may last. The rest is for more attempts."""
 _ROUNDING: Final = timedelta(seconds=1)
 _SKEW: Final = timedelta(days=1)
 

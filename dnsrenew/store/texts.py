@@ -140,7 +140,7 @@ WEAK: Final[Mapping[Fault, Text]] = {
         _FIX_STORE,
     ),
 }
-"""The store itself, by what is wrong with it."""
+"""The store itself, by its fault."""
 WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
     "owner": Text(
         "store-not-private",
@@ -164,7 +164,7 @@ WEAK_ABOVE: Final[Mapping[Fault, Text]] = {
         _FIX_ABOVE,
     ),
 }
-"""A folder or link on the way to the store."""
+"""A folder or link above the store."""
 
 
 class DeniedTexts(Frozen):
@@ -197,7 +197,7 @@ def _denied_to_user(fix: str) -> DeniedTexts:
 DENIED: Final = _denied_to_user("Give {user} access to {folder}.")
 READ_ITSELF: Final = Phrase(_CANNOT_READ_OWNER.replace("{culprit}", "it"))
 WRITE_ITSELF: Final = Phrase(_CANNOT_WRITE_OWNER.replace("{culprit}", "it"))
-"""What is said where the file itself is the culprit."""
+"""The text if the file itself is the cause."""
 DENIED_ON_WINDOWS: Final = _denied_to_user("Give {user} full control of {culprit}.")
 DENIED_IN_STORE: Final = _denied(
     "Run dnsrenew as {owner}, or give the store to {user}: sudo chown -R {user} {quoted_store}"
@@ -243,10 +243,10 @@ BAD_PATH: Final = Text(
 class DamageTexts(Frozen):
     """The texts of one kind of damaged file, by what happened to the file.
 
-    :ivar quarantined: renamed to ``{copy}``.
+    :ivar quarantined: it was renamed to ``{copy}``.
     :ivar stuck: it could not be renamed.
     :ivar pending: it stays in place until it is replaced.
-    :ivar missing: there is no file.
+    :ivar missing: the file is missing.
     :ivar in_database: it is a value in a database, which stays until it is replaced.
     """
 
@@ -359,9 +359,9 @@ PAUSED_ALL: Final = Text(
     "Open the address and end the pause there, then run `dnsrenew renew --now`.",
 )
 LEDGER_NOT_SAVED: Final = Text("", "The ledger of the CA {ca} could not be saved: {cause}", "{cause_fix}")
-"""The code stays that of the cause."""
+"""It keeps the code of the cause."""
 
-# ── a copy that is restored ─────────────────────────────────────────────────────────────
+# ── a restored copy ─────────────────────────────────────────────────────────────────────
 
 STORE_EXISTS: Final = Text(
     "restore-exists",

@@ -1,7 +1,7 @@
 """The versions of a certificate, and ``current``, which other programs read.
 
 A version is written as a temporary folder: its files are synced, then the folder, which is renamed to its number, and
-the rename is synced. So a folder with a number is always complete. 6 fsyncs.
+the rename is synced. So a folder with a number is always complete. This takes 6 fsyncs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 
 _KEY: Final = "privkey.pem"
 KEEP: Final = 3
-"""The number of versions kept, including the one in force."""
+"""The number of stored versions, including the current one."""
 _MODES: Final = {_KEY: PRIVATE, **dict.fromkeys(("cert.pem", "chain.pem", "fullchain.pem"), PUBLIC), META: PRIVATE}
 """The files of a version and their modes, in the order of writing."""
 _PARTS: Final = ("cert.pem", "chain.pem")
@@ -95,7 +95,7 @@ class Versions:
     def repair_parts(self, number: int) -> list[Notice]:
         """Rebuild cert.pem and chain.pem from fullchain.pem if they differ; return the warnings.
 
-        :raises StoreError: they cannot be written.
+        :raises StoreError: the files cannot be written.
         """
         whole = self._disk.read(os.path.join(self.path(number), "fullchain.pem")) or b""
         try:
@@ -115,7 +115,7 @@ class Versions:
     # ── a new version ───────────────────────────────────────────────────────────────────
 
     def add(self, fullchain_pem: str, key_pem: bytes, meta: Meta, state: State) -> int:
-        """Write a version, durably, and return its number, which is above those of all versions and of the state."""
+        """Write a version durably, and return its number, which is above all other versions and the state's."""
         self._disk.remove_temp(self._folder)
         self._disk.remove_temp(self._versions)
         self.prune(state.version)  # failed runs must not fill the disk
@@ -129,7 +129,7 @@ class Versions:
             for name, mode in _MODES.items():
                 if name == _KEY and not key_pem:  # the key of a given request is elsewhere
                     continue
-                # No fsync for meta.json: state.json and the certificate have the same data.
+                # No fsync for meta.json, because state.json and the certificate have the same data.
                 self._disk.create(os.path.join(temp, name), contents[name], mode, sync=name != META)
             self._disk.sync_folder(temp)
             number = max([above, *self.numbers()]) + 1
@@ -137,14 +137,14 @@ class Versions:
         self._disk.sync_folder(self._versions)
         return number
 
-    # ── what is recorded of a version ───────────────────────────────────────────────────
+    # ── the record of a version ─────────────────────────────────────────────────────────────
 
     def meta(self, number: int, *, repair: bool) -> tuple[Meta | None, Notice | None]:
         """Return the data of a version, and a warning if meta.json is damaged; None if the version is incomplete.
 
-        The certificate decides: meta.json counts only if it has the dates and the serial number of the certificate.
+        meta.json is used only if its dates and serial number match the certificate.
 
-        :param repair: set a damaged meta.json aside, and make it anew from the certificate.
+        :param repair: set a damaged meta.json aside, and create a new one from the certificate.
         """
         if not self.is_complete(number):
             return None, None
@@ -165,7 +165,7 @@ class Versions:
             return found, Notice(*texts.META_DAMAGED.fill(path=path, reason=str(newer)))
 
     def _make_meta_anew(self, path: str, found: Meta, reason: str) -> Notice:
-        """Set a damaged meta.json aside, and write what the certificate says, if possible; return the warning."""
+        """Set a damaged meta.json aside, and write a new one from the certificate if possible; return the warning."""
         try:
             self._disk.refuse_links(self._disk.root, path)
         except StoreError as error:
@@ -179,26 +179,26 @@ class Versions:
     def write_meta(self, number: int, meta: Meta) -> None:
         """Replace the data of a version, durably.
 
-        :raises StoreError: they cannot be written.
+        :raises StoreError: the data cannot be written.
         """
         knows_ca = bool(meta.ca) or self.is_by_hand(number)
         self._disk.write(self._meta_path(number), meta.to_json() if knows_ca else _without_ca(meta), PRIVATE)
         self._disk.sync_folder(self.path(number))
 
     def is_by_hand(self, number: int) -> bool:
-        """Return whether meta.json says that the version was installed by hand: that it has no CA."""
+        """Return whether meta.json says that the version was installed by hand, that is, has no CA."""
         with contextlib.suppress(DamagedFile, NewerSchema):
             return json_files.load(self._read_meta(number), SCHEMA).get("ca") == ""
         return False
 
     def recorded(self, number: int) -> Meta | None:
-        """Return the data of a version, if meta.json can be read; the certificate is not parsed."""
+        """Return the data of a version if meta.json can be read, without parsing the certificate."""
         with contextlib.suppress(DamagedFile, NewerSchema):
             return Meta.from_json(self._read_meta(number))
         return None
 
     def _has_no_key(self, number: int) -> bool:
-        """Return whether meta.json says that the key is elsewhere: the version was ordered with a given request."""
+        """Return whether the key is elsewhere according to meta.json, because of a given request."""
         meta = self.recorded(number)
         return meta is not None and lacks_key(meta.sizes)
 
@@ -209,11 +209,11 @@ class Versions:
         return os.path.join(self.path(number), META)
 
     def prune(self, in_force: int | None) -> None:
-        """Remove all versions but the newest :data:`KEEP`, the one in force and those that a live process holds.
+        """Remove versions, except the newest :data:`KEEP`, the current one and versions that a live process holds.
 
-        The modes of the others are restricted.
+        The modes of the remaining ones are restricted.
 
-        Errors are ignored: they must not fail a finished renewal, and the next run tries again.
+        Errors are ignored, because they must not fail a finished renewal, and the next run tries again.
         """
         try:
             numbers = self.numbers()
@@ -231,7 +231,7 @@ class Versions:
             self._disk.restrict(os.path.join(folder, name), mode)
 
     def _remove(self, number: int) -> None:
-        # Moved to a temporary folder first: a folder with a number is always complete.
+        # moved to a temporary folder first, because a folder with a number is always complete
         temp = self._disk.new_folder(self._versions)
         gone = os.path.join(temp, str(number))
         self._disk.rename(self.path(number), gone)
@@ -240,7 +240,10 @@ class Versions:
     # ── current ─────────────────────────────────────────────────────────────────────────
 
     def current_is(self, number: int) -> bool:
-        """Return whether ``current`` points to a version; one system call. On Windows: whether the copies exist."""
+        """Return whether ``current`` points to a version; one system call.
+
+        On Windows, return whether the copies exist.
+        """
         if self._windows:
             files = [name for name in (*CHECKED, "cert.pem") if os.path.lexists(os.path.join(self.path(number), name))]
             copies = (os.path.join(self._current, name) for name in files)
@@ -251,7 +254,7 @@ class Versions:
             return False
 
     def switch_current(self, number: int) -> str | None:
-        """Switch ``current`` to a version; not durable yet. Return the new path of a foreign one."""
+        """Switch ``current`` to a version, not durably yet. Return the new path of a foreign ``current``."""
         is_link = os.path.islink(self._current)
         foreign = None
         if os.path.lexists(self._current) and is_link == self._windows:
@@ -269,7 +272,7 @@ class Versions:
             source = os.path.join(self.path(number), name)
             data = self._disk.read(source)
             if data is None and name == _KEY and self._has_no_key(number):
-                self._disk.discard(os.path.join(self._current, name))  # that of the version before
+                self._disk.discard(os.path.join(self._current, name))  # the file of the version before
                 continue
             if data is None and name != META:
                 raise StoreError.of(texts.VANISHED, path=source, errno="ENOENT")
@@ -290,12 +293,12 @@ def _checked(sizes: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def _is_size_as_written(size: int | None, name: str, sizes: Mapping[str, int]) -> bool:
-    """Return whether a file is not empty and has the stored size, if that is known."""
+    """Return whether a file is not empty and has the stored size, if the size is known."""
     return bool(size) and size == sizes.get(name, size)
 
 
 def _without_ca(meta: Meta) -> bytes:
-    """Return the data of a version whose CA is unknown: an empty name would say that it was installed by hand."""
+    """Return the data of a version with an unknown CA. An empty name would mean an installation by hand."""
     document = json_files.load(meta.to_json(), SCHEMA)
     del document["ca"]
     return json_files.dump({"schema": SCHEMA, **document})
@@ -304,9 +307,9 @@ def _without_ca(meta: Meta) -> bytes:
 def checked_meta(data: bytes, found: Meta) -> Meta:
     """Return the stored data of a version.
 
-    :param found: what the certificate itself says.
-    :raises DamagedFile: they are not those of the certificate.
-    :raises NewerSchema: a newer dnsrenew wrote them.
+    :param found: the data in the certificate itself.
+    :raises DamagedFile: the data do not match the certificate.
+    :raises NewerSchema: a newer dnsrenew wrote the data.
     """
     meta = Meta.from_json(data)
     if _identity(meta) != _identity(found):
@@ -315,9 +318,9 @@ def checked_meta(data: bytes, found: Meta) -> Meta:
 
 
 def meta_of(fullchain: bytes, key_pem: bytes | None) -> Meta | None:
-    """Return what a certificate and its key themselves say; None if they are damaged.
+    """Return the data in a certificate and its key, or None if they are damaged.
 
-    :param key_pem: None: the key is elsewhere.
+    :param key_pem: None if the key is elsewhere.
     """
     from dnsrenew.base import x509  # slow to load, rarely needed
 
@@ -336,9 +339,9 @@ def _identity(meta: Meta) -> tuple[object, ...]:
 
 # ── version holds ──────────────────────────────────────────────────────────────────────
 
-# Keeps a version from being pruned while a process uses its paths: a shared lock on one of its files.
+# Keeps a version from being pruned while a process uses its paths, by a shared lock on one of its files.
 #
-# The operating system ends the lock with the process, so nothing has to be cleaned up. On Windows the open file alone
+# The operating system ends the lock with the process, so no cleanup is needed. On Windows the open file alone
 # keeps its folder from being moved.
 
 if sys.platform != "win32":
@@ -350,7 +353,7 @@ _BINARY: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 def hold(folder: str) -> int | None:
     """Hold a version, and return the descriptor that holds it until it is closed; None if it cannot be held.
 
-    :param folder: of the version.
+    :param folder: the folder of the version.
     """
     with contextlib.suppress(OSError):  # it is being removed, or the file system has no locks
         handle = os.open(os.path.join(folder, META), os.O_RDONLY | _BINARY)

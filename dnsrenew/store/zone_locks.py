@@ -26,23 +26,23 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
 ZonePurpose = Literal["zone", "writing", "next"]
 WRITING: Final = 60.0
-"""Seconds to wait for other writers of a zone even without ``wait``; each sends only a few requests to its host."""
+"""Seconds to wait for other writers of a zone even without ``wait``. Each sends only a few requests to its host."""
 _PAUSE: Final = 0.02
 
 
 class ZoneLocker(Protocol):
-    """A store, as far as it locks zones."""
+    """A store that can lock zones."""
 
     def lock_zone(
         self, zone: str, *, context: Context, wait: float = 0, purpose: ZonePurpose = "zone"
     ) -> AbstractContextManager[None]:
-        """Exclude other runs from a DNS zone, or a name, for one purpose; each has a lock of its own.
+        """Exclude other runs from a DNS zone or name for one purpose. Each purpose has its own lock.
 
         :param purpose: ``zone``: its host keeps a single value; ``writing``: its host accepts one writer at a time;
             ``next``: the place of the next writer.
-        :param wait: seconds to wait for them; 0: do not wait.
+        :param wait: seconds to wait for other runs; 0: do not wait.
         :raises LockedError: ``locked``; evidence has ``pid``, ``host`` and ``since``.
-        :raises StoreError: it cannot be locked.
+        :raises StoreError: the zone cannot be locked.
         :raises Cancelled: cancelled while waiting.
         """
 
@@ -95,10 +95,10 @@ class ZoneLocks:
 
 
 class _Shared:
-    """A lock that is held for some threads.
+    """A lock that is held for several threads.
 
-    :param locks: frees it at the end.
-    :param guards: raise an error once it is lost.
+    :param locks: frees the lock at the end.
+    :param guards: raise an error once the lock is lost.
     """
 
     def __init__(self, locks: contextlib.ExitStack, guards: Sequence[Callable[[], object]]) -> None:
@@ -107,16 +107,16 @@ class _Shared:
         self._guards = guards
 
     def check(self) -> None:
-        """Return unless it is lost.
+        """Raise if the lock is lost.
 
-        :raises StoreError: it is.
+        :raises StoreError: the lock is lost.
         """
         for guard in self._guards:
             guard()
 
     @property
     def is_lost(self) -> bool:
-        """Whether it may belong to another run by now."""
+        """Whether the lock may belong to another run by now."""
         with contextlib.suppress(StoreError):
             self.check()
             return False
@@ -127,7 +127,7 @@ class SharedLock:
     """Locks shared by the threads of a run, from the first thread that needs one to the last that releases it.
 
     So another run cannot take a zone between two certificates of this run. Each thread notices when its lock is lost,
-    and none joins a lost one.
+    and no thread joins a lost lock.
 
     :param lock: returns the lock that excludes other runs; its arguments are the context, the key and the seconds to
         wait.
@@ -194,20 +194,20 @@ class SharedLock:
 
 # File locks, which the operating system releases when a process dies.
 #
-# The lock is on an open file, not the existence of the file, so a stale file locks nothing. The content of the file
+# The lock is on an open file and not its existence, so a stale file locks nothing. The content of the file
 # (pid, host, since) only serves the message of a run that is locked out. Threads of one process exclude each other
 # too.
 
 if sys.platform == "win32":
     import msvcrt
-else:  # at the top: nothing can be imported while the interpreter shuts down
+else:  # at the top, because nothing can be imported while the interpreter shuts down
     import fcntl
 
 
 _OPEN: Final = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 _TAKEN: Final = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
 _LOCK_OFFSET: Final = 1 << 30
-"""On Windows no other process can read a locked byte, so the locked one is far behind the content."""
+"""On Windows, other processes cannot read a locked byte, so the locked byte is far behind the content."""
 _LOCK_BYTES: Final = 1 << 20
 _FIRST_PAUSE: Final = 0.02
 _LONGEST_PAUSE: Final = 0.5
@@ -217,7 +217,7 @@ _EVENT_SECONDS: Final = 1.0
 """Seconds of waiting before the ``lock-waiting`` event; most waits are shorter."""
 _READ_BYTES: Final = 4096
 _MAX_REMOVED: Final = 100
-"""How often in a row the file may have been removed before it was locked; other runs do not do so that often."""
+"""How often in a row the file may have been removed before it was locked. Other runs do this less often."""
 
 
 @contextlib.contextmanager
@@ -227,9 +227,9 @@ def hold(
     """Hold a lock.
 
     :param path: the file of the lock; it is created if missing, and not removed.
-    :param what: what is locked, for the message: ``certificate home``.
-    :param wait: seconds to wait for it; 0: do not wait.
-    :param shared: hold it together with others that share it.
+    :param what: the locked object, for the message, such as ``certificate home``.
+    :param wait: seconds to wait for the lock; 0: do not wait.
+    :param shared: share the lock with others that hold it as shared.
     :raises LockedError: ``locked``: another run or thread holds it; evidence has ``pid``, ``host``, ``since``.
     :raises StoreError: the file cannot be created or locked.
     :raises Cancelled: cancelled while waiting.
@@ -242,12 +242,12 @@ def hold(
         if not shared:
             _write(handle, b"")
         with contextlib.suppress(OSError):
-            _lock(handle, free=True, shared=shared)  # closing is not enough: a forked child may have the file open too
+            _lock(handle, free=True, shared=shared)  # closing is not enough: a forked child may have the file open
         os.close(handle)
 
 
 def is_held(path: str) -> bool:
-    """Return whether another run or thread holds a lock; nothing is written. Raises nothing."""
+    """Return whether another run or thread holds a lock, without writing. Raises nothing."""
     with contextlib.suppress(OSError), closing(os.open(path, _OPEN & ~os.O_CREAT)) as handle:
         if not _try_lock(handle):
             return True
@@ -317,13 +317,13 @@ def _try_lock(handle: int, *, shared: bool = False) -> bool:
 
 def _lock(handle: int, *, free: bool, shared: bool = False) -> None:
     if sys.platform == "win32":
-        # No lock is shared here: each takes one of the bytes, which closing frees; one that is alone takes all.
+        # Locks are never shared here: each takes one of the bytes, which closing frees. An exclusive lock takes all.
         if not (free and shared):
             byte = random.SystemRandom().randrange(_LOCK_BYTES) if shared else 0
             os.lseek(handle, _LOCK_OFFSET + byte, os.SEEK_SET)
             msvcrt.locking(handle, msvcrt.LK_UNLCK if free else msvcrt.LK_NBLCK, 1 if shared else _LOCK_BYTES)
     else:
-        # flock, not lockf: it locks the open file, so threads exclude each other too.
+        # flock and not lockf, because it locks the open file, so that threads exclude each other too.
         kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
         fcntl.flock(handle, fcntl.LOCK_UN if free else kind | fcntl.LOCK_NB)
 
@@ -334,7 +334,7 @@ def _owner_line(context: Context) -> bytes:
 
 
 def _write(handle: int, data: bytes) -> None:
-    # On a full disk the lock still works; only its owner is unknown.
+    # On a full disk, the lock still works, but its owner is unknown.
     with contextlib.suppress(OSError):
         os.ftruncate(handle, 0)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -342,7 +342,7 @@ def _write(handle: int, data: bytes) -> None:
 
 
 def _read_owner(handle: int) -> dict[str, Any]:
-    """Return pid, host and time from the file; None for each that is missing."""
+    """Return pid, host and time from the file; each is None if it is missing."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
         data = json.loads(os.read(handle, _READ_BYTES))

@@ -23,7 +23,7 @@ _MISREAD_CRITICAL: Final = 1
 """Many zones set the lowest bit by mistake, and Let's Encrypt treats it as critical too."""
 _UNDERSTOOD: Final = frozenset({"issue", "issuewild", "iodef"})
 _REGISTERED: Final = frozenset({"issuemail", "issuevmc", "contactemail", "contactphone"})
-"""Registered tags that do not concern web servers: a CA may or may not understand them."""
+"""Registered tags that do not concern web servers. A CA may or may not support them."""
 
 
 class CaaRecord(Frozen):
@@ -40,11 +40,11 @@ class CaaRecord(Frozen):
 class CaaAnswer(Frozen):
     """The CAA records that apply to a domain.
 
-    :ivar records: empty if neither the domain nor a name above it has some, and if they are unknown.
-    :ivar found_at: the domain that has them, without the final dot: the domain itself or one above.
-    :ivar owner: the name that holds them: another one if ``found_at`` has a CNAME record.
+    :ivar records: empty if neither the domain nor a name above it has records, or if they are unknown.
+    :ivar found_at: the domain that has them, without the final dot: the domain itself or a name above it.
+    :ivar owner: the name that holds them, which differs if ``found_at`` has a CNAME record.
     :ivar unknown_reason: why they are unknown, as a sentence; empty if they are known.
-    :ivar is_tcp: whether they came over TCP, with the absence of nearer ones; if not, they may be forged.
+    :ivar is_tcp: whether they, and the absence of nearer records, were seen over TCP. If not, they may be forged.
     """
 
     records: tuple[CaaRecord, ...] = ()
@@ -55,13 +55,13 @@ class CaaAnswer(Frozen):
 
 
 class _Grade(Enum):
-    """What one ``issue`` or ``issuewild`` record means for this CA, account and method."""
+    """The meaning of one ``issue`` or ``issuewild`` record for this CA, account and method."""
 
     FITS = 1
     DOUBT = 2
     METHOD = 3  # another method is allowed
     ACCOUNT = 4  # another account is allowed
-    OTHER = 5  # another CA is allowed, or none
+    OTHER = 5  # another CA is allowed, or no CA
 
 
 class _Case(Frozen):
@@ -90,7 +90,7 @@ class _Case(Frozen):
 
     @property
     def place(self) -> str:
-        """The domain that has the records, with the name that holds them if it is another."""
+        """The domain that has the records, with the name that holds them if it differs."""
         found_at, owner = self.answer.found_at, self.answer.owner
         return f"{found_at}" if owner == found_at else texts.CNAME_PLACE.format(found_at=found_at, owner=owner)
 
@@ -100,10 +100,10 @@ def judge(
 ) -> Check:
     """Return whether the CA may issue for the identifier.
 
-    :param identifier: A-labels; a wildcard is judged by ``issuewild`` (RFC 8659 section 4.3).
+    :param identifier: A-labels; for a wildcard, ``issuewild`` decides (RFC 8659 section 4.3).
     :param challenge: the method, such as ``"dns-01"``.
-    :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); if it has none, the
-        verdict is unknown, unless the records forbid or allow every CA.
+    :param ca_identities: the CA's identities in CAA records (``caaIdentities`` of its directory); without identities,
+        the verdict is unknown, unless the records forbid or allow every CA.
     :param account_url: the URL of the account at this CA; None if it is not known yet.
     """
     identities = tuple(identity.lower() for identity in ca_identities)
@@ -129,8 +129,8 @@ def denials(
 ) -> dict[str, DnsError]:
     """Return the error of each identifier whose route is certainly denied by CAA records.
 
-    :param answers: by identifier; an identifier without an answer is skipped.
-    :param routes: by identifier, all of one CA.
+    :param answers: the answers by identifier; an identifier without an answer is skipped.
+    :param routes: the routes by identifier, all of one CA.
     """
     judged = partial(judge, ca_identities=ca_identities, account_url=account_url)
     checks = {name: judged(answers[name], name, route.challenge) for name, route in routes.items() if name in answers}
@@ -163,7 +163,7 @@ def _judge_records(case: _Case) -> Check:
 
 def _of_nameless_ca(case: _Case, issuers: Sequence[CaaRecord]) -> Check:
     parsed = [parse_issuer(record.value) for record in issuers]
-    # None names a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2).
+    # Without a CA: an empty issuer domain, or a malformed value (RFC 8659 section 4.2).
     if not any(issuer is not None and issuer.domain for issuer in parsed):
         evidence = case.evidence(scope="ca", record=case.text(issuers[0]), wanted=None)
         return Check.of(texts.CAA_FORBIDS_ALL, "bad", evidence, place=case.place)
@@ -171,7 +171,7 @@ def _of_nameless_ca(case: _Case, issuers: Sequence[CaaRecord]) -> Check:
 
 
 def _relevant(case: _Case) -> list[CaaRecord]:
-    """Return the ``issue`` or ``issuewild`` records for this kind of name; without any, every CA may issue."""
+    """Return the ``issue`` or ``issuewild`` records for this kind of name. Without such records, every CA may issue."""
     by_tag: dict[str, list[CaaRecord]] = {"issue": [], "issuewild": []}
     for record in case.answer.records:
         by_tag.setdefault(record.tag.lower(), []).append(record)
@@ -186,7 +186,7 @@ def _grade(case: _Case, value: str) -> _Grade:
     accounts, methods = issuer.all("accounturi"), issuer.all("validationmethods")
     allowed = parse_methods(methods[0]) if methods else None
     if len(accounts) > 1 or len(methods) > 1 or (methods and not allowed):
-        return _Grade.OTHER  # no CA can meet it: RFC 8657 sections 3 and 4
+        return _Grade.OTHER  # no CA can meet it (RFC 8657 sections 3 and 4)
     account = _is_ours(accounts[0], case.account_url) if accounts else True
     if account is False:
         return _Grade.ACCOUNT
@@ -196,9 +196,10 @@ def _grade(case: _Case, value: str) -> _Grade:
 
 
 def _is_ours(uri: str, account_url: str | None) -> bool | None:
-    """Return whether the URI is that of this account; None if it may be an alias of it.
+    """Return whether the URI is this account's; None if it may be an alias of it.
 
-    Let's Encrypt has aliases: its older servers had the same accounts at other URLs, with the same number at the end.
+    Let's Encrypt has aliases, because its older servers had the same accounts at other URLs with the same number at the
+    end.
     """
     if account_url is None:
         return None
@@ -252,7 +253,7 @@ def _methods(issuer: Issuer) -> str:
 
 
 def _listed(words: Sequence[str], template: Phrase) -> str:
-    """Return an enumeration; empty if there are no words."""
+    """Return an enumeration; empty without words."""
     return template.format(some=list(words[:-1]), last=words[-1]) if len(words) > 1 else "".join(words)
 
 
@@ -282,7 +283,7 @@ _METHODS: Final = re.compile(r"(?:[A-Za-z0-9-]+(?:,[A-Za-z0-9-]+)*)?")
 class Issuer(Frozen):
     """A CA that may issue, and the conditions.
 
-    :ivar domain: in lower case; empty: no CA may issue.
+    :ivar domain: the domain in lower case; empty if no CA may issue.
     :ivar parameters: tags in lower case with their values, in order.
     """
 
@@ -294,7 +295,7 @@ class Issuer(Frozen):
         return [value for its, value in self.parameters if its == tag]
 
     def extended(self, account_url: str | None, challenge: str) -> Issuer:
-        """Return a copy with this account in place of the one named, and with the method added to those allowed."""
+        """Return a copy with this account instead of the named one, and with this method as an allowed one too."""
         changed = ((tag, _extended(tag, value, account_url, challenge)) for tag, value in self.parameters)
         return Issuer(self.domain, tuple(changed))
 
@@ -303,7 +304,7 @@ class Issuer(Frozen):
 
 
 def parse_issuer(value: str) -> Issuer | None:
-    """Return the parsed value, or None if it is malformed: it then allows no CA.
+    """Return the parsed value, or None if it is malformed and so allows no CA.
 
     It never raises, regardless of the text.
     """

@@ -1,7 +1,7 @@
 """Whether a name resolves to this machine. Pure: the caller looks up the addresses.
 
-A router or a proxy may forward requests from an address that is not this machine's. So an address of somebody else is
-certain to be wrong only if this machine or its router has a public one.
+A router or a proxy may forward requests from an address that does not belong to this machine. So a foreign address is
+certainly wrong only if this machine or its router has a public address.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def judge_addresses(
     proxy: str | None = None,
     blocks: tuple[str, ...] = (),
 ) -> Check:
-    """Return whether the addresses of a name lead to this machine; the first family that does not decides.
+    """Return whether the addresses of a name lead to this machine. The first family that does not lead here decides.
 
-    :param identifier: a name, or an IP address, whose only address it is itself.
+    :param identifier: a name, or an IP address as its own only address.
     :param found: the A and AAAA addresses of the name.
-    :param ours: addresses of this machine; contains every address of ``found`` that is this machine's.
-    :param router: the public addresses of the router, as far as they are known.
+    :param ours: addresses of this machine, including each of its addresses in ``found``.
+    :param router: the known public addresses of the router.
     :param proxy: the CDN that answers for the name.
     :param blocks: the challenges for which a CA connects to this machine.
     """
@@ -54,7 +54,7 @@ def judge_addresses(
         return Check.of(texts.ADDRESS_SHARED, "unknown", evidence, blocks=blocks, **fields)
     own = [address for address in by_family(known)[kind] if not is_local(address)]
     if own:
-        # With a good AAAA record most CAs never use the A record.
+        # With a good AAAA record, most CAs never use the A record.
         stopped = () if kind == "A" and by_family(found)["AAAA"] else blocks
         text = texts.ADDRESS_NOT_OURS if is_ip(identifier) else texts.ADDRESS_FOREIGN
         return Check.of(text, "bad", evidence, blocks=stopped, **{**fields, "own": own})
@@ -75,7 +75,7 @@ def is_local(address: str) -> bool:
 
 
 def by_family(addresses: Sequence[str]) -> dict[str, Any]:
-    """Return the addresses by the type of record that holds them."""
+    """Return the addresses by the record type that has them."""
     return {
         "A": [address for address in addresses if ":" not in address],
         "AAAA": [address for address in addresses if ":" in address],
@@ -86,7 +86,7 @@ def by_family(addresses: Sequence[str]) -> dict[str, Any]:
 
 
 def find(addresses: Iterable[str], chain: Iterable[str] = ()) -> tuple[str, str] | None:
-    """Return the CDN that answers, and the address or CNAME target that shows it; None if none does.
+    """Return the CDN that answers, and the address or CNAME target that shows it, or None.
 
     :param addresses: the addresses of a name.
     :param chain: the targets of its CNAME records.

@@ -1,7 +1,7 @@
 """The texts of verdicts.
 
-Some fields are the evidence in a form for people: ``{place}`` is ``found_at`` with ``owner`` if that is another name,
-``{address}`` and ``{own}`` are the foreign addresses and those of this machine and its router, of one family.
+Some fields are evidence in a form for people: ``{place}`` is ``found_at``, with ``owner`` if that is another name.
+``{address}`` and ``{own}`` are the foreign addresses and the addresses of this machine and its router, of one family.
 """
 
 from __future__ import annotations

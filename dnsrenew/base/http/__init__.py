@@ -1,8 +1,8 @@
 """The HTTPS client: time-outs, proxies, trust, user agent, size limit. Only this folder imports urllib3.
 
-All threads share one :class:`HttpClient`, which keeps connections open. A request always ends within its time-outs:
-the time for an answer runs from the end of the request to the last byte of the body, so that a server that sends byte
-by byte times out too.
+All threads share one :class:`HttpClient`, which keeps connections open. A request always ends within its time-outs. The
+time for an answer runs from the end of the request to the last byte of the body, so that a server that sends byte by
+byte times out too.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HEADERS: Final = {
 }
 _HEADER: Final = re.compile(r"[\t\x20-\x7e\xa1-\xac\xae-\xff]*")
 _POOL: Final = 34
-"""Connections to one host that are kept open."""
+"""The number of connections to one host that are kept open."""
 MAX_BYTES: Final = 1 << 20
 _PIECE: Final = 65_536
 _MAX_REDIRECTS: Final = 5
@@ -72,7 +72,7 @@ class Response(Frozen):
     def json(self) -> Any:
         """Return the body as JSON.
 
-        :raises ValueError: it is not JSON.
+        :raises ValueError: the body is not JSON.
         """
         text = self.body.decode("utf-8-sig")
         try:
@@ -84,7 +84,7 @@ class Response(Frozen):
         return value
 
     def fields(self) -> dict[str, Any]:
-        """Return the fields of a body that is a JSON object; of any other body an empty dict."""
+        """Return the fields of a JSON object in the body, or an empty dict for any other body."""
         with contextlib.suppress(ValueError):
             found = self.json()
             return found if isinstance(found, dict) else {}
@@ -95,7 +95,7 @@ def texts_of(document: Any, meant: Callable[[dict[str, Any]], Iterable[Any]], de
     """Return the texts in the JSON of an API that are meant for people, in order and without duplicates.
 
     :param meant: returns the values of an object that hold such texts.
-    :param deepest: the level down to which they are looked for.
+    :param deepest: the deepest level that is searched.
     """
     found: dict[str, None] = {}
     waiting = [(document, 0)]
@@ -112,10 +112,9 @@ def texts_of(document: Any, meant: Callable[[dict[str, Any]], Iterable[Any]], de
 class HttpClient:
     """Sends requests; thread-safe, keeps connections open.
 
-    :param trust: a PEM file with the only trusted roots; default: those of the operating system.
+    :param trust: a PEM file with the only trusted roots; default: the roots of the operating system.
     :param pair: files with a client certificate and its key.
-    :param source: the local address to connect from; then no proxy is used. ``0.0.0.0`` allows only IPv4, ``::`` only
-        IPv6.
+    :param source: the local address to connect from, without a proxy. ``0.0.0.0`` allows only IPv4, ``::`` only IPv6.
     :raises CAError: ``trust-unreadable``: the file contains no roots, or cannot be read.
     :raises OSError: the client certificate cannot be used.
     """
@@ -169,7 +168,7 @@ class HttpClient:
         return response
 
     def proxy_for(self, url: str) -> str | None:
-        """Return the proxy through which a URL is requested, by the environment or the system; None: there is none."""
+        """Return the proxy for a URL, from the environment or the system, or None."""
         if not self._proxies or _stays_here(url):
             return None
         parts = urlsplit(url)
@@ -194,11 +193,11 @@ class HttpClient:
             answer = self._manager(outgoing.url).urlopen(outgoing.method, outgoing.url, **how)
             return Response(answer.status, answer.headers, _body(answer, max_bytes), outgoing.url)
         except (urllib3_errors.HTTPError, OSError, ValueError) as error:
-            # ValueError: a negative chunk size, which http.client accepts.
+            # ValueError: a negative chunk size, which http.client accepts
             raise connections.failure(error, timeout) from None
 
     def _manager(self, url: str) -> urllib3.PoolManager:
-        """Return the pool of connections on the way to a URL."""
+        """Return the pool of connections for a URL."""
         proxy = self.proxy_for(url)
         if proxy is None:
             return self._direct
@@ -211,7 +210,7 @@ class HttpClient:
 def _proxy_manager(proxy: str, tls: ssl.SSLContext) -> urllib3.ProxyManager:
     """Return the pool of connections through a proxy.
 
-    :raises HttpFailure: the proxy has no valid address, or is of an unknown kind.
+    :raises HttpFailure: the proxy has an invalid address or an unknown kind.
     """
     try:
         address = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
@@ -233,7 +232,7 @@ def _basic(login: str) -> str:
 
 
 class _Outgoing(Frozen):
-    """A request as it is sent."""
+    """A request in the form in which it is sent."""
 
     method: str
     url: str
@@ -278,7 +277,7 @@ def _parsed(url: str) -> urllib3.util.Url:
 
 
 def _stays_here(url: str) -> bool:
-    """Return whether a request is sent without TLS because it does not leave this machine: a proxy would read it."""
+    """Return whether a request without TLS stays on this machine. A proxy would read it."""
     parts = urlsplit(url)
     return parts.scheme == "http" and is_here(parts.hostname or "")
 
@@ -292,7 +291,7 @@ def _target(base: str, location: str) -> str:
 
 
 def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
-    """Return the request to the target of a redirect: without credentials for another host, and never without TLS."""
+    """Return the request for the target of a redirect, without credentials for another host, and always with TLS."""
     source, target = urlsplit(base), urlsplit(url)
     if source.scheme == "https" and target.scheme != "https":
         raise HttpFailure("redirect", texts.REDIRECT_NO_TLS)
@@ -303,7 +302,7 @@ def _redirected(outgoing: _Outgoing, base: str, url: str) -> _Outgoing:
 
 def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
     received = bytearray()
-    # In pieces: of an answer in chunks of a byte, each is an object. The read at the end tells whether one is missing.
+    # Read in pieces: each chunk of an answer becomes an object. The read at the end shows whether one is missing.
     while more := answer.read(min(_PIECE, max_bytes + 1 - len(received)), decode_content=False):
         received += more
     body = bytes(received)
@@ -317,9 +316,9 @@ def _body(answer: urllib3.BaseHTTPResponse, max_bytes: int) -> bytes:
 
 
 def _decompressed(body: bytes, coding: str, most: int) -> bytes:
-    """Return at most so many bytes of what a server has compressed although it was asked not to.
+    """Return a limited number of bytes of an answer that a server has compressed against our request.
 
-    urllib3 before 2.6 decompresses all of it first, a thousand times its size.
+    urllib3 before 2.6 first decompresses all of it, to a thousand times its size.
     """
     found, is_whole = b"", False
     if coding in _CODINGS:
@@ -343,7 +342,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds of a ``Retry-After`` (RFC 9110 section 10.2.3).
 
     :param now: the time in UTC, for a ``Retry-After`` that is a date.
-    :return: None if it is absent or malformed; 0 for a date in the past.
+    :return: None if the header is absent or malformed; 0 for a date in the past.
     """
     text = headers.get("Retry-After", "")
     if seconds := _SECONDS.fullmatch(text):
@@ -357,7 +356,7 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
 
     A cache sends the original ``Date`` with an ``Age`` (RFC 9111 section 5.1), which is added.
 
-    :return: None if it is absent or malformed.
+    :return: None if the header is absent or malformed.
     """
     date, age = _date(headers.get("Date", "")), _SECONDS.fullmatch(headers.get("Age", ""))
     with contextlib.suppress(OverflowError):

@@ -1,4 +1,4 @@
-"""Connections of urllib3 whose answers have a deadline, and what they trust."""
+"""Connections of urllib3 whose answers have a deadline, and their trusted roots."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ TIMEOUT: Final = (10.0, 30.0)
 """Seconds to connect, and seconds for the whole answer."""
 _MIN_TIMEOUT: Final = 0.001
 MAX_HEAD: Final = 128 << 10
-"""Bytes of the status line and the headers, with all answers before the final one; Python allows 6 MB and no end."""
+"""Maximum bytes of the status line and the headers, with all interim answers.
+
+Python allows 6 MB, any number of times.
+"""
 _MAX_BODY: Final = 8 << 20
-"""Bytes of a body as it is sent: in chunks of one byte, it is six times as long."""
+"""Maximum bytes of a body on the wire: in chunks of one byte, it is six times as long."""
 
 
 def tls_context(trust: Path | str | None) -> ssl.SSLContext:
@@ -46,9 +49,9 @@ def tls_context(trust: Path | str | None) -> ssl.SSLContext:
 
 
 def shared_tls_context() -> ssl.SSLContext:
-    """Return the one TLS context that trusts the roots of the operating system; do not change it.
+    """Return the shared TLS context that trusts the roots of the operating system. Do not change it.
 
-    Reading the roots takes longer than a request: it is done again when their file or folder has changed.
+    Reading the roots takes longer than a request, so they are read again only after a change of their file or folder.
     """
     paths = ssl.get_default_verify_paths()
     places = tuple(path for path in (paths.cafile, paths.capath) if path)
@@ -76,7 +79,10 @@ def _system_trust() -> ssl.SSLContext:
 
 
 class _AnswerLimits(io.RawIOBase):
-    """Reads from a socket until a deadline, and at most ``most`` bytes; its own time-out restarts with every byte."""
+    """Reads from a socket until a deadline, and at most ``most`` bytes.
+
+    The socket's own time-out restarts with every byte.
+    """
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self.most = MAX_HEAD
@@ -166,7 +172,7 @@ class _SharedConnectTimeout:
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """Return the addresses of a host; empty on failure: urllib3 then raises the error."""
+    """Return the addresses of a host; empty on failure, so that urllib3 raises the error."""
     try:
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -185,7 +191,7 @@ class _Https(_SharedConnectTimeout, connection.HTTPSConnection):
         try:
             super().connect()
         except TimeoutError:
-            # A proxy was silent, or the server in the TLS handshake. For urllib3 that is a time-out of the answer.
+            # A silent proxy, or a silent server in the TLS handshake. For urllib3, that is a time-out of the answer.
             raise urllib3_errors.ConnectTimeoutError(self, "the connection timed out") from None
 
 
@@ -218,8 +224,8 @@ class HttpFailure(Exception):
     :ivar kind: the stage that failed.
     :ivar detail: the reason, as the end of a sentence. It contains no URL; the caller redacts it.
     :ivar untrusted: for ``tls``: the certificate of the server is not trusted.
-    :ivar sent: False: no request of the caller has left this machine; the caller sets it.
-    :ivar leads_to: for ``redirect``: the host that the server sends to; empty if it is unknown.
+    :ivar sent: False if no request of the caller has left this machine; set by the caller.
+    :ivar leads_to: for ``redirect``: the host that the server redirects to; empty if unknown.
     """
 
     def __init__(self, kind: FailureKind, detail: str, *, untrusted: bool = False, leads_to: str = "") -> None:
@@ -232,7 +238,7 @@ class HttpFailure(Exception):
 
 
 def failure(error: Exception, timeout: tuple[float, float]) -> HttpFailure:
-    """Translate an exception of urllib3; texts that contain a URL are dropped."""
+    """Translate an exception of urllib3, and drop texts that contain a URL."""
     if isinstance(error, HttpFailure):
         return error
     cause = _cause(error)
@@ -294,10 +300,10 @@ def _reason(error: BaseException) -> str:
 
 # ── third party ────────────────────────────────────────────────────────────────────────
 
-# Limits for libraries that use requests themselves: no redirect to another host, a deadline for every answer.
+# Limits for libraries that use requests themselves: redirects stay at one host, and every answer has a deadline.
 
 MOST: Final = 3 << 19
-"""Maximum bytes of an answer: some DNS hosts send a whole zone. JSON can take forty times as much memory."""
+"""Maximum bytes of an answer, because some DNS hosts send a whole zone. JSON can take forty times as much memory."""
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -346,7 +352,7 @@ def bound(adapter: Any) -> None:
     Its read time-out becomes the time for the whole answer.
     """
     if getattr(adapter, "poolmanager", None) is None:
-        return  # not an HTTPAdapter: a fake in a test, or a local socket
+        return  # not an HTTPAdapter, but a fake in a test or a local socket
     adapter.poolmanager.pool_classes_by_scheme = POOLS
     kind: Any = type(adapter)
     adapter.__class__ = _bounded(kind)

@@ -1,4 +1,4 @@
-"""The immutable values that the folders exchange: the results of a renewal here, what is asked for in ``spec``."""
+"""The immutable values that the folders exchange: the results of renewals here, the requests in ``spec``."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from dnsrenew.errors import DnsRenewError, Text
 OutcomeStatus = Literal["renewed", "not-due", "deferred", "failed", "locked", "interrupted", "rehearsed", "rolled-back"]
 """What happened to a certificate in a run.
 
-``renewed``: there is a new one. ``not-due``: nothing had to be done. ``deferred``: it is due, but nothing was tried
-before ``next_attempt``. ``failed``: it was tried, and there is no new one. ``locked``: another run works on it.
-``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded. ``rolled-back``: an older one is in force
+``renewed``: a new certificate was obtained. ``not-due``: there was nothing to do. ``deferred``: it is due, but is not
+tried before ``next_attempt``. ``failed``: it was tried without success. ``locked``: another run works on it.
+``interrupted``: the run was cancelled. ``rehearsed``: a dry run succeeded. ``rolled-back``: an older version is current
 again.
 """
 RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
 """Why a certificate is renewed.
 
-``missing``: there is none. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC 9773).
-``renew-before``: so long before the expiry, as configured or by default. ``revoked``: it was revoked. ``changed``: its
-domains, key type or CA were edited. ``forced``: by ``force``.
+``missing``: it has not been obtained yet. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC
+9773). ``renew-before``: the configured or default time before the expiry has come. ``revoked``: it was revoked.
+``changed``: its domains, key type or CA were edited. ``forced``: by ``force``.
 """
 
 
@@ -81,7 +81,7 @@ class RouteTaken(Frozen, kw_only=True, public=True):
     """``dns-01``, ``http-01``, ``tls-alpn-01``, ``dns-persist-01`` or ``dns-account-01``; ``mixed`` if the domains used
     several."""
     dns: tuple[str, ...] = ()
-    """The names of the DNS accounts that wrote records; empty for other challenges than dns-01."""
+    """The names of the DNS accounts that wrote records; empty for challenges other than dns-01."""
     names: Mapping[str, Mapping[str, Any]] | None = None
     """For ``mixed``, the challenge and the accounts of each domain."""
 
@@ -109,8 +109,9 @@ class Attempt(Result, kw_only=True, public=True):
 class Outcome(Result, kw_only=True, public=True):
     """The result of a run for one certificate.
 
-    The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, also
-    after a failure; they are None without one. Times are in UTC. The JSON form is that of ``dnsrenew renew --json``.
+    The fields from ``issuer`` to ``next_renewal``, and ``path``, describe the current certificate after the run, even
+    after a failure. They are None without a certificate. Times are in UTC. The JSON form is the output of ``dnsrenew
+    renew --json``.
     """
 
     name: str
@@ -132,25 +133,26 @@ class Outcome(Result, kw_only=True, public=True):
     next_renewal: datetime | None = None
     """When it becomes due, in UTC."""
     next_attempt: datetime | None = None
-    """The earliest time of the next try after a failure or deferral; None: at the next run, or never needed."""
+    """The earliest time of the next try after a failure or deferral. None means at the next run, or never needed."""
     path: Path | None = None
     """The ``current`` folder, for other programs; None if the store is a database."""
     route: RouteTaken | None = None
-    """The route of the new certificate; None without a new one."""
+    """The route of the new certificate; None without a new certificate."""
     attempts: tuple[Attempt, ...] = ()
     """Every route that was tried or skipped, in order."""
     error: DnsRenewError | None = None
-    """Why there is no new certificate; None for success, and if none was due."""
+    """Why there is no new certificate; None after a success, or if no renewal was due."""
     deployed: tuple[DeploymentResult, ...] = ()
-    """The result of each entry of ``deploy``, as of its last try."""
+    """The result of the last try of each entry of ``deploy``."""
     warnings: tuple[Notice, ...] = ()
     """The warnings of this certificate; they did not stop the run."""
 
 
 class RenewalFailed(DnsRenewError, public=True):
-    """There is no valid certificate: every route failed, or none was tried (a lock, a wait).
+    """There is no valid certificate: every route failed, or no route was tried (a lock, a wait).
 
-    ``__cause__`` is the error that stopped the run, usually that of the last attempt. ``attempts`` has every attempt.
+    ``__cause__`` is the error that stopped the run, usually the error of the last attempt. ``attempts`` has every
+    attempt.
     """
 
     attempts: tuple[Attempt, ...]
@@ -171,10 +173,10 @@ class RenewalFailed(DnsRenewError, public=True):
 
 # ── diagnosis ──────────────────────────────────────────────────────────────────────────
 
-# What the doctor found: checks, and a diagnosis for each certificate.
+# The findings of the doctor: checks, and a diagnosis for each certificate.
 
 CheckResult = Literal["ok", "bad", "unknown"]
-"""The result of a check: ``bad`` only if it is certain, ``unknown`` if it could not be determined."""
+"""The result of a check. It is ``bad`` only if that is certain, and ``unknown`` if it could not be determined."""
 
 
 class Check(Frozen, public=True):
@@ -189,14 +191,15 @@ class Check(Frozen, public=True):
     evidence: Mapping[str, Any] = field(default_factory=dict)
     """The facts behind the result; JSON values, never a secret.
 
-    A check about one CA or one account has ``ca`` or ``dns``, and stops only routes through it; one about some
-    identifiers of the certificate has ``names``, and stops only these.
+    A check about one CA or account has ``ca`` or ``dns``, and stops only routes through it. A check about some
+    identifiers of the certificate has ``names``, and stops only these identifiers.
     """
     fix: str = ""
     """What to do, as one sentence; empty if there is nothing to do."""
     blocks: tuple[str, ...] = ()
-    """The challenges that a ``bad`` result stops, and an ``unknown`` one may stop; ``all`` for every challenge. Empty:
-    it stops nothing.
+    """The challenges that a ``bad`` result stops, and that an ``unknown`` result may stop; ``all`` for every challenge.
+
+    Empty if it stops no challenge.
     """
 
     @classmethod
@@ -220,16 +223,16 @@ class Check(Frozen, public=True):
 
 
 class Change(Frozen, kw_only=True, public=True):
-    """What is different since the last recorded diagnosis."""
+    """A difference from the last recorded diagnosis."""
 
     code: str
     """The code of the check."""
     was: str
-    """What the record says."""
+    """The recorded value."""
     now: str
-    """What was seen now; ``is`` in JSON."""
+    """The current value; ``is`` in JSON."""
     since: datetime
-    """The time of the last record that says ``was``, in UTC."""
+    """The time of the last record with the value ``was``, in UTC."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -240,22 +243,22 @@ class Diagnosis(Result, kw_only=True, public=True):
     """Whether a certificate can be renewed now, by which route, and if not, why; as in ``dnsrenew doctor --json``."""
 
     name: str | None
-    """The certificate's name in the configuration; None: the host alone was looked at."""
+    """The certificate's name in the configuration; None if only the machine was checked."""
     renewable: bool | None
-    """None if it could not be determined."""
+    """Whether it can be renewed; None if this could not be determined."""
     route: RouteTaken | None
     """The route that would be taken now; None unless it is renewable."""
     next_action: str | None
-    """The one thing to do next; None if there is nothing to do."""
+    """The next thing to do; None if there is nothing to do."""
     checks: tuple[Check, ...]
-    """Every check that has to do with its routes, also those that found nothing wrong."""
+    """Every check that concerns its routes, even if it found no fault."""
     changes: tuple[Change, ...] = ()
-    """What is different since the last ``dnsrenew doctor --record``."""
+    """The differences from the last ``dnsrenew doctor --record``."""
 
 
 CertificateState = Literal["valid", "due", "missing", "expired", "revoked", "unconfigured"]
 """The state of a certificate; ``due``: it is valid, and its renewal is due; ``unconfigured``: it is in the store, but
-the configuration that asked for it no longer names it, so nothing renews it.
+the configuration that asked for it no longer names it, so it is not renewed.
 """
 
 
@@ -263,28 +266,28 @@ class StoredVersion(Result, kw_only=True, public=True):
     """A version of a certificate that the store keeps."""
 
     version: int
-    """Its number; a newer one has a higher one."""
+    """Its number; newer versions have higher numbers."""
     serial: str
     """The serial number, hexadecimal in lower case."""
     not_after: datetime
     """The end of its validity, in UTC."""
     current: bool
-    """Whether it is in force."""
+    """Whether it is the current version."""
     revoked: bool
-    """Whether :meth:`Renewer.revoke` has revoked it, or it is to be replaced as revoked."""
+    """Whether :meth:`Renewer.revoke` has revoked it, or it must be replaced as revoked."""
 
 
 class CertificateStatus(Result, kw_only=True, public=True):
-    """The status of one certificate; the fields are those of ``dnsrenew status --json``."""
+    """The status of one certificate, with the fields of ``dnsrenew status --json``."""
 
     name: str
     """Its name in the configuration and in the store."""
     domains: tuple[str, ...]
     """Its domains, as written in the configuration."""
     ca: str
-    """The name of the CA that issued it, or will."""
+    """The name of the CA that issued it, or will issue it."""
     issuer: str | None
-    """The issuer: the subject name of the CA's certificate; None without a certificate, as for the next fields."""
+    """The issuer: the subject name of the CA's certificate. This and the next fields are None without a certificate."""
     serial: str | None
     """The serial number, hexadecimal in lower case."""
     not_before: datetime | None
@@ -294,40 +297,46 @@ class CertificateStatus(Result, kw_only=True, public=True):
     state: CertificateState
     """The state of the certificate."""
     next_renewal: datetime | None
-    """When it becomes due, in UTC; not later than now if it is due."""
+    """When it becomes due, in UTC. If it is due, this is not in the future."""
     reason: str | None
-    """Why it is due, or will be: a :data:`RenewalReason`; None if it is unconfigured, or in the fleet with an account
-    or a CA that the configuration lacks (``last_failure`` says which).
+    """Why it is or will be due: a :data:`RenewalReason`.
+
+    None if it is unconfigured, or in the fleet with an account or a CA that the configuration lacks (``last_failure``
+    says which).
     """
     route: dict[str, Any] | None
     """The route that led to the current certificate, as in an outcome; None if unknown."""
     last_failure: dict[str, Any] | None
     """The last failure: ``time``, ``code``, ``message`` and ``fix``; None if the last try succeeded."""
     next_attempt: datetime | None
-    """The earliest time of the next try after a failure, in UTC; None while nothing defers it."""
+    """The earliest time of the next try after a failure, in UTC; None if it is not deferred."""
     path: Path | None
     """The ``current`` folder, for other programs; None without a certificate."""
     deployed: tuple[DeploymentResult, ...] = ()
-    """The result of each entry of ``deploy``, as of its last try; entries that were never tried are missing."""
+    """The result of the last try of each entry of ``deploy``; entries that were never tried are missing."""
     deployment_pending: bool = False
     """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
     after_owed: bool = False
-    """Whether a run was killed while the port of this certificate was in use: ``after`` has not been run yet, so a
-    server may be stopped; ``warnings`` names the program."""
+    """Whether a run was killed while the port of this certificate was in use.
+
+    Its ``after`` has not been run yet, so a server may be stopped; ``warnings`` names the program.
+    """
     forced_failure: dict[str, Any] | None = None
-    """The failure of the last try, as ``last_failure``, if it was forced before the certificate was due."""
+    """The failure of the last try, like ``last_failure``, if it was forced before the certificate was due."""
     failed_accounts: tuple[str, ...] = ()
-    """The DNS accounts that failed before another one, or another route, led to the current certificate."""
+    """The DNS accounts that failed before another account or route led to the current certificate."""
     csr_since: datetime | None = None
-    """When the CSR was made whose certificate is awaited from another issuer, in UTC; None without one."""
+    """When the CSR for another issuer was created, if its certificate is still awaited, in UTC; None without a CSR."""
     known: bool = True
-    """False if the state, or the files of the certificate, cannot be read (``last_failure`` has the error). Without the
-    state the other fields are read from the certificate in ``current``; ``missing``: it cannot be read either.
+    """False if the state, or the files of the certificate, cannot be read (``last_failure`` has the error).
+
+    Without the state, the other fields come from the certificate in ``current``; ``missing`` if it cannot be read
+    either.
     """
     versions: tuple[StoredVersion, ...] = ()
-    """The versions that the store keeps, the oldest first: those that :meth:`Renewer.rollback` can choose from."""
+    """The versions in the store that :meth:`Renewer.rollback` can choose from, oldest first."""
     warnings: tuple[Notice, ...] = ()
-    """What is wrong with its files: the next run renews a damaged certificate, and rebuilds other files."""
+    """Faults of its files. The next run renews a damaged certificate, and rebuilds other files."""
 
 
 # ── wording ────────────────────────────────────────────────────────────────────────────
@@ -354,5 +363,5 @@ def first_sentence(text: str) -> str:
 
 
 def is_skip(attempt: Attempt) -> bool:
-    """Return whether the route was skipped: it was ruled out before an order."""
+    """Return whether the route was skipped because it was ruled out before an order."""
     return attempt.orders == 0 and attempt.seconds == 0 and attempt.error is not None

@@ -24,10 +24,10 @@ KeyKind = Literal["ecdsa-p256", "ecdsa-p384", "rsa2048", "rsa3072", "rsa4096"]
 """The type of the private key: the curve, or the bits of an RSA key."""
 PropagationCheck = Literal["authoritative", "doh", "none"]
 """Which servers are queried: ``authoritative``, all name servers of the zone; ``doh``, DNS-over-HTTPS servers, for
-networks that block port 53; ``none``, none: only ``settle`` is waited for.
+networks that block port 53; ``none``, no servers, with a wait of only ``settle`` seconds.
 """
 EAB_BY_EMAIL: Final = {"acme.zerossl.com": "https://api.zerossl.com/acme/eab-credentials-email"}
-"""The services that give an external account binding for an e-mail address, by the host of the directory URL."""
+"""The services that create an external account binding for an email address, by the host of the directory URL."""
 
 
 def rfc3339(time: datetime | None) -> str | None:
@@ -49,7 +49,7 @@ def _json(value: Any) -> Any:
 
 
 class Result(Frozen):
-    """A result whose JSON form has its fields."""
+    """A result whose JSON form has the same fields."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form: the fields by name, times as RFC 3339, seconds to three places."""
@@ -72,7 +72,7 @@ class Eab(Frozen, public=True):
 
 
 def mac_key_fault(text: str) -> str | None:
-    """Return why a text is no MAC key in base64url (RFC 4648 section 5), or None; never a part of the text."""
+    """Return why a text is not a MAC key in base64url (RFC 4648 section 5), without any part of it, or None."""
     text = text.strip()
     if not text:
         return texts.EMPTY_TEXT
@@ -89,10 +89,12 @@ class CA(Frozen, public=True):
     directory: str
     """The directory URL of its ACME server (RFC 8555 section 7.1.1)."""
     trust: Path | str | None
-    """A PEM file with the only trusted roots for its HTTPS endpoint; default: those of the operating system."""
+    """A PEM file with the only trusted roots for its HTTPS endpoint; default: the roots of the operating system."""
     eab: Eab | Literal["email"] | None
-    """The external account binding, if the CA requires one; a mapping becomes an :class:`Eab`. ``email``: it is fetched
-    for the contact (ZeroSSL)."""
+    """The external account binding, if the CA requires one. A mapping becomes an :class:`Eab`.
+
+    ``email`` means that the binding is fetched for the contact (ZeroSSL).
+    """
     staging: str | None
     """The name of the CA for a dry run."""
     timeout: float
@@ -121,7 +123,7 @@ class DnsAccount:
     :param provider: the name of a file in ``providers/`` or of a driver entry point.
     :param name: its name in routes and outcomes; default: the name of the provider.
     :param zones: the zone or zones that the account may edit; default: found by SOA queries.
-    :param ttl: TTL of its TXT records in seconds; None: that of the provider file.
+    :param ttl: TTL of its TXT records in seconds; None: the TTL of the provider file.
     :param options: the options of the provider; each a ``str`` or a :class:`Secret`, or a table of these.
     """
 
@@ -156,7 +158,7 @@ class DnsAccount:
         self.options = dict(options)
 
     def __repr__(self) -> str:
-        """Omit the options: any may be a secret."""
+        """Omit the options, because any may be a secret."""
         return f"DnsAccount({self.provider!r}, name={self.name!r}, zones={self.zones!r})"
 
     def __copy__(self) -> DnsAccount:
@@ -166,7 +168,10 @@ class DnsAccount:
         return self._maker(deepcopy(self.options, memo))()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Omit texts from a pickle: any may be a secret. They become secrets, which an unpickled account lacks."""
+        """Omit texts from a pickle, because any may be a secret.
+
+        They become secrets, which an unpickled account lacks.
+        """
         return self._maker(_hidden(self.options)), ()
 
     def _maker(self, options: Mapping[str, Any]) -> partial[DnsAccount]:
@@ -183,7 +188,7 @@ class DnsAccount:
 
 
 def option_values(account: DnsAccount) -> Iterator[tuple[str, Any]]:
-    """Yield each option of an account with its key; those in a table with ``TABLE.KEY``."""
+    """Yield each option of an account with its key. Options in a table have the key ``TABLE.KEY``."""
     for key, value in account.options.items():
         if isinstance(value, Mapping):
             yield from ((f"{key}.{name}", each) for name, each in value.items())
@@ -198,22 +203,22 @@ def _hidden(value: Any) -> Any:
 
 
 class Route(Frozen, public=True):
-    """One way to a certificate: a challenge, what solves it, and a CA."""
+    """One way to a certificate: a challenge, its solver, and a CA."""
 
     challenge: Literal["dns-01", "http-01", "tls-alpn-01", "dns-persist-01", "dns-account-01"]
     """``"dns-01"``, ``"http-01"`` (RFC 8555 section 8), ``"tls-alpn-01"`` (RFC 8737), ``"dns-persist-01"``
     (draft-ietf-acme-dns-persist) or ``"dns-account-01"`` (draft-ietf-acme-dns-account-label).
     """
     dns: tuple[str, ...]
-    """Names of the accounts that all write the TXT values; empty: the accounts with a matching zone."""
+    """Names of the accounts that all write the TXT values; if empty, the accounts with a matching zone."""
     ca: str | None
-    """Name of the CA; None: that of the certificate."""
+    """Name of the CA; None for the CA of the certificate."""
     listen: str | None
     """Address of the listener for http-01 (``":80"``) or tls-alpn-01 (``":443"``)."""
     webroot: Path | str | None
     """Folder served by a web server, for http-01."""
     app: bool
-    """Whether the program's own app answers, for http-01: see :meth:`Served.http01_app`."""
+    """Whether the program's own app answers http-01, see :meth:`Served.http01_app`."""
     alias: str | None
     """The target of the CNAME at ``_acme-challenge``; None: looked up in DNS."""
     follow_cname: bool
@@ -251,7 +256,7 @@ class Resolver(Frozen, kw_only=True, public=True):
     """How this machine queries DNS."""
 
     nameservers: tuple[str, ...] = ()
-    """Recursive servers, ``HOST[:PORT]``; empty: those of the system."""
+    """Recursive servers, ``HOST[:PORT]``; if empty, the servers of the system."""
     authoritative_port: int = 53
     """The port of authoritative servers."""
     doh: tuple[str, ...] = ()
@@ -262,9 +267,9 @@ class RenewBefore(Frozen, public=True):
     """When to renew: a fraction of the lifetime, or a number of seconds, before the expiry."""
 
     fraction: float | None = None
-    """The part of the lifetime that is left, such as ``1/3``; None if ``seconds`` is given."""
+    """The remaining part of the lifetime, such as ``1/3``; None if ``seconds`` is given."""
     seconds: float | None = None
-    """The seconds that are left; None if ``fraction`` is given."""
+    """The remaining seconds; None if ``fraction`` is given."""
 
 
 class Profile(Frozen, public=True):
@@ -273,16 +278,16 @@ class Profile(Frozen, public=True):
     name: str
     """The name that the CA gave it, such as ``shortlived``."""
     required: bool = True
-    """Whether it is an error if the CA does not offer it; otherwise the certificate has its default profile."""
+    """Whether it is an error if the CA does not offer it. If not, the certificate gets the CA's default profile."""
 
 
 class GivenRequest(Frozen, public=True):
-    """A certificate request (PKCS#10, RFC 2986) of yours, whose private key dnsrenew never sees."""
+    """Your own certificate request (PKCS#10, RFC 2986), whose private key dnsrenew never sees."""
 
     der: bytes
     """The request, DER."""
     path: str | None = None
-    """Its file; None: it stands in the configuration."""
+    """Its file; None if it is part of the configuration."""
 
 
 class CertificateSpec(Frozen, kw_only=True, public=True):
@@ -291,7 +296,7 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     name: str
     """Its name in the store and on the command line."""
     domains: tuple[str, ...]
-    """The domains as written, in lower case, and IP addresses in their one form (RFC 8738)."""
+    """The domains as written, in lower case, and IP addresses in their canonical form (RFC 8738)."""
     identifiers: tuple[str, ...]
     """The domains as A-labels, and IP addresses, in the same order."""
     ca: str
@@ -303,13 +308,13 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     profile: Profile | None = None
     """The certificate profile of the CA; None: the default of the CA."""
     csr: GivenRequest | None = None
-    """The request that is ordered with; None: each order has a request of its own."""
+    """The given request for all orders; None if each order has its own request."""
     lifetime: float | None = None
-    """The seconds from the order to the wanted end of the validity; None: as the CA likes."""
+    """The seconds from the order to the wanted end of validity; None if the CA chooses."""
     preferred_chain: str | None = None
     """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
     renew_before: RenewBefore | None = None
-    """When to renew; None: a third of the lifetime before the expiry, half of it for a short one."""
+    """When to renew. None means a third of the lifetime before the expiry, or half of it for a short lifetime."""
     routes: tuple[Route, ...] = ()
     """The routes to try, in order."""
     propagation: Propagation = Propagation()
@@ -317,11 +322,11 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     before: tuple[str, ...] = ()
     """The program that frees the port of a ``listen`` route, and its arguments."""
     after: tuple[str, ...] = ()
-    """The program that is run afterwards, also after a failure."""
+    """The program that runs afterwards, even after a failure."""
     deploy: tuple[Deployment | Callable[[Certificate], object], ...] = ()
-    """What is done with a new certificate: the entries of ``deploy``."""
+    """The entries of ``deploy``: where a new certificate is deployed."""
     notify: bool = True
-    """Whether the addresses of ``[notify]`` hear of it."""
+    """Whether the addresses of ``[notify]`` get messages about it."""
 
 
 # ── store address ──────────────────────────────────────────────────────────────────────
@@ -329,7 +334,7 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
 # Where the store of a fleet is: the address of a database, and its password.
 
 SCHEMES: Final = ("postgresql://", "postgres://")
-"""How the address of a database starts."""
+"""The beginnings of the address of a database."""
 
 
 class StoreAddress(Frozen, public=True, hidden=("password",)):
@@ -338,8 +343,9 @@ class StoreAddress(Frozen, public=True, hidden=("password",)):
     url: str
     """Its URL, as libpq reads it: ``postgresql://USER@HOST[:PORT]/DATABASE``."""
     password: Secret | None
-    """The password of the role; a plain text becomes a :class:`Secret`. None: the server asks for none, or libpq finds
-    it, as in ``~/.pgpass``.
+    """The password of the role; a plain text becomes a :class:`Secret`.
+
+    None if the server requires no password, or libpq finds it, as in ``~/.pgpass``.
     """
 
     def __init__(self, url: str, password: Secret | str | None = None) -> None:
@@ -359,10 +365,10 @@ class StoreAddress(Frozen, public=True, hidden=("password",)):
 
 
 def has_password(url: str) -> bool:
-    """Return whether the URL of a database has a password in it, where logs and process lists show it."""
+    """Return whether the URL of a database contains a password, which logs and process lists would show."""
     try:
         parts = urlsplit(url)
-    except ValueError:  # it is not read by the rules of RFC 3986; a colon before an @ is enough
+    except ValueError:  # the rules of RFC 3986 do not apply; a colon before an @ is enough
         return ":" in url.partition("://")[2].rpartition("@")[0]
     user, at, _ = parts.netloc.rpartition("@")
     return (bool(at) and ":" in user) or any("password" in key.lower() for key, _ in parse_qsl(parts.query, True))
@@ -370,14 +376,14 @@ def has_password(url: str) -> bool:
 
 # ── deployment ─────────────────────────────────────────────────────────────────────────
 
-# What is done with a new certificate, as it is configured, and what became of it.
+# The configured deployments of a new certificate, and their results.
 
 
 class Deployment:
     """One entry of ``deploy``: a server that gets every new certificate.
 
     :param to: the kind of target: ``files``, ``pkcs12``, ``hfs`` … or the name of an entry point.
-    :param options: the options of the target; each value as it is, a secret as a ``str`` or a :class:`Secret`.
+    :param options: the options of the target, unchanged; a secret is a ``str`` or a :class:`Secret`.
     """
 
     __module__ = "dnsrenew"
@@ -399,7 +405,7 @@ class Deployment:
         self.folder = ""
 
     def __repr__(self) -> str:
-        """Omit the options: any may be a secret."""
+        """Omit the options, because any may be a secret."""
         return f"Deployment({self.to!r})"
 
     def __eq__(self, other: object) -> bool:
@@ -413,24 +419,24 @@ class Deployment:
 
 
 class DeploymentResult(Result, kw_only=True, public=True):
-    """What became of one entry of ``deploy``."""
+    """The result of one entry of ``deploy``."""
 
     to: str
     """The kind of target, such as ``files``."""
     target: str
     """The target itself, such as a path or a URL."""
     ok: bool
-    """Whether the target has the certificate, and serves it where that was verified."""
+    """Whether the target has the certificate, and serves it if this was verified."""
     changed: bool = False
-    """Whether anything was written or activated. In the outcome of a run that did not try it, it is False."""
+    """Whether anything was written or activated; False for a run that did not try it."""
     served: bool | None = None
-    """Whether every port of ``verify`` serves it; None if none was verified."""
+    """Whether every port of ``verify`` serves it; None if no port was verified."""
     rolled_back: bool = False
     """Whether the old certificate was put back."""
     seconds: float = 0.0
-    """The duration in seconds; 0 in the outcome of a run that did not try it."""
+    """The duration in seconds; 0 for a run that did not try it."""
     error: DnsRenewError | None = None
-    """Why the target does not have it, mostly a :class:`~dnsrenew.DeployError`; None for success."""
+    """Why the target does not have it, usually a :class:`~dnsrenew.DeployError`; None after a success."""
 
 
 # ── certificate ────────────────────────────────────────────────────────────────────────
@@ -443,10 +449,10 @@ _PATHS: Final = ("path", "certificate_path", "chain_path", "fullchain_path", "pr
 class Certificate(Frozen, kw_only=True, public=True):
     """A certificate in the store. All its paths point into one version, so the certificate matches the key.
 
-    A renewal does not change this value: it makes a new version in another folder. The store keeps the last three
-    versions. After three renewals (some months) these paths no longer exist, and reading them raises
-    ``FileNotFoundError``. A program that runs for longer calls :func:`obtain` or :meth:`Renewer.certificate` again;
-    other programs get the files in ``path``.
+    A renewal does not change this value, because it creates a new version in another folder. The store keeps the last
+    three versions. After three renewals (some months), these paths no longer exist, and reading them raises
+    ``FileNotFoundError``. If your program runs longer, call :func:`obtain` or :meth:`Renewer.certificate` again. Let
+    other programs use the files in ``path``.
 
     If the store is a database, all paths are None, and the value has its PEM texts in memory.
     """
@@ -464,21 +470,26 @@ class Certificate(Frozen, kw_only=True, public=True):
     not_after: datetime
     """The end of the validity, in UTC."""
     path: Path | None
-    """The ``current`` folder, for other programs: it always has the newest version. None: the store is a database."""
+    """The ``current`` folder for other programs, which always has the newest version; None if the store is a database.
+    """
     certificate_path: Path | None
-    """The certificate alone, PEM; or None."""
+    """The certificate alone, PEM; None if the store is a database."""
     chain_path: Path | None
-    """The rest of the chain, PEM; it may be empty. Or None."""
+    """The rest of the chain, PEM, which may be empty; None if the store is a database."""
     fullchain_path: Path | None
-    """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later. Or None."""
+    """The certificate and its chain, PEM: the file for most servers. It exists until three renewals later.
+
+    None if the store is a database.
+    """
     private_key_path: Path | None
-    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later. None: the store is a
-    database, or the key is elsewhere (``csr``).
+    """The private key, PEM (PKCS#8, not encrypted). It exists until three renewals later.
+
+    None if the store is a database, or the key is elsewhere (``csr``).
     """
 
     @property
     def fullchain_pem(self) -> str:
-        """The certificate and its chain, leaf first; where there are files, read on every access.
+        """The certificate and its chain, leaf first. Files are read on every access.
 
         :raises OSError: the file cannot be read, or its version was deleted.
         """
@@ -486,10 +497,10 @@ class Certificate(Frozen, kw_only=True, public=True):
 
     @property
     def private_key_pem(self) -> str:
-        """The private key, unencrypted PKCS#8; where there are files, read on every access.
+        """The private key, unencrypted PKCS#8. Files are read on every access.
 
         :raises OSError: the file cannot be read, or its version was deleted.
-        :raises StoreError: ``no-private-key``: it was ordered with a request of yours (``csr``).
+        :raises StoreError: ``no-private-key``: it was ordered with your own request (``csr``).
         """
         if not self.has_private_key:
             raise StoreError.of(texts.NO_PRIVATE_KEY, name=self.name)
@@ -497,14 +508,14 @@ class Certificate(Frozen, kw_only=True, public=True):
 
     @property
     def has_private_key(self) -> bool:
-        """Whether its private key is in the store; it is not if it was ordered with a request of yours (``csr``)."""
+        """Whether its private key is in the store. It is not if it was ordered with your own request (``csr``)."""
         return self.private_key_path is not None
 
     def ssl_context(self) -> ssl.SSLContext:
         """Return a new server-side context with this certificate; a later renewal does not change it.
 
         :raises OSError: a file cannot be read, or its version was deleted.
-        :raises ssl.SSLError: a file was modified: the certificate and the key do not match.
+        :raises ssl.SSLError: a file was modified, so that the certificate and the key do not match.
         :raises StoreError: ``no-private-key``.
         """
         import ssl  # slow to import, and few programs need it
@@ -555,21 +566,21 @@ def _read(path: Path | None) -> str:
 
 # ── account ────────────────────────────────────────────────────────────────────────────
 
-# An account at a CA: created by ``ca``, kept by ``store``.
+# An account at a CA, created by ``acme`` and kept by ``store``.
 
 THUMBPRINTS: Final = "thumbprints"
-"""A key of the account's data: the thumbprints (RFC 7638) of all keys that the account has had."""
+"""The key in the account's data for the thumbprints (RFC 7638) of all keys that the account has had."""
 
 
 class AccountData(Frozen, hidden=("key_pem", "next_key_pem")):
     """An ACME account.
 
     :ivar key_pem: the private key of the account; never in a repr.
-    :ivar url: the account URL; None if it is unknown: the CA finds the account by its key (RFC 8555 section 7.3.1).
+    :ivar url: the account URL; None if unknown, because the CA finds the account by its key (RFC 8555 section 7.3.1).
     :ivar contact: the contact URLs that the CA has.
-    :ivar data: other data of ``ca``, as JSON values.
+    :ivar data: other data of the ACME client, as JSON values.
     :ivar next_key_pem: the new key of an unfinished key change (RFC 8555 section 7.3.5), which the CA may or may not
-        have accepted; else None.
+        have accepted, or None.
     """
 
     key_pem: bytes
@@ -588,14 +599,14 @@ _BEGIN: Final = "-----BEGIN CERTIFICATE-----"
 def split_chain(fullchain_pem: str) -> tuple[str, str]:
     """Return the leaf and the rest of a chain, each as PEM; the rest may be empty.
 
-    :raises ValueError: it contains no certificate.
+    :raises ValueError: the text contains no certificate.
     """
     leaf, *rest = blocks(fullchain_pem)
     return leaf, "".join(rest)
 
 
 def blocks(pem: str) -> list[str]:
-    """Return the PEM of each certificate, without any text between them."""
+    """Return the PEM of each certificate, without text between them."""
     blocks = [_BEGIN + part.split(_BEGIN, 1)[1] + _END + "\n" for part in pem.split(_END) if _BEGIN in part]
     if not blocks:
         raise ValueError(texts.NO_CERTIFICATE)

@@ -1,4 +1,4 @@
-"""What every step of a run needs: clock, random numbers, cancel, events, redaction, rate limits."""
+"""The parts that every step of a run needs: clock, random numbers, cancel, events, redaction, rate limits."""
 
 from __future__ import annotations
 
@@ -39,13 +39,14 @@ After that this rate is below the limit. (Within the first second only a few req
 CA_NONCES: Final = Rate(10, 20.0)
 """The limit of Let's Encrypt for newNonce. Responses bring nonces too, so few requests need a new one."""
 HOST_REQUESTS: Final = Rate(100, 3.0)
-"""At most 1,000 in 5 minutes: Cloudflare allows 1,200 and blocks a client that sends more for 5 minutes."""
+"""At most 1,000 in 5 minutes, because Cloudflare allows 1,200 and blocks a client that sends more for 5 minutes."""
 
 
 class TokenBucket:
     """A token bucket. Thread-safe; first come, first served.
 
-    A caller needs one token to proceed. Tokens taken beyond that are a debt, and later callers wait until it is paid.
+    A caller needs one token to proceed. If it takes more tokens than there are, later callers wait until these are
+    refilled.
     """
 
     def __init__(self, rate: Rate) -> None:
@@ -65,7 +66,7 @@ class TokenBucket:
                 context.wait(wait)
 
     def try_take(self, context: Context) -> bool:
-        """Take a token if there is one; return whether there was."""
+        """Take a token if one is available; return whether it was taken."""
         with self._lock:
             self._refill(context)
             if self._tokens < 1:
@@ -74,7 +75,7 @@ class TokenBucket:
             return True
 
     def charge(self, context: Context, count: float) -> float:
-        """Take tokens without waiting, for a request that cannot wait; return the seconds until there was one."""
+        """Take tokens without waiting, for a request that cannot wait; return the seconds until one is available."""
         with self._lock:
             self._refill(context)
             wait = (1 - self._tokens) / self._rate.per_second
@@ -105,7 +106,7 @@ class TokenBuckets:
         return self._get(host, CA_NONCES)
 
     def of_account(self, account: str) -> TokenBucket:
-        """Return the bucket for requests to a DNS host, by the name of the account: hosts count for each."""
+        """Return the bucket for requests to a DNS host, by account name, because hosts count by account."""
         return self._get(account, HOST_REQUESTS)
 
     def _get(self, host: str, rate: Rate) -> TokenBucket:
@@ -124,7 +125,7 @@ class TokenBuckets:
 T = TypeVar("T")
 
 LONG = 5.0
-"""Seconds of waiting after which a certificate lends its worker slot to another one; most answers are faster."""
+"""Seconds of waiting after which a certificate lends its worker slot to another one. Most answers are faster."""
 _NEVER = threading.Event()
 
 
@@ -145,16 +146,16 @@ class CleanupDeadline:
 class Context(Frozen):
     """Passed to every step; immutable, except that it collects notices.
 
-    :ivar notices: warnings about the certificate; about the run in the context of a run.
+    :ivar notices: warnings about the certificate, or in the context of a run about the run.
     :ivar run_notices: warnings about the run, in the context of a certificate.
     :ivar buckets: the rate limits for CAs and DNS accounts.
-    :ivar remembered: what the drivers of each DNS account remember until the end of the run.
+    :ivar remembered: the values that the drivers of each DNS account keep until the end of the run.
     :ivar deadline: the monotonic second at which every wait ends as if cancelled, or None.
     :ivar cleanup_deadline: the time left for a step that continues after a cancel, or None.
     :ivar pool: the thread pool of the run, or None.
     :ivar together: the deployments that share their reload commands with this one, or None.
-    :ivar guards: called by every :meth:`check`; each raises an error once the run must not send anything more, because
-        a lock that it holds is lost.
+    :ivar guards: called by every :meth:`check`; each raises an error if the run must stop sending because it has lost a
+        lock.
     """
 
     clock: Clock = field(default_factory=SystemClock)
@@ -193,7 +194,7 @@ class Context(Frozen):
         return max(end - self.clock.monotonic(), 0.0)
 
     def close(self) -> None:
-        """Close what the drivers remember, where it has a method ``close``: the run is over."""
+        """Close the values that the drivers remember, if they have a method ``close``. The run is over."""
         for each in [each for account in [*self.remembered.values()] for each in [*account.values()]]:
             if callable(close := getattr(each, "close", None)):
                 close()
@@ -204,17 +205,17 @@ class Context(Frozen):
             self.emitter.emit(kind, self.certificate, data)
 
     def warn(self, code: str, message: str, fix: str) -> None:
-        """Add a warning to the notices and send it as an event; a repeated warning is ignored."""
+        """Add a warning to the notices and send it as an event. A repeated warning is ignored."""
         notice = Notice(code, message, fix)
         if notice not in self.notices:
             self.notices.append(notice)
             self.emit("warning", **notice.to_dict())
 
     def check(self) -> None:
-        """Return unless the caller cancelled or the deadline has passed.
+        """Raise if the caller cancelled or the deadline has passed.
 
-        :raises Cancelled: one of both happened.
-        :raises StoreError: a lock that the run holds is lost; it must not send anything more.
+        :raises Cancelled: the caller cancelled, or the deadline has passed.
+        :raises StoreError: the run has lost a lock, and must stop sending.
         """
         for guard in self.guards:
             guard()
@@ -235,13 +236,13 @@ class Context(Frozen):
             left = min(left, max(self.left(), 0.001))
             if self.cleanup_deadline is None:
                 self.clock.wait(left, self.cancel)
-            else:  # the cancel event may be set already: waiting for it would be a busy loop
+            else:  # the cancel event may already be set, so waiting for it would be a busy loop
                 self.clock.wait(min(left, threads.SLICE), _NEVER)
         self.check()
 
     @contextlib.contextmanager
     def ending(self, tasks: Sequence[threads.Task[Any]], seconds: float) -> Iterator[None]:
-        """Cancel if this thread itself is interrupted (Ctrl-C), and give the tasks so many seconds to clean up."""
+        """Cancel if this thread itself is interrupted (Ctrl-C), and give the tasks this many seconds to clean up."""
         try:
             yield
         except BaseException:
@@ -288,12 +289,12 @@ class Context(Frozen):
         self._wait_for(event, self.check)
 
     def outwait(self, task: threads.Task[T]) -> T:
-        """Wait for a task that ends soon after a cancel by itself; return its result or raise its error."""
+        """Wait for a task that ends by itself soon after a cancel; return its result or raise its error."""
         self._wait_for(task.done, lambda: None)
         return task.result()
 
     def _wait_for(self, event: threading.Event, check: Callable[[], None]) -> None:
-        # Real time, not the clock's: the other thread is real too.
+        # real time and not the clock's, because the other thread is real too
         wait, waited, is_released = 0.05, 0.0, False
         with contextlib.ExitStack() as slot:
             while not event.wait(wait):

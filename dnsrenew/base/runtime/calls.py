@@ -1,4 +1,4 @@
-"""Calls that are shared, in turn, repeated, or stopped after time-outs: single flight, fair lock, retry, breaker."""
+"""Calls that are shared, made in turn, repeated, or stopped: single flight, fair lock, retry, circuit breaker."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ FAILURE_SECONDS: Final = 30.0
 class SingleFlight(Generic[T]):
     """Computes a value on first use. Concurrent callers share the one call and its result or error.
 
-    So a CA that is down gets one request for all waiting certificates, not one for each. A ``CAError`` is also shared
-    with every caller within :data:`FAILURE_SECONDS`; the next caller tries again.
+    So a CA that is down gets one request for all waiting certificates, instead of one for each. A ``CAError`` is also
+    shared with every caller within :data:`FAILURE_SECONDS`; the next caller tries again.
     """
 
     def __init__(self, function: Callable[[Context], T]) -> None:
@@ -53,7 +53,7 @@ class SingleFlight(Generic[T]):
         return self._share(context, self._function, None)
 
     def replace(self, context: Context, old: T, function: Callable[[Context], T]) -> T:
-        """Return a new value instead of the stale ``old``; only the first caller with this ``old`` computes it."""
+        """Return a new value instead of the stale ``old``. Only the first caller with this ``old`` computes it."""
         return self._share(context, function, old)
 
     def _share(self, context: Context, function: Callable[[Context], T], old: T | None) -> T:
@@ -77,7 +77,7 @@ class SingleFlight(Generic[T]):
                 raise copy.copy(error) from None  # each caller adds to its own traceback and evidence
 
     def _forget(self, task: threads.Task[T], context: Context, *, share_failure: bool) -> None:
-        """Drop a failed call, so that the next caller tries again; a shared ``CAError`` is kept for a while."""
+        """Drop a failed call, so that the next caller tries again. A shared ``CAError`` is kept for a while."""
         with self._lock:
             if self._task is not task or not task.done.is_set():
                 return
@@ -99,7 +99,7 @@ class SingleFlight(Generic[T]):
 
 @contextlib.contextmanager
 def all_held(locks: Iterable[AbstractContextManager[object]]) -> Iterator[None]:
-    """Enter locks one after the other, and leave all of them in the end."""
+    """Enter locks one after the other, and leave all of them at the end."""
     with contextlib.ExitStack() as held:
         for lock in locks:
             held.enter_context(lock)
@@ -145,7 +145,7 @@ class FairLock:
 
 # ── retry ──────────────────────────────────────────────────────────────────────────────
 
-# Retries with back-off. The only module that uses tenacity.
+# Retries with back-off. Only this module uses tenacity.
 #
 # tenacity is imported after the first failure: the import takes 20 ms, and most calls succeed.
 
@@ -155,7 +155,7 @@ class Transient(Exception):  # a signal to resend(), never an error for the call
 
     :ivar error: raised after the last try.
     :ivar after: seconds of the server's ``Retry-After``, or None.
-    :ivar tries: the maximum number of calls from now on; None: that of the policy.
+    :ivar tries: the maximum number of calls from now on; None: the policy's.
     """
 
     def __init__(self, error: Exception, *, after: float | None = None, tries: int | None = None) -> None:
@@ -219,7 +219,7 @@ def _retry(context: Context, call: Callable[[], T], policy: Policy, failed: Tran
         if after is not None:
             return max(after, policy.min_retry_after)
         pause = policy.first_wait * policy.factor ** (state.attempt_number - 1)
-        return pause * context.random.uniform(0.8, 1.2)  # jitter: clients that failed together come back apart
+        return pause * context.random.uniform(0.8, 1.2)  # jitter, so that clients that failed together come back apart
 
     def stop(state: RetryCallState) -> bool:
         tries = _transient(state).tries or policy.tries
@@ -240,10 +240,10 @@ def _transient(state: RetryCallState) -> Transient:
 
 # ── circuit breaker ────────────────────────────────────────────────────────────────────
 
-# Circuit breaker: after a time-out, fail fast for every certificate but one probe.
+# Circuit breaker: after a time-out, calls fail fast for every certificate except one probe.
 
 OPEN_SECONDS: Final = 120.0
-"""Seconds until an open circuit closes: longer than cleanup takes after a time-out."""
+"""Seconds until an open circuit closes, which is longer than a cleanup takes after a time-out."""
 
 
 class _OpenCircuit(Frozen):
@@ -266,7 +266,7 @@ class CircuitBreaker:
         self._last_success: dict[Hashable, float] = {}
 
     def check(self, context: Context, endpoint: Hashable) -> None:
-        """Return if the certificate may call the endpoint.
+        """Raise if the certificate may not call the endpoint now.
 
         :raises DnsRenewError: the error of the earlier call; the circuit is open and another certificate probes.
         """

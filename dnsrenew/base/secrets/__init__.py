@@ -1,4 +1,4 @@
-"""Secrets as a type, what references to them mean, and what is wrong with one that was pasted."""
+"""Secrets as a type, references to them, and faults of pasted secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dnsrenew.errors import ConfigError, Message, Phrase, SecretError, Text
 
 HIDDEN: Final = texts.HIDDEN
 _READ_AT_WILL: Final = frozenset({"literal", "env", "file"})
-"""Schemes whose values can be read again and again. A program or a keyring may ask a person."""
+"""Schemes whose values can be read repeatedly. A program or a keyring may ask a person."""
 
 _Read = Callable[["threading.Event | None"], str]
 
@@ -32,7 +32,7 @@ class Secret:
     It may be a reference (``Secret.env("NAME")``), which :meth:`reveal` resolves on the first call. A copy is the same
     secret. A pickle has the reference and never the value: :meth:`reveal` of an unpickled secret fails.
 
-    :raises ConfigError: ``config-invalid``: the value is no ``str``.
+    :raises ConfigError: ``config-invalid``: the value is not a ``str``.
     """
 
     __module__ = "dnsrenew"
@@ -65,7 +65,8 @@ class Secret:
     def env(cls, name: str) -> Secret:
         """Refer to an environment variable.
 
-        :raises ConfigError: ``config-invalid``: the name is empty or no ``str``; the same for the other references.
+        :raises ConfigError: ``config-invalid``: the name is empty or not a ``str``; the same applies to the other
+            references.
         """
         _check_text("Secret.env", name, texts.VARIABLE)
         return cls._reference(f"env:{name}", lambda _: from_environment(name))
@@ -99,8 +100,8 @@ class Secret:
         It has 30 s, and may print 64 KiB. A relative path of the program is relative to the current folder.
 
         :param env: names of environment variables for the program, such as the token of a password store, in addition
-            to those that every program needs (``PATH``, ``HOME`` …).
-        :raises ConfigError: ``config-invalid``: there is no program.
+            to the variables that every program needs (``PATH``, ``HOME`` …).
+        :raises ConfigError: ``config-invalid``: the program is missing.
         """
         arguments = _texts("Secret.command", arguments, texts.ARGUMENTS)
         names = _texts("Secret.command(env=…)", env, texts.NAMES)
@@ -116,8 +117,8 @@ class Secret:
 
         :param cancel: kills the program of a ``command`` when set.
         :raises Cancelled: the caller cancelled.
-        :raises SecretError: ``secret-missing``, the reference cannot be resolved, or its value has a character that
-            cannot be seen, which no service takes.
+        :raises SecretError: ``secret-missing``: the reference cannot be resolved, or its value has an invisible
+            character, which no service accepts.
         """
         called = time.monotonic()
         with self._lock:
@@ -137,7 +138,7 @@ class Secret:
             return self._value or ""
 
     def as_reference(self) -> str | dict[str, list[str]] | None:
-        """Return what a configuration says for this secret, ``env:NAME`` or ``{command = […]}``; None for a value."""
+        """Return the reference of this secret in a file, ``env:NAME`` or ``{command = […]}``; None for a value."""
         scheme = self.reference.partition(":")[0]
         if scheme == "command":
             import ast  # rarely needed
@@ -147,18 +148,18 @@ class Secret:
         return None if scheme == "literal" else self.reference
 
     def forget(self) -> None:
-        """Let the next :meth:`reveal` resolve the reference again, so that each run uses the value of its time.
+        """Let the next :meth:`reveal` resolve the reference again, so that each run uses the current value.
 
-        What can be read only once, such as a pipe, is kept.
+        A value that can be read only once, such as from a pipe, is kept.
         """
         if self._read is not None and self._value is not None and not self._is_pipe():
             with self._lock:
                 self._value = None
 
     def identity(self) -> str:
-        """Return a text that changes with the secret: its value, or of a command and a keyring only the reference.
+        """Return a text that changes with the secret: its value, or only the reference of a command or keyring.
 
-        It can contain the value: make a keyed hash of it at once.
+        It can contain the value, so make a keyed hash of it at once.
         """
         scheme = self.reference.partition(":")[0]
         if scheme not in _READ_AT_WILL or self._is_pipe():
@@ -214,7 +215,7 @@ def _check_text(call: str, value: object, expected: Phrase) -> None:
 
 
 def _texts(call: str, values: object, expected: Phrase) -> list[str]:
-    """Return a list of texts. One text is a mistake: it would be taken as a list of letters."""
+    """Return a list of texts. A single text is a mistake, because it would count as a list of letters."""
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
         raise _mistake(call, values, expected)
     listed = list(values)
@@ -225,7 +226,7 @@ def _texts(call: str, values: object, expected: Phrase) -> list[str]:
 
 
 def _mistake(call: str, value: object, expected: Phrase, found: Phrase | None = None) -> ConfigError:
-    """Return the error of a wrong argument; the value may be a secret, so only its type is shown."""
+    """Return the error of a wrong argument. The value may be a secret, so only its type is shown."""
     values = {"key": call, "found": found or _kind(value), "expected": expected}
     mistakes = [{"file": "", "line": None, **values, "nearest": None}]
     return ConfigError.of(texts.ARGUMENT, shown=values, mistakes=mistakes)
@@ -241,21 +242,21 @@ def _kind(value: object) -> str:
 
 # ── pasted ─────────────────────────────────────────────────────────────────────────────
 
-# What is wrong with a secret that was pasted: invisible characters, a second line, letters that no key has.
+# Faults of a pasted secret: invisible characters, a second line, letters that no key has.
 #
-# A text says where it is wrong, and shows nothing else of the secret.
+# The message says where the fault is, and shows no other part of the secret.
 
 _INVISIBLE: Final = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
 _PLAIN: Final = frozenset(" \t\r\n")
 _DOCUMENT: Final = re.compile(r"\s*(?:\{|-----BEGIN )")
-"""The start of a secret with several lines: JSON, PEM."""
+"""The beginning of a secret with several lines: JSON, PEM."""
 _QUOTED: Final = re.compile(r"""(["'`]).*\1""")
 
 
 def invisible(value: str, secret: str) -> Message | None:
-    """Return where a secret has a character that cannot be seen, as a web page or an editor leaves them; else None.
+    """Return where a secret has an invisible character, as copied from web pages or editors, or None.
 
-    :param secret: what the secret is called.
+    :param secret: the name of the secret.
     """
     for number, line in enumerate(re.split(r"\r?\n", value), 1):
         for position, character in enumerate(line, 1):
@@ -266,9 +267,9 @@ def invisible(value: str, secret: str) -> Message | None:
 
 
 def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
-    """Return what is wrong with a secret of a service, around which blanks do no harm; None if it can be right.
+    """Return the fault of a service's secret (surrounding blanks are harmless), or None if it can be right.
 
-    :param is_key: whether it is a token or a key and no password, so that all its letters are those of ASCII.
+    :param is_key: whether it is a token or a key and not a password, so that it has only ASCII letters.
     """
     text = value.strip()
     lines = text.splitlines()
@@ -285,7 +286,7 @@ def fault(value: str, secret: str, *, is_key: bool) -> Message | None:
 
 # ── sources ────────────────────────────────────────────────────────────────────────────
 
-# Where secrets come from: the environment, files, the keyring, programs.
+# The sources of secrets: the environment, files, the keyring, programs.
 
 COMMAND_TIMEOUT: Final = 30.0
 COMMAND_LIMIT: Final = 64 * 1024
@@ -317,7 +318,7 @@ def from_file(path: Path) -> str:
         # It may be a pipe, of a password manager or a shell's <(…), which has the time limit of a command.
         secret = _without_newline(read_or_drain(path, COMMAND_TIMEOUT, SystemClock()).decode("utf-8-sig"))
     except OSError as error:
-        found = f"{path.name}.txt"  # Windows hides the ending that Notepad adds
+        found = f"{path.name}.txt"  # Windows hides the suffix that Notepad adds
         if isinstance(error, FileNotFoundError) and path.with_name(found).is_file():
             raise SecretError.of(texts.FILE_NAMED_TXT, reference=f"file:{path}", file=str(path), found=found) from None
         cause = error.strerror or type(error).__name__
@@ -360,7 +361,7 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
         done = subprocesses.run(
             arguments, env=subprocesses.environment(names), seconds=COMMAND_TIMEOUT, limit=COMMAND_LIMIT, cancel=cancel
         )
-    except OSError as error:  # raised below: the traceback of this error has the environment in its variables
+    except OSError as error:  # raised below, because the traceback of this error has the environment in its variables
         problem = texts.COMMAND_CANNOT_RUN
         evidence["cause"] = error.strerror or type(error).__name__
     else:
@@ -386,5 +387,5 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
 def _decoded(out: bytes) -> str | None:
     try:
         return _without_newline(out.decode("utf-8-sig"))
-    except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it holds the bytes
+    except UnicodeDecodeError:  # caught here, so that it is not the context of another error: it has the bytes
         return None

@@ -16,7 +16,7 @@ from dnsrenew.base.secrets.texts import HIDDEN
 from dnsrenew.errors import Message
 
 _MIN_LENGTH: Final = 3
-"""A shorter secret is not redacted: it occurs in most texts by chance."""
+"""A shorter secret is not redacted, because it occurs in most texts by chance."""
 
 
 class Redactor:
@@ -28,9 +28,9 @@ class Redactor:
         self._lock = threading.Lock()
 
     def add_known(self, secrets: Iterable[Secret]) -> None:
-        """Add the secrets whose values the configuration has, before anything uses them.
+        """Add the secrets whose values are in the configuration, before their first use.
 
-        Their encodings are made when there is a text to redact: most runs have none.
+        Their encodings are computed when there is a text to redact, because most runs have no such text.
         """
         values = {each._value for each in secrets if each.reference == "literal" and each._value}  # noqa: SLF001  # of this folder
         with self._lock:
@@ -44,7 +44,7 @@ class Redactor:
         return value
 
     def __or__(self, other: Redactor) -> Redactor:
-        """Return a redactor of the secrets that both know now."""
+        """Return a redactor of all secrets that both have now."""
         both = Redactor()
         both._encodings = self._encodings | other._encodings
         both._waiting = self._waiting | other._waiting
@@ -53,7 +53,7 @@ class Redactor:
     def redact(self, text: str) -> str:
         """Return the text with every secret, in any encoding, replaced by ``•••``.
 
-        A message stays one, with its values redacted, unless a secret begins or ends in its template.
+        A message stays a message with redacted values, unless a secret begins or ends in its template.
         """
         self._encode_waiting()
         if not self._encodings:
@@ -79,10 +79,10 @@ class Redactor:
         with self._lock:
             long = [each for each in self._waiting if len(each) >= _MIN_LENGTH]
             self._encodings = self._encodings.union(*map(encodings, long))
-            self._waiting = frozenset()  # last: other threads look at it without the lock
+            self._waiting = frozenset()  # last, because other threads check it without the lock
 
     def redact_values(self, value: Any) -> Any:  # JSON values
-        """Return a JSON value with every text in it redacted; any other object becomes its redacted text."""
+        """Return a JSON value with every text in it redacted. Any other object becomes its redacted text."""
         if isinstance(value, str):
             return self.redact(value)
         if isinstance(value, dict):
@@ -92,7 +92,7 @@ class Redactor:
         return value if value is None or isinstance(value, int | float) else self.redact(str(value))
 
     def guard_logs(self, *prefixes: str) -> LogGuard:
-        """Redact what this thread logs inside the block, and what the loggers under ``prefixes`` log in any thread."""
+        """Redact the log lines of this thread inside the block, and of the loggers under ``prefixes`` in any thread."""
         return LogGuard(self, prefixes)
 
 
@@ -101,19 +101,19 @@ class Redactor:
 # Redact the log records of a thread and of named libraries.
 #
 # A filter on a parent logger does not see the records of its children, so each existing logger of a library gets one.
-# The handlers get one too, for the loggers that are created during the block and for those of plug-ins. A handler
+# The handlers get one too, for the loggers that are created during the block and for the loggers of plug-ins. A handler
 # that is created during the block has none.
 
 _STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime"})
-"""The attributes of every record; the others are from ``extra=``."""
+"""The attributes of every record; all others are from ``extra=``."""
 _FORMATTER: Final = logging.Formatter()
 
 
 class LogGuard(logging.Filter):
-    """Redacts the records of its thread and of named loggers within a block; it drops none.
+    """Redacts the records of its thread and of named loggers within a block, without dropping any.
 
-    :param redactor: of the run.
-    :param prefixes: the loggers whose records are redacted in every thread, each with those below it.
+    :param redactor: the redactor of the run.
+    :param prefixes: the loggers whose records are redacted in every thread, each including its child loggers.
     """
 
     def __init__(self, redactor: Redactor, prefixes: tuple[str, ...]) -> None:
@@ -157,13 +157,13 @@ class LogGuard(logging.Filter):
             record.msg, record.args = clean, None
         for name in vars(record).keys() - _STANDARD:
             setattr(record, name, self._cleaned(getattr(record, name)))
-        if record.exc_info:  # the secrets may be in the variables of its frames: only the text is kept
+        if record.exc_info:  # the secrets may be in the variables of its frames, so only the text is kept
             record.exc_text, record.exc_info = self._redact(_FORMATTER.formatException(record.exc_info)), None
         if record.stack_info:
             record.stack_info = self._redact(record.stack_info)
 
-    def _cleaned(self, value: Any) -> Any:  # whatever a library logs
-        """Return the value itself if its text has no secret."""
+    def _cleaned(self, value: Any) -> Any:  # any value that a library logs
+        """Return the value unchanged if its text has no secret."""
         try:
             text = f"{value} {value!r}"
             return value if self._redact(text) == text else self._redact_values(value)
@@ -186,7 +186,7 @@ class LogGuard(logging.Filter):
 _MIN_PART_LENGTH: Final = 8
 """A shorter beginning or line of a secret, or part of its base64, occurs in texts by chance."""
 _MAX_DEPTH: Final = 2
-"""The number of nested escapes that are decoded: a URL in JSON, a percent sign as ``%25``."""
+"""The number of nested escapes that are decoded, such as a URL in JSON, or a percent sign as ``%25``."""
 _FOLD: Final = {ord(letter): letter.lower() for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 """Unlike ``str.lower``, this never changes the length of a text."""
 _CONTROLS: Final = dict(zip("btnfr", "\b\t\n\f\r", strict=True))
@@ -235,7 +235,9 @@ _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
     ("\n", re.compile(r"\r?\n[ \t]*"), lambda _: ""),
     ("", re.compile(f"[{_INVISIBLE}]+"), lambda _: ""),
 )
-"""The character that is in every escape ("": none in ASCII is), the pattern of one escape, and its decoder.
+"""The character that every escape has ("" if no ASCII character is), the pattern of one escape, and its decoder.
+
+Line breaks and invisible characters count as escapes too.
 
 A line break is an escape too, and so are invisible characters.
 """
@@ -246,7 +248,7 @@ def encodings(value: str) -> set[str]:
     raw = value.encode("utf-8", "surrogatepass")
     encoded = base64.b64encode(raw).decode()
     parts = value.splitlines()  # a message may show one line of a key
-    for before in range(3):  # in base64 after a user name (HTTP Basic): the part that does not depend on the name
+    for before in range(3):  # in base64 after a user name (HTTP Basic): the part that is independent of the name
         whole = base64.b64encode(bytes(before) + raw).decode()
         parts.append(whole[(before * 8 + 5) // 6 : (before + len(raw)) * 8 // 6])
     in_base64 = {encoded, encoded.rstrip("="), *(part for part in parts if len(part) >= _MIN_PART_LENGTH)}
@@ -273,9 +275,9 @@ def find_secret(text: str, wanted: Collection[str], depth: int = _MAX_DEPTH) -> 
 
 
 def _find_form(folded: str, form: str) -> Iterator[tuple[int, int]]:
-    """Yield the start and the end of each occurrence of a form, or of its beginning if the text does not go on there.
+    """Yield start and end of each occurrence of a form, or of its beginning if the text does not continue.
 
-    The text goes on with a letter, a digit, ``_`` or ``-``: then it is another word that begins in the same way.
+    If the text continues with a letter, a digit, ``_`` or ``-``, it is another word with the same beginning.
     """
     head = form[:_MIN_PART_LENGTH]
     start = folded.find(head)
@@ -290,7 +292,7 @@ def _find_form(folded: str, form: str) -> Iterator[tuple[int, int]]:
 
 
 def _common_length(folded: str, start: int, form: str) -> int:
-    """Return how many characters of a form the text has at ``start``, where its head is; in logarithmic time."""
+    """Return how many characters of a form the text has from the head at ``start`` on, in logarithmic time."""
     if folded.startswith(form, start):
         return len(form)
     least, most = min(_MIN_PART_LENGTH, len(form)), len(form)
@@ -322,11 +324,11 @@ def _offsets(text: str, pattern: re.Pattern[str], decode: _Decoder) -> tuple[arr
 # ── address parts ──────────────────────────────────────────────────────────────────────
 
 # The parts of an address that is a secret, such as ``ntfy://user:password@host/topic``.
-# Any part may be the secret: the host of ``tgram://TOKEN/CHAT`` is one.
+# Any part may be the secret, such as the host of ``tgram://TOKEN/CHAT``.
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
 _KEY: Final = re.compile(r"[?&][^=&]*=")
-"""The name of a parameter; it is no secret."""
+"""The name of a parameter, which is not a secret."""
 _SEPARATORS: Final = re.compile(r"[/?&#:@,;\s]+")
 
 
@@ -337,7 +339,7 @@ def scheme_of(address: str) -> str | None:
 
 
 def secret_parts(address: str) -> set[str]:
-    """Return each part after the scheme, as it is written and decoded, and user and password together."""
+    """Return each part after the scheme, as written and decoded, and user and password together."""
     rest = _SCHEME.sub("", address, count=1)
     authority, _, path = rest.partition("/")
     credentials = authority.rpartition("@")[0]

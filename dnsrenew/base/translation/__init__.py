@@ -1,8 +1,8 @@
 """The texts in the language of the reader, and times in the reader's zone.
 
-Messages are made in English, once, and keep their template (:class:`dnsrenew.errors.Message`), also in the store. A
-catalogue (:mod:`dnsrenew.locale`) has the translation of each template; what it lacks stays English. Any other text is
-by somebody else, and is shown as it is. Exceptions and logs are always English.
+Messages are created once, in English, and keep their template (:class:`dnsrenew.errors.Message`), even in the store. A
+catalogue (:mod:`dnsrenew.locale`) has the translation of each template. Without one, the text stays English. Any other
+text is foreign, and is shown unchanged. Exceptions and logs are always English.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _SENTENCES: Final = frozenset({"message", "fix", "summary", "next_action"})
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 _STOP: Final = re.compile(r"[。.]$")
 _EDGE: Final = "\ue000"
-"""Stands at both ends of a translated value until the message is filled."""
-# Compiled on first use: so large a class takes ten milliseconds.
+"""Marks both ends of a translated value until the message is filled."""
+# Compiled on first use, because such a large class takes ten milliseconds.
 _GAP: Final = (
     rf"(?<=[\u3001-\u9fff]) {_EDGE}(?=[\u3001-\u9fff])|(?<=[\u3001-\u9fff]){_EDGE} (?=[\u3001-\u9fff])"
     rf"|(?<=[\u3001-\u303f\uff01-\uff1f]){_EDGE} | {_EDGE}(?=[\u3001-\u303f\uff01-\uff1f])"
@@ -32,18 +32,18 @@ PUNCTUATION: Final = tuple(
     with_context(context, f"{{a}}{between}{{b}}")
     for context, between in (("list", ", "), ("list", "; "), ("list", " "), ("clauses", ", "))
 )
-"""What stands between words, messages and clauses, as templates of two."""
+"""The separators of words, messages and clauses, as templates of two."""
 _REASON: Final = "system"
-"""The context of the reasons of the operating system."""
+"""The context of the operating system's reasons."""
 _DEEPEST: Final = 20
-"""Messages within each other that are translated."""
+"""The maximum nesting of messages that are translated."""
 
 
 class Translator:
     """Shows messages in one language.
 
     :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`.
-    :param moment: shows a time for people; None: in UTC.
+    :param moment: formats a time for people; None: in UTC.
     """
 
     def __init__(self, language: str, moment: Callable[[datetime], str] | None = None) -> None:
@@ -52,14 +52,14 @@ class Translator:
         self._catalogue: Mapping[str, str] = {} if language == "en" else read_catalogue(language)
 
     def template(self, english: str) -> str:
-        """Return the translation of a template, whatever its first letter is, or the template itself."""
+        """Return the translation of a template in either case of its first letter, or the template itself."""
         if self._catalogue and english.startswith(_SERIES):
             return _BETWEEN.sub(lambda match: self.between(match[0]), english)
         capital = english[:1].upper() + english[1:]
         return self._catalogue.get(english) or self._catalogue.get(capital) or self.between(english)
 
     def between(self, english: str, context: str = "list") -> str:
-        """Return what stands between the parts of a list, for a comma and a space; any other text as it is."""
+        """Return the separator of list parts for a comma and a space; any other text unchanged."""
         pair = self._catalogue.get(with_context(context, f"{{a}}{english}{{b}}"))
         return english if pair is None else pair.removeprefix("{a}").removesuffix("{b}")
 
@@ -70,7 +70,7 @@ class Translator:
     def _shown(self, text: str, depth: int) -> str:
         """Return a message in the language.
 
-        :param depth: how many messages it is in.
+        :param depth: the number of messages around it.
         """
         if not isinstance(text, Message) or depth > _DEEPEST:
             return text
@@ -80,7 +80,7 @@ class Translator:
         return _STOP.sub("", shown) if isinstance(text, Clause) else shown
 
     def document(self, value: Any) -> Any:  # JSON values
-        """Return a JSON document with its sentences in the language; evidence stays as it is."""
+        """Return a JSON document with its sentences in the language. Evidence stays unchanged."""
         if isinstance(value, Mapping):
             return {
                 key: self.message(each) if key in _SENTENCES and isinstance(each, str) else self.document(each)
@@ -89,12 +89,12 @@ class Translator:
         return [self.document(each) for each in value] if isinstance(value, (list, tuple)) else value
 
     def _closed(self, text: str) -> str:
-        """Return a text without the spaces that a template has beside a value in Chinese characters."""
+        """Return a text without the spaces that a template has next to a value in Chinese characters."""
         closed = re.sub(_GAP, "", text) if self._catalogue else text
         return closed.replace(_EDGE, "")
 
     def _value(self, value: Any, depth: int) -> Any:
-        """Return the value of a field as it is shown."""
+        """Return the value of a field in the form in which it is shown."""
         if isinstance(value, str):
             if self._moment and not isinstance(value, Message) and _TIME.fullmatch(value):
                 return self._moment(datetime.fromisoformat(value))
@@ -107,7 +107,7 @@ class Translator:
         return value
 
     def _reason(self, text: str) -> str:
-        """Return a reason of the operating system in the language, any other text as it is."""
+        """Return an operating system's reason in the language, or any other text unchanged."""
         for known in (text, text[:1].upper() + text[1:]) if self._catalogue else ():
             if found := self._catalogue.get(with_context(_REASON, known)):
                 return found

@@ -1,4 +1,4 @@
-"""Mistakes in a configuration or a provider file: where, what was found, what is expected, and the nearest word."""
+"""Mistakes in a configuration or a provider file: place, found value, expected value and nearest word."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ KeyPath = tuple[str | int, ...]
 """The keys and list indexes that lead to a value: ``("certificate", 0, "routes", 1, "dns")``."""
 
 HIDDEN: Final = "…"
-"""The end of a line that is cut before what can be a secret."""
+"""The end of a line that is cut before a possible secret."""
 _WIDE_BLANK: Final = "\u3000"
-"""A blank of the width of a Chinese character."""
+"""A full-width blank."""
 _HALF_WIDTH: Final = {
     **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},  # "!" to "~"
     **str.maketrans("\u3000\xa0、。【】「」“”„«»‘’‚", "  ,.[]" + '"' * 7 + "'" * 3),
 }
-"""What an input method for Chinese, or a word processor, types in place of an ASCII character."""
+"""The characters that a Chinese input method or a word processor types in place of ASCII characters."""
 _LONGEST: Final = 60
-"""Characters of a quoted text; the rest is cut."""
+"""The maximum number of characters of a quoted text."""
 _MOST: Final = 14
-"""Words of an enumeration; the rest is counted."""
+"""The maximum number of words in an enumeration; the rest is counted."""
 _LARGE: Final = 10**18
 _TYPES: Final = ((bool, texts.TRUE_OR_FALSE), (int, texts.NUMBER), (float, texts.NUMBER), (str, texts.TEXT))
 _ERRORS: Final = {
@@ -42,14 +42,14 @@ class Mistake(Frozen):
 
     :ivar file: the file, or ``""`` for a configuration made in Python.
     :ivar line: counted from 1; None without a file.
-    :ivar key: such as ``certificate[0].routes[1].dns``.
+    :ivar key: the key, such as ``certificate[0].routes[1].dns``.
     :ivar found: the value, its type, or a sentence about it; never a secret.
     :ivar expected: a valid value, or a sentence that says what to write.
     :ivar nearest: the valid word nearest to the value.
     :ivar fix: a sentence to show instead of ``expected``, if the value is valid but does not work.
     :ivar place: the key as people read it, such as ``certificate home, route 2, dns``; None: as ``key``.
-    :ivar column: of a syntax error, counted from 1.
-    :ivar source: the line of a syntax error, without what can be a secret.
+    :ivar column: the column of a syntax error, counted from 1.
+    :ivar source: the line of a syntax error, without possible secrets.
     """
 
     file: str
@@ -82,9 +82,9 @@ class Mistake(Frozen):
         return texts.MISTAKE.format(key=self.place or self.key, wrong=_wrong(self), advice=_advice(self))
 
     def excerpt(self, columns: int = 100) -> list[str]:
-        """Return the line of a syntax error with a caret below its column; nothing for other mistakes.
+        """Return the line of a syntax error with a caret below its column; empty for other mistakes.
 
-        :param columns: the width; of a longer line, the part around the column is shown.
+        :param columns: the width. Only the part of a longer line around the column is shown.
         """
         if self.source is None or self.column is None:
             return []
@@ -107,7 +107,7 @@ class Mistake(Frozen):
 
 
 class FieldError(ValueError):
-    """Raised by the reader of a field for an invalid value; the table makes a :class:`Mistake` of it."""
+    """Raised by the reader of a field for an invalid value. The table turns it into a :class:`Mistake`."""
 
     def __init__(self, expected: str, *, found: str | None = None, nearest: str | None = None) -> None:
         super().__init__(expected)
@@ -117,7 +117,7 @@ class FieldError(ValueError):
 
 
 def quoted(text: str) -> str:
-    """Return the text in quotes, cut to 60 characters and without control characters."""
+    """Return the text in quotes, shortened to 60 characters and without control characters."""
     cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
     if not cut.isprintable():
         cut = cut.encode("unicode_escape").decode("ascii")
@@ -144,7 +144,7 @@ def of_type(name: str) -> str:
 
 
 def describe_found(value: object) -> str:
-    """Return how a value that is not secret is shown."""
+    """Return a value that is not secret in the form in which it is shown."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, bool):
@@ -167,7 +167,7 @@ def nearest(word: object, words: Iterable[str]) -> str | None:
 
 
 def half_width(text: str) -> str:
-    """Return a text that was typed in full width in ASCII; any other text as it is."""
+    """Return a full-width text in ASCII; any other text unchanged."""
     narrow = text.translate(_HALF_WIDTH)
     return narrow if narrow.isascii() else text
 
@@ -183,7 +183,7 @@ def one_of(words: Sequence[str]) -> str:
 
 
 def shown_key(path: KeyPath) -> str:
-    """Return the path as it is shown: ``certificate[0].routes[1].dns``."""
+    """Return the path in its shown form: ``certificate[0].routes[1].dns``."""
     text = ""
     for part in path:
         if isinstance(part, int):
@@ -197,7 +197,7 @@ def shown_key(path: KeyPath) -> str:
 def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
     """Return the key as people read it, counted from 1: ``certificate home, route 2, dns``.
 
-    :param table: of the whole file; it has the names of the certificates.
+    :param table: the table of the whole file, which has the names of the certificates.
     """
     parts: list[str] = []
     keys: KeyPath = ()
@@ -227,7 +227,7 @@ def _certificate_name(table: Mapping[str, Any], index: int) -> str | None:
 
 
 def _wrong(mistake: Mistake) -> str:
-    """Return the sentence about a mistake: each kind has a template."""
+    """Return the sentence about a mistake. Each kind has its own template."""
     found = mistake.found
     if found.endswith((".", "?")):
         return found
@@ -271,7 +271,7 @@ def config_error(mistakes: Sequence[Mistake], *, code: str = "config-invalid") -
 
 # ── callbacks ──────────────────────────────────────────────────────────────────────────
 
-# What a program passes to be called or waited for: a wrong object would fail in the middle of a run only.
+# Callbacks and events from a program: a wrong object would only fail in the middle of a run.
 
 _COROUTINE: Final = 0x80  # inspect.CO_COROUTINE
 
@@ -288,7 +288,7 @@ def check_listener(on_event: Any) -> None:
 def check_cancel(cancel: Any) -> None:
     """Check the argument ``cancel``.
 
-    :raises ConfigError: ``config-invalid``: it is no event of threads.
+    :raises ConfigError: ``config-invalid``: the object is not a ``threading.Event``.
     """
     methods = [getattr(cancel, name, None) for name in ("set", "is_set", "wait")]
     if cancel is not None and (not all(map(callable, methods)) or any(map(_is_async, methods))):
@@ -296,7 +296,7 @@ def check_cancel(cancel: Any) -> None:
 
 
 def _is_async(function: Any) -> bool:
-    """Return whether a call gives a coroutine; as ``inspect`` does, which is slow to import."""
+    """Return whether a call returns a coroutine, like ``inspect``, which is slow to import."""
     while isinstance(function, partial):
         function = function.func
     code = getattr(function, "__code__", None) or getattr(getattr(type(function), "__call__", None), "__code__", None)  # noqa: B004  # of an object

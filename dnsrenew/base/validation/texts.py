@@ -113,7 +113,7 @@ _BACKSLASH: Final = (
     Phrase("Write paths with /, even on Windows, or put the path in single quotes."),
 )
 
-# What tomllib reports, and the likely cause: the start of its message, what is wrong, what to do.
+# The reports of tomllib, with the likely cause: the beginning of the report, what is wrong, what to do.
 TOML_CAUSES: Final = (
     ("Illegal character '\\n'", *_NO_END),
     ("Illegal character '\\r", *_NO_END),
@@ -152,7 +152,7 @@ TOML_CAUSES: Final = (
     ),
     ("Invalid statement", Phrase("This line is neither KEY = VALUE nor a [table]."), TOML),
 )
-# What tomllib calls an invalid value: what is wrong, what to do.
+# The invalid values of tomllib's reports: what is wrong, what to do.
 TOML_TRUE: Final = (Phrase("True is not valid in TOML."), Phrase("Write true, in lower case."))
 TOML_FALSE: Final = (Phrase("False is not valid in TOML."), Phrase("Write false, in lower case."))
 TOML_YES: Final = (Phrase("This word is not valid in TOML."), Phrase("Write true."))

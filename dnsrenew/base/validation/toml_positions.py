@@ -1,6 +1,6 @@
-"""The line of each key in a TOML text, and where its value stands: ``tomllib`` does not report it.
+"""The line of each key in a TOML text and the position of its value, which ``tomllib`` does not report.
 
-It is needed only after a mistake, and where a file is edited.
+It is needed only after a mistake, and to edit a file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from dnsrenew.base.validation import HIDDEN, KeyPath, Mistake, half_width, nearest, texts
 
-# Compiled at their use: a correct file has none.
+# Compiled at their first use, because a correct file does not need them.
 _SPACE: Final = r"(?:[ \t\n]|#[^\n]*)*"
 _BARE: Final = r"[A-Za-z0-9_-]+"
 _STRING: Final = r"""(?sx)
@@ -27,14 +27,14 @@ _SCALAR: Final = r"[^,\]}#\n]+"
 
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line (from 1) of every table, key and list item of a valid TOML text."""
-    # Those found before an error are right, and a mistake without a line is still useful.
+    # Lines found before an error are right, and a mistake without a line is still useful.
     return _scanned(text.replace("\r\n", "\n"))[0].lines
 
 
 def value_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
     """Return where the value of every key and list item of a valid TOML text begins and ends.
 
-    :param text: without carriage returns.
+    :param text: a text without carriage returns.
     :returns: empty for a text that cannot be scanned to its end.
     """
     scanner, is_whole = _scanned(text)
@@ -42,7 +42,7 @@ def value_spans(text: str) -> dict[KeyPath, tuple[int, int]]:
 
 
 def _scanned(text: str) -> tuple[_Scanner, bool]:
-    """Return the scanner of a text, and whether it came to the end."""
+    """Return the scanner of a text, and whether it reached the end."""
     scanner = _Scanner(text)
     try:
         scanner.document()
@@ -60,7 +60,7 @@ def line_of(path: KeyPath, lines: dict[KeyPath, int]) -> int | None:
 
 
 class _Scanner:
-    """Scans a text that ``tomllib`` has accepted, so it checks nothing."""
+    """Scans a text that ``tomllib`` has accepted, without checking it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -68,7 +68,7 @@ class _Scanner:
         self.lines: dict[KeyPath, int] = {}
         self.spans: dict[KeyPath, tuple[int, int]] = {}
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-        self._lists: dict[KeyPath, int] = {}  # number of tables so far in each array of tables
+        self._lists: dict[KeyPath, int] = {}  # the number of tables so far in each array of tables
 
     def document(self) -> None:
         table: KeyPath = ()
@@ -182,11 +182,11 @@ _NEWLINE: Final = "Expected newline"
 _SET_BEFORE: Final = "Cannot overwrite a value"
 _UNCLOSED_LIST: Final = "Unclosed array"
 _CLOSING: Final = "[“”„«»‘’‚＂＇][^“”„«»‘’‚＂＇\"']*$"
-"""The last quote that is not a straight one, and what follows it."""
+"""The last non-straight quote, and the text after it."""
 _IN_LIST: Final = "[“”„«»‘’‚][ \u3000]*[,，、]"
 _NEEDLESS: Final = "[；。;，,、]+\\s*(?:#.*)?"
 _MEANT: Final = {":": "=", "(": "[", ")": "]"}
-"""What TOML has in place of characters that it has nowhere but in values."""
+"""The TOML characters for characters that are valid only in values."""
 _CAUSES: Final = (
     ("True", texts.TOML_TRUE),
     ("False", texts.TOML_FALSE),
@@ -195,7 +195,7 @@ _CAUSES: Final = (
     (r"\s*(?:#|$)", texts.TOML_NO_VALUE),
     (r"[A-Za-z_/~@*.]", texts.TOML_NO_QUOTES),
 )
-"""How an invalid value begins, and what its mistake says."""
+"""The beginnings of invalid values, and the texts of their mistakes."""
 
 _FIRST_WORD: Final = r"\s*+([\w-]++)\s++"
 _FIRST_KEY: Final = r"\s*+([\w.\"'-]++)\s*+[=:＝：]\s*"
@@ -207,7 +207,7 @@ _LIST_START: Final = r"[^#=\]]*+=\s*\[[^\]]*"
 
 
 def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Container[str] | None = None) -> Mistake:
-    """Return the mistake for a text that ``tomllib`` refused; it stops at the first.
+    """Return the mistake for a text that ``tomllib`` refused, which stops at the first one.
 
     :param shown_keys: the keys whose values can be shown; None: no value is a secret.
     """
@@ -235,7 +235,7 @@ def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Contai
 
 
 def _wide(character: str, line: int, column: int) -> tuple[str, str]:
-    """Return what was found and what is expected, for a character of full width or a typographic one."""
+    """Return the found and the expected text, for a full-width or typographic character."""
     plain = half_width(character)
     plain = _MEANT.get(plain, plain)
     if plain == " ":
@@ -245,7 +245,7 @@ def _wide(character: str, line: int, column: int) -> tuple[str, str]:
 
 
 def _position(reported: str, lines: list[str]) -> tuple[str, int, int]:
-    """Return the message of ``tomllib`` without the position, the line and the column."""
+    """Return the message of ``tomllib`` without the position, and the line and the column."""
     if match := re.search(_AT_LINE, reported):
         message, number, column = reported[: match.start()], int(match[1]), int(match[2])
         if not (message.startswith(_UNCLOSED) and not lines[number - 1][: column - 1].strip()):
@@ -262,9 +262,9 @@ def _position(reported: str, lines: list[str]) -> tuple[str, int, int]:
 
 
 def _likely_cause(message: str, rest: str) -> tuple[str, str]:
-    """Return what was found and what is expected.
+    """Return the found and the expected text.
 
-    :param message: of ``tomllib``, without the position.
+    :param message: the message of ``tomllib``, without the position.
     :param rest: the line from the reported column on.
     """
     for start, found, expected in texts.TOML_CAUSES:
@@ -282,12 +282,12 @@ def _likely_cause(message: str, rest: str) -> tuple[str, str]:
 
 
 def _is_known(key: str, shown_keys: Container[str] | None) -> bool:
-    """Return whether this is a key; a secret that was pasted as a line can look like one: ``Y2FuYXJ5LTQ3MTE=``."""
+    """Return whether this is a key. A secret that was pasted as a line may look like a key: ``Y2FuYXJ5LTQ3MTE=``."""
     return shown_keys is None or key in shown_keys or re.fullmatch(_OPTION, key) is not None
 
 
 def _without_secrets(lines: list[str], number: int, shown_keys: Container[str]) -> str:
-    """Return the line, cut before the first value that can be a secret."""
+    """Return the line up to the first value that may be a secret."""
     line = lines[number - 1]
     if re.match(_HEADER, line):
         return line

@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 SKEW: Final = timedelta(hours=1)
-"""How far this machine's clock may be behind: a certificate that is not valid yet by less than this is accepted."""
+"""The maximum time by which this machine's clock may be behind when a new certificate is accepted."""
 _MAX_SHOWN: Final = 200
-"""Characters of a name of an issuer that are kept."""
+"""The number of characters that are kept of an issuer's name."""
 _MAX_NAME: Final = 255
-"""No DNS name is longer; a longer one is ignored (RFC 1035 section 2.3.4)."""
+"""No DNS name is longer, and a longer one is ignored (RFC 1035 section 2.3.4)."""
 _MAX_SERIAL: Final = 1 << 512
-"""RFC 5280 allows 160 bits; it is kept, and shown."""
+"""RFC 5280 allows 160 bits. The serial number is stored and shown."""
 
 
 class CertificateFacts(Frozen, kw_only=True):
     """The fields of a certificate.
 
-    :ivar issuer: the issuer's common name, else its organisation, else its full name (RFC 4514).
-    :ivar serial: hexadecimal, lower case, without leading zeros.
+    :ivar issuer: the issuer's common name, or its organisation, or its full name (RFC 4514).
+    :ivar serial: the serial number, hexadecimal, lower case, without leading zeros.
     :ivar not_before: the start of its validity, in UTC.
     :ivar not_after: the end of its validity, in UTC.
     :ivar names: its DNS names (A-labels, lower case) and IP addresses, in order.
@@ -56,27 +56,27 @@ class CertificateFacts(Frozen, kw_only=True):
 
     @property
     def dated(self) -> dict[str, Any]:
-        """The fields without the names, by name: a version has names of its own."""
+        """The fields without the names, by name, because a version has its own names."""
         return {name: value for name, value in vars(self).items() if name != "names"}
 
 
 def read_certificate(pem: str | bytes) -> CertificateFacts:
     """Read the first certificate.
 
-    :raises ValueError: there is none, or it cannot be read.
+    :raises ValueError: there is no certificate, or it cannot be read.
     """
     return facts_of(first(pem))
 
 
 def first(pem: str | bytes) -> x509.Certificate:
-    """Return the first certificate of a PEM text; ``ValueError`` if there is none."""
+    """Return the first certificate of a PEM text, or raise ``ValueError`` without one."""
     return load(blocks(pem if isinstance(pem, str) else pem.decode("ascii", "replace"))[0])
 
 
 def to_der(pem: str | bytes) -> bytes:
     """Return the first certificate in a PEM text as DER.
 
-    :raises ValueError: there is none, or it cannot be read.
+    :raises ValueError: there is no certificate, or it cannot be read.
     """
     return first(pem).public_bytes(serialization.Encoding.DER)
 
@@ -84,7 +84,7 @@ def to_der(pem: str | bytes) -> bytes:
 def key_hash_of_certificate(pem: str) -> str:
     """Return the :func:`key_hash` of the first certificate.
 
-    :raises ValueError: there is none, or it cannot be read.
+    :raises ValueError: there is no certificate, or it cannot be read.
     """
     return public_key_hash(first(pem).public_key())
 
@@ -92,15 +92,15 @@ def key_hash_of_certificate(pem: str) -> str:
 def has_ecdsa_key(pem: str | bytes) -> bool:
     """Return whether the key of the first certificate is an ECDSA key.
 
-    :raises ValueError: there is none, or it cannot be read.
+    :raises ValueError: there is no certificate, or it cannot be read.
     """
     return isinstance(first(pem).public_key(), ec.EllipticCurvePublicKey)
 
 
 def top_issuer(fullchain_pem: str) -> str:
-    """Return the issuer of the last certificate of a chain: its root.
+    """Return the issuer of the last certificate of a chain, which is its root.
 
-    :raises ValueError: it contains no certificate, or one that cannot be read.
+    :raises ValueError: the chain has no certificate, or an unreadable one.
     """
     return issuer_name(load(blocks(fullchain_pem)[-1]).issuer)
 
@@ -108,9 +108,9 @@ def top_issuer(fullchain_pem: str) -> str:
 def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
     """Return the two parts of the first certificate's ARI identifier (RFC 9773 section 4.1).
 
-    :return: the authority key identifier, and the octets of the serial number as in DER (with a leading 00 if the
-        first bit is set).
-    :raises ValueError: it cannot be read, or has no authority key identifier.
+    :return: the authority key identifier, and the octets of the serial number as in DER (with a leading 00 if the first
+        bit is set).
+    :raises ValueError: the certificate cannot be read, or has no authority key identifier.
     """
     certificate = first(pem)
     identifier = extension(certificate, x509.AuthorityKeyIdentifier)
@@ -122,7 +122,7 @@ def authority_and_serial(pem: str | bytes) -> tuple[bytes, bytes]:
 
 
 def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
-    """Return whether a chain is valid at a time (in UTC) by its dates; an unreadable chain is not."""
+    """Return whether a chain is valid at a time (in UTC) by its dates. An unreadable chain is not valid."""
     try:
         return all(is_valid(load(block), now) for block in blocks(fullchain_pem))
     except ValueError:
@@ -130,12 +130,12 @@ def is_valid_at(fullchain_pem: str, now: datetime) -> bool:
 
 
 def is_valid(certificate: x509.Certificate, now: datetime) -> bool:
-    """Return whether a certificate is valid at a time, as a clock that is a little behind sees it."""
+    """Return whether a certificate is valid at a time, even for a clock that is a little behind."""
     return certificate.not_valid_before_utc - SKEW <= now < certificate.not_valid_after_utc
 
 
 def load(pem: str) -> x509.Certificate:
-    """Parse one PEM block; ``ValueError`` if it cannot be read."""
+    """Parse one PEM block, or raise ``ValueError``."""
     try:
         certificate = x509.load_pem_x509_certificate(pem.encode("ascii", "replace"))
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
@@ -162,7 +162,7 @@ def facts_of(certificate: x509.Certificate) -> CertificateFacts:
 
 
 def issuer_name(name: x509.Name) -> str:
-    """Return a name as people know it: the common name, else the organisation, else all of it."""
+    """Return a name as people know it: the common name, or the organisation, or the full name."""
     for kind in (NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME):
         for attribute in name.get_attributes_for_oid(kind):
             return _line(str(attribute.value))
@@ -170,27 +170,27 @@ def issuer_name(name: x509.Name) -> str:
 
 
 def subject_of(pem: str) -> str:
-    """Return the name of the subject of a certificate as people know it; "" if it has none.
+    """Return the name of the subject of a certificate as people know it; "" without a name.
 
-    :raises ValueError: it cannot be read.
+    :raises ValueError: the certificate cannot be read.
     """
     return issuer_name(load(pem).subject)
 
 
 def _line(text: str) -> str:
-    """Return a text as one short line without control characters: it is shown on terminals and kept in the state."""
+    """Return a text as one short line without control characters, because terminals show it and the state keeps it."""
     return "".join(letter if letter.isprintable() else " " for letter in text[:_MAX_SHOWN])
 
 
 def names_of(names: x509.SubjectAlternativeName) -> tuple[str, ...]:
     """Return the DNS names (lower case) and IP addresses of an extension, in order."""
     found = [_name(name) for name in names]
-    # Names are shown. One with control characters is invalid.
+    # Names are shown. A name with control characters is invalid.
     return tuple(name for name in found if name and name.isprintable() and len(name) <= _MAX_NAME)
 
 
 def _name(name: x509.GeneralName) -> str | None:
-    """Return a DNS name or an IP address as an identifier; None for names of other kinds."""
+    """Return a DNS name or an IP address as an identifier; None for other kinds of names."""
     if isinstance(name, x509.DNSName):  # clients compare an address only with an iPAddress
         return None if is_ip(name.value) else name.value.lower()
     if isinstance(name, x509.IPAddress) and isinstance(name.value, IPv4Address | IPv6Address):
@@ -204,7 +204,7 @@ def _name(name: x509.GeneralName) -> str | None:
 
 PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 KeyHolder: TypeAlias = PrivateKey | x509.CertificateSigningRequest
-"""A private key, or a request of a key that is elsewhere."""
+"""A private key, or a request for a key that is elsewhere."""
 _CURVES: Final[dict[KeyKind, type[ec.EllipticCurve]]] = {"ecdsa-p256": ec.SECP256R1, "ecdsa-p384": ec.SECP384R1}
 _SIZES: Final[dict[KeyKind, int]] = {"rsa2048": 2048, "rsa3072": 3072, "rsa4096": 4096}
 
@@ -224,17 +224,17 @@ def key_to_pem(key: PrivateKey) -> bytes:
 
 
 def holder_to_pem(holder: KeyHolder) -> bytes:
-    """Return the key as :func:`key_to_pem`; nothing if it is elsewhere."""
+    """Return the key as :func:`key_to_pem` does, or nothing if the key is elsewhere."""
     return b"" if isinstance(holder, x509.CertificateSigningRequest) else key_to_pem(holder)
 
 
 def key_from_pem(pem: bytes) -> PrivateKey:
     """Read a private key that :func:`key_to_pem` wrote.
 
-    :raises ValueError: it is not an unencrypted ECDSA or RSA key; the message never contains the key.
+    :raises ValueError: the text is not an unencrypted ECDSA or RSA key; the message never contains the key.
     """
     try:
-        # dnsrenew wrote the file: checking the primes of an RSA key would take 36 ms.
+        # dnsrenew wrote the file, so the primes of an RSA key are not checked, which would take 36 ms.
         key = serialization.load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=True)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise ValueError(texts.NOT_A_PRIVATE_KEY) from None
@@ -271,8 +271,8 @@ def public_key_hash(key: CertificatePublicKeyTypes) -> str:
 def make_csr(key: KeyHolder, identifiers: Sequence[str]) -> bytes:
     """Return a signing request (PKCS#10, DER) for names and IP addresses, all in the SAN; the subject is empty.
 
-    A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A). A request
-    that was given is returned as it is.
+    A common name is obsolete, and too short for long domains (RFC 8555 section 7.4, RFC 5280 appendix A). A given
+    request is returned unchanged.
     """
     if isinstance(key, x509.CertificateSigningRequest):
         return key.public_bytes(serialization.Encoding.DER)
@@ -291,8 +291,8 @@ def alternative_names(identifiers: Sequence[str]) -> x509.SubjectAlternativeName
 def self_signed_pem(identifier: str, oid: str, extension: bytes) -> bytes:
     """Return a new key and its self-signed certificate, as one PEM text.
 
-    The certificate has one name and one critical extension (RFC 8737 section 3, RFC 8738 section 6). It is valid at
-    any time: the CA ignores its dates, and this machine's clock may be wrong.
+    The certificate has one name and one critical extension (RFC 8737 section 3, RFC 8738 section 6). It is valid at any
+    time, because the CA ignores its dates and this machine's clock may be wrong.
 
     :param oid: the extension's object identifier, dotted.
     :param extension: the extension's value, as DER.
@@ -325,13 +325,13 @@ _JWK_CURVES: Final[Mapping[str, type[ec.EllipticCurve]]] = {
 }
 
 _MOST_BITS: Final = 4096
-"""With more, the check of a key takes seconds."""
+"""With more bits, the check of a key takes seconds."""
 
 
 def key_from_jwk(jwk: Mapping[str, Any]) -> PrivateKey:
     """Return the private key of a JSON Web Key, RSA or ECDSA.
 
-    :raises ValueError: it has none; the message never contains the key.
+    :raises ValueError: there is no such key; the message never contains the key.
     """
     try:
         return _rsa(jwk) if jwk.get("kty") == "RSA" else _ecdsa(jwk)
@@ -343,7 +343,7 @@ def _rsa(jwk: Mapping[str, Any]) -> PrivateKey:
     n, e, d = (_number(jwk[name]) for name in ("n", "e", "d"))
     if "p" in jwk and "q" in jwk:
         p, q = _number(jwk["p"]), _number(jwk["q"])
-    elif pow(2, n - 1, n) == 1:  # a prime, whose factors the library would look for for minutes
+    elif pow(2, n - 1, n) == 1:  # a prime, whose factors the library would search for minutes
         raise ValueError
     else:  # RFC 7518 section 6.3.2: the primes are optional
         p, q = rsa.rsa_recover_prime_factors(n, e, d)
@@ -359,7 +359,7 @@ def _ecdsa(jwk: Mapping[str, Any]) -> PrivateKey:
 
 
 def _number(text: str) -> int:
-    """Return a number in base64url without padding (RFC 7518 section 2); ``ValueError`` if it has too many bits."""
+    """Return a number in base64url without padding (RFC 7518 section 2); ``ValueError`` above the limit of bits."""
     number = int.from_bytes(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
     if number.bit_length() > _MOST_BITS:
         raise ValueError
@@ -368,12 +368,12 @@ def _number(text: str) -> int:
 
 # ── chain check ────────────────────────────────────────────────────────────────────────
 
-# Checks of a certificate, before it is kept.
+# Checks of a certificate before it is stored.
 
 _MAX_CHAIN: Final = 20
-"""Certificates of a chain: each has a signature to check, which may take milliseconds."""
+"""The maximum number of certificates in a chain, because each signature check may take milliseconds."""
 _MAX_NAMES: Final = 100
-"""Names of a wrong certificate that its error lists."""
+"""The number of names of a wrong certificate that its error lists."""
 
 
 def check_chain(
@@ -389,9 +389,9 @@ def check_chain(
     hour behind, and the certificate may have more names than requested (some CAs add ``www``).
 
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
-    :param key: None: it is elsewhere.
+    :param key: None if the key is elsewhere.
     :param now: the current time, in UTC.
-    :param wording: what is said of it; None: what is said of one from a CA.
+    :param wording: the texts of its errors; None: the texts for a certificate from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """
@@ -455,11 +455,11 @@ def _check_links(chain: Sequence[x509.Certificate], wording: ChainTexts) -> None
 
 # ── roots ──────────────────────────────────────────────────────────────────────────────
 
-# Which root a chain leads to.
+# The root that a chain leads to.
 
 
 def have_same_root(fullchain_pem: str, other_pem: str) -> bool:
-    """Return whether two chains name the same issuer, by name and key identifier, of their last certificates.
+    """Return whether the last certificates of two chains have the same issuer, by name and key identifier.
 
     A chain that cannot be read has no root.
     """
@@ -476,7 +476,7 @@ def _root_id(fullchain_pem: str) -> tuple[bytes, bytes | None]:
 
 
 def is_issued_under(fullchain_pem: str, roots: Sequence[bytes]) -> bool:
-    """Return whether one of some roots (DER) issued a certificate of a chain: the last one, or one below a cross-sign.
+    """Return whether one of the roots (DER) issued a chain's last certificate, or one below a cross-sign.
 
     :raises ValueError: the chain cannot be read.
     """
@@ -495,7 +495,7 @@ def _is_issued_by_der(certificate: x509.Certificate, issuer: bytes) -> bool:
 
 
 def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Return whether a certificate carries the signature and the name of an issuer."""
+    """Return whether a certificate has the signature and the name of an issuer."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -505,14 +505,14 @@ def is_issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> boo
 
 # ── request ────────────────────────────────────────────────────────────────────────────
 
-# A certificate request (PKCS#10, RFC 2986) that a person gives, for a key that is elsewhere.
+# A certificate request (PKCS#10, RFC 2986) that a person provides, for a key that is elsewhere.
 
 _LARGEST: Final = 64 << 10
 _HASHES: Final = ("sha256", "sha384", "sha512")
 
 
 class RequestContent(Frozen):
-    """What a request asks for.
+    """The content of a request.
 
     :ivar names: its DNS names and IP addresses, in order.
     """
@@ -523,9 +523,9 @@ class RequestContent(Frozen):
 
 
 def read_given_request(data: bytes) -> RequestContent:
-    """Read a request that a CA is to issue for: PEM or DER, well signed, with names, for servers.
+    """Read a request for a CA: PEM or DER, with a valid signature and names, for servers.
 
-    :raises ValueError: it is not one, or no public CA would issue for it; the message says why.
+    :raises ValueError: it is not a request, or no public CA would issue for it; the message says why.
     """
     if len(data) > _LARGEST:
         raise ValueError(texts.REQUEST_LARGE.format(size=len(data), most=_LARGEST))
@@ -541,15 +541,15 @@ def read_given_request(data: bytes) -> RequestContent:
 
 
 def request_of(data: bytes) -> x509.CertificateSigningRequest:
-    """Return a request, PEM or DER, which stands for its key.
+    """Return a PEM or DER request, which stands for its key.
 
-    :raises ValueError: it is not one.
+    :raises ValueError: it is not a request.
     """
     return x509.load_pem_x509_csr(data) if b"-----BEGIN" in data else x509.load_der_x509_csr(data)
 
 
 def _fault(request: x509.CertificateSigningRequest) -> str:
-    """Return why no public CA would issue for a request, but for its names and the kind of its key; "" if it would."""
+    """Return why no public CA would issue for a request, apart from its names and the kind of its key, or ""."""
     algorithm = request.signature_hash_algorithm
     if algorithm is None:  # Ed25519
         return texts.REQUEST_KEY
@@ -567,7 +567,7 @@ def _fault(request: x509.CertificateSigningRequest) -> str:
 
 
 def _request_names(request: x509.CertificateSigningRequest) -> tuple[str, ...]:
-    """Return the names of a request; empty if it has names of other kinds, or a common name that is none of them."""
+    """Return the names of a request; empty if it has other kinds of names, or a common name that is not among them."""
     try:
         extension = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:

@@ -25,12 +25,12 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 MAGIC: Final = b"dnsrenew sealed\n"
 CHUNK: Final = 64 << 10
-"""Bytes of the content in a chunk."""
+"""The number of content bytes in a chunk."""
 _VERSION: Final = 1
 _COST: Final = 17
-"""log2 of scrypt's N: 128 MiB and some 0.4 s for each guess."""
+"""The log2 of scrypt's N: 128 MiB and about 0.4 s for each guess."""
 _COSTS: Final = range(14, 19)
-"""What a file may ask for: up to 256 MiB."""
+"""The values that a file may request: up to 256 MiB."""
 _BLOCK_SIZE: Final = 8
 _PARALLEL: Final = 1
 _SALT: Final = 16
@@ -49,11 +49,11 @@ class BrokenSealError(ValueError):
 
 
 class UnknownSealError(ValueError):
-    """The file was sealed in a way that this version does not know."""
+    """This version does not support the way in which the file was sealed."""
 
 
 class SealedWriter(io.RawIOBase):
-    """Seals what is written to it. :meth:`finish` writes the last chunk; a file without that is not complete.
+    """Seals the bytes that are written to it. :meth:`finish` writes the last chunk, which completes the file.
 
     :param out: gets the sealed bytes; it stays open.
     :param cost: log2 of scrypt's N.
@@ -75,7 +75,7 @@ class SealedWriter(io.RawIOBase):
         return True
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]  # any buffer
-        """Take bytes, and write the chunks that are full."""
+        """Take bytes, and write full chunks."""
         self._buffer += data
         while len(self._buffer) > CHUNK:  # the last chunk is not empty, unless there is no content
             self._put(bytes(self._buffer[:CHUNK]), last=False)
@@ -93,12 +93,12 @@ class SealedWriter(io.RawIOBase):
 
 
 class SealedReader(io.RawIOBase):
-    """Reads what a :class:`SealedWriter` has sealed. Nothing is returned that was not verified.
+    """Reads a stream of a :class:`SealedWriter`, and returns only verified content.
 
     :param source: the sealed bytes, from the magic on.
     :raises WrongPassphraseError: the passphrase does not open it.
-    :raises BrokenSealError: it is cut off.
-    :raises UnknownSealError: it was sealed in another way.
+    :raises BrokenSealError: the stream is cut off.
+    :raises UnknownSealError: the stream was sealed in another way.
     """
 
     def __init__(self, source: BinaryIO, passphrase: str) -> None:
@@ -162,7 +162,7 @@ def _nonce(number: int, *, last: bool) -> bytes:
 
 # ── aead ───────────────────────────────────────────────────────────────────────────────
 
-# AES-256-GCM for small values: what is stored sealed in a database.
+# AES-256-GCM for small values that are stored sealed in a database.
 
 _NONCE: Final = 12
 
@@ -171,14 +171,14 @@ def encrypt(key: bytes, data: bytes, bound_to: bytes) -> bytes:
     """Return a random nonce of 12 bytes and the ciphertext with its tag.
 
     :param key: 32 bytes.
-    :param bound_to: :func:`decrypt` needs the same bytes; they are not a part of the result.
+    :param bound_to: bytes that :func:`decrypt` needs too. They are not a part of the result.
     """
     nonce = os.urandom(_NONCE)
     return nonce + AESGCM(key).encrypt(nonce, data, bound_to)
 
 
 def decrypt(key: bytes, sealed: bytes, bound_to: bytes) -> bytes | None:
-    """Return what :func:`encrypt` was given; None if the key, the bytes or ``bound_to`` are other ones."""
+    """Return the input of :func:`encrypt`; None if the key, the bytes or ``bound_to`` differ."""
     if len(sealed) < _NONCE:
         return None
     try:

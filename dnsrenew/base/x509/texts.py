@@ -9,13 +9,13 @@ from dnsrenew.errors import Phrase, Text
 
 
 class ChainTexts(Frozen):
-    """What is said of a chain that is wrong, by what is wrong with it.
+    """The texts about a wrong chain, by its fault.
 
     :ivar pem: it cannot be read.
     :ivar key: it is for another key.
-    :ivar names: it is not for all names; ``no_names``: it has none.
-    :ivar ca: it is one of a CA; ``usage``: it is not for servers.
-    :ivar dates: it is not valid now; ``chain_dates``: a certificate above it is not.
+    :ivar names: it is not for all names; ``no_names``: it has no names.
+    :ivar ca: it is a CA's own certificate; ``usage``: it is not for servers.
+    :ivar dates: it is not valid now; ``chain_dates``: a certificate above it is not valid now.
     :ivar chain: a certificate was not issued by the next one.
     """
 

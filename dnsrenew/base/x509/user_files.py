@@ -1,4 +1,4 @@
-"""Certificates, keys and requests in files: what a person gives, in any form and any order."""
+"""Certificates, keys and requests in files that a person provides, in any form and any order."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from dnsrenew.errors import CAError, ConfigError
 
 _KEY: Final = re.compile(rb"-----BEGIN ([A-Z ]{0,40}PRIVATE KEY-----)")
 _LARGEST_KEY: Final = 1 << 14
-"""Bytes of a private key; one of RSA with 8,192 bits has 7 KB."""
+"""Maximum bytes of a private key. An RSA key with 8,192 bits has 7 KB."""
 _MOST_KEYS: Final = 100
-"""Beginnings of keys that are looked at in a file."""
+"""The number of key beginnings that are checked in a file."""
 _MOST_BITS: Final = 8192
 _MOST_CHECKED_BITS: Final = 4096
-"""Of an RSA key whose primes are checked; with 8,192 bits that takes 3 s."""
+"""The maximum bits of an RSA key whose primes are checked, which takes 3 s for 8,192 bits."""
 _BySubject: TypeAlias = dict[x509.Name | None, list[x509.Certificate]]
 _LONGEST_CHAIN: Final = 10
 _MOST_ISSUERS: Final = 20
-"""Certificates with the name of an issuer whose keys are tried."""
+"""The number of certificates with an issuer's name whose keys are tried."""
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
 _WHOLE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----")
-"""A block that is not cut off: base64 has no hyphen."""
+"""A complete block, because base64 has no hyphen."""
 _PKCS7: Final = b"-----BEGIN PKCS7-----"
 _PKCS12: Final = b"\x02\x01\x03\x30"
 """Version 3 and the start of the content, at the beginning of a PKCS#12 file (RFC 7292 section 4)."""
@@ -51,7 +51,7 @@ def has_both(data: bytes) -> bool:
 
 
 def _key_in(data: bytes) -> bytes | None:
-    """Return the first private key in a PEM file; None if there is none."""
+    """Return the first private key in a PEM file, or None."""
     for begin in islice(_KEY.finditer(data), _MOST_KEYS):
         label = b"-----END " + begin[1]
         end = data.find(label, begin.end(), begin.end() + _LARGEST_KEY)
@@ -63,7 +63,7 @@ def _key_in(data: bytes) -> bytes | None:
 def key_from_file(data: bytes) -> certificates.PrivateKey:
     """Read a private key, PEM (also beside a certificate) or DER.
 
-    :raises ConfigError: ``key-wrong``: it is encrypted, of another kind than ECDSA and RSA, or none.
+    :raises ConfigError: ``key-wrong``: it is encrypted, neither ECDSA nor RSA, or missing.
     """
     found = _key_in(data)
     load = serialization.load_der_private_key if found is None else serialization.load_pem_private_key
@@ -100,10 +100,10 @@ def _check_rsa(key: rsa.RSAPrivateKey, load_checked: Callable[[], object]) -> No
 def chain_from_file(
     data: bytes, key: certificates.KeyHolder, identifiers: Sequence[str], now: datetime
 ) -> tuple[str, certificates.CertificateFacts]:
-    """Return the checked chain in a file, leaf first, and what the leaf says.
+    """Return the checked chain in a file, leaf first, and the facts of the leaf.
 
-    The file may be PEM, DER or PKCS#7, with the certificates in any order; those that are not in the chain of the leaf
-    are left out. A wildcard of the certificate stands for the names below it.
+    The file may be PEM, DER or PKCS#7, with the certificates in any order. Certificates outside the leaf's chain are
+    left out. A wildcard of the certificate covers the names below it.
 
     :raises CAError: ``certificate-wrong``, as :func:`check_chain`.
     """
@@ -118,7 +118,7 @@ def chain_from_file(
 
 
 def _certificates(data: bytes) -> list[x509.Certificate]:
-    """Return the certificates of a file; a ``ValueError`` says why there are none."""
+    """Return the certificates of a file, or raise a ``ValueError`` that says why there are none."""
     if _PKCS7 in data:
         return _from_pkcs7(data)
     if _CERTIFICATE in data:
@@ -148,7 +148,7 @@ def _from_pkcs7(data: bytes) -> list[x509.Certificate]:
 
 
 def _in_order(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> list[x509.Certificate]:
-    """Return the chain, leaf first; all of the certificates if none of the others issued the leaf."""
+    """Return the chain, leaf first, or all certificates if no other one issued the leaf."""
     leaf = _leaf(found, key)
     chain = _chain_up(leaf, _by_subject(found))
     rest = [each for each in found if each != leaf]
@@ -156,7 +156,7 @@ def _in_order(found: Sequence[x509.Certificate], key: certificates.KeyHolder) ->
 
 
 def _chain_up(leaf: x509.Certificate, issuers: _BySubject) -> list[x509.Certificate]:
-    """Return a certificate and its issuers among some, up to a length; of several issuers the newest."""
+    """Return a certificate and its issuers from a list, up to a length; of several issuers the newest."""
     chain = [leaf]
     while len(chain) < _LONGEST_CHAIN:
         named = [each for each in issuers.get(_name(chain[-1], "issuer"), ()) if each not in chain]
@@ -172,7 +172,7 @@ def _by_subject(found: Sequence[x509.Certificate]) -> _BySubject:
 
 
 def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
-    """Return the subject or the issuer of a certificate; None if it cannot be read."""
+    """Return the subject or the issuer of a certificate; None if unreadable."""
     with contextlib.suppress(ValueError):
         name: x509.Name = getattr(certificate, which)
         return name
@@ -180,7 +180,7 @@ def _name(certificate: x509.Certificate, which: str) -> x509.Name | None:
 
 
 def _leaf(found: Sequence[x509.Certificate], key: certificates.KeyHolder) -> x509.Certificate:
-    """Return the certificate of the key, otherwise the only certificate that is not a CA's."""
+    """Return the certificate of the key, or the only certificate that does not belong to a CA."""
     wanted = certificates.public_key_hash(key.public_key())
     fitting = [each for each in found if _key_hash(each) == wanted]
     return next(iter(fitting or [each for each in found if not _is_ca(each)]), found[0])
@@ -202,9 +202,9 @@ def _is_self_signed(certificate: x509.Certificate) -> bool:
 
 
 class CertificatePool:
-    """Certificates in any order; blocks that cannot be read are left out.
+    """Certificates in any order, without unreadable blocks.
 
-    :param pem: their PEM.
+    :param pem: the PEM of the certificates.
     """
 
     def __init__(self, pem: str) -> None:
@@ -218,9 +218,9 @@ class CertificatePool:
     def chain_of(self, key: certificates.PrivateKey) -> str | None:
         """Return the chain of a key, leaf first, without its root, as PEM.
 
-        The newest of several leaves is taken. Nothing is checked but that each certificate issued the one before it.
+        The newest of several leaves is used. The only check is that each certificate issued the one before it.
 
-        :return: None if no certificate is that of the key.
+        :return: None if no certificate belongs to the key.
         """
         leaves = self._by_key.get(certificates.public_key_hash(key.public_key()))
         if not leaves:
@@ -237,7 +237,7 @@ def ends_with_root(fullchain_pem: str) -> bool:
 
 
 class RequestFacts(Frozen, kw_only=True):
-    """What a certificate request (CSR) asks for.
+    """The content of a certificate request (CSR).
 
     :ivar names: its DNS names and IP addresses, in order.
     :ivar kind: the kind of its key, or None if the configuration has no name for it.
@@ -255,7 +255,7 @@ def request_to_pem(der: bytes) -> str:
 def read_request(pem: str, key: certificates.PrivateKey) -> RequestFacts:
     """Read a request.
 
-    :raises ValueError: it is not one, or that of another key.
+    :raises ValueError: it is not a request, or has another key.
     """
     try:
         request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))
@@ -273,7 +273,7 @@ def read_request(pem: str, key: certificates.PrivateKey) -> RequestFacts:
 # PKCS#12 files (RFC 7292).
 
 _MOST_ROUNDS: Final = 500_000
-"""Of all key derivations of a file, whose writer chooses them; with 2,000,000,000 one takes minutes."""
+"""The maximum rounds of all key derivations of a file, whose writer chooses them. 2,000,000,000 rounds take minutes."""
 _DEEPEST: Final = 30
 _LONGEST_SALT: Final = 64
 _INTEGER: Final = 0x02
@@ -284,14 +284,14 @@ _CONSTRUCTED: Final = 0x20
 def to_pkcs12(fullchain_pem: str, key_pem: bytes, *, password: str, alias: str, legacy: bool) -> bytes:
     """Return a PKCS#12 file with a certificate, its chain and its key.
 
-    :param password: empty: the file is not encrypted.
+    :param password: the password; if empty, the file is not encrypted.
     :param alias: the friendly name of the entry.
-    :param legacy: encrypt with 3DES and SHA-1, for programs that read nothing newer.
+    :param legacy: encrypt with 3DES and SHA-1, for programs that do not support newer algorithms.
     """
     encryption: serialization.KeySerializationEncryption = serialization.NoEncryption()
     if password and legacy:
         builder = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(50_000)
-        # The only algorithms that the old programs of `legacy` read.
+        # The only algorithms that the old programs of `legacy` can read.
         builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv1SHA1And3KeyTripleDESCBC).hmac_hash(hashes.SHA1())  # noqa: S303
         encryption = builder.build(password.encode())
     elif password:
@@ -312,13 +312,13 @@ def pkcs12_holds(data: bytes, password: str, fullchain_pem: str, key_pem: bytes)
 
 
 def pkcs12_leaf(data: bytes, password: str) -> str:
-    """Return the certificate of a PKCS#12 file as PEM; empty if it does not open with the password, or has none."""
+    """Return the certificate of a PKCS#12 file as PEM; empty without one, or if the password does not open the file."""
     leaf = _opened(data, password)[1]
     return "" if leaf is None else leaf.public_bytes(serialization.Encoding.PEM).decode("ascii")
 
 
 def _opened(data: bytes, password: str) -> tuple[Any, x509.Certificate | None, list[x509.Certificate]]:
-    """Return the content of a file; nothing if it is no DER, as ours are, or asks for many rounds of key derivation."""
+    """Return the content of a file; nothing if it is not DER (as ours are) or requires many rounds of derivation."""
     try:
         if sum(_rounds(data, _DEEPEST)) <= _MOST_ROUNDS:
             return pkcs12.load_key_and_certificates(data, password.encode() if password else None)
@@ -328,12 +328,12 @@ def _opened(data: bytes, password: str) -> tuple[Any, x509.Certificate | None, l
 
 
 def _rounds(data: bytes, depth: int) -> Iterator[int]:
-    """Yield the numbers of rounds in DER: each follows a salt (RFC 7292 section 4, RFC 8018 appendix A).
+    """Yield the numbers of rounds in DER. Each follows a salt (RFC 7292 section 4, RFC 8018 appendix A).
 
-    Octets with more DER in them stand alone in their tag; behind an algorithm they are what it encrypted.
+    Octets that contain more DER are alone in their tag. After an algorithm, they are its encrypted data.
 
-    :raises ValueError: it is no DER, or too deep.
-    :raises IndexError: it is cut off.
+    :raises ValueError: the data is not DER, or nested too deeply.
+    :raises IndexError: the data is cut off.
     """
     place, before = 0, 0
     while place < len(data):

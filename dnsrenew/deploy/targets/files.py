@@ -31,7 +31,7 @@ class FilesDeployer(ReloadedFiles):
 
 
 def needs_key(options: Mapping[str, Any]) -> bool:
-    """Return whether one of the files has the private key."""
+    """Return whether any of the files has the private key."""
     return "key" in options or "combined" in options
 
 

@@ -1,7 +1,7 @@
 """``hfs``: rejetto's HTTP File Server 3, which serves the new certificate without a restart.
 
-HFS watches the files that its configuration names, and takes changes of its configuration through its API, which is
-open to programs on the same machine by default. Its own renewal would put its own files back, so it is switched off.
+HFS watches the files that its configuration names. Its API accepts changes of the configuration, by default from
+programs on the same machine. HFS's own renewal is switched off, because it would restore its own files.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from dnsrenew.errors import DeployError
 
 _URL: Final = "http://127.0.0.1:{port}"
 _LARGEST: Final = 1 << 20
-"""Bytes that are read of a file of HFS."""
+"""The number of bytes that are read of a file of HFS."""
 _OFF: Final = -1
-"""``https_port`` of HFS where HTTPS is off."""
+"""The ``https_port`` of HFS if HTTPS is off."""
 _CLOSED: Final = frozenset({401, 403})
-"""Statuses of an API that does not let this program in."""
+"""The statuses of an API that does not allow access to this program."""
 _HTTPS: Final = 443
 _SECONDS: Final = 15.0
 _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
-"""The settings of HFS that a deployment changes, and puts back."""
+"""The settings of HFS that a deployment changes, and can put back."""
 _SETTINGS: Final = "settings"
 _ANY: Final = frozenset(("", "::", "0.0.0.0"))  # noqa: S104  # values of listen_interface, nothing is bound here
 PROGRAMS: Final = ("node", "hfs", "HFS")
-"""Names of the program; HFS sets its title to `HFS 3.2.2`."""
+"""Names of the program. HFS sets its title to `HFS 3.2.2`."""
 _PORT: Final = re.compile(r"^port:\s*(\d{1,5})\s*$", re.MULTILINE)
 
 
 class HfsDeployer(TargetDeployer):
-    """Writes two files into the folder of HFS, and has HFS use them."""
+    """Writes two files into the folder of HFS, and makes HFS use them."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
@@ -57,9 +57,9 @@ class HfsDeployer(TargetDeployer):
 
     @cached_property
     def _api(self) -> HfsApi | HfsFolder:
-        """HFS by its API, or by its folder where the entry names that and the API refuses.
+        """HFS by its API, or by its folder if the entry names the folder and the API refuses.
 
-        :raises DeployError: none was found.
+        :raises DeployError: HFS was not found.
         """
         api = self._asked()
         if "folder" in self._options and api.refuses():
@@ -69,7 +69,7 @@ class HfsDeployer(TargetDeployer):
     def _asked(self) -> HfsApi:
         """Return HFS at the given address, or the first one found on this machine that answers.
 
-        :raises DeployError: none was found that is root's or ours: those of others are not asked.
+        :raises DeployError: no HFS of root or of the running user was found. Those of other users are not asked.
         """
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))
@@ -89,7 +89,7 @@ class HfsDeployer(TargetDeployer):
         return candidates[0]
 
     def verify_addresses(self) -> list[str]:
-        """Return where HFS serves, or will serve, HTTPS.
+        """Return the address at which HFS serves, or will serve, HTTPS.
 
         :raises DeployError: HFS does not answer, is too old, or has HTTPS switched off.
         """
@@ -99,7 +99,7 @@ class HfsDeployer(TargetDeployer):
         return [host_port.join(host if interface in _ANY else interface, self._port(settings))]
 
     def check(self, certificate: Certificate) -> bool:
-        """Return whether HFS names our files, and they are this certificate and key."""
+        """Return whether HFS uses our files, and they have this certificate and key."""
         self._files = self._make(certificate)
         settings = self._api.settings(_KEYS)
         return self._wanted(settings).items() <= settings.items() and is_in_place(self._files)
@@ -117,7 +117,7 @@ class HfsDeployer(TargetDeployer):
             self._api.set(changes)
 
     def restore(self) -> bool:
-        """Put the old files and the old settings back."""
+        """Restore the old files and the old settings."""
         settings = self._context.saved.kept().get(_SETTINGS)
         are_back = restore_files(self._context.saved, self._files)
         if settings is not None and (old := {key: each for key, each in json.loads(settings).items() if key in _KEYS}):
@@ -125,7 +125,7 @@ class HfsDeployer(TargetDeployer):
         return are_back or settings is not None
 
     def _kept(self, settings: Mapping[str, Any]) -> dict[str, bytes]:
-        """Return the settings that are replaced, and the certificate of HFS, which tells whether it has expired."""
+        """Return the replaced settings, and the certificate of HFS, which shows whether it has expired."""
         kept = {_SETTINGS: json.dumps(settings).encode()}
         name = settings.get("cert")
         if isinstance(name, str) and name:
@@ -147,7 +147,7 @@ class HfsDeployer(TargetDeployer):
         raise DeployError.of(texts.HFS_HTTPS_OFF, url=self._api.url)
 
     def _make(self, certificate: Certificate) -> list[TargetFile]:
-        """Return the files: real ones in HFS's own folder, which its user can read."""
+        """Return the files. They are real files in HFS's own folder, which its user can read."""
         folder = self._given_folder() or self._named_folder()
         name = os.path.join(folder, f"dnsrenew-{certificate.name}")
         owner, group = _owner_of(folder)
@@ -155,16 +155,18 @@ class HfsDeployer(TargetDeployer):
         return [TargetFile(name + end, text.encode("ascii"), mode, owner, group) for end, text, mode in contents]
 
     def _given_folder(self) -> str | None:
-        """Return the folder that the entry names, if it is that of HFS, which may run in a container."""
+        """Return the folder that the entry names, if it belongs to this HFS, which may run in a container."""
         folder = self._options.get("folder")
         if folder and not os.path.isfile(os.path.join(folder, CONFIG)) and folder != (named := self._api.folder()):
             raise DeployError.of(texts.HFS_OTHER_FOLDER, folder=folder, url=self._api.url, named=named)
         return folder
 
     def _named_folder(self) -> str:
-        """Return the folder that HFS names. A program of any user could answer, to receive the private key.
+        """Return the folder that HFS names.
 
-        :raises DeployError: others than the running user can change the folder, or put files into it.
+        A program of any user could answer to get the private key, so it is checked.
+
+        :raises DeployError: other users can change the folder, or put files into it.
         """
         folder = os.path.abspath(self._api.folder())
         weakness = Discovery().weakness(folder, any_entry=True)
@@ -175,8 +177,8 @@ class HfsDeployer(TargetDeployer):
 
 
 def _owner_of(folder: str) -> tuple[str | None, str | None]:
-    """Return user and group of a folder as numbers; None if they are ours, or cannot be set."""
-    with contextlib.suppress(OSError):  # an error where the files are written
+    """Return user and group of a folder as numbers; None if the folder is ours, or they cannot be set."""
+    with contextlib.suppress(OSError):  # an error is raised where the files are written
         info = os.stat(folder)
         return _to_set(info.st_uid, info.st_gid)
     return None, None
@@ -188,7 +190,7 @@ def _to_set(uid: int, gid: int) -> tuple[str | None, str | None]:
 
 
 def is_hfs(program: RunningProgram) -> bool:
-    """Return whether a process can be HFS, by its command line."""
+    """Return whether a process may be HFS, by its command line."""
     return "hfs" in " ".join(program.command).lower()
 
 
@@ -201,7 +203,7 @@ def _is_trusted(program: RunningProgram, discovery: Discovery) -> bool:
 
 
 def _ports(options: Mapping[str, Any], discovery: Discovery, programs: Sequence[RunningProgram]) -> Iterator[int]:
-    """Yield the ports at which HFS may answer: those of configurations found on this machine, then its default."""
+    """Yield the ports at which HFS may answer: the ports of configurations on this machine, then the default."""
     files = [os.path.join(options["folder"], CONFIG)] if "folder" in options else []
     files += [_config_of(each) for each in programs if is_hfs(each) and each.folder and _is_trusted(each, discovery)]
     for file in (*files, os.path.join(os.path.expanduser("~"), ".hfs", CONFIG)):
@@ -238,7 +240,7 @@ _FIRST_FREE: Final = 1024
 
 
 class HfsApi:
-    """Asks one HFS.
+    """The API of one HFS.
 
     :ivar url: its address, without a final slash.
     """
@@ -257,7 +259,7 @@ class HfsApi:
     def folder(self) -> str:
         """Return its working directory.
 
-        :raises DeployError: it does not answer, or is too old.
+        :raises DeployError: HFS does not answer, or is too old.
         """
         folder = self.call("get_status").get("cwd")
         if not isinstance(folder, str) or not folder:
@@ -267,13 +269,13 @@ class HfsApi:
     def settings(self, names: Sequence[str]) -> dict[str, Any]:
         """Return some settings.
 
-        :raises DeployError: it does not answer, or is too old.
+        :raises DeployError: HFS does not answer, or is too old.
         """
         found = self.call("get_config", {"only": list(names)})
         return {name: found.get(name) for name in names}
 
     def refuses(self) -> bool:
-        """Return whether it answers, and does not let this program change its settings."""
+        """Return whether HFS answers, but does not let this program change its settings."""
         try:
             self.settings(_KEYS)
         except DeployError as error:
@@ -283,14 +285,14 @@ class HfsApi:
     def set(self, changes: Mapping[str, Any]) -> None:
         """Change settings; wait until HTTPS listens at a new port.
 
-        :raises DeployError: it does not answer, or refuses.
+        :raises DeployError: HFS does not answer, or refuses.
         """
         self.call("set_config", {"values": changes})
         if changes.get("https_port", _OFF) != _OFF:
             self.wait_listening()
 
     def _is_forbidden(self, port: object) -> bool:
-        """Return whether a port of this host is one that HFS may not open: it is low, and nothing listens there."""
+        """Return whether HFS may not open a port of this host: a low port at which no program listens."""
         host = urlsplit(self.url).hostname or ""
         if not isinstance(port, int) or not 0 < port < _FIRST_FREE or host not in {"127.0.0.1", "::1", "localhost"}:
             return False
@@ -301,7 +303,7 @@ class HfsApi:
     def wait_listening(self) -> None:
         """Wait until HTTPS listens, after its port was set.
 
-        :raises DeployError: it does not: the port may be taken.
+        :raises DeployError: HTTPS does not listen; the port may be taken.
         """
         run = self._context.run
         end = run.clock.monotonic() + 10.0
@@ -320,14 +322,14 @@ class HfsApi:
     def call(self, name: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
         """Call a function of the API and return its answer.
 
-        :raises DeployError: it does not answer, or refuses.
+        :raises DeployError: HFS does not answer, or refuses.
         """
         response, reason = None, ""
         try:
             response = self._context.run.call(lambda: self._post(name, json.dumps(arguments or {}).encode()))
         except HttpFailure as failure:
             reason = self._context.run.redactor.redact(failure.detail)
-        if response is None:  # raised here: the original error, whose traceback has the password, is not kept
+        if response is None:  # raised here, without the original error, whose traceback has the password
             raise DeployError.of(texts.HFS_SILENT, url=self.url, reason=reason)
         if response.status in _CLOSED:
             raise DeployError.of(texts.HFS_CLOSED, url=self.url, status=response.status)
@@ -352,7 +354,7 @@ class HfsApi:
 
     def _login(self) -> dict[str, str]:
         options = self._context.options
-        if "user" not in options or "url" not in options:  # no credential for an address that was found
+        if "user" not in options or "url" not in options:  # no credentials for an address that was only found
             return {}
         if not is_safe(self.url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=self.url)
@@ -365,7 +367,7 @@ def _clean(text: str) -> str:
 
 # ── hfs folder ─────────────────────────────────────────────────────────────────────────
 
-# The settings of HFS in its folder, where its API is closed: HFS reads ``config.yaml`` again when it changes.
+# The settings of HFS in its folder, if its API is closed. HFS reads ``config.yaml`` again when it changes.
 
 CONFIG: Final = "config.yaml"
 _SETTING: Final = re.compile(r"^([A-Za-z_][\w.-]*):(?:[ \t]+([^\n]*?))?[ \t]*\r?$", re.MULTILINE)
@@ -373,9 +375,9 @@ _WORDS: Final[Mapping[str, Any]] = {"true": True, "false": False, "null": None, 
 
 
 class HfsFolder(Frozen):
-    """One HFS, by its files; as :class:`dnsrenew.deploy.targets.hfs.HfsApi`.
+    """One HFS, through its files; like :class:`dnsrenew.deploy.targets.hfs.HfsApi`.
 
-    :ivar url: the address at which it refuses.
+    :ivar url: the address of the API that refuses.
     :ivar path: its working directory.
     """
 
@@ -388,15 +390,15 @@ class HfsFolder(Frozen):
         return self.path
 
     def settings(self, names: Sequence[str]) -> dict[str, Any]:
-        """Return some settings, as far as they are numbers, words and texts of one line.
+        """Return some settings if they are numbers, words or one-line texts.
 
-        :raises DeployError: there is no configuration that could be read and changed.
+        :raises DeployError: the configuration is missing or cannot be read or changed.
         """
         found = {match[1]: _scalar(match[2] or "") for match in _SETTING.finditer(self._read()[0])}
         return {name: found.get(name) for name in names}
 
     def set(self, changes: Mapping[str, Any]) -> None:
-        """Change settings; all other lines stay as they are.
+        """Change settings and keep all other lines.
 
         :raises DeployError: ``deploy-unwritable``.
         """
@@ -430,9 +432,9 @@ def _scalar(text: str) -> Any:
 
 
 def _changed(text: str, name: str, value: Any) -> str:
-    """Return the configuration with one setting changed, added at the end, or for None removed."""
+    """Return the configuration with one setting changed or added at the end; None removes it."""
     line = "" if value is None else f"{name}: {json.dumps(value)}\n"
     match = re.search(rf"^{re.escape(name)}:[^\n]*(?:\n(?:[ \t][^\n]*|(?=\n)))*(?:\n|\Z)", text, re.MULTILINE)
-    if match is not None:  # with the lines of a text of several lines
+    if match is not None:  # with all lines of a multi-line text
         return text[: match.start()] + line + text[match.end() :]
     return f"{text}\n{line}" if text and not text.endswith("\n") else text + line

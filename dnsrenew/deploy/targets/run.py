@@ -1,4 +1,4 @@
-"""``run``: a program of the user's own, with the certificate in its environment; hooks of certbot work as they are."""
+"""``run``: runs a program of the user with the certificate in its environment. Hooks of certbot work unchanged."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, RELOAD, TargetDeployer, Ta
 
 
 class RunDeployer(TargetDeployer):
-    """Runs the program; what it did cannot be looked at or put back."""
+    """Runs the program. Its effects cannot be inspected or undone."""
 
     def deploy(self, certificate: Certificate) -> None:
         """Run the program."""

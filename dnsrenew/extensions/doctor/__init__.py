@@ -1,7 +1,7 @@
 """Finds out whether a certificate can be renewed, by which route, and if not, why.
 
-Start in ``table``: every check with the cause that it finds. A check is a function that gets the facts and returns a
-:class:`~dnsrenew.base.model.Check`. ``examine`` runs them at once and draws the conclusion.
+Start in ``table``, which lists every check with the cause that it finds. A check is a function that gets the facts and
+returns a :class:`~dnsrenew.base.model.Check`. ``examine`` runs them at once and draws the conclusion.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""After a failed run: the checks that fit its errors, so that the first message is the diagnosis already."""
+"""After a failed run: the checks that fit its errors, so that the first message already has the diagnosis."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dnsrenew.store import Store
 from dnsrenew.store.records import Record
 
 SECONDS: Final = 5.0
-"""For all failures of a run."""
+"""Seconds for all failures of a run."""
 _MOST: Final = 10
-"""Certificates of a run that are looked at; each stands for all with the same errors."""
+"""The number of certificates of a run that are checked. Each stands for all with the same errors."""
 
 _NETWORK: Final = ("internet", "clock", "ca-reachable")
 _ZONE: Final = ("internet", "port-53", "domain", "delegation", "dnssec")
@@ -57,7 +57,7 @@ def explain(
 ) -> None:
     """Add the checks that fit to the errors of failed outcomes, as ``evidence["checks"]``.
 
-    Outcomes with the same errors share one look. It takes at most :data:`SECONDS`.
+    Outcomes with the same errors share one examination. It takes at most :data:`SECONDS`.
     """
     specs = {spec.name: spec for spec in config.certificates}
     groups: dict[tuple[str, ...], list[Outcome]] = {}
@@ -91,27 +91,27 @@ def _codes(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _is_explained(error: DnsRenewError) -> bool:
-    """Return whether checks fit the error. A CA that asks to wait is not asked for its directory again."""
+    """Return whether checks fit the error. A CA that asked to wait is not asked for its directory again."""
     asks_to_wait = error.code == "ca-server-error" and error.evidence.get("retry_after") is not None
     return error.code in FITTING and not asks_to_wait
 
 
 def _where(outcome: Outcome) -> tuple[str, ...]:
-    """Return what makes the same error another cause: the CAs and the accounts, and the message."""
+    """Return what distinguishes causes of the same error: the CAs, the accounts, and the message."""
     taken = [str(attempt.route.to_dict()) for attempt in outcome.attempts]
     return (*taken, outcome.error.message if outcome.error is not None else "")
 
 
 # ── records ────────────────────────────────────────────────────────────────────────────
 
-# The written record: what ``--record`` keeps of a diagnosis, and what has changed since.
+# The records of ``--record``, and the changes since then.
 
 
 def compare(found: Sequence[Diagnosis], store: Store, now: datetime, *, keep: bool) -> list[Diagnosis]:
-    """Return the diagnoses with what has changed since the record of the last time that the certificate was renewable.
+    """Return the diagnoses with the changes since the last record in which the certificate was renewable.
 
-    :param keep: also record what was found.
-    :raises StoreError: it cannot be recorded.
+    :param keep: also record the result.
+    :raises StoreError: the result cannot be recorded.
     """
     compared = []
     for diagnosis in found:
@@ -129,7 +129,7 @@ def compare(found: Sequence[Diagnosis], store: Store, now: datetime, *, keep: bo
 
 
 def facts_of(checks: Sequence[Check]) -> dict[str, str]:
-    """Return what a record keeps of checks, as text by code; what is unknown is left out."""
+    """Return the recorded facts of checks, as text by code, without unknown ones."""
     facts: dict[str, str] = {}
     for check in checks:
         if check.result == "unknown":
@@ -140,7 +140,7 @@ def facts_of(checks: Sequence[Check]) -> dict[str, str]:
 
 
 def _fact(check: Check) -> str:
-    """Return what is compared of a check: addresses, or how a port is; else its result."""
+    """Return the compared fact of a check: addresses, the state of a port, or its result."""
     evidence, found = check.evidence, list[str]()
     match check.code:
         case "address":
@@ -155,9 +155,9 @@ def _fact(check: Check) -> str:
 
 
 def changes(records: Sequence[Record], facts: Mapping[str, str]) -> tuple[Change, ...]:
-    """Return what differs from the last record of a renewable certificate, or from the last one.
+    """Return the differences from the last record of a renewable certificate, or from the last record.
 
-    :param records: the oldest first.
+    :param records: the records, oldest first.
     """
     timed = [(_time(record), record) for record in records if isinstance(record.get("facts"), dict)]
     usable = [(time, record) for time, record in timed if time is not None]
@@ -182,12 +182,12 @@ def _time(record: Record) -> datetime | None:
 
 # ── the doctor ─────────────────────────────────────────────────────────────────────────
 
-# What the core asks the doctor: diagnoses, and the causes of a failed run.
+# The doctor's interface for the core: diagnoses, and the causes of a failed run.
 
 
 def diagnose(
     context: Context, config: Config, store: Store, specs: Sequence[CertificateSpec], *, probe: bool, record: bool
 ) -> list[Diagnosis]:
-    """Examine the certificates, and compare the diagnoses with those that were recorded."""
+    """Examine the certificates, and compare the diagnoses with the recorded ones."""
     found = examine(context, config, store, specs, probe=probe)
     return compare(found, store, context.clock.now(), keep=record)

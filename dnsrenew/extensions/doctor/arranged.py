@@ -1,4 +1,4 @@
-"""The order of every form: what is bad, what stops nothing, what is unknown; what several certificates share, once."""
+"""The order of findings in every form: bad, harmless, unknown. Shared findings of certificates are listed once."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from dnsrenew.extensions.doctor.folding import LEFT_OUT, OPEN, follows
 Group = Literal["bad", "worth-knowing", "unknown", "ok"]
 GROUPS: Final[tuple[Group, ...]] = ("bad", "worth-knowing", "unknown", "ok")
 MOST_ALIKE: Final = 10
-"""More certificates than these that can be renewed by the same route have one headline."""
+"""If more certificates than this can be renewed by the same route, they share one headline."""
 _ORDER: Final = {False: 0, None: 1, True: 2}
-"""What cannot be renewed comes first."""
+"""Certificates that cannot be renewed come first."""
 
 
 class Finding(Frozen):
-    """A check, with the certificates that it is about; without names about all, or the one of its section.
+    """A check with the certificates that it concerns; without names, all or the one of its section.
 
-    :ivar is_stopped: whether one of these cannot be renewed, or dnsrenew cannot tell.
+    :ivar is_stopped: whether one of these cannot be renewed, or this is unknown.
     """
 
     check: Check
@@ -39,23 +39,23 @@ class Finding(Frozen):
 
     @property
     def group(self) -> Group:
-        """The group that it is listed in."""
+        """The group in which it is listed."""
         return group(self.check)
 
     @property
     def fix(self) -> str:
-        """What to do; empty if there is nothing to do."""
+        """The fix; empty if there is nothing to do."""
         return "" if self.check.result == "ok" else self.check.fix
 
     @property
     def about(self) -> list[str]:
-        """What it stands for, what it stops, and which certificates it is about."""
+        """The cause that it stands for, the routes that it stops, and its certificates."""
         concerns = "" if self.check.result == "ok" else concerned(self.names)
         return [text for text in (left_out(self.check), stopped(self.check), concerns) if text]
 
 
 class Section(Frozen):
-    """One diagnosis, without what it shares with others."""
+    """One diagnosis, without its shared findings."""
 
     diagnosis: Diagnosis
     findings: Sequence[Finding]
@@ -65,9 +65,9 @@ class Section(Frozen):
 class Arranged(Frozen):
     """Some diagnoses in the order of a form.
 
-    :ivar shared: what is equal for several certificates, in the order of the groups.
+    :ivar shared: the findings that several certificates share, in the order of the groups.
     :ivar changes: the changes that several certificates share.
-    :ivar sections: each diagnosis; what cannot be renewed comes first.
+    :ivar sections: the diagnoses; certificates that cannot be renewed come first.
     """
 
     shared: Sequence[Finding]
@@ -86,7 +86,7 @@ def group(check: Check) -> Group:
 
 
 def by_group(findings: Iterable[Finding], groups: Sequence[Group] = GROUPS) -> Iterator[tuple[Group, list[Finding]]]:
-    """Yield the findings of each group that has any; within a group the order stays."""
+    """Yield the findings of each non-empty group. Within a group, the order stays."""
     findings = tuple(findings)
     certain = (each for each in findings if each.group == "bad" and OPEN not in each.check.evidence)
     if any(each.is_stopped for each in findings) and not any(certain):  # what kept dnsrenew from finding out is first
@@ -103,7 +103,7 @@ def _in_order(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def heading(group: Group, findings: Sequence[Finding]) -> str:
-    """Return what stands above the findings of a group; empty if they need no words."""
+    """Return the heading of the findings of a group; empty if they need no words."""
     worth = texts.WORTH_KNOWING_TOO if any(each.is_stopped for each in findings) else texts.WORTH_KNOWING
     return {"worth-knowing": worth, "unknown": texts.UNKNOWN}.get(group, "")
 
@@ -111,9 +111,9 @@ def heading(group: Group, findings: Sequence[Finding]) -> str:
 def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: bool = True) -> Arranged:
     """Return the diagnoses in the order of a form.
 
-    What only follows from another finding is left out.
+    Consequences of another finding are left out.
 
-    :param with_evidence: whether the form shows evidence, so that checks are equal only if theirs is.
+    :param with_evidence: whether the form shows evidence, so that checks are equal only if their evidence is.
     :param concludes: whether the form has the next action.
     """
     diagnoses = [_shown(each, concludes=concludes and len(diagnoses) == 1) for each in diagnoses]
@@ -139,7 +139,7 @@ def arrange(diagnoses: Sequence[Diagnosis], *, with_evidence: bool, concludes: b
 
 
 def _shown(diagnosis: Diagnosis, *, concludes: bool) -> Diagnosis:
-    """Return a diagnosis as people read it: the fix of the last run is said once, and an open failure is no success."""
+    """Return a diagnosis for people: the fix of the last run is shown once, and an open failure is not a success."""
     alike: dict[tuple[str, ...], Check] = {}  # a resolver that is down has one sentence for many checks
     for each in filterfalse(follows, diagnosis.checks):
         code = each.code if each.result == "ok" else ""
@@ -162,7 +162,7 @@ def _key(check: Check, with_evidence: bool) -> str:  # noqa: FBT001  # as in the
 
 
 def runs(sections: Iterable[Section], most: float = MOST_ALIKE) -> Iterator[list[Section]]:
-    """Yield what has a headline together: many that can be renewed by the same route, without more to say; else one."""
+    """Yield the certificates that share a headline: many renewable by the same route without more to say, or one."""
     found: dict[str, list[Section]] = {}
     for number, section in enumerate(sections):
         its = section.diagnosis
@@ -174,25 +174,25 @@ def runs(sections: Iterable[Section], most: float = MOST_ALIKE) -> Iterator[list
 
 # ── sentences ──────────────────────────────────────────────────────────────────────────
 
-# The sentences around the checks, from the catalogue, and what a text looks like that others may have written.
+# The sentences around the checks, from the catalogue, and the form of texts that others may have written.
 
 MOST_NAMES: Final = 4
 _TYPED: Final = re.compile(rf"(dnsrenew (?:{'|'.join(COMMANDS)})(?![\w-])[^`,.，。；\n]*(?:\.[\w-]+)*)")
 
 
 def say(message: str) -> str:
-    """Return a message in the language of the program, with names as people write them, but for commands to type."""
+    """Return a message in the language of the program, with names as people write them except in commands."""
     parts = _TYPED.split(formatting.say(message))
     return "".join(part if number % 2 else in_letters(part) for number, part in enumerate(parts))
 
 
 def name_of(diagnosis: Diagnosis) -> str:
-    """Return the name of the certificate, or that it is the host."""
+    """Return the name of the certificate, or the text for the machine."""
     return texts.HOST if diagnosis.name is None else in_letters(visible(diagnosis.name))
 
 
 def headline(run: Sequence[Section]) -> str:
-    """Return whether a certificate, or each of several that are alike, can be renewed, and by which route."""
+    """Return whether a certificate, or each of several equal ones, can be renewed, and by which route."""
     diagnosis = run[0].diagnosis
     if diagnosis.name is None:
         return texts.HOST_ALONE
@@ -207,7 +207,7 @@ def headline(run: Sequence[Section]) -> str:
 
 
 def _untested(diagnosis: Diagnosis) -> str:
-    """Return that accounts of the route were not tested, and how to test them; empty if all were."""
+    """Return that accounts of the route were not tested, and how to test them; empty if all were tested."""
     tests = [check for check in diagnosis.checks if check.code == "dns-credentials"]
     tested = {check.evidence.get("dns") for check in tests if check.result == "ok"}
     names = [name for name in diagnosis.route.dns if name not in tested] if diagnosis.route is not None else []
@@ -222,7 +222,7 @@ def _route(route: RouteTaken) -> dict[str, str]:
 
 
 def conclusion(diagnoses: Sequence[Diagnosis]) -> list[str]:
-    """Return the last lines: the route, or the ONE next action; of several certificates, the most urgent one."""
+    """Return the last lines: the route, or the ONE next action. For several certificates, use the most urgent."""
     if len(diagnoses) == 1:
         return [_conclusion(diagnoses[0])]
     urgent = next((each for each in diagnoses if each.next_action), None)
@@ -237,7 +237,7 @@ def conclusion(diagnoses: Sequence[Diagnosis]) -> list[str]:
 
 
 def _counts(diagnoses: Sequence[Diagnosis], *, is_all: bool) -> list[str]:
-    """Return how many can be renewed; if all can, only where that is all there is to say."""
+    """Return how many can be renewed. If all can, return it only if there is nothing else to report."""
     can, cannot, unknown = (sum(each.renewable is wanted for each in diagnoses) for wanted in (True, False, None))
     if can == len(diagnoses):
         done = texts.ALL_UNTESTED if any(map(_untested, diagnoses)) else texts.ALL_CAN
@@ -262,13 +262,13 @@ def _conclusion(diagnosis: Diagnosis) -> str:
 
 
 def left_out(check: Check) -> str:
-    """Return how many checks follow from a finding and are left out; empty if none."""
+    """Return how many checks follow from a finding and are left out; empty if there are none."""
     count = len(check.evidence.get(LEFT_OUT, ()))
     return (texts.LEFT_OUT_ONE if count == 1 else texts.LEFT_OUT).format(count=count) if count else ""
 
 
 def stopped(check: Check) -> str:
-    """Return which routes a check stops, or may stop; empty if none."""
+    """Return which routes a check stops, or may stop; empty if it stops no route."""
     if not check.blocks or group(check) in {"ok", "worth-knowing"}:
         return ""
     through = [visible(str(check.evidence[key])) for key in ("ca", "dns") if check.evidence.get(key)]
@@ -287,7 +287,7 @@ def stopped(check: Check) -> str:
 
 
 def concerned(names: Sequence[str]) -> str:
-    """Return which certificates a finding is about; empty if about all."""
+    """Return which certificates a finding concerns; empty if it concerns all."""
     if not names:
         return ""
     more = len(names) - MOST_NAMES
@@ -308,12 +308,12 @@ def _state(value: str) -> str:
 
 
 def count_ok(count: int) -> str:
-    """Return how many checks found nothing wrong."""
+    """Return the number of checks that found no fault."""
     return texts.ONE_OK if count == 1 else texts.SEVERAL_OK.format(count=f"{count:,}")
 
 
 def evidence_json(evidence: Any, most: int, indent: int | None = None) -> str:  # JSON values
-    """Return evidence as JSON that can be shown; cut after so many characters."""
+    """Return evidence as JSON that can be shown, cut after a number of characters."""
     text = json.dumps(evidence, ensure_ascii=False, default=str, indent=indent)
     shown = "\n".join(map(visible, text.split("\n")))
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
@@ -321,7 +321,7 @@ def evidence_json(evidence: Any, most: int, indent: int | None = None) -> str:  
 
 # ── markdown ───────────────────────────────────────────────────────────────────────────
 
-# Diagnoses as Markdown, for a post in a forum: CommonMark that GitHub and Discourse show alike.
+# Diagnoses as Markdown for a forum: CommonMark that GitHub and Discourse render in the same way.
 
 _MARKS: Final[dict[Group, str]] = {"bad": "❌", "worth-knowing": "⚠️", "unknown": "❔", "ok": "✅"}
 _HEADS: Final[dict[bool | None, str]] = {True: "✅", False: "❌", None: "❔"}
@@ -349,7 +349,7 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str) -> st
 
 
 def _with_code(text: str) -> str:
-    """Return a sentence escaped, but for its plain names in backticks, which stay code."""
+    """Return an escaped sentence, except for its plain names in backticks, which stay code."""
     parts = re.split(r"(`[\w.=-]+`)", visible(text))
     return "".join(part if number % 2 else escaped(part) for number, part in enumerate(parts))
 

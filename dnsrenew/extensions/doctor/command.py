@@ -1,4 +1,4 @@
-"""``dnsrenew doctor``: can each certificate be renewed, by which route, and if not, what to do."""
+"""``dnsrenew doctor``: whether each certificate can be renewed, by which route, and if not, what to do."""
 
 from __future__ import annotations
 
@@ -77,11 +77,12 @@ def doctor(invocation: Invocation) -> int:
 def _examine(
     invocation: Invocation, config: Config | None, left_out: list[Event], *, may_init: bool
 ) -> tuple[list[Diagnosis], StoreError | None]:
-    """Examine the chosen certificates; with ``--record``, keep what was found.
+    """Examine the chosen certificates. With ``--record``, keep the results.
 
-    Return the error of a fleet too that cannot be read; then those of the tables are examined, else the host alone.
+    Also return the error of an unreadable fleet. In this case, certificates in the tables are examined, or only the
+    machine.
 
-    :param left_out: gets the warning about certificates of a fleet that the configuration cannot renew.
+    :param left_out: receives the warning about certificates of a fleet that the configuration cannot renew.
     :param may_init: whether there is no configuration yet.
     """
     options, started = invocation.options, invocation.clock.monotonic()
@@ -99,7 +100,7 @@ def _examine(
     how = {"probe": options.probe, "record": options.record, "cancel": invocation.signals.cancel}
     work = partial(renewer.diagnose_all, options.names or None, **how)
     try:
-        return invocation.signals.run(work, cleans_up=True), None  # a test value is taken back
+        return invocation.signals.run(work, cleans_up=True), None  # a test value is withdrawn
     except StoreError as error:
         if config.fleet is None:
             raise
@@ -127,7 +128,7 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
         lines += formatting.wrap(some, columns, "", "  ")
     elif not found:
         lines = [texts.NO_CERTIFICATES if fleet is None else texts.FLEET_EMPTY]
-    if lines:  # with -q, only what is wrong
+    if lines:  # with -q, only faults
         terminal.write_result("\n".join(lines))
 
 
@@ -137,7 +138,7 @@ def _system() -> str:
 
 
 def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]) -> None:
-    """Write the page; only the user can read it. It is never written to a file of another user, or through his link.
+    """Write the page, readable only for the user, and never to a file or through a link of another user.
 
     :raises ConfigError: ``usage``: the file cannot be written.
     """
@@ -152,7 +153,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
 
 
 def _serve_probe(invocation: Invocation) -> int:
-    """Be the helper outside for other hosts until a signal; return the exit status for it."""
+    """Serve as the outside helper for other machines until a signal; return the exit status for it."""
 
     def ready(address: str) -> None:
         invocation.terminal.write_info(texts.PROBE_SERVED.format(address=address))
@@ -166,7 +167,7 @@ def _serve_probe(invocation: Invocation) -> int:
 
 # ── screen ─────────────────────────────────────────────────────────────────────────────
 
-# Diagnoses on a terminal: what is bad first, then what is unknown; good checks are counted; the conclusion last.
+# Diagnoses on a terminal: bad checks first, then unknown ones. Good checks are counted, and the conclusion comes last.
 
 _MARKS: Final = {"bad": red("✗"), "worth-knowing": yellow("!"), "unknown": yellow("?"), "ok": green("✓")}
 _HEADS: Final = {True: green("✓"), False: red("✗"), None: yellow("?")}
@@ -176,8 +177,8 @@ def report_lines(diagnoses: Sequence[Diagnosis], columns: int | None, *, verbose
     """Return the lines.
 
     :param columns: the width of the terminal, or None for lines of any width.
-    :param verbose: 1 also lists the checks that found nothing wrong, and the code of each; 2 also the evidence.
-    :param quiet: only what is bad.
+    :param verbose: 1 also lists the checks that found no fault, and all codes; 2 also shows the evidence.
+    :param quiet: show only bad checks.
     """
     arranged = forms.arrange(diagnoses, with_evidence=verbose > 1, concludes=not quiet)
     return _DoctorText(columns, verbose, quiet).lines(arranged)
@@ -205,7 +206,7 @@ class _DoctorText(Frozen):
         return [*found, *self._count(arranged), *(line for text in said for line in self._wrap(bold(text)))]
 
     def _run(self, run: Sequence[Section]) -> list[str]:
-        """Return the block of a certificate; of many that are alike only their names."""
+        """Return the block of a certificate. For many equal ones, return only their names."""
         diagnosis, most = run[0].diagnosis, forms.MOST_NAMES
         mark = "" if diagnosis.name is None else f"{_HEADS[diagnosis.renewable]} "
         head = self._wrap(bold(forms.headline(run)), mark)

@@ -31,10 +31,13 @@ from dnsrenew.renewal.planner import Candidates, Selection
 from dnsrenew.store import Store
 
 SECONDS: Final = 13.0
-"""For all checks that write nothing, however many: with start and output an examination ends within 15 s."""
+"""Seconds for all checks that write nothing, regardless of their number.
+
+With start and output, an examination ends within 15 s.
+"""
 
 Key = tuple[str, ...]
-"""The code of a check, and the names of what it is about."""
+"""The code of a check, and the names of its subject."""
 
 
 def examine(
@@ -48,19 +51,19 @@ def examine(
     spent: float = 0.0,
     may_init: bool = False,
 ) -> list[Diagnosis]:
-    """Return a diagnosis for each certificate; without a configuration, one of the host.
+    """Return a diagnosis for each certificate; without a configuration, one for the machine.
 
-    :param probe: also write a test value to DNS with each account, and remove it; that may take the propagation
+    :param probe: also write a test value to DNS with each account, and remove it. This may take the propagation
         time-out of the certificate.
-    :param store_error: why the store cannot be read; without certificates the host is examined alone.
-    :param spent: seconds of the time for all that are over.
+    :param store_error: why the store cannot be read. Without certificates, only the machine is examined.
+    :param spent: the seconds that have already passed.
     :param may_init: whether there is no configuration yet, rather than one with mistakes.
     :raises Cancelled: the caller cancelled.
     """
     host_alone = config is None or (store_error is not None and not specs)
     waits = [propagation_limit(config, spec) for spec in specs] if probe and config else []
     seconds = max(SECONDS - spent, 3.0) + max(waits, default=0.0)  # a store that hangs may have taken most of the time
-    if config is not None:  # those of a fleet have no table, but need the same host
+    if config is not None:  # the certificates of a fleet have no table, but need the same machine
         names = {spec.name for spec in config.certificates}
         others = [spec for spec in specs if spec.name not in names]
         config = replace(config, certificates=(*config.certificates, *others)) if others else config
@@ -89,9 +92,9 @@ def examine(
 
 
 def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:
-    """Yield the checks that have to do with the routes of a certificate, each with its key and what it is about.
+    """Yield the checks that concern the routes of a certificate, each with its key and its subject.
 
-    :param spec: None: the host alone.
+    :param spec: None: only the machine.
     """
     challenges = facts.challenges(spec) if spec is not None else set()
     has_names = spec is None or not all(map(is_ip, spec.identifiers))
@@ -117,7 +120,7 @@ def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, d
 def jobs(
     facts: Facts, specs: Iterable[MaybeSpec], wanted: Collection[str] | None = None
 ) -> dict[Key, partial[Check | None]]:
-    """Return a call for each check; what several certificates share is one call.
+    """Return a call for each check. Several certificates share one call if possible.
 
     :param wanted: the codes of the checks; None: all.
     """
@@ -126,7 +129,7 @@ def jobs(
 
 
 def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict[Key, Check]:
-    """Run the calls at once; what has not ended by the deadline is unknown."""
+    """Run the calls at once. A call that has not ended by the deadline is unknown."""
     tasks = dict(zip(jobs, threads.start_all(list(jobs.values()), 64), strict=True))
     found: dict[Key, Check] = {}
     for key, task in tasks.items():
@@ -143,7 +146,7 @@ def run_all(context: Context, jobs: Mapping[Key, partial[Check | None]]) -> dict
 
 
 def _make(facts: Facts, entry: CheckEntry, **about: Any) -> Check | None:
-    """Make one check. An error in it is no error of the examination."""
+    """Make one check. An error in it does not end the examination."""
     try:
         check = entry.function(facts, **about)
     except Cancelled:
@@ -163,27 +166,27 @@ def _late(entry: CheckEntry, about: Mapping[str, Any]) -> Check:
 
 
 def _about(about: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what tells which CA or account a check is about."""
+    """Return the CA or account of a check."""
     named = {"ca": about.get("ca"), "dns": about.get("account")}
     return {key: value for key, value in named.items() if value is not None}
 
 
 # ── verdict ────────────────────────────────────────────────────────────────────────────
 
-# From the checks of a certificate to its diagnosis. Pure.
+# Makes the diagnosis of a certificate from its checks. Pure.
 
 _ABOUT_PORTS: Final = frozenset(its.code for its in TABLE if set() < {*its.challenges, *its.blocks} <= {*INBOUND})
 
 
 _OUTSIDE: Final = frozenset({"internet", "ca-reachable"})
-"""Where these are not known, nothing has answered."""
+"""If these are unknown, there was no answer."""
 
 
 def diagnosis(spec: CertificateSpec, options: Options, checks: Sequence[Check]) -> Diagnosis:
     """Return the diagnosis.
 
     :param options: the routes of each identifier.
-    :param checks: in the order of urgency.
+    :param checks: the checks in the order of urgency.
     """
     certain = _choose(options, [check for check in checks if check.result != "ok"])
     bad = [check for check in checks if check.result == "bad"]
@@ -205,7 +208,7 @@ _FAILURES: Final = (LAST_RUN_FAILED, LAST_RUN_FORCED)
 
 
 def _open(check: Check, route: RouteTaken | None) -> Check:
-    """Return a check; the failure of the route that a run would take now is open, until a test of its account."""
+    """Return a check. The failure of the route that a run would take now is open, until a test of its account."""
     evidence = check.evidence
     if not says(check, _FAILURES) or route is None or evidence.get("route") != route.to_dict():
         return check
@@ -215,7 +218,7 @@ def _open(check: Check, route: RouteTaken | None) -> Check:
 
 
 def _choose(options: Options, against: Collection[Check]) -> Selection | None:
-    """Return the routes that a run would take now if every one of these checks stopped what it is about."""
+    """Return the routes that a run would take now if each of these checks stopped its subject."""
     order = dict.fromkeys(route for several in zip_longest(*options.values()) for route in several if route is not None)
     candidates = Candidates(options, list(order))
     for identifier, route in ((identifier, route) for identifier, its in options.items() for route in its):
@@ -225,7 +228,7 @@ def _choose(options: Options, against: Collection[Check]) -> Selection | None:
 
 
 def stops(check: Check, route: Route, identifier: str) -> bool:
-    """Return whether a check is about a route of a name, and stops its challenge."""
+    """Return whether a check concerns a route of a name and stops its challenge."""
     evidence = check.evidence
     return (
         not {"all", route.challenge, kind_of(route.challenge)}.isdisjoint(check.blocks)
@@ -249,7 +252,7 @@ def taken(selection: Selection) -> RouteTaken:
 def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool | None) -> str | None:
     """Return the fix of the most urgent check.
 
-    First come checks that stop the renewal, then those that may, then those that need an action.
+    First come checks that stop the renewal, then checks that may stop it, then checks that need an action.
     """
     if renewable is False:
         candidates: Iterable[Check] = (check for check in checks if check.result == "bad" and _concerns(check, options))
@@ -257,10 +260,10 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
         candidates = (check for check in checks if check.result != "ok" and _concerns(check, options))
     else:  # a blocked route needs no action as long as another one works, but for an account that has failed its test
         bad = [check for check in checks if check.result == "bad" and not check.blocks and not follows(check)]
-        # Another run would only fail again; what is not due waits.
+        # Another run would only fail again, and a certificate that is not due waits.
         failed = (check for check in bad if check.code == "last-run" and not says(check, [LAST_RUN_FORCED]))
         expiry = (check for check in checks if check.code == "expiry")
-        # There is none yet, or it is no longer good.
+        # It does not exist yet, or is no longer good.
         needed = (check for check in expiry if check.result == "bad" or check.evidence.get("not_after", "") is None)
         refused = (check for check in checks if check.result == "bad" and check.code == "dns-credentials")
         lasting = (check for check in bad if check.code != "txt-stale")  # an old value stops no renewal
@@ -269,7 +272,7 @@ def _next_action(options: Options, checks: Sequence[Check], *, renewable: bool |
 
 
 def _with_dns_first(found: Diagnosis, advice: Callable[[str], str]) -> Diagnosis:
-    """Return the diagnosis with the way that needs no open port as the first advice, where an open port comes next."""
+    """Return the diagnosis. If its advice is to open a port, the way without an open port comes first."""
     by_port = [check for check in found.checks if check.code in _ABOUT_PORTS and check.fix and check.result != "ok"]
     by_port.sort(key=lambda check: (check.result != "bad", not check.blocks and check.result == "bad"))
     following = found.next_action if found.name is not None else next((each.fix for each in by_port), None)
@@ -294,11 +297,11 @@ def _concerns(check: Check, options: Options) -> bool:
 # The routes that each name of a certificate could take, as a renewal would expand them.
 
 Options = Mapping[str, list["Route"]]
-"""The routes of each identifier in their order, each with its CA, and dns-01 with its accounts."""
+"""The routes of each identifier in order, each with its CA, and with its accounts for dns-01."""
 
 
 def options(facts: Facts, spec: CertificateSpec) -> Options:
-    """Return the routes of each identifier; where DNS does not tell which accounts write, the configuration does."""
+    """Return the routes of each identifier. If DNS does not show which accounts write, use the configuration."""
     found, in_order = _placements(facts, spec), _order(facts, spec)
     routes = in_order([replace(route, ca=route.ca or spec.ca) for route in spec.routes])
     its: dict[str, list[Route]] = {}
@@ -310,23 +313,23 @@ def options(facts: Facts, spec: CertificateSpec) -> Options:
 
 
 def _order(facts: Facts, spec: CertificateSpec) -> Callable[[Iterable[Route]], list[Route]]:
-    """Return what puts routes in the order in which a run would try them now."""
+    """Return a key that sorts routes in the order in which a run would try them now."""
     try:
         state = facts.state(spec.name)
-    except (Cancelled, DnsRenewError, LookupError):  # the checks of the store say so
+    except (Cancelled, DnsRenewError, LookupError):  # the checks of the store report this
         return list
     return lambda routes: planner.order_routes(routes, spec.ca, state, facts.context.clock.now())
 
 
 def _placements(facts: Facts, spec: CertificateSpec) -> AccountPlacements:
     if not facts.challenges(spec).isdisjoint(DNS):
-        with suppress(Cancelled, DnsRenewError):  # the checks say so
+        with suppress(Cancelled, DnsRenewError):  # the checks report this
             return placements(facts, spec)
     return AccountPlacements({}, {})
 
 
 def _expanded(facts: Facts, route: Route, identifier: str, found: AccountPlacements) -> Iterator[Route]:
-    """Yield the routes that a route stands for, for one name."""
+    """Yield the routes to which a route expands, for one name."""
     if kind_of(route.challenge) not in DNS:
         yield route
     elif identifier in found.placements:

@@ -1,4 +1,4 @@
-"""What the checks of one examination share: the configuration, the services of a run, and facts found once."""
+"""The shared data of one examination's checks: the configuration, the services of a run, and facts found once."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from dnsrenew.store import State, Store
 T = TypeVar("T")
 
 MaybeSpec = CertificateSpec | None
-"""The certificate that a check is about; None: without a configuration, only this machine."""
+"""The certificate of a check. None means that only this machine is checked, without a configuration."""
 
 HTTP: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 80)
 TLS: Final = tuple(name for name, its in CHALLENGES.items() if its.port == 443)
 INBOUND: Final = tuple(name for name, its in CHALLENGES.items() if its.port is not None)
 DNS: Final = ("dns-01",)
-"""In checks, it stands for all types whose TXT values accounts write."""
+"""In checks, this stands for all types whose TXT values accounts write."""
 PERSIST: Final = ("dns-persist-01",)
-"""Its check is about what only this type has: a record that stays."""
+"""The check is about a property of only this type: a permanent record."""
 ALL: Final = ("all",)
 
 
 def kind_of(challenge: str) -> str:
-    """Return the type that stands for a challenge type in checks."""
+    """Return the type that represents a challenge type in checks."""
     return DNS[0] if CHALLENGES[challenge].writes_dns else challenge
 
 
 class Facts:
     """Passed to every check. Thread-safe: checks run at once.
 
-    :ivar context: of the examination; its deadline ends every check.
-    :ivar config: None without a configuration; then only the host is looked at.
+    :ivar context: the context of the examination, whose deadline ends every check.
+    :ivar config: None without a configuration; then only the machine is checked.
     :ivar probe: whether test values may be written to DNS.
-    :ivar test_values: the absolute name and the value of each of them.
-    :ivar store_error: why the store cannot be read, if that is known already.
-    :param services: those of the run that failed; default: own ones.
+    :ivar test_values: the absolute name and the value of each test value.
+    :ivar store_error: why the store cannot be read, if this is already known.
+    :param services: the services of the failed run; default: separate ones.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Facts:
         self.test_values: set[tuple[str, str]] = set()
 
     def once(self, key: Hashable, find: Callable[[Context], T]) -> T:
-        """Return a fact that several checks need; it is found once, in a thread of its own.
+        """Return a fact that several checks need. It is found once, in a separate thread.
 
         :raises Cancelled: the time is over.
         """
@@ -79,7 +79,7 @@ class Facts:
 
     @contextlib.contextmanager
     def unfinished(self) -> Iterator[None]:
-        """Let :meth:`close` wait for the end of this block, which takes back what it has written."""
+        """Let :meth:`close` wait for the end of this block, which withdraws what it has written."""
         done = threading.Event()
         self._unfinished.append(done)
         try:
@@ -88,9 +88,9 @@ class Facts:
             done.set()
 
     def close(self) -> None:
-        """Close all connections, some seconds after a cancel at most."""
+        """Close all connections, at most some seconds after a cancel."""
         clock = self.context.clock
-        end = clock.monotonic() + 4.5  # Ctrl-C has to end everything within five seconds
+        end = clock.monotonic() + 4.5  # Ctrl-C must end everything within five seconds
         for done in self._unfinished:
             done.wait(max(end - clock.monotonic(), 0.0))
         self._services.close()
@@ -99,16 +99,16 @@ class Facts:
 
     @property
     def its(self) -> Config:
-        """The configuration, for checks that are made only with one."""
+        """The configuration, for checks that need one."""
         if self.config is None:
             raise LookupError("config")
         return self.config
 
     @property
     def store(self) -> Store:
-        """The store, for checks that are made only with a configuration.
+        """The store, for checks that need a configuration.
 
-        :raises StoreError: ``store-not-private``: what others may have put there is not read; :attr:`store_error`.
+        :raises StoreError: ``store-not-private``, because data of others must not be read; :attr:`store_error`.
         """
         if self.store_error is not None:
             raise self.store_error
@@ -120,13 +120,13 @@ class Facts:
 
     @property
     def unchecked_store(self) -> Store:
-        """The store, also if others can change it."""
+        """The store, even if others can change it."""
         if self._store is None:
             raise LookupError("store")
         return self._store
 
     def may_write(self, account: str, identifier: str) -> bool:
-        """Return whether the ``zones`` of an account allow it to write for a name, as far as the configuration says."""
+        """Return whether the ``zones`` of an account allow it to write for a name, according to the configuration."""
         zones = self.its.accounts[account].zones
         if names.is_ip(identifier):
             return False
@@ -144,8 +144,8 @@ class Facts:
     def accounts(self, spec: CertificateSpec) -> list[str]:
         """Return the names of the DNS accounts that a certificate may use, in the order of its routes.
 
-        For a route without accounts they are those whose zones have its names. If a name is in none of these zones, a
-        CNAME may lead into a zone of any account.
+        A route without accounts uses the accounts whose zones have its names. If a name is in none of these zones, a
+        CNAME may point into a zone of any account.
         """
         routes = [route for route in spec.routes if CHALLENGES[route.challenge].writes_dns]
         return list(dict.fromkeys(name for route in routes for name in route.dns or self._fitting(spec)))
@@ -165,8 +165,8 @@ class Facts:
         return self.once("dns view", lambda _: DnsView(Resolver()))
 
     def state(self, name: str) -> State:
-        """Return the state of a certificate; nothing is moved or repaired.
+        """Return the state of a certificate, without moving or repairing a file.
 
-        :raises StoreError: it cannot be read.
+        :raises StoreError: the state cannot be read.
         """
         return self.store.read_state(name, quarantine=False)

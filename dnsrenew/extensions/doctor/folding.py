@@ -1,4 +1,4 @@
-"""One cause, one finding: what only follows from another one, such as a missing Internet, is none of its own. Pure."""
+"""One finding for each cause: consequences, for example of a missing Internet connection, are folded. Pure."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dnsrenew.extensions.doctor.keeping import texts
 from dnsrenew.extensions.doctor.keeping.texts import LAST_RUN_FORCE_MENDED, LAST_RUN_MENDED
 
 FOLLOWS: Final = "follows_from"
-"""In the evidence of a check: the code of the finding that it follows from."""
+"""The key in a check's evidence for the code of the finding from which it follows."""
 OPEN: Final = "open"
-"""In the evidence of a failure of the last run: a run would now take the route that failed."""
+"""The key in the evidence of a failure of the last run: a run would now take the failed route."""
 LEFT_OUT: Final = "left_out"
-"""In the evidence of a finding: the codes of the checks that follow from it."""
+"""The key in a finding's evidence for the codes of the checks that follow from it."""
 _INTERNET: Final = "internet"
 _PORT: Final = "port-53"
 _NEED_ANSWERS: Final = frozenset(
@@ -32,7 +32,7 @@ _NEED_ANSWERS: Final = frozenset(
 )
 """The checks that are unknown without an answer from the Internet."""
 _FAIL_WITHOUT: Final = frozenset({_PORT, "ca-reachable", "delegation", "ipv6"})
-"""The checks that are bad then."""
+"""The checks that are bad without an answer from the Internet."""
 _NAMES: Final = ("cname", "dns-account", "txt-stale", "wildcard-shadow")
 _HOSTS: Final = ("address", "proxied", "split-dns")
 _FOLLOWING: Final = {
@@ -41,24 +41,24 @@ _FOLLOWING: Final = {
     "delegation": (*_NAMES, *_HOSTS, "dnssec", "caa"),
     "cname": _NAMES,
 }
-"""By a bad check: those that say nothing new about the same names."""
+"""By bad check: the checks that add nothing new about the same names."""
 _CREDENTIALS, _PROBE, _LAST_RUN, _CA = "dns-credentials", "txt-probe", "last-run", "ca-reachable"
 _OF_CA: Final = frozenset({"ca-unreachable", "ca-untrusted", "ca-not-acme", "ca-timeout", "ca-server-error"})
-"""The errors of a run that say nothing new about a CA that does not answer."""
+"""The errors of a run that add nothing new about a CA that does not answer."""
 _UNANSWERED: Final = (TERMS_UNKNOWN, CAA_CA_SILENT, CLOCK_UNKNOWN)
-"""What a check says if no CA has answered it."""
+"""The texts of checks without an answer from a CA."""
 _EXPIRY: Final = (texts.EXPIRY_MISSING, texts.EXPIRY_OVER, texts.EXPIRY_REVOKED, texts.EXPIRY_SOON)
 _NEEDED: Final = (*_EXPIRY, texts.LAST_RUN_OVERDUE)
-"""What only a renewal mends; without one it is still so."""
+"""Findings that only a renewal repairs."""
 _ADVISED: Final = (LAST_RUN_MENDED, texts.SERVED_NONE_YET, texts.PERSIST_UNKNOWN, texts.PERSIST_FAILED)
-"""What says only that a renewal comes next."""
+"""Findings that only announce the next renewal."""
 _TOLD: Final = (
     (texts.SERVED_NONE_YET, texts.EXPIRY_MISSING),
     (texts.EXPIRY_MISSING, LAST_RUN_MENDED),
     (texts.EXPIRY_SOON, texts.LAST_RUN_OVERDUE),
     (texts.EXPIRY_SOON, LAST_RUN_MENDED),
 )
-"""What advises the renewal that something else advises, and says less."""
+"""Findings that advise a renewal that another finding advises too, with less information."""
 _SHOWS: Final = {
     **dict.fromkeys(("dns-no-zone", "cname-dangling", "cname-loop", "alias-not-delegated"), ("domain", "cname")),
     **dict.fromkeys(("http-port-taken", "http-port-forbidden"), ("port-80-free",)),
@@ -70,15 +70,16 @@ _SHOWS: Final = {
     "clock-wrong": ("clock",),
     "secret-missing": ("secrets",),
 }
-"""By the error of a run: the checks that are ok only after its cause is gone."""
+"""By the error of a run: the checks that are OK only after its cause is gone."""
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
-    """Return the checks, with the one finding that there is no Internet, where that is so.
+    """Return the checks, with one finding about a missing Internet connection if there is none.
 
-    What follows from it is unknown then, and says so in its evidence, as what follows from a finding about its names.
+    Its consequences become unknown, with a note in their evidence. The same applies to consequences of findings about
+    their names.
     """
     by_code = {check.code: check for check in found.values() if check.code in {_INTERNET, _PORT}}
     internet, port = by_code.get(_INTERNET), by_code.get(_PORT)
@@ -102,14 +103,14 @@ def fold(found: Mapping[Key, Check]) -> dict[Key, Check]:
 
 
 def _is_offline(internet: Check, port: Check | None) -> bool:
-    """Return whether nothing outside answers: neither a CA nor a root server (these are never all down)."""
+    """Return whether there is no answer from outside, neither a CA nor a root server (these are never all down)."""
     if internet.result == "bad":
         return bool(internet.blocks)
     return "hosts" in internet.evidence and port is not None and bool(port.evidence.get("silent_roots"))
 
 
 def _of_names(check: Check, bad: Sequence[Check]) -> Check:
-    """Return a check; one about names for which another one is bad already follows from that."""
+    """Return a check. If another check about its names is already bad, it follows from that."""
     names = set(check.evidence.get("names", ()))
     for cause in bad if names and check.result != "ok" else ():
         if check.code in _FOLLOWING[cause.code] and names <= set(cause.evidence.get("names", ())):
@@ -128,12 +129,12 @@ def _of_ca(check: Check, silent: Collection[Any], unanswered: Collection[Text]) 
 
 
 def says(check: Check, known: Collection[Text]) -> bool:
-    """Return whether a check says one of these texts."""
+    """Return whether a check has one of these texts."""
     return isinstance(check.summary, Message) and any(check.summary.template == each.message for each in known)
 
 
 def while_stopped(checks: Sequence[Check], cause: str) -> list[Check]:
-    """Return the checks of a certificate that cannot be renewed now: another run would only fail, so none advises it.
+    """Return the checks of a certificate that cannot be renewed now, without the advice to run again.
 
     :param cause: the code of the finding that stops every route.
     """
@@ -142,9 +143,9 @@ def while_stopped(checks: Sequence[Check], cause: str) -> list[Check]:
 
 
 def with_mended(checks: Sequence[Check]) -> list[Check]:
-    """Return the checks of a certificate; a failure of the last run whose cause is gone advises another run.
+    """Return the checks of a certificate. A failure of the last run whose cause is gone advises another run.
 
-    Another run is advised once.
+    This advice is given once.
     """
     silent = _silent(checks)
     by_code: dict[str, set[str]] = {}
@@ -177,7 +178,7 @@ def with_mended(checks: Sequence[Check]) -> list[Check]:
 
 
 def _once(check: Check, told: Sequence[Check]) -> Check:
-    """Return a check; what another one says with the same advice follows from that."""
+    """Return a check. If another check gives the same advice, it follows from that."""
     more = [text for less, text in _TOLD if says(check, [less])]
     cause = next((each for each in told if more and says(each, more)), None)
     return check if cause is None else following(check, cause.code)
@@ -195,7 +196,7 @@ def _follows(check: Check) -> Check:
 
 
 def following(check: Check, cause: str) -> Check:
-    """Return a check that only follows from a finding; only JSON shows it.
+    """Return a check as a consequence of a finding, which only JSON shows.
 
     :param cause: the code of the finding.
     """

@@ -6,7 +6,7 @@ from typing import Final
 
 SEPARATOR: Final = ", "
 HOST: Final = "This machine"
-"""Instead of the name of a certificate, where only the host was looked at."""
+"""Replaces the certificate's name if only the machine was checked."""
 
 # ── headlines ───────────────────────────────────────────────────────────────────────────
 
@@ -47,13 +47,13 @@ SHARED: Final = "Found for several certificates"
 BAD: Final = "Problems"
 WORTH_KNOWING: Final = "Worth knowing (you can renew anyway)"
 WORTH_KNOWING_TOO: Final = "Also worth knowing"
-"""Where something else stops every renewal."""
+"""The heading if another cause stops every renewal."""
 UNKNOWN: Final = "Not known"
 CHANGES: Final = "Changed since the last record"
 ONE_OK: Final = "1 check found no problem."
 SEVERAL_OK: Final = "{count} checks found no problem."
 
-# ── what a check stops, and whom it concerns ────────────────────────────────────────────
+# ── the routes that a check stops, and its certificates ─────────────────────────────────
 
 LEFT_OUT: Final = "{count} checks need the network and were left out."
 LEFT_OUT_ONE: Final = "1 check needs the network and was left out."
@@ -84,7 +84,7 @@ CHANGED: Final = {
 """By the code of the check."""
 CHANGED_OTHER: Final = "The check {code} has changed since {since}: {was} → {now}."
 RESULTS: Final = {"ok": "OK", "bad": "wrong", "unknown": "not known"}
-"""What a record says of a check without a value of its own."""
+"""The texts for recorded checks without their own value."""
 
 # ── Markdown ────────────────────────────────────────────────────────────────────────────
 
@@ -144,5 +144,5 @@ LEGEND_RENEWAL: Final = "renewal"
 # ── checks ──────────────────────────────────────────────────────────────────────────────
 
 MARK_WORDS: Final = {"bad": "Wrong:", "worth-knowing": "Worth knowing:", "unknown": "Not known:", "ok": "OK:"}
-"""What a screen reader says instead of the mark."""
+"""The text for a screen reader instead of the mark."""
 YES, NO, NONE = "yes", "no", "none"

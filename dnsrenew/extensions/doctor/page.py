@@ -18,7 +18,7 @@ from dnsrenew.extensions.doctor import form_texts as texts
 from dnsrenew.extensions.doctor.arranged import Arranged, Finding, Group, Section, say
 
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-"""The page loads nothing, runs nothing and sends nothing, whatever a text in it says."""
+"""The page loads, runs and sends nothing, regardless of its texts."""
 _HEADS: Final = {True: ("ok", "✓"), False: ("bad", "✗"), None: ("unknown", "?")}
 
 
@@ -65,7 +65,7 @@ def _headline(run: Sequence[Section]) -> tuple[str, str, str]:
 
 
 def _verdict(arranged: Arranged, found: Sequence[Sequence[Section]]) -> str:
-    """Return the headlines, and the conclusion."""
+    """Return the headlines and the conclusion."""
     items = ""
     for number, (tone, mark, said) in enumerate(map(_headline, found), 1):
         items += f'<li class="{tone}">{mark}<a href="#s{number}">{said}</a></li>'
@@ -94,15 +94,15 @@ def _certificates(run: Sequence[Section], number: int) -> str:
 
 # ── findings ───────────────────────────────────────────────────────────────────────────
 
-# Checks and changes as HTML: what is bad is open, what is good is folded, the evidence is behind each.
+# Checks and changes as HTML: bad checks are open, good ones are folded, and the evidence is behind each.
 
 MARKS: Final[Mapping[Group, str]] = {"bad": "✗", "worth-knowing": "!", "unknown": "?", "ok": "✓"}
 _MOST: Final = 20_000
-"""Characters of one value of evidence."""
+"""The number of characters of one value of evidence."""
 
 
 def changes(found: Sequence[Change]) -> str:
-    """Return a list of what has changed since the record; empty if nothing has."""
+    """Return a list of the changes since the record, or an empty text."""
     if not found:
         return ""
     items = "".join(f"<li>{text(forms.change(change))}</li>" for change in found)
@@ -168,7 +168,7 @@ def _plain(value: Any) -> str:
 # The time line of certificates: from when each is valid, when it is renewed, when it expires.
 
 _LONGEST: Final = timedelta(days=400)
-"""Of a certificate of ten years only the part around now is shown, so that the others are not dots."""
+"""Only the part around now is shown of a ten-year certificate, so that the others are not dots."""
 _STATES: Final = {"valid": "ok", "due": "worth-knowing"}
 
 
@@ -183,7 +183,7 @@ def _at(time: datetime, scale: Scale) -> float:
 
 
 def timeline(statuses: Sequence[CertificateStatus], now: datetime) -> str:
-    """Return a table with a bar for each certificate; empty where none has been obtained."""
+    """Return a table with a bar for each certificate; empty if no certificate has been obtained."""
     if not any(status.not_after for status in statuses):
         return ""
     scale = _scale(statuses, now)
@@ -251,7 +251,7 @@ def _date(time: datetime) -> str:
 
 # ── network ────────────────────────────────────────────────────────────────────────────
 
-# The picture of the network: the way from a CA to this machine, and the path of DNS, coloured by the checks.
+# The picture of the network: the way from a CA to this machine and the path of DNS, coloured by the checks.
 
 CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "ca": ("ca-reachable", "ca-terms", "ca-limits", "caa"),
@@ -266,7 +266,7 @@ CODES: Final[Mapping[str, tuple[str, ...]]] = {
     "servers": ("delegation", "name-exists", "cname", "txt-stale", "wildcard-shadow"),
     "account": ("dns-account", "dns-credentials", "txt-probe"),
 }
-"""The checks that concern each part; every check concerns one at least."""
+"""The checks of each part. Every check concerns at least one part."""
 _WAY_IN: Final = (("ca",), ("internet",), ("provider",), ("router",), ("host",), ("port-80", "port-443"))
 _WAY_OF_DNS: Final = (("resolver",), ("parent",), ("servers",), ("account",))
 
@@ -275,7 +275,7 @@ Placed = Sequence[tuple[int, Check]]
 
 
 def network(placed: Placed) -> str:
-    """Return the picture: the two ways, each a list of its steps."""
+    """Return the picture: the two ways, each as a list of its steps."""
     ways = ""
     for title, steps in ((texts.WAY_IN, _WAY_IN), (texts.WAY_OF_DNS, _WAY_OF_DNS)):
         items = "".join(f"<li>{''.join(_node(node, placed) for node in nodes)}</li>" for nodes in steps)
@@ -285,7 +285,7 @@ def network(placed: Placed) -> str:
 
 
 def _node(node: str, placed: Placed) -> str:
-    """Return a part, which leads to its worst check; the mouse shows the sentences of what is not in order."""
+    """Return a part that links to its worst check. The mouse shows the sentences of its faults."""
     found = [(section, check) for section, check in placed if check.code in CODES[node]]
     worst = min(found, key=lambda each: forms.GROUPS.index(forms.group(each[1])), default=None)
     state = "none" if worst is None else forms.group(worst[1])
@@ -305,14 +305,14 @@ def _state(found: Placed, state: str) -> str:
 
 # ── markup ─────────────────────────────────────────────────────────────────────────────
 
-# Text that becomes HTML.
+# Converts text to HTML.
 
 
 def text(value: str) -> str:
-    """Return a text in which nothing is markup; it can stand between tags and in an attribute with quotes."""
+    """Return a text without active markup, for use between tags and in a quoted attribute."""
     return escape(visible(value), quote=True)
 
 
 def anchor(section: int, code: str) -> str:
-    """Return the id of a check in a section; section 0 has what several certificates share."""
+    """Return the id of a check in a section. Section 0 has the checks that several certificates share."""
     return f"c{section}-{code}"

@@ -1,8 +1,7 @@
-"""``--redact``: masks what is private in diagnoses, the same thing by the same mask everywhere.
+"""``--redact``: masks private strings in diagnoses. The same string always has the same mask.
 
-Two sources say what is private: strings that are known to be (names in the configuration, evidence under keys such as
-``user``), and patterns for everything that looks like an address, a name, a path or a key. Built-in CAs, codes,
-challenges and the words of dnsrenew itself stay.
+Two sources show what is private: known strings (names in the configuration, evidence under keys such as ``user``), and
+patterns for addresses, names, paths and keys. Built-in CAs, codes, challenges and the words of dnsrenew itself stay.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from dnsrenew.extensions.doctor.table import TABLE
 # Masks for private strings: ``name-1.domain-1``, ``address-2``, ``path-3``. Each string keeps its mask.
 
 Kind = Literal["name", "account", "ca", "host", "user", "path", "key", "value", "serial", "url", "email"]
-"""What a private string is; a domain or an address is recognized by itself."""
+"""The kind of a private string. Domains and addresses are recognized by patterns."""
 
 SHORTEST: Final = 4
 """A shorter known string is masked only as a whole word, because it occurs in many words by chance."""
 
 _WHOLE: Final = frozenset({"account", "ca"})
-"""The kinds of short names of the user's own choice, such as "second"."""
+"""The kinds of short names that users choose, such as "second"."""
 
 _CHALLENGES: Final = frozenset({*CHALLENGES, "mixed", "all"})
 _COMMON: Final = frozenset(
@@ -45,7 +44,7 @@ _COMMON: Final = frozenset(
     | {"nobody", "none", "ok", "path", "port", "root", "server", "store", "system", "test", "true", "user", "value"}
     | {"www-data"}
 )
-"""Names that many hosts share, so that they tell nothing; and words that a mask or a sentence has itself."""
+"""Names that many machines share, so that they reveal nothing, and words of masks and sentences."""
 _PUBLIC: Final = _COMMON | _CHALLENGES | frozenset(BUILT_IN) | frozenset(entry.code for entry in TABLE)
 _PUBLIC_HOSTS: Final = frozenset(ca.directory.split("/")[2] for ca in BUILT_IN.values()) | frozenset(
     {"letsencrypt.org", "pki.goog", "sectigo.com", "zerossl.com", "ssl.com", "www.ssl.com", "actalis.com"}
@@ -57,9 +56,9 @@ _NO_DOMAINS: Final = frozenset(
     {"cer", "cfg", "conf", "crt", "csr", "d", "der", "exe", "html", "ini", "json", "key", "lock", "log", "md", "pem"}
     | {"plist", "ps1", "py", "service", "sh", "so", "sock", "target", "timer", "toml", "txt", "xml", "yaml", "yml"}
 )
-"""Endings of file names, which look like domains."""
+"""Suffixes of file names, which look like domains."""
 
-# What repeats before a later part is bounded, so that a long text of others costs no more than its length.
+# Repetitions before a later part are bounded, so that the cost of a long text is linear.
 _PATTERNS: Final = re.compile(
     r"""
     (?P<url>       [A-Za-z][A-Za-z0-9+.-]{0,40}://[^\s"'<>`|]+ )
@@ -89,15 +88,15 @@ _CLASSES: Final = tuple(
         "private-address": "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 fc00::/7",
     }.items()
 )
-"""The words for addresses that tell their class, because the class explains most troubles with routers."""
+"""The words for addresses that show their class, because the class explains most problems with routers."""
 
 
 _Span = tuple[int, int, str]
-"""Where a private string begins and ends, and its mask."""
+"""The begin and end of a private string, and its mask."""
 
 
 class Masks:
-    """Gives each private string its mask. Equal strings have equal masks, in any case of letters."""
+    """Gives each private string its mask. Equal strings have equal masks, regardless of letter case."""
 
     def __init__(self) -> None:
         self._known: dict[str, Kind] = {}
@@ -113,12 +112,12 @@ class Masks:
             self._done.clear()
 
     def is_of_user(self, word: str) -> bool:
-        """Return whether a word is known to be private: by itself, or where parts of words are masked."""
-        others = ((known, kind) for known, kind in self._known.items() if kind not in _WHOLE)  # those are never keys
+        """Return whether a word is known to be private, by itself or as a part of words that are masked."""
+        others = ((known, kind) for known, kind in self._known.items() if kind not in _WHOLE)  # these are never keys
         return any(known == word or (known in word and kind != "name") for known, kind in others)
 
     def masked(self, text: str) -> str:
-        """Return the text with what is private masked."""
+        """Return the text with its private strings masked."""
         if text not in self._done:
             self._done[text] = self._masked(text)
         return self._done[text]
@@ -131,7 +130,7 @@ class Masks:
         return shown + text[position:]
 
     def _disjoint(self, text: str) -> list[_Span]:
-        """Return what is to be masked, in order; of spans that begin together the longest; overlapping ones are one."""
+        """Return the spans to mask in order, merging overlapping ones; of spans that begin together, the longest."""
         found: list[_Span] = []
         for start, end, mask in sorted(self._spans(text), key=lambda span: (span[0], -span[1])):
             if not found or start >= found[-1][1]:
@@ -155,7 +154,7 @@ class Masks:
     # ── what a string becomes ───────────────────────────────────────────────────────────
 
     def _mask(self, group: str, text: str) -> str:
-        """Return what a string becomes that a pattern has found."""
+        """Return the replacement for a string that a pattern has found."""
         own = {"url": self._url, "path": self._path, "domain": self._domain, "value": self._token}
         own |= dict.fromkeys(("ipv6", "ipv4"), self._address)
         if group in own:
@@ -171,7 +170,7 @@ class Masks:
         return self._given[key]
 
     def _known_mask(self, known: str) -> str:
-        """Return the mask of a known string: by its pattern, so that a domain is a domain everywhere."""
+        """Return the mask of a known string by its pattern, so that a domain is masked as a domain everywhere."""
         found = _PATTERNS.fullmatch(known)
         mask = known if found is None else self._mask(found.lastgroup or "", known)
         return mask if mask != known else self._give(self._known[known], known)
@@ -193,7 +192,7 @@ class Masks:
     def _address(self, text: str) -> str:
         try:
             address = ipaddress.ip_address(text)
-        except ValueError:  # a time, or a number of a version
+        except ValueError:  # a time or a version number
             return text
         word = next((word for word, networks in _CLASSES if any(address in each for each in networks)), "address")
         return self._give(word, text, str(address))
@@ -218,19 +217,19 @@ class Masks:
         return ".".join(shown) + ("." if text.endswith(".") else "")
 
     def _token(self, text: str) -> str:
-        """Mask a key or a digest, and no name made of words."""
+        """Mask a key or a digest, but not a name made of words."""
         parts = filter(None, re.split("[-_+/]", text.rstrip("=")))
         is_words = all(re.fullmatch(r"[A-Za-z]{1,24}|[0-9]{1,4}", part) for part in parts)
         return text if is_words else self._give("value", text)
 
 
 def is_public(word: str) -> bool:
-    """Return whether a word in lower case is public: a built-in CA, a code, a word that all hosts have."""
+    """Return whether a lower-case word is public: a built-in CA, a code, a word that all machines have."""
     return word in _PUBLIC or word.rstrip(".") in _PUBLIC_HOSTS
 
 
 def _without_end(match: re.Match[str]) -> str:
-    """Return what a pattern found, without the punctuation of the sentence around it."""
+    """Return the match of a pattern without the punctuation of the sentence around it."""
     found = match.group()
     if match.lastgroup in {"url", "path", "windows", "share", "key", "email"}:
         return found.rstrip(".,;:!?)]}'\"")
@@ -240,13 +239,13 @@ def _without_end(match: re.Match[str]) -> str:
 
 
 def _searched(known: str, kind: Kind) -> str:
-    """Return the pattern of a known string; a name from the configuration is masked as a whole word only."""
+    """Return the pattern of a known string. A name from the configuration is masked only as a whole word."""
     escaped = re.escape(known)
     return escaped if len(known) >= SHORTEST and kind not in _WHOLE else rf"(?<![^\W_]){escaped}(?![^\W_])"
 
 
 def _canonical(label: str) -> str:
-    """Return a label in ASCII and in lower case, if that is possible."""
+    """Return a label in lower-case ASCII, if possible."""
     try:
         return names.to_a_labels(label)
     except names.InvalidName:
@@ -257,10 +256,10 @@ def _canonical(label: str) -> str:
 
 
 class Redaction:
-    """Masks what belongs together: diagnoses, and the certificates of the same report.
+    """Masks the diagnoses and certificates of one report.
 
-    :param diagnoses: what they tell to be private is masked everywhere.
-    :param known: what is known to be private too: ``[*of_host(), *of_config(config)]``.
+    :param diagnoses: the diagnoses, whose private strings are masked everywhere.
+    :param known: further known private strings: ``[*of_host(), *of_config(config)]``.
     """
 
     def __init__(self, diagnoses: Iterable[Diagnosis], known: Iterable[Private] = ()) -> None:
@@ -270,26 +269,26 @@ class Redaction:
         self._mask, self._is_of_user = masks.masked, masks.is_of_user
 
     def status(self, status: CertificateStatus) -> CertificateStatus:
-        """Return the certificate with a mask for its name; of the rest only the times and the state are kept."""
+        """Return the certificate with a mask for its name. Only its times and its state are kept."""
         mask = self._mask
         kept = replace(status, **dict.fromkeys(("serial", "route", "last_failure", "path")), deployed=())
         return replace(kept, name=mask(status.name), domains=tuple(map(mask, status.domains)), ca=mask(status.ca))
 
     def masked(self, value: F) -> F:
-        """Return a diagnosis, or a part of one, with every field masked but those with words of the program."""
+        """Return a diagnosis, or a part of one, with every field masked except those with words of the program."""
         kept = ("code", "result", "blocks", "challenge")
         fields = [name for name in vars(value) if name not in kept]
-        fields.sort(key=lambda name: name not in {"evidence", "names"})  # what they name is counted first
+        fields.sort(key=lambda name: name not in {"evidence", "names"})  # their names are counted first
         return replace(value, **{name: self._value(getattr(value, name)) for name in fields})
 
     def _text(self, text: str) -> str:
-        """Mask a sentence. Of one that keeps its template only the fields are masked: the rest is by dnsrenew."""
+        """Mask a sentence. If it has its template, only the fields are masked, because the rest is from dnsrenew."""
         if isinstance(text, Message):
             return Message.filled(text.template, {name: self._value(each) for name, each in text.values.items()})
         return self._mask(text)
 
     def _key(self, key: str) -> str:
-        """Return a key: one of the program stays, a name or an address that stands as a key is masked."""
+        """Return a key. A key of the program stays, and a name or an address as a key is masked."""
         is_ours = re.fullmatch(r"[a-z][a-z0-9_]*", key) and (key in _KEYS or not self._is_of_user(key))
         return key if is_ours else self._mask(key)
 
@@ -305,7 +304,7 @@ class Redaction:
 
 # ── private ────────────────────────────────────────────────────────────────────────────
 
-# What is known to be private: names of the configuration and of this machine, and evidence under telling keys.
+# Known private strings: names of the configuration and of this machine, and evidence under certain keys.
 
 Private = tuple[Kind, str]
 
@@ -318,7 +317,7 @@ _KEYS: Final[Mapping[str, Kind]] = {
     **dict.fromkeys(("key_name", "tsig_name", "kid", "ssid"), "key"),
     **dict.fromkeys(("domain", "domains", "zone", "zones", "names", "certificate", "certificates"), "name"),
 }
-"""The kind of the strings under a key of evidence or of options, for those that no pattern finds."""
+"""The kind of strings under a key of evidence or options, for strings that no pattern finds."""
 
 
 def of_host() -> Iterator[Private]:
@@ -370,7 +369,7 @@ def _of_certificate(spec: CertificateSpec) -> Iterator[Private]:
 
 
 def of_diagnosis(diagnosis: Diagnosis) -> Iterator[Private]:
-    """Yield what a diagnosis itself tells to be private."""
+    """Yield the private strings of a diagnosis itself."""
     if diagnosis.name:
         yield "name", diagnosis.name
     if diagnosis.route is not None:
@@ -380,10 +379,10 @@ def of_diagnosis(diagnosis: Diagnosis) -> Iterator[Private]:
 
 
 def of_values(value: Any, kind: Kind | None = None) -> Iterator[Private]:  # JSON values
-    """Yield the strings under keys that tell their kind."""
+    """Yield the strings under keys that show their kind."""
     if isinstance(value, Mapping):
         for key, each in value.items():
-            # Values stand by the name and the server that has them; other kinds end at the next mapping.
+            # Values are under the name and the server that has them; other kinds end at the next mapping.
             yield from of_values(each, _KEYS.get(str(key), "value" if kind == "value" else None))
     elif isinstance(value, (list, tuple)):
         for each in value:

@@ -1,4 +1,4 @@
-"""The words of ``dnsrenew doctor`` on a terminal; those that it shares with the other forms are in ``form_texts``."""
+"""The words of ``dnsrenew doctor`` on a terminal. Words that all forms share are in ``form_texts``."""
 
 from __future__ import annotations
 

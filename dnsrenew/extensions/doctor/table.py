@@ -1,7 +1,7 @@
 """Every check: its code, the function that makes it, and the cause that it finds.
 
-The order is that of the output, and of urgency: if several checks stop a renewal, the first has the next action.
-The arguments of a function are the facts and what its scope names; it returns None if it has nothing to do with the
+The order is that of the output, and of urgency: if several checks stop a renewal, the first has the next action. The
+arguments of a function are the facts and the objects of its scope. It returns None if it does not concern the
 certificate.
 """
 
@@ -22,7 +22,9 @@ from dnsrenew.extensions.doctor.keeping import store
 from dnsrenew.extensions.doctor.router import outside
 
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
-"""What a check is about. ``host``: only this machine. The others get the certificate, the name of a CA, or both.
+"""The subject of a check. ``host``: only this machine. All other scopes get the certificate, the name of a CA, or both.
+
+A check of a certificate and an account writes to DNS, so it is made only with ``--probe``.
 
 What is about a certificate and an account writes to DNS, so that it is made only with ``--probe``.
 """
@@ -33,10 +35,10 @@ class CheckEntry(Frozen):
 
     :ivar function: the function that makes the check.
     :ivar rows: the rows of causes that it finds, in the table of docs/how-it-works/diagnosis.md.
-    :ivar challenges: it is made for certificates with a route of these; empty: for all.
+    :ivar challenges: the challenges of the routes for which it is made; empty: all.
     :ivar blocks: the challenges that it may stop if it cannot be made.
-    :ivar on_host: for a check of a certificate: whether it is also made without a configuration, with None.
-    :ivar only_names: whether it is about domains alone, so that it is not made for a certificate for IP addresses.
+    :ivar on_host: for a check of a certificate, whether it is also made without a configuration, with None.
+    :ivar only_names: whether it is only about domains, so that it is not made for a certificate for IP addresses.
     """
 
     code: str

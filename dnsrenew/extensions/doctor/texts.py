@@ -1,4 +1,4 @@
-"""The texts that all checks share; each folder of checks has its own ``texts.py``.
+"""The texts that all checks share. Each folder of checks also has its own ``texts.py``.
 
 A text with the code ``""`` gets the code of its check.
 """

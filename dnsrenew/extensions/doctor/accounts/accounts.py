@@ -1,4 +1,4 @@
-"""Whether the DNS accounts of a certificate can be used: their zones, and their secrets. Nothing is written."""
+"""Whether the DNS accounts of a certificate can be used: their zones and their secrets. They are only read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from dnsrenew.extensions.doctor.facts import DNS, Facts
 
 
 def dns_account(facts: Facts, spec: CertificateSpec) -> Check:
-    """Check that for each name there is an account that may write its TXT record."""
+    """Check that each name has an account that may write its TXT record."""
     return judge_placements(placements(facts, spec), is_tested=facts.probe)
 
 
@@ -52,7 +52,7 @@ def judge_placements(found: AccountPlacements, *, is_tested: bool = False) -> Ch
 
 
 def _judge_routes(refused: Mapping[str, AttemptError], accounts: Mapping[str, Sequence[str]]) -> Check:
-    """Return the verdict on names that have an account, but whose route still cannot be used."""
+    """Return the verdict on names that have an account but no usable route."""
     undelegated = {name: error for name, error in refused.items() if error.code == "dns-not-delegated"}
     about = undelegated or refused
     records = list(dict.fromkeys(error.evidence.get("record") for error in about.values()))
@@ -71,7 +71,7 @@ def _judge_routes(refused: Mapping[str, AttemptError], accounts: Mapping[str, Se
 
 
 def secrets(facts: Facts, account: str) -> Check:
-    """Check that every secret of an account can be read, and has the form that its host gives it."""
+    """Check that every secret of an account can be read and has the form that its host requires."""
     its = facts.its.accounts[account]
     provider = facts.its.providers[its.provider]
     options = {key: value for key, value in option_values(its) if isinstance(value, Secret)}
@@ -88,11 +88,11 @@ def secrets(facts: Facts, account: str) -> Check:
 
 # ── secret values ──────────────────────────────────────────────────────────────────────
 
-# Reads secrets for the checks; what they find never contains one.
+# Reads secrets for the checks, whose results never contain a secret.
 
 
 def read(facts: Facts, secret: Secret) -> str | SecretError | None:
-    """Return the value of a secret, why it cannot be read, or None if it was not read in time.
+    """Return the value of a secret, the error if it cannot be read, or None if it was not read in time.
 
     :raises Cancelled: the examination was cancelled.
     """
@@ -112,7 +112,7 @@ def read(facts: Facts, secret: Secret) -> str | SecretError | None:
 def unreadable(error: SecretError | None, evidence: Mapping[str, Any], blocks: tuple[str, ...]) -> Check:
     """Return the check for a secret that was not read.
 
-    :param error: None: it was not read in time.
+    :param error: the error; None: it was not read in time.
     """
     if error is None:
         return Check.of(texts.SECRET_LATE, "unknown", evidence, blocks=blocks)
@@ -128,7 +128,7 @@ class AccountPlacements(Frozen):
     """Where the TXT records of one certificate go.
 
     :ivar placements: by identifier, one for each dns-01 route that can write there.
-    :ivar refused: by identifier without any, why.
+    :ivar refused: the reason for each identifier without a placement.
     """
 
     placements: Mapping[str, Sequence[TxtPlacement]]

@@ -1,8 +1,8 @@
-"""The test value of ``--probe``: one TXT value in each zone of an account, written, seen everywhere, and removed.
+"""The test value of ``--probe``: one TXT value in each zone of an account is written, seen everywhere and removed.
 
-It goes the way of a renewal: locks, the journal, the calls of the DNS host, the wait at every authoritative address. A
-value that stays, because the host does not remove it or the process was killed, is in the journal for
-``dnsrenew cleanup``.
+It works like a renewal, with locks, the journal, calls of the DNS host and the wait at every authoritative address. A
+value that stays (because the host does not remove it or the process was killed) is in the journal, so that ``dnsrenew
+cleanup`` removes it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from dnsrenew.extensions.doctor.facts import DNS, Facts
 from dnsrenew.store.zone_locks import ZoneLocks
 
 PROPAGATION: Final = 120.0
-"""Seconds to wait for a value where neither the certificate nor its DNS hosts have a time-out."""
+"""Seconds to wait for a value if neither the certificate nor its DNS hosts have a time-out."""
 _REMOVAL: Final = 10.0
-"""Seconds of the examination that are left for the removal."""
+"""Seconds of the examination that are reserved for the removal."""
 _RANDOM_BYTES: Final = 32
-"""Those of a value that answers a challenge: SHA-256 (RFC 8555 section 8.4)."""
+"""The number of bytes as in a challenge response: SHA-256 (RFC 8555 section 8.4)."""
 
 
 def propagation_limit(config: Config, spec: CertificateSpec) -> float:
@@ -56,7 +56,7 @@ def txt_probe(facts: Facts, spec: CertificateSpec, account: str) -> Check | None
 
 
 def _result(facts: Facts, spec: CertificateSpec, account: str) -> ProbeResult | None:
-    """Return the result of the one test of these placements; None if the account writes nowhere."""
+    """Return the result of the only test of these placements; None if the account writes nowhere."""
     by_zone: dict[str, list[TxtPlacement]] = {}
     for placement in placements(facts, spec).of_account(account):
         zone = next(zone for writer, zone in placement.writers if writer.account.name == account)
@@ -104,7 +104,7 @@ def _probe(facts: Facts, spec: CertificateSpec, by_zone: dict[str, list[TxtPlace
 
 
 def _is_in_use(facts: Facts, context: Context, name: str) -> bool:
-    """Return whether a host that keeps one value may have one: the test would replace it."""
+    """Return whether a host that keeps one value may already have one, which the test would replace."""
     try:
         return any(facts.dns.values(context, name))
     except AttemptError:
@@ -112,10 +112,10 @@ def _is_in_use(facts: Facts, context: Context, name: str) -> bool:
 
 
 class TriedValues(Frozen):
-    """What came of test values.
+    """The results of test values.
 
-    :ivar groups: how long the writing of each took, and the error, as in :class:`ProbedZone`.
-    :ivar unseen: why what was written is not seen everywhere.
+    :ivar groups: the duration of each write, and the error, as in :class:`ProbedZone`.
+    :ivar unseen: why written values are not seen everywhere.
     :ivar cut_short: whether the wait was shorter than the time-out.
     """
 
@@ -133,9 +133,10 @@ def try_values(
     how: Propagation,
     wanted: float | None = None,
 ) -> TriedValues:
-    """Write test values, group by group, wait until those that the hosts took are visible, and remove all in any case.
+    """Write test values by group, wait until the accepted ones are visible, and always remove all of them.
 
-    :param wanted: seconds to wait, cut so that the removal ends before the deadline; None: those of ``how``.
+    :param wanted: the seconds to wait, shortened so that the removal ends before the deadline; None: the seconds of
+        ``how``.
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
     """
     written: list[TxtValue] = []
@@ -164,20 +165,20 @@ def try_values(
             found["unseen"] = error
         finally:
             started = monotonic()
-            for its in groups.values():  # a zone that refuses must not keep those of the others
+            for its in groups.values():  # a zone that refuses must not prevent values in the other zones
                 solver.withdraw(context, its)
             found["remove_seconds"] = round(monotonic() - started, 3)
     return TriedValues(**found)
 
 
 def random_value(context: Context) -> str:
-    """Return a value that looks like one that answers a challenge, because hosts may check the form."""
+    """Return a value that looks like a challenge response, because hosts may check the form."""
     return base64.urlsafe_b64encode(context.random.randbytes(_RANDOM_BYTES)).decode().rstrip("=")
 
 
 # ── probe result ───────────────────────────────────────────────────────────────────────
 
-# From the result of a test value to the checks. Pure.
+# Turns the result of a test value into checks. Pure.
 
 _UNCERTAIN: Final = frozenset({"provider-timeout", "provider-malformed-answer", "provider-bug"})
 """Errors that do not show whether the host would accept a renewal."""
@@ -186,9 +187,9 @@ _UNCERTAIN: Final = frozenset({"provider-timeout", "provider-malformed-answer", 
 class ProbedZone(Frozen):
     """A zone that a test value was written to.
 
-    :ivar name: of the TXT record.
-    :ivar identifiers: those of the certificate whose TXT records are in this zone.
-    :ivar is_in_use: nothing was written, because the host keeps one value and may have one.
+    :ivar name: the name of the TXT record.
+    :ivar identifiers: the identifiers of the certificate whose TXT records are in this zone.
+    :ivar is_in_use: nothing was written, because the host keeps one value and may already have one.
     :ivar error: why the value was not written.
     """
 
@@ -204,9 +205,9 @@ class ProbeResult(TriedValues):
     """The result of one test.
 
     :ivar locked: another run uses a zone; nothing was written.
-    :ivar checked: where the values were looked for.
+    :ivar checked: the place in which the values were looked for.
     :ivar kept: the warning about values that stay.
-    :ivar removes: whether the hosts need values to be removed.
+    :ivar removes: whether values must be removed at the hosts.
     """
 
     zones: tuple[ProbedZone, ...] = ()
@@ -216,7 +217,7 @@ class ProbeResult(TriedValues):
     removes: bool = True
 
     def error_of(self, account: str, *codes: str) -> DnsRenewError | None:
-        """Return the first error of an account, with one of these codes if there are any."""
+        """Return the first error of an account, preferably with one of these codes."""
         errors = (zone.error for zone in self.zones if zone.error is not None)
         its = (error for error in errors if error.evidence.get("account", account) == account)
         return next((error for error in its if not codes or error.code in codes), None)
@@ -238,7 +239,7 @@ def judge_credentials(result: ProbeResult, account: str, provider: Provider) -> 
 
 
 def judge_probe(result: ProbeResult, account: str) -> Check:
-    """Return whether the account can write a value that is seen everywhere, and remove it."""
+    """Return whether the account can write a value that becomes visible everywhere, and remove it."""
     zones = result.zones
     evidence: dict[str, Any] = {"dns": account, "records": [zone.name for zone in zones]}
     evidence |= {"zones": [zone.zone for zone in zones], "write_seconds": [zone.write_seconds for zone in zones]}
@@ -256,7 +257,7 @@ def judge_probe(result: ProbeResult, account: str) -> Check:
         return Check.of(texts.PROBE_IN_USE, "unknown", evidence)
     evidence |= {"may_add": True, "may_remove": result.kept is None if result.removes else None}
     if result.unseen is not None:
-        # The account wrote it; the time that was too short is that of the host, or of the servers of the zone.
+        # The account wrote it, so the time that was too short belongs to the host or to the servers of the zone.
         return _failed(result.unseen, evidence, result.unseen.code == "propagation-timeout" and not result.cut_short)
     if result.kept is not None:
         return Check.of(texts.PROBE_KEPT, "bad", evidence)
@@ -273,17 +274,17 @@ def _failed(error: DnsRenewError, evidence: dict[str, Any], is_certain: bool) ->
 
 # ── driver ─────────────────────────────────────────────────────────────────────────────
 
-# Whether the driver of a DNS account is installed and takes its options. Nothing is sent.
+# Whether the driver of a DNS account is installed and accepts its options. No request is sent.
 
 
 def dns_account(facts: Facts, account: str) -> Check | None:
-    """Check that the driver of an account can be made; None if it can, or only a secret is missing."""
+    """Check that the driver of an account can be created; None if it can, or if only a secret is missing."""
     its = facts.its.accounts[account]
-    # What it warns of is said by `dnsrenew check`.
+    # `dnsrenew check` reports its warnings.
     context = facts.context.within(8.0).for_certificate("")
     try:
         invoke.prepare(context, facts.its.providers[its.provider], its)
-    except SecretError:  # `secrets` tells
+    except SecretError:  # the check `secrets` reports this
         return None
     except (ConfigError, AttemptError) as error:
         result: CheckResult = "unknown" if error.code == "provider-timeout" else "bad"

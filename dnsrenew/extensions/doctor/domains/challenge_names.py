@@ -1,4 +1,4 @@
-"""Where the TXT records of dns-01 go, what is there already, and whether a name vanishes beside them."""
+"""Where the TXT records of dns-01 go, which values exist there, and whether a name vanishes because of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Served = Mapping[str, Sequence[str]]
 """The TXT values at a name, by the address of the server."""
 
 _WRONG: Final = frozenset({"cname-loop", "cname-dangling", "alias-not-delegated"})
-"""What is certain; other errors are about the zone or the network."""
+"""Certain faults. Other errors are about the zone or the network."""
 
 
 def cname(facts: Facts, spec: CertificateSpec) -> Check:
@@ -30,9 +30,9 @@ def cname(facts: Facts, spec: CertificateSpec) -> Check:
 
 
 def judge_cnames(results: Sequence[Targets]) -> Check:
-    """Return whether the TXT record of each name arrives where the CA looks. Pure.
+    """Return whether the TXT record of each name arrives at the name that the CA queries. Pure.
 
-    :param results: the targets by identifier, or why there is none, for each setting of a route.
+    :param results: the targets by identifier, or why there is no target, for each setting of a route.
     """
     found = {name: [each[name] for each in results] for name in results[0]}
     there = {name: target for name, its in found.items() for target in its if not isinstance(target, DnsError)}
@@ -61,7 +61,7 @@ def _found(facts: Facts, spec: CertificateSpec) -> list[tuple[dict[str, Target],
 
 
 def _without_place(spec: CertificateSpec, text: Text) -> Check:
-    """Return the check for a certificate of whose TXT records no place is known."""
+    """Return the check for a certificate whose TXT records have no known place."""
     domains = lookups.domains(spec)
     return Check.of(text, "unknown", {"names": lookups.identifiers_of(spec, domains)}, domains=domains)
 
@@ -70,14 +70,14 @@ def _without_place(spec: CertificateSpec, text: Text) -> Check:
 
 
 def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
-    """Look for TXT values at the challenge names that no run is using, and at names that have the zone twice."""
+    """Look for unused TXT values at the challenge names, and at names that have the zone twice."""
     known = [(name, each) for found, _ in _found(facts, spec) for name, each in found.items()]
     if not known:
         return _without_place(spec, texts.TXT_NO_PLACE)
     places = {each.name: each.served_zone for _, each in known}
     doubled = {f"{name}{zone}": zone for name, zone in places.items()}
     zones = _zones(facts, places.values())
-    live = _live(facts)  # before and after: a run may write or end in between
+    live = _live(facts)  # before and after, because a run may write or end in between
     wanted = {name: zones[zone] for name, zone in {**places, **doubled}.items() if zone in zones}
     served = lookups.survey(facts).texts(facts.context, wanted)
     live |= _live(facts)
@@ -93,8 +93,8 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
 def judge_values(name: str, about: Sequence[str], served: Served | None, live: set[tuple[str, str]]) -> NameFinding:
     """Return whether old values are at a challenge name. Pure.
 
-    :param served: the values that the name servers have; None if they could not be asked.
-    :param live: the names and values of runs that live.
+    :param served: the values at the name servers; None if they could not be queried.
+    :param live: the names and values of live runs.
     """
     fields: dict[str, Any] = {"name": names.relative(name)}
     if served is None:
@@ -106,7 +106,7 @@ def judge_values(name: str, about: Sequence[str], served: Served | None, live: s
 
 
 def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: Served | None) -> NameFinding:
-    """Return whether a DNS host has put a TXT record to a name with the zone twice. Pure."""
+    """Return whether a DNS host has written a TXT record to a name with the zone twice. Pure."""
     fields = {"name": names.relative(name), "zone": names.relative(zone)}
     if not served:
         return NameFinding("ok", texts.TXT_CLEAN, identifiers, fields)
@@ -114,7 +114,7 @@ def judge_doubled(name: str, zone: str, identifiers: Sequence[str], served: Serv
 
 
 def _zones(facts: Facts, wanted: Iterable[str]) -> dict[str, ZoneFacts]:
-    """Return what is known about zones by their absolute names."""
+    """Return the known facts about zones by their absolute names."""
     unique = tuple(sorted({names.relative(zone) for zone in wanted}))
     paths = lookups.paths(facts, unique) if unique else {}
     cuts = [cut for path in paths.values() for cut in path.cuts]
@@ -132,7 +132,7 @@ def _live(facts: Facts) -> set[tuple[str, str]]:
 
 
 def wildcard_shadow(facts: Facts, spec: CertificateSpec) -> Check:
-    """Find the names that exist only through a wildcard, and vanish while a TXT record exists below them."""
+    """Find names that exist only through a wildcard, and vanish while a TXT record exists below them."""
     known = [found for found, _ in _found(facts, spec) if found]
     if not known:
         return _without_place(spec, texts.SHADOW_UNKNOWN)

@@ -28,16 +28,16 @@ _PARKING: Final = (
     "expirenotification.com",  # PublicDomainRegistry: expired
     *("dns-parking.com", "parkingcrew.net", "sedoparking.com", "bodis.com", "above.com", "undeveloped.com"),
 )
-"""Name servers to which registrars and traders of domains point unpaid domains, and domains for sale."""
+"""The name servers to which registrars and domain traders point unpaid domains and domains for sale."""
 
 
 # ── domain ──────────────────────────────────────────────────────────────────────────────
 
 
 def domain(facts: Facts, spec: CertificateSpec) -> Check:
-    """Find out whether each domain is registered, and one for which a public CA issues."""
+    """Find out whether each domain is registered, and whether a public CA issues for it."""
     wanted = domains(spec)
-    is_public = all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))  # not another one under such a name
+    is_public = all(is_built_in(facts.its.cas[ca]) for ca in facts.cas(spec))  # not another CA with such a name
     refused = {name for name in wanted if is_public and refusal(name) is not None}
     known = paths(facts, wanted)
     findings = []
@@ -55,10 +55,10 @@ def domain(facts: Facts, spec: CertificateSpec) -> Check:
 def judge_domain(
     name: str, identifiers: Sequence[str], path: NamePath, registered: ZoneFacts | None, *, is_public: bool
 ) -> NameFinding:
-    """Return what is known about the registration of a domain. Pure.
+    """Return the known facts about the registration of a domain. Pure.
 
-    :param registered: the uppermost zone of the name, or if it is in none, the name that does not exist.
-    :param is_public: whether only public CAs issue; another may see a DNS of its own.
+    :param registered: the uppermost zone of the name, or without a zone, the name that does not exist.
+    :param is_public: whether only public CAs issue; a private CA may use its own DNS.
     """
     if registered is None:
         if path.absent is None:
@@ -78,7 +78,7 @@ def judge_domain(
 
 
 def _registered(facts: Facts, path: NamePath) -> ZoneFacts | None:
-    """Return what is known about the uppermost zone of a name, or the absence of it in a top-level domain."""
+    """Return the known facts about the uppermost zone of a name, or its absence in a top-level domain."""
     if path.cuts:
         return zone(facts, path.cuts[0])
     if path.absent is None or not path.above:
@@ -101,7 +101,7 @@ def name_exists(facts: Facts, spec: CertificateSpec) -> Check:
 def judge_existence(name: str, zone: str | None, its: NameRecords, *, is_needed: bool) -> NameFinding:
     """Return whether a name has an address. Pure.
 
-    :param is_needed: whether a CA connects to it; not to a wildcard.
+    :param is_needed: whether a CA connects to it, which is not so for a wildcard.
     """
     fields = {"domain": name, "zone": zone}
     if its.addresses:
@@ -119,7 +119,7 @@ def judge_existence(name: str, zone: str | None, its: NameRecords, *, is_needed:
 
 
 def split_dns(facts: Facts, spec: CertificateSpec) -> Check:
-    """Compare what the DNS servers of this machine say with what the servers of the zones say."""
+    """Compare the answers of this machine's DNS servers with the answers of the zones' servers."""
     wanted = domains(spec)
     known, here = records(facts, spec), survey(facts).resolved(facts.context, wanted)
     findings = [judge_views(name, known[name], here[name]) for name in wanted]
@@ -171,7 +171,7 @@ def address(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 
 def worst(checks: Mapping[str, Check], ttl: Mapping[str, int | None], *, unknown: set[str]) -> Check:
-    """Return the worst check of some names as that of all, with what was found for each. Pure.
+    """Return the worst check of some names as the check of all, with the findings for each. Pure.
 
     :param ttl: the seconds for which a resolver may cache the records of a name.
     :param unknown: names whose addresses are unknown.
@@ -212,7 +212,7 @@ def judge_proxy(name: str, its: NameRecords) -> NameFinding:
 
 # ── lookups ────────────────────────────────────────────────────────────────────────────
 
-# What the checks of names look up, without duplicates for a certificate; the zones once for all certificates.
+# The lookups of the checks of names, once for a certificate, and for zones once for all certificates.
 
 
 def domains(spec: CertificateSpec) -> tuple[str, ...]:
@@ -250,7 +250,7 @@ def _below_suffix(path: NamePath) -> NamePath:
 
 
 def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:
-    """Return what the zone above and every name server say about a zone.
+    """Return the data of a zone in the zone above and at every name server.
 
     :raises DnsError: ``dns-unreachable``.
     """
@@ -258,7 +258,7 @@ def zone(facts: Facts, cut: ZoneCut) -> ZoneFacts:
 
 
 def zones(facts: Facts, cuts: Iterable[ZoneCut]) -> dict[str, ZoneFacts]:
-    """Return the same for several zones at once; those about which nothing is known are omitted."""
+    """Return the same for several zones at once, without zones about which nothing is known."""
     wanted = list(dict.fromkeys(cuts))
     tasks = facts.context.call_all([partial(zone, facts, cut) for cut in wanted], 16)
     known = {}
@@ -278,14 +278,14 @@ def cuts_of(facts: Facts, spec: CertificateSpec) -> dict[ZoneCut, list[str]]:
 
 
 def own_zones(facts: Facts, spec: CertificateSpec) -> dict[str, ZoneFacts]:
-    """Return the zone of each domain of a certificate; those that are in none are omitted."""
+    """Return the zone of each domain of a certificate, without domains that are in no zone."""
     cuts = {domain: path.cuts[-1] for domain, path in paths(facts, domains(spec)).items() if path.cuts}
     known = zones(facts, cuts.values())
     return {domain: known[cut.zone] for domain, cut in cuts.items() if cut.zone in known}
 
 
 def records(facts: Facts, spec: CertificateSpec) -> Mapping[str, NameRecords]:
-    """Return the addresses of each domain at the servers of its zone; a domain in no zone is absent, or unknown."""
+    """Return the addresses of each domain at the servers of its zone. A domain in no zone is absent or unknown."""
 
     def find(context: Context) -> Mapping[str, NameRecords]:
         found = survey(facts).records(context, own_zones(facts, spec))
@@ -303,14 +303,14 @@ def is_refused(facts: Facts, name: str) -> bool:
 
 # ── findings ───────────────────────────────────────────────────────────────────────────
 
-# One check of a certificate from what was found about each of its names or zones.
+# Combines the findings about several names or zones into one check of a certificate.
 
 
 class NameFinding(Frozen):
-    """What was found about some identifiers.
+    """A finding about some identifiers.
 
-    :ivar names: the identifiers of the certificate that it is about.
-    :ivar fields: for the text.
+    :ivar names: the identifiers of the certificate that it concerns.
+    :ivar fields: the fields for the text.
     """
 
     result: CheckResult
@@ -321,9 +321,9 @@ class NameFinding(Frozen):
 
 
 def combined(findings: Sequence[NameFinding], evidence: Mapping[str, Any]) -> Check:
-    """Return the worst as the check: what is certain before what is not, what stops a challenge before what does not.
+    """Return the worst as the check: certain findings first, then findings that stop a challenge.
 
-    The evidence is that of all; its ``names`` are those of all findings that are as bad.
+    The evidence is from all findings; its ``names`` are from all equally bad ones.
     """
     worst = min(findings, key=_rank)
     alike = [each for each in findings if _rank(each) == _rank(worst)]

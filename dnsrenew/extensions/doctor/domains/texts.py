@@ -1,6 +1,6 @@
 """The texts of the checks of names.
 
-Each is about one name or zone; if several are as bad, the evidence has all of them.
+Each is about one name or zone. If several are equally bad, the evidence has all of them.
 """
 
 from __future__ import annotations
@@ -281,7 +281,7 @@ SHADOWED: Final = Text(
     "Give {domain} a record of its own, or request *.{parent} instead.",
 )
 
-# ── address: the others are in dnsrenew/base/checks/texts.py ─────────────────────────────────
+# ── address: all others are in dnsrenew/base/checks/texts.py ─────────────────────────────
 
 ADDRESS_UNKNOWN: Final = Text(
     "address",

@@ -16,9 +16,9 @@ from dnsrenew.extensions.doctor.survey.name_survey import SignedZone, examine
 from dnsrenew.extensions.doctor.survey.zone_survey import ZoneCut, ZoneFacts, ZoneServer
 
 _UNASKED: Final = frozenset({"no-route", "not-asked", ""})
-"""This machine cannot ask the server, which says nothing about it."""
+"""This machine cannot query the server, which says nothing about it."""
 _UNSURE: Final = frozenset({"silent", "recursive"})
-"""The network between may be the reason."""
+"""The network in between may be the reason."""
 _MOST_NAMES: Final = 5  # in a zone whose own signatures are checked
 _FAULTS: Final = {
     "no-key": texts.DNSSEC_NO_KEY,
@@ -73,7 +73,7 @@ def judge_delegation(zone: ZoneFacts, names: Sequence[str]) -> NameFinding:
 def _one_server(
     asked: Sequence[ZoneServer], good: Sequence[ZoneServer], names: Sequence[str], fields: dict[str, Any]
 ) -> NameFinding | None:
-    """Return what is wrong with one server of a zone that works."""
+    """Return the fault of one server of a working zone."""
     for server in asked:
         if not _works(server):
             is_lame = {server.udp, server.tcp} - _UNSURE - _UNASKED - {"closed"}
@@ -110,9 +110,9 @@ def _works(server: ZoneServer) -> bool:
 
 
 def _is_dead(server: ZoneServer, *, resolves: bool) -> bool:
-    """Return whether it certainly does not serve the zone.
+    """Return whether a server certainly does not serve the zone.
 
-    A firewall may refuse connections in its place, which is likely if a resolver gets answers.
+    A firewall may refuse connections instead, which is likely if a resolver gets answers.
     """
     unsure = _UNSURE | {"closed"} if resolves else _UNSURE
     return not {server.udp, server.tcp} & unsure
@@ -154,7 +154,7 @@ def dnssec(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 
 def _examined(facts: Facts, spec: CertificateSpec, cut: ZoneCut) -> tuple[SignedZone, bool]:
-    """Return the signatures of a zone, and whether a resolver here refuses them, but not those of the zone above."""
+    """Return the signatures of a zone, and whether a resolver here refuses them, but not its parent zone."""
     paths = lookups.paths(facts, lookups.domains(spec))
     own = [name for name, path in paths.items() if path.cuts and path.cuts[-1] == cut]
     signed = examine(facts.context, lookups.survey(facts), cut, lookups.zone(facts, cut), own[:_MOST_NAMES])

@@ -24,7 +24,7 @@ from dnsrenew.extensions.doctor.host.nft_rules import Action, Applies, Chain, Fi
 
 
 def port_80_firewall(facts: Facts, spec: MaybeSpec) -> Check | None:
-    """Follow a new connection to the port of http-01 through the rules of the firewall."""
+    """Return what the firewall does with a port: the verdict of a :class:`Judgement`, or ``unknown``."""
     port = _port(spec)
     if not can_read():
         return judge_windows(facts.context, port)
@@ -58,20 +58,20 @@ def _judge(facts: Facts, family: Family, port: int) -> Judgement:
 
 
 def _port(spec: MaybeSpec) -> int:
-    """Return the port that must be open on this machine: 80, unless a router leads to another one that we open."""
+    """Return the port that must be open on this machine: 80, unless a router leads to another port that we open."""
     listens = [route.listen for route in spec.routes if route.challenge in HTTP] if spec is not None else []
     return host_port.split(listens[0])[1] if listens and listens[0] else 80
 
 
 def _families(facts: Facts, spec: MaybeSpec) -> list[Family]:
-    """Return the families that a CA uses: those of the names, else those of this machine."""
+    """Return the address families that a CA uses: the families of the names, or of this machine."""
     every = [address for its in machine.records(facts, spec).values() for address in its]
     found = machine.families_here(every, machine.own_addresses(facts))
     return found or [family for family in FAMILIES if machine.outbound_routes(facts)[family] is not None] or ["ipv4"]
 
 
 def judge_firewall(port: int, found: dict[Family, Judgement], rules: RuleDump, *, before: Sequence[str] = ()) -> Check:
-    """Return the check, from what becomes of a connection of each family."""
+    """Return the check, from the verdict on a connection of each family."""
     closed = [family for family, one in found.items() if one.verdict == "closed"]
     others = [family for family, one in found.items() if one.verdict not in {"closed", "open"}]
     families = closed or others[:1] or [*found]
@@ -94,9 +94,9 @@ def judge_firewall(port: int, found: dict[Family, Judgement], rules: RuleDump, *
 
 # ── windows firewall ───────────────────────────────────────────────────────────────────
 
-# The firewall of Windows, as PowerShell's NetSecurity module shows it; it needs no administrator.
+# The firewall of Windows, as PowerShell's NetSecurity module shows it, without administrator rights.
 #
-# A rule may be limited to programs, addresses and networks, so that none of them is certain to close a port.
+# A rule may be limited to programs, addresses and networks, so it is never certain to close a port.
 
 _SCRIPT: Final = """
 $rules = Get-NetFirewallPortFilter -Protocol TCP | Where-Object {{ $_.LocalPort -contains '{port}' }} |
@@ -108,7 +108,7 @@ ConvertTo-Json -Compress -Depth 4 @{{ rules = @($rules); profiles = @($profiles)
 
 
 def judge_windows(context: Context, port: int) -> Check:
-    """Return the check of the firewall; on other systems, that it cannot be read."""
+    """Return the check of the firewall. On other systems, it cannot be read."""
     arguments = ("powershell", "-NoProfile", "-NonInteractive", "-Command", _SCRIPT.format(port=port))
     try:
         found = json.loads(_printed(context, arguments, 8.0, 1 << 20) or "") if os.name == "nt" else None
@@ -136,18 +136,18 @@ def judge_profiles(found: Mapping[str, Any], port: int) -> Check:
 
 # ── rule dumps ─────────────────────────────────────────────────────────────────────────
 
-# Reads the firewall rules of this machine with the programs that there are; most need root.
+# Reads the firewall rules of this machine with the installed programs. Most of them need root.
 
 _PATH: Final = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
-"""Most users' PATH leaves these out."""
+"""The folders that most users' PATH leaves out."""
 _MAX_RULE: Final = 200
 
 
 class RuleDump(Frozen):
     """The rules of the firewall, as the programs print them.
 
-    :ivar nft: as JSON; empty if it cannot be read.
-    :ivar unread: why nothing could be read; None if something could.
+    :ivar nft: the rules as JSON; empty if unreadable.
+    :ivar unread: why no rules could be read; None if some could.
     """
 
     nft: str = ""
@@ -156,7 +156,7 @@ class RuleDump(Frozen):
     unread: Text | None = None
 
     def judge(self, packet: Packet) -> Judgement:
-        """Return what becomes of a packet; ``depends`` if the rules cannot be understood."""
+        """Return the verdict on a packet; ``depends`` if the rules cannot be understood."""
         text, family = (self.iptables, "ip") if packet.family == "ipv4" else (self.ip6tables, "ip6")
         tables = read_iptables(text, packet)
         names = (line[1:].strip() for line in text.splitlines() if line.startswith("*"))
@@ -164,11 +164,11 @@ class RuleDump(Frozen):
         try:
             tables += nft_rules.read_nft(self.nft, packet, without=shown) if self.nft else []
             return nft_rules.judge(tables)
-        except (ValueError, LookupError, TypeError, AttributeError):  # of another version of nft
+        except (ValueError, LookupError, TypeError, AttributeError):  # another version of nft
             return Judgement("depends", {"table": "?", "chain": "?"})
 
     def closed(self, evidence: Mapping[str, Any]) -> Text:
-        """Return how to open a port: by the program that may keep the rules elsewhere, and write them anew."""
+        """Return how to open a port with the program that may keep the rules elsewhere, and would rewrite them."""
         if ":ufw-" in self.iptables:
             return texts.FIREWALL_CLOSED_UFW
         if ":INPUT_ZONES" in self.iptables or (self.nft and "firewalld" in nft_rules.tables_of(self.nft)):
@@ -191,7 +191,7 @@ def read_rules(context: Context) -> RuleDump:
 
 
 def _iptables(context: Context, program: str) -> str | None:
-    """Return the rules of iptables or ip6tables, also those of its older kind, which a newer one does not show."""
+    """Return the rules of iptables or ip6tables, including the legacy kind, which a newer one does not show."""
     rules = _output(context, f"{program}-save")
     has_legacy = any(map(_has_text, ("/proc/net/ip_tables_names", "/proc/net/ip6_tables_names")))
     legacy = _output(context, f"{program}-legacy-save") if has_legacy else None
@@ -199,7 +199,7 @@ def _iptables(context: Context, program: str) -> str | None:
 
 
 def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
-    """Return a rule as its program writes it; nft's JSON has only its number."""
+    """Return a rule as its program writes it. nft's JSON has only its number."""
     if "rule" in evidence or "handle" not in evidence:
         return printable(str(evidence.get("rule", "?")), _MAX_RULE)
     where = tuple(str(evidence[key]) for key in ("family", "table", "chain"))
@@ -209,12 +209,12 @@ def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
 
 
 def can_read() -> bool:
-    """Return whether this system has a firewall that is read here."""
+    """Return whether this system has a firewall that can be read here."""
     return sys.platform == "linux"
 
 
 def _output(context: Context, name: str, *arguments: str) -> str | None:
-    """Return what a program prints; None if there is none, or it fails."""
+    """Return the output of a program; None if it is missing or fails."""
     if (program := _find(name)) is None:
         return None
     context.check()
@@ -253,7 +253,7 @@ _TARGETS: Final[Mapping[str, Action]] = {
     **dict.fromkeys(("REDIRECT", "DNAT", "TPROXY"), "pass on"),
     **dict.fromkeys(("QUEUE", "NFQUEUE", "SYNPROXY"), "unknown"),
 }
-"""Every other target that is no chain changes or logs the packet."""
+"""Every other target that is not a chain changes or logs the packet."""
 _SOME: Final = (
     *("--limit", "--hashlimit", "--connlimit", "--match-set", "--rcheck", "--update", "--seconds", "--hitcount"),
 )
@@ -278,7 +278,7 @@ def read_iptables(text: str, packet: Packet) -> list[dict[str, Chain]]:
         elif line.startswith("-A ") and tables:
             try:
                 words = shlex.split(line)
-            except ValueError:  # an odd quote in a comment
+            except ValueError:  # an unmatched quote in a comment
                 words = line.split()
             if len(words) > 1 and words[1] in rules:
                 evidence = {"table": table, "chain": words[1], "rule": line}

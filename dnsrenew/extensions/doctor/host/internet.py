@@ -1,4 +1,4 @@
-"""Whether there is a route to the Internet at all, by which link and protocols, and whether DNS queries get out."""
+"""Whether this machine reaches the Internet, by which link and protocols, and whether DNS queries get out."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _MAX_BODY: Final = 1 << 20
 
 
 class PlainAnswer(Frozen):
-    """How the host of a CA answers without TLS, where a network may answer in its place.
+    """The answer of a CA's host without TLS; a network may answer instead.
 
-    :ivar leads_to: the host that it redirects to; empty if to none.
+    :ivar leads_to: the host that it redirects to; empty without a redirect.
     """
 
     host: str
@@ -44,7 +44,7 @@ class PlainAnswer(Frozen):
 
 
 def internet(facts: Facts) -> Check:
-    """Look for a CA that answers; if none does, for a route, a sign-in page and a DNS server."""
+    """Look for a CA that answers. Without one, look for a route, a sign-in page and a DNS server."""
     cas, context, routes = cas_used(facts)[:_MAX_CAS], facts.context, outbound_routes(facts)
     speaking = ""
     for host, how in _in_time(context, [partial(_ask, ca) for ca in cas], sum(_HTTPS_SECONDS)):
@@ -63,7 +63,7 @@ def internet(facts: Facts) -> Check:
 
 
 def _connected(context: Context, cas: Sequence[CA]) -> str:
-    """Return the first host of a CA that takes or refuses a connection; empty if none does."""
+    """Return the first host of a CA that accepts or refuses a connection, or an empty text."""
     tries = [partial(_connects, *_place(ca), or_refuses=True) for ca in cas]
     return next((host for host in _in_time(context, tries, _CONNECT_SECONDS) if host), "")
 
@@ -79,10 +79,10 @@ def judge_internet(
 ) -> Check:
     """Return the check.
 
-    :param answering: the host of a CA that answers; empty if none does.
-    :param plain: what the hosts of the CAs answer without TLS.
+    :param answering: the host of a CA that answers, or empty.
+    :param plain: the answers of the CAs' hosts without TLS.
     :param has_dns: whether a DNS server answers.
-    :param connected: the host of a CA that takes or refuses a connection; empty if none does.
+    :param connected: the host of a CA that accepts or refuses a connection, or empty.
     """
     evidence: dict[str, Any] = {
         family: {"address": route.source, "interface": route.interface} if route is not None else None
@@ -102,10 +102,10 @@ def judge_internet(
 
 
 def sign_in_page(plain: Sequence[PlainAnswer]) -> PlainAnswer | None:
-    """Return the answer of a network in place of a CA; None if no answer surely is one.
+    """Return the answer of a network instead of a CA, or None if this is not certain of any answer.
 
-    The network says so itself (status 511), or every answer leads to one and the same host, which belongs to none of
-    the CAs. A CA's own redirect leads to a host of its own domain.
+    The network says so itself (status 511), or every answer redirects to the same host, which does not belong to a CA.
+    A CA redirects only to hosts of its own domain.
     """
     for answer in plain:
         if answer.status == 511:  # RFC 6585 section 6
@@ -124,7 +124,7 @@ def _same_site(answer: PlainAnswer) -> bool:
 
 
 def cas_used(facts: Facts) -> list[CA]:
-    """Return the CAs of the certificates; without a configuration, those that are built in."""
+    """Return the CAs of the certificates; without a configuration, the built-in CAs."""
     if facts.config is None:
         return [ca for name, ca in BUILT_IN.items() if ca.staging != name]
     used = dict.fromkeys(name for spec in facts.config.certificates for name in facts.cas(spec))
@@ -138,7 +138,7 @@ def _place(ca: CA) -> tuple[str, int]:
 
 
 def _connects(host: str, port: int, *, or_refuses: bool = False) -> str:
-    """Return the host if it takes a TCP connection, or at least refuses or resets it; else an empty text."""
+    """Return the host if it accepts, refuses or resets a TCP connection; otherwise an empty text."""
     try:
         socket.create_connection((host, port), timeout=_CONNECT_SECONDS).close()
     except ConnectionError:
@@ -149,7 +149,7 @@ def _connects(host: str, port: int, *, or_refuses: bool = False) -> str:
 
 
 def _in_time(context: Context, functions: Sequence[Callable[[], T]], seconds: float) -> Iterator[T]:
-    """Make calls at once; return the results, in order, of those that end in time: the system's resolver may hang."""
+    """Make calls at once; return in order the results that come in time, because the system's resolver may hang."""
     limited = context.within(seconds)
     for task in threads.start_all(functions, _MAX_CAS):
         try:
@@ -164,7 +164,7 @@ def _ask(ca: CA) -> tuple[str, str]:
     try:
         with closing(HttpClient(trust=ca.trust)) as client:
             client.request("GET", ca.directory, timeout=_HTTPS_SECONDS, max_bytes=_MAX_BODY)
-    except DnsRenewError:  # its trust file cannot be read, which ca-reachable says
+    except DnsRenewError:  # its trust file cannot be read, which ca-reachable reports
         return host, ""
     except HttpFailure as failure:
         known = {"redirect": "answers", "too-large": "answers", "tls": "speaks", "reset": "speaks"}
@@ -242,11 +242,11 @@ def judge_ipv6(
 ) -> Check:
     """Return the check.
 
-    A name with both kinds of addresses is not stopped: a CA that gets no connection by IPv6 tries IPv4.
+    A name with both kinds of addresses is not stopped, because a CA without a connection by IPv6 tries IPv4.
 
     :param own: the public IPv6 addresses of this machine.
     :param found: the addresses of the names.
-    :param works: whether a host of a CA that answers by IPv4 answers by IPv6; None: there is none to try.
+    :param works: whether a CA's host that answers by IPv4 also answers by IPv6; None: there is no host to try.
     """
     named = {name: its for name, its in found.items() if any(":" in each for each in its)}
     evidence: dict[str, Any] = {"addresses": list(own)}
@@ -265,7 +265,7 @@ def judge_ipv6(
 
 
 def _works(facts: Facts, context: Context) -> bool | None:
-    """Connect to the CAs by IPv6; if that fails, by IPv4, to tell a broken IPv6 from a CA that is down."""
+    """Connect to the CAs by IPv6. If that fails, try IPv4, to distinguish a broken IPv6 from a CA that is down."""
     targets = dict(map(_place, cas_used(facts)[:_MAX_CAS]))
     domains = [host for host in targets if not is_ip(host)]
     try:
@@ -285,7 +285,7 @@ def _works(facts: Facts, context: Context) -> bool | None:
 
 
 def _takes_connection(context: Context, addresses: Sequence[tuple[str, int]]) -> bool:
-    """Return whether one of the addresses does."""
+    """Return whether one of the addresses accepts a connection."""
     tasks = context.call_all([partial(_connects, *each) for each in addresses], _MAX_TRIED)
     return any(task.result() for task in tasks)
 
@@ -313,7 +313,7 @@ def port_53(facts: Facts) -> Check:
     try:
         if identifiers:
             servers = server_ports(facts.dns, facts.context.within(8.0), identifiers)
-    except Cancelled:  # the DNS server that this machine uses does not answer: ask some that need none
+    except Cancelled:  # this machine's DNS server does not answer, so query servers that do not need it
         facts.context.check()
         failure = DnsError.of(texts.PORT_53_NO_RESOLVER)
     except DnsRenewError as error:
@@ -328,8 +328,8 @@ def port_53(facts: Facts) -> Check:
 class Unqueried(Frozen):
     """Why no name server of the certificates was queried.
 
-    :ivar domains: those of which no zone with name servers is known.
-    :ivar failure: what the DNS server that this machine uses did instead.
+    :ivar domains: domains without a known zone and name servers.
+    :ivar failure: what this machine's DNS server did instead.
     """
 
     domains: Sequence[str] = ()
@@ -347,7 +347,7 @@ def judge_port_53(
 ) -> Check:
     """Return the check.
 
-    That the port is closed is certain only if the root servers are silent: other servers may be down.
+    The port is certainly closed only if the root servers are silent, because other servers may be down.
 
     :param servers: the name servers of the certificates to which there is a route.
     :param roots: the root servers, if no other server answers with authority.
@@ -376,7 +376,7 @@ def judge_port_53(
 def _unanswered(
     servers: Sequence[ServerPort], evidence: dict[str, Any], blocks: tuple[str, ...], without: Unqueried
 ) -> Check:
-    """Return the check where no server answers at all."""
+    """Return the check if no server answers."""
     if (failure := without.failure) is not None:
         about = {**evidence, "error": failure.to_dict()}
         return Check("port-53", "unknown", failure.message, about, failure.fix, blocks)
@@ -391,7 +391,7 @@ def _unanswered(
 
 
 def _is_redirected(servers: Sequence[ServerPort], roots: Sequence[ServerPort]) -> bool:
-    """Return whether something on the path answers: one zone alone may have servers that do not serve it."""
+    """Return whether a device on the path answers. A single zone may have servers that do not serve it."""
     if any(one.is_authority for one in [*servers, *roots]):
         return False
     zones = {one.zone for one in servers if one.answers}

@@ -1,6 +1,6 @@
 """The facts about this machine: its outbound routes, its addresses, what listens, and whether a port can be opened.
 
-Nothing is sent: an outbound route is the system's own choice of a route to a public address.
+No packet is sent. An outbound route is the system's own choice of a route to a public address.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ Family = Literal["ipv4", "ipv6"]
 FAMILIES: Final[tuple[Family, ...]] = ("ipv4", "ipv6")
 LABELS: Final[dict[Family, str]] = {"ipv4": "IPv4", "ipv6": "IPv6"}
 Link = Literal["vpn", "ppp", "other"]
-"""``vpn``: a tunnel that is nothing else (tun, WireGuard, utun). ``ppp``: a VPN, or the line of a provider."""
+"""``vpn``: certainly a tunnel (tun, WireGuard, utun). ``ppp``: a VPN, or the line of an Internet provider."""
 
 _SOCKET_FAMILIES: Final = frozenset((socket.AF_INET, socket.AF_INET6))
 _ELSEWHERE: Final[dict[Family, tuple[Any, ...]]] = {
     "ipv4": (socket.AF_INET, ("198.41.0.4", 80)),
     "ipv6": (socket.AF_INET6, ("2001:503:ba3e::2:30", 80)),
 }
-"""An address that is surely public: that of a.root-servers.net."""
+"""A certainly public address: that of a.root-servers.net."""
 
 
 class OutboundRoute(Frozen):
-    """How this machine reaches public addresses of one family.
+    """The route of this machine to public addresses of one family.
 
     :ivar source: the address that it sends from.
-    :ivar interface: the interface that has this address; empty if that is not exactly one.
+    :ivar interface: the only interface with this address; empty if there is not exactly one.
     """
 
     source: str
@@ -57,10 +57,10 @@ class OutboundRoute(Frozen):
 class Listener(Frozen):
     """A TCP socket that listens.
 
-    :ivar pid: of the process that opened it; None: only root may see it.
-    :ivar program: its name; empty if it is unknown.
-    :ivar user: the name of its user; empty if it is unknown.
-    :ivar is_trusted: whether it is root's, ours or a service's, so that it can be the server that its name says.
+    :ivar pid: the process that opened it; None: only root may see it.
+    :ivar program: the name of the program; empty if unknown.
+    :ivar user: the name of its user; empty if unknown.
+    :ivar is_trusted: whether it belongs to root, to us or to a service, so that its name can be trusted.
     """
 
     address: str
@@ -88,7 +88,7 @@ class ThisHost:
     # ── routes and addresses ────────────────────────────────────────────────────────────
 
     def outbound_route(self, family: Family) -> OutboundRoute | None:
-        """Return the outbound route for a family; None: there is none."""
+        """Return the outbound route for a family, or None."""
         kind, address = _ELSEWHERE[family]
         try:
             with socket.socket(kind, socket.SOCK_DGRAM) as link:
@@ -103,7 +103,8 @@ class ThisHost:
     def addresses(self, *, only_up: bool = True) -> dict[str, list[str]]:
         """Return the IPv4 and IPv6 addresses of each interface.
 
-        :param only_up: of those that are up and connected; a tunnel may be neither, and still be the outbound route.
+        :param only_up: only interfaces that are up and connected; a tunnel may be neither, and still be the outbound
+            route.
         """
         up = psutil.net_if_stats()
         return {
@@ -124,7 +125,7 @@ class ThisHost:
         return [Listener(at[0], port, pid, *_program(pid)) for at, pid in listening if at and at[1] == port]
 
     def port_failure(self, listen: str) -> PortFailure | None:
-        """Open a port for a moment as a renewal does, without listening; return why that fails."""
+        """Open a port for a moment as a renewal does, without listening; return why this fails, or None."""
         try:
             HttpListeners().check(listen)
         except ChallengeError as error:
@@ -148,7 +149,7 @@ def this_host(facts: Facts) -> ThisHost:
     return facts.once("this host", lambda _: ThisHost())
 
 
-# Found once: while a helper outside looks at a port, we listen on it ourselves (see router/outside.py).
+# Found once, because we listen on a port ourselves while an outside helper checks it (see router/outside.py).
 
 
 def port_failure(facts: Facts, listen: str) -> PortFailure | None:
@@ -179,9 +180,10 @@ def family_of(address: str) -> Family:
 
 
 def families_here(addresses: Iterable[str], own: Collection[str]) -> list[Family]:
-    """Return the families by which a CA comes to this machine.
+    """Return the address families by which a CA reaches this machine.
 
-    An IPv4 address may be that of a router in front. An IPv6 address that is not ours is another host, or a proxy.
+    An IPv4 address may belong to the router in front. An IPv6 address that is not ours belongs to another host or a
+    proxy.
     """
     return sorted({family_of(each) for each in addresses if family_of(each) == "ipv4" or each in own})
 
@@ -192,7 +194,7 @@ def is_loopback(address: str) -> bool:
 
 
 def is_global_ipv6(address: str) -> bool:
-    """Return whether an address is a public one of IPv6."""
+    """Return whether an address is a public IPv6 address."""
     return ":" in address and host_port.is_ip(address) and is_public(address)
 
 
@@ -200,13 +202,13 @@ def is_global_ipv6(address: str) -> bool:
 
 
 def link_of(interface: str, sys: Path = Path("/sys/class/net"), proc: Path = Path("/proc/net")) -> Link:
-    """Return the kind of an interface, from Linux's ``/sys``, elsewhere from its name."""
+    """Return the kind of an interface, from Linux's ``/sys`` or on other systems from its name."""
     if not interface:
         return "other"
     if not sys.is_dir():
         return "vpn" if interface.startswith(("utun", "tun", "wg")) else "other"
     kind = list(_lines(sys / interface / "uevent"))
-    is_tun = int(next(_lines(sys / interface / "tun_flags"), "0"), 16) & 1  # IFF_TUN; a tap is that of many containers
+    is_tun = int(next(_lines(sys / interface / "tun_flags"), "0"), 16) & 1  # IFF_TUN; a tap belongs to many containers
     if is_tun or "DEVTYPE=wireguard" in kind:
         return "vpn"
     if "DEVTYPE=ppp" not in kind:
@@ -222,7 +224,7 @@ def _lines(file: Path) -> Iterator[str]:
 
 
 def _program(pid: int | None) -> tuple[str, str, bool]:
-    """Return the name of a program, that of its user, and whether it is trusted."""
+    """Return the name of a program, the name of its user, and whether it is trusted."""
     its = running_program(pid) if pid is not None else None
     return (its.name, its.user, Discovery().is_trusted_process(its)) if its is not None else ("", "", False)
 
@@ -232,7 +234,7 @@ def _program(pid: int | None) -> tuple[str, str, bool]:
 # The addresses that a certificate's names have in DNS, for the checks of this machine.
 
 Records = Mapping[str, Sequence[str]]
-"""The addresses of each identifier to which a CA connects; an identifier whose addresses are unknown is omitted."""
+"""The addresses of each identifier to which a CA connects, without identifiers with unknown addresses."""
 
 
 def records(facts: Facts, spec: MaybeSpec) -> Records:

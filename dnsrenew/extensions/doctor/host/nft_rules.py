@@ -30,8 +30,8 @@ _OTHER_PROTOCOLS: Final = frozenset(("udp", "udplite", "icmp", "icmpv6", "igmp",
 def read_nft(text: str, packet: Packet, *, without: Collection[tuple[str, str]] = ()) -> list[dict[str, Chain]]:
     """Return the chains of each table that the packet passes.
 
-    :param without: tables by family and name that another program has shown already.
-    :raises ValueError: it is not the JSON of nft.
+    :param without: tables by family and name that another program has already shown.
+    :raises ValueError: the text is not JSON of nft.
     """
     entries = _entries(text)
     tables: dict[tuple[str, str], dict[str, Chain]] = {}
@@ -56,7 +56,7 @@ def read_nft(text: str, packet: Packet, *, without: Collection[tuple[str, str]] 
 def tables_of(text: str) -> list[str]:
     """Return the names of all tables.
 
-    :raises ValueError: it is not the JSON of nft.
+    :raises ValueError: the text is not JSON of nft.
     """
     return [str(each["name"]) for kind, each in _entries(text) if kind == "table"]
 
@@ -102,7 +102,7 @@ class _RuleReader:
         return FirewallRule(applies, "none", "", evidence)
 
     def _mapped(self, applies: Applies, vmap: Mapping[str, Any], evidence: Mapping[str, Any]) -> FirewallRule:
-        """Return the rule that a verdict map is for the packet; unknown if its key is."""
+        """Return the rule that a verdict map yields for the packet; unknown if its key is unknown."""
         data = vmap["data"]
         elements = self._sets.get(data, []) if isinstance(data, str) else data["set"]
         for key, verdict in elements:
@@ -170,7 +170,7 @@ def _key(left: Any) -> str:
 
 
 def _known(key: str, packet: Packet) -> Collection[Any] | None:
-    """Return the values that a property of the packet is known to have; None: unknown."""
+    """Return the known values of a property of the packet, or None."""
     is_ipv4 = packet.family == "ipv4"
     protocol = key.partition(" ")[0]
     if key.startswith("fib oif saddr"):
@@ -224,11 +224,11 @@ def _network(value: Any) -> str:
 
 # ── packet values ──────────────────────────────────────────────────────────────────────
 
-# What is known of the packet's interface and sender, for all readers of rules.
+# The known facts about the packet's interface and sender, for all readers of rules.
 
 
 def interface_is(name: str, packet: Packet) -> Applies:
-    """Return whether the packet arrives on an interface; ``eth*`` and iptables' ``eth+`` stand for several."""
+    """Return whether the packet arrives on an interface. ``eth*``, and ``eth+`` of iptables, stand for several."""
     if name == "lo":
         return Applies.NO
     if not packet.interface:
@@ -237,7 +237,7 @@ def interface_is(name: str, packet: Packet) -> Applies:
 
 
 def is_public_sender(network: str) -> Applies:
-    """Return whether a sender on the Internet is in a network; the addresses of a CA are not public."""
+    """Return whether a sender on the Internet is in a network. The addresses of a CA are not public."""
     try:
         parsed = ipaddress.ip_network(network, strict=False)
     except ValueError:  # a range, or a name
@@ -255,14 +255,17 @@ def is_public_sender(network: str) -> Applies:
 # walk through the chains is the same for all.
 
 Action = Literal["accept", "drop", "pass on", "jump", "goto", "return", "none", "unknown"]
-"""What a rule does. ``drop``: or it rejects. ``pass on``: to another port or host. ``none``: it counts, logs, marks."""
+"""What a rule does. ``drop`` includes a reject. ``pass on``: to another port or host.
+
+``none``: it counts, logs or marks.
+"""
 PacketVerdict = Literal["open", "closed", "passed on", "depends"]
 _PACKET_PATH_VERDICTS: Final[dict[Action, PacketVerdict]] = {"drop": "closed", "pass on": "passed on"}
 _HOOKS: Final = ("ingress", "prerouting", "input")
 
 
 class Applies(IntEnum):
-    """Whether a rule applies to the packet; of several conditions the least counts.
+    """Whether a rule applies to the packet. Of several conditions, the least certain counts.
 
     ``SOME``: it depends on the sender, or on how many packets come.
     """
@@ -274,18 +277,18 @@ class Applies(IntEnum):
 
 
 INVERTED: Final = {Applies.NO: Applies.YES, Applies.YES: Applies.NO}
-"""What a condition becomes by "not"; others stay."""
+"""The result of a negated condition; others stay."""
 
 
 def yes(is_it: bool) -> Applies:  # noqa: FBT001  # its only argument
-    """Return that a rule certainly applies, or does not."""
+    """Return that a rule certainly applies, or certainly does not."""
     return Applies.YES if is_it else Applies.NO
 
 
 class Packet(Frozen):
-    """What is known of the packet.
+    """The known facts about the packet.
 
-    :ivar interface: on which it arrives; empty if unknown, but never the loopback interface.
+    :ivar interface: the interface on which it arrives; empty if unknown, but never the loopback interface.
     """
 
     family: Family
@@ -296,7 +299,7 @@ class Packet(Frozen):
 class FirewallRule(Frozen):
     """A rule, as far as it is about the packet.
 
-    :ivar evidence: where it is, and what it says.
+    :ivar evidence: its place and its text.
     """
 
     applies: Applies
@@ -308,8 +311,8 @@ class FirewallRule(Frozen):
 class Chain(Frozen):
     """A chain of rules.
 
-    :ivar hook: where packets enter it; empty if only rules lead to it.
-    :ivar policy: what happens at its end.
+    :ivar hook: the point where packets enter it; empty if only rules lead to it.
+    :ivar policy: the action at its end.
     """
 
     name: str
@@ -321,14 +324,14 @@ class Chain(Frozen):
 
 
 class Judgement(Frozen):
-    """What becomes of the packet, and the rule or policy that decides it."""
+    """The verdict on the packet, and the rule or policy that decides it."""
 
     verdict: PacketVerdict
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge(tables: Sequence[Mapping[str, Chain]]) -> Judgement:
-    """Return what becomes of the packet; each table has its chains by name."""
+    """Return the verdict on the packet. Each table has its chains by name."""
     entries = [(chain, chains) for chains in tables for chain in chains.values() if chain.hook in _HOOKS]
     entries.sort(key=lambda entry: (_HOOKS.index(entry[0].hook), entry[0].priority))
     for chain, chains in entries:
@@ -362,7 +365,7 @@ def _take(
     """Go through a chain; return the rule that ends the path, or None at the end of the chain.
 
     :param strength: whether the packet comes into this chain.
-    :param perhaps: gets the rules that end the path for some packets, with how they apply.
+    :param perhaps: receives the rules that end the path for some packets, and how they apply.
     """
     for rule in chains[name].rules:
         applies = min(rule.applies, strength)

@@ -21,14 +21,14 @@ _PORT: Final = 80
 _WINDOWS: Final = os.name == "nt"
 
 Wanted = Mapping[str, Sequence[Family]]
-"""The families by which a CA comes to each name."""
+"""The address families by which a CA reaches each name."""
 
 
 # ── can it be opened ────────────────────────────────────────────────────────────────────
 
 
 def port_free(challenges: tuple[str, ...], facts: Facts, spec: MaybeSpec) -> Check | None:
-    """Open the ports of some challenges, which is one of ``port-80-free`` and ``port-443-free``, for a moment."""
+    """Open the port of some challenges for a moment, for ``port-80-free`` or ``port-443-free``."""
     listens, answered_elsewhere = listen_addresses(spec, challenges)
     failures = {listen: machine.port_failure(facts, listen) for listen in listens}
     if opened := [listen for listen, failure in failures.items() if failure is None]:
@@ -39,7 +39,7 @@ def port_free(challenges: tuple[str, ...], facts: Facts, spec: MaybeSpec) -> Che
 
 
 def listen_addresses(spec: MaybeSpec, challenges: tuple[str, ...]) -> tuple[list[str], bool]:
-    """Return where routes of some challenges, all of one port, listen; and whether a web server answers others."""
+    """Return the listen addresses of routes with one port, and whether a web server answers for other routes."""
     default = CHALLENGES[challenges[0]].listen or ""
     if spec is None:
         return [default], False
@@ -86,7 +86,7 @@ def _taken(evidence: dict[str, Any], owner: machine.Listener | None, spec: Maybe
 
 
 def port_80_listens(facts: Facts, spec: MaybeSpec) -> Check | None:
-    """Look for a program that listens on port 80, or at where dnsrenew itself would listen."""
+    """Look for a program that listens on port 80, or at the address at which dnsrenew itself would listen."""
     listens, needs_server = listen_addresses(spec, HTTP) if spec is not None else ([], True)
     here, found = machine.this_host(facts), machine.listeners(facts, _PORT)
     if needs_server and found is None:
@@ -109,7 +109,7 @@ def port_80_listens(facts: Facts, spec: MaybeSpec) -> Check | None:
 
 
 def _addresses_of(listen: str) -> list[str]:
-    """Return the addresses that a renewal would listen on; ``port-80-free`` says why there are none."""
+    """Return the addresses that a renewal would listen on. Without any, ``port-80-free`` says why."""
     try:
         return [str(each.address[0]) for each in endpoints_of(listen)]
     except OSError:
@@ -119,8 +119,8 @@ def _addresses_of(listen: str) -> list[str]:
 def judge_own(listen: str, addresses: Sequence[str], wanted: Wanted, *, is_passed_on: bool) -> Check:
     """Return the check of an address at which dnsrenew itself listens.
 
-    :param addresses: those that it stands for.
-    :param is_passed_on: whether something may pass port 80 on: a proxy, the firewall, a router.
+    :param addresses: the addresses that it stands for.
+    :param is_passed_on: whether a proxy, the firewall or a router may pass port 80 on.
     """
     port = host_port.split(listen)[1]
     evidence: dict[str, Any] = {"port": port, "listen": listen}
@@ -133,23 +133,23 @@ def judge_own(listen: str, addresses: Sequence[str], wanted: Wanted, *, is_passe
     if not partly:
         return Check.of(texts.LISTENS_OWN, "ok", evidence)
     evidence |= {"names": unserved or partly, "served": _labels(served), "missing": _labels(missing)}
-    if port != _PORT:  # what passes port 80 on may take both families
+    if port != _PORT:  # what passes port 80 on may accept both families
         return Check.of(texts.LISTENS_OWN_ONE_FAMILY, "unknown", evidence)
     return Check.of(texts.LISTENS_OWN_ONE_FAMILY, "bad", evidence, blocks=HTTP if unserved else ())
 
 
 def _not_reached(wanted: Wanted, served: Sequence[Family]) -> tuple[list[str], list[str], list[Family]]:
-    """Return the names that no family reaches, those that not all reach, and the families that are missing."""
+    """Return the names that no family reaches, the names that only some reach, and the missing families."""
     unserved = [name for name, its in wanted.items() if its and not set(its) & set(served)]
     partly = [name for name, its in wanted.items() if set(its) - set(served)]
     return unserved, partly, sorted({family for name in partly for family in wanted[name]} - set(served))
 
 
 def _served(facts: Facts, here: ThisHost, listeners: Sequence[machine.Listener]) -> list[Family]:
-    """Return the families for which something answers from outside.
+    """Return the address families in which there is an answer from outside.
 
-    Whether ``::`` includes IPv4 is a setting of the socket, and a port that the kernel passes on to a container has no
-    socket; so the port is tried.
+    A socket's setting decides whether ``::`` includes IPv4, and a port that the kernel passes on to a container has no
+    socket. So the port is tried.
     """
     found = {family_of(one.address) for one in listeners if not is_loopback(one.address)}
     if any(one.address == "::" for one in listeners) and here.accepts("127.0.0.1", _PORT):
@@ -171,8 +171,8 @@ def judge_listening(
 ) -> Check:
     """Return the check.
 
-    :param served: the families that are answered from outside.
-    :param forwarded: what the firewall does with the port, for each family (``verdict_of``).
+    :param served: the address families with an answer from outside.
+    :param forwarded: the firewall's verdict on the port, for each family (``verdict_of``).
     :param is_direct: whether a name has an address of this machine, so that no router can change the port.
     :param only_listens: False: a route of this challenge opens the port itself.
     """

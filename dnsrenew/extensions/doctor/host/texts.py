@@ -6,7 +6,7 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
-# ── the way out ─────────────────────────────────────────────────────────────────────────
+# ── the way to the Internet ─────────────────────────────────────────────────────────────
 
 INTERNET_OK: Final = Text("internet", "The network works: {host} answers.", "")
 INTERNET_CONNECTED: Final = Text(
@@ -150,7 +150,7 @@ _HTTP_TAKEN: Final = (
     "no port."
 )
 
-# Those with the code port-80-free are also the texts of port-443-free; an examination sets the code.
+# The texts with the code port-80-free are also for port-443-free; an examination sets the code.
 
 PORT_FREE: Final = Text("port-80-free", "Port {port} can be opened.", "")
 PORT_IN_USE: Final = Text(

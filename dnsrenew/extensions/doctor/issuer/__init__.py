@@ -1,1 +1,1 @@
-"""The checks of CAs: whether one answers, by its clock and its limits, and whether it may issue for the names."""
+"""The checks of CAs: whether they answer, their clock and limits, and whether they may issue for the names."""

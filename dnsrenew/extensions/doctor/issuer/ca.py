@@ -44,7 +44,7 @@ _FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("tls", "other-name"): texts.TLS_OTHER_NAME,
     ("tls", "no-tls"): texts.TLS_FAILED,
 }
-"""By stage and fault."""
+"""The texts by stage and fault."""
 _PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("dns", "silent"): texts.PROXY_NO_ANSWER,
     ("dns", "no-answer"): texts.PROXY_NO_ANSWER,
@@ -55,7 +55,7 @@ _PROXY_FAULTS: Final[Mapping[tuple[str, str], Text]] = {
     ("tcp", "unreachable"): texts.PROXY_REFUSED,
     ("tcp", "proxy"): texts.PROXY_DENIES,
 }
-"""The same for the stages that are those of a proxy."""
+"""The texts for the stages of a proxy."""
 _OF_BUILT_IN: Final[Mapping[Text, Text]] = {
     texts.DNS_NO_NAME: texts.BUILT_IN_NO_NAME,
     texts.TCP_REFUSED: texts.BUILT_IN_REFUSED,
@@ -65,11 +65,11 @@ _OF_BUILT_IN: Final[Mapping[Text, Text]] = {
     texts.HTTP_STATUS: texts.BUILT_IN_STATUS,
     texts.NOT_ACME: texts.BUILT_IN_NOT_ACME,
 }
-"""The texts whose fix is about the configuration."""
+"""The texts whose fix concerns the configuration."""
 
 
 class _Place(Frozen):
-    """Where an examination of the stages ended."""
+    """The point where an examination of the stages ended."""
 
     stage: str
     result: CheckResult
@@ -78,7 +78,7 @@ class _Place(Frozen):
 
 
 def ca_reachable(facts: Facts, ca: str) -> Check:
-    """Check that the CA sends its directory; look at the stages of a connection only if it does not at once."""
+    """Check that the CA sends its directory. Check the stages of a connection only without a quick answer."""
     its, context = facts.its.cas[ca], facts.context
     connect = partial(facts.once, ("stages", its.directory), partial(_connect, its))
     asking = threads.start(partial(ask, facts, its))
@@ -107,8 +107,8 @@ def _connect(ca: CA, context: Context) -> ConnectionStages:
 def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now: datetime) -> Check:
     """Return the verdict.
 
-    :param stages: those of a later connection; None: they were not looked at.
-    :param now: the time by the clock of this machine.
+    :param stages: the stages of a later connection; None: they were not checked.
+    :param now: the time of this machine's clock.
     """
     evidence: dict[str, Any] = {"ca": ca.name, "directory": ca.directory, "seconds": answer.seconds}
     if answer.directory is not None:
@@ -131,7 +131,7 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
 
 
 def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
-    """Return where the connection ended; None: it was made."""
+    """Return where the connection ended, or None if it was established."""
     last, key = stages.last, (stages.last.name, stages.last.fault)
     if not last.fault:
         return None
@@ -143,7 +143,7 @@ def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
 
 
 def _in_answer(error: CAError | None) -> _Place:
-    """Return what was wrong after a connection was made."""
+    """Return the fault after the connection was established."""
     if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
         return _Place("http", "unknown", text=texts.HTTP_SILENT, more={})
     status, more = error.evidence.get("status", 0), {"error": error.code}
@@ -167,7 +167,7 @@ def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
 
 
 def _issuer(certificate: bytes) -> str:
-    """Return the issuer of a certificate (DER), which anybody may have made; "?" if it cannot be read."""
+    """Return the issuer of a certificate (DER), which may be forged; "?" if unreadable."""
     try:
         return one_line(x509.read_certificate(ssl.DER_cert_to_PEM_cert(certificate)).issuer, MAX_WORD) or "?"
     except ValueError:
@@ -176,11 +176,11 @@ def _issuer(certificate: bytes) -> str:
 
 # ── account ────────────────────────────────────────────────────────────────────────────
 
-# Whether a CA would make an account here: the terms of service, and the external account binding (RFC 8555).
+# Whether a CA would create an account here: the terms of service, and the external account binding (RFC 8555).
 
 
 def ca_terms(facts: Facts, ca: str) -> Check:
-    """Check that there is an account, or that the CA has what it wants for a new one."""
+    """Check that an account exists, or that the CA's requirements for a new one are met."""
     its = facts.its.cas[ca]
     url = account_url(facts, ca)
     found = None if url else ask(facts, its).directory
@@ -188,9 +188,9 @@ def ca_terms(facts: Facts, ca: str) -> Check:
 
 
 def account_url(facts: Facts, ca: str) -> str | None:
-    """Return the URL of our account at a CA; None: there is none yet.
+    """Return the URL of our account at a CA, or None before it exists.
 
-    :raises StoreError: it cannot be read.
+    :raises StoreError: the account cannot be read.
     """
     return facts.store.accounts(facts.its.cas[ca].directory, ca, facts.context).registered_url()
 
@@ -198,8 +198,8 @@ def account_url(facts: Facts, ca: str) -> str | None:
 def judge_terms(ca: CA, url: str | None, found: Directory | None, *, agreed: bool) -> Check:
     """Return the verdict.
 
-    :param url: that of the account; None: there is no account.
-    :param found: the directory of the CA; None: it is not known.
+    :param url: the URL of the account; None without an account.
+    :param found: the directory of the CA; None if unknown.
     :param agreed: whether the user agrees to the terms of service.
     """
     evidence: dict[str, Any] = {"ca": ca.name, "account": url, "agreed": agreed, "eab": ca.eab is not None}
@@ -220,7 +220,7 @@ def judge_terms(ca: CA, url: str | None, found: Directory | None, *, agreed: boo
 
 
 def secrets(facts: Facts, ca: str) -> Check | None:
-    """Check that the key of the external account binding can be read, and is one."""
+    """Check that the key of the external account binding can be read and is valid."""
     eab = facts.its.cas[ca].eab
     if eab is None or eab == "email":
         return None
@@ -235,14 +235,14 @@ def secrets(facts: Facts, ca: str) -> Check | None:
 
 # ── directory ──────────────────────────────────────────────────────────────────────────
 
-# What a CA answers to a request for its directory. Several checks need it, so it is asked for once.
+# The answer of a CA to a request for its directory. Several checks need it, so it is requested once.
 
 
 class DirectoryAnswer(Frozen):
-    """The answer of a CA; without a directory and an error, there was none in time.
+    """The answer of a CA. Without a directory and an error, no answer came in time.
 
-    :ivar seconds: until the answer, or the end of the wait.
-    :ivar ahead: by how much the clock of this machine was ahead of the ``Date`` of any answer, even an error; or None.
+    :ivar seconds: the seconds until the answer, or until the end of the wait.
+    :ivar ahead: how far this machine's clock was ahead of the ``Date`` of any answer, even an error; or None.
     """
 
     directory: Directory | None
@@ -252,7 +252,7 @@ class DirectoryAnswer(Frozen):
 
 
 def ask(facts: Facts, ca: CA) -> DirectoryAnswer:
-    """Return what the CA answers; a failed request is not retried."""
+    """Return the answer of the CA, without retrying a failed request."""
     return facts.once(("directory", ca.directory), partial(_ask, ca))
 
 
@@ -286,7 +286,7 @@ def _read(ca: CA, context: Context, note: Callable[[Response], object]) -> Direc
 
 
 def clock(facts: Facts) -> Check:
-    """Compare the clock with that of each CA; without a configuration, with that of Let's Encrypt."""
+    """Compare the clock with each CA's clock; without a configuration, with Let's Encrypt's."""
     cas = [BUILT_IN["letsencrypt"]] if facts.config is None else cas_used(facts)
     answers = {ca.name or ca.directory: ask(facts, ca) for ca in cas}
     readings = {name: answer.ahead for name, answer in answers.items() if answer.ahead is not None}
@@ -295,17 +295,17 @@ def clock(facts: Facts) -> Check:
 
 
 def _is_doubted(answer: DirectoryAnswer) -> bool:
-    """Return whether the certificate of the CA is not valid by the clock of this machine."""
+    """Return whether the certificate of the CA is not valid according to this machine's clock."""
     error = answer.error
     return error is not None and error.code == "ca-untrusted" and rejects_dates(error.evidence.get("reason", ""))
 
 
 def judge_clock(readings: Mapping[str, timedelta], now: datetime, doubted: str | None = None) -> Check:
-    """Return the verdict; one server that agrees with this machine is enough, because its own clock is not ours.
+    """Return the verdict. One server that agrees with this machine is enough, because it has a different clock.
 
-    :param readings: by how much it is ahead of the clock of each server.
-    :param now: the time by the clock of this machine.
-    :param doubted: a CA whose certificate is not valid by that clock.
+    :param readings: how far the clock is ahead of each server's clock.
+    :param now: the time of this machine's clock.
+    :param doubted: a CA whose certificate is not valid according to that clock.
     """
     evidence: dict[str, Any] = {"now": rfc3339(now)}
     if not readings and doubted is not None:
@@ -324,16 +324,16 @@ def judge_clock(readings: Mapping[str, timedelta], now: datetime, doubted: str |
 
 # ── limits ─────────────────────────────────────────────────────────────────────────────
 
-# Whether a CA would refuse an order now, as far as the ledger knows: its limits, its Retry-After, its pauses.
+# Whether a CA would refuse an order now according to the ledger: its limits, its Retry-After, its pauses.
 
 
 def ca_limits(facts: Facts, spec: CertificateSpec, ca: str) -> Check:
-    """Check that nothing is known because of which the CA would refuse an order for these names now."""
+    """Check that the CA has no known reason to refuse an order for these names now."""
     ledger = replace(facts.store.ledger(facts.its.cas[ca].directory, ca, facts.context), read_only=True)
     expires, is_ours, has_failed = _stored(facts, spec, ca)
     blocked = None if is_ours else ledger.may_begin(expires=expires)
     if blocked is None:
-        # An order can name the certificate that it replaces (RFC 9773): limits do not count then.
+        # An order can name the certificate that it replaces (RFC 9773), and then limits do not count.
         found = ask(facts, facts.its.cas[ca]).directory if is_ours else None
         replaces = is_ours and (found is None or found.resource("renewalInfo") is not None)
         blocked = ledger.may_order(spec.identifiers, replaces=replaces, expires=expires, attended=has_failed)
@@ -341,7 +341,7 @@ def ca_limits(facts: Facts, spec: CertificateSpec, ca: str) -> Check:
 
 
 def judge_limits(ca: str, certificate: str, blocked: CAError | None) -> Check:
-    """Return the verdict. Failed orders hold back only a person who tries again and again, not the schedule."""
+    """Return the verdict. Failed orders hold back only a person who retries repeatedly, not the schedule."""
     if blocked is None:
         return Check.of(texts.LIMITS_OK, "ok", {"ca": ca, "certificate": certificate})
     known = ("until", "limit", "identifier", "url", "count", "window")
@@ -352,9 +352,9 @@ def judge_limits(ca: str, certificate: str, blocked: CAError | None) -> Check:
 
 
 def _stored(facts: Facts, spec: CertificateSpec, ca: str) -> tuple[datetime | None, bool, bool]:
-    """Return when the certificate in the store ends, whether it is valid and this CA's, and whether failures count.
+    """Return when the stored certificate ends, whether it is valid and from this CA, and whether failures count.
 
-    They do not once a certificate was obtained after them.
+    Failures before the last obtained certificate do not count.
     """
     try:
         state = facts.state(spec.name)

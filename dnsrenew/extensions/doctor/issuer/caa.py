@@ -34,7 +34,7 @@ def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
     identities = None if found is None else found.caa_identities
     answers = facts.once(("caa", spec.name), lambda context: facts.dns.caa(context, spec.identifiers))
     account = None
-    with suppress(StoreError):  # the check `store` reports this; the verdict is then that for an unknown account
+    with suppress(StoreError):  # the check `store` reports this; the verdict is then the one for an unknown account
         account = account_url(facts, ca)
     judged = partial(rules.judge, ca_identities=identities or (), account_url=account)
     verdicts: dict[tuple[str, str], Check] = {pair: judged(answers[pair[0]], *pair) for pair in pairs}
@@ -46,9 +46,9 @@ def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
 
 
 def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:
-    """Return one check for all names: the denial of most challenges, else the unknown ones, else OK.
+    """Return one check for all names: the denial of most challenges, or the unknown ones, or OK.
 
-    :param identities: how the CA is named in CAA records; None: it did not answer.
+    :param identities: the names of the CA in CAA records; None: the CA did not answer.
     """
     names, blocks = _widest(verdicts, "bad")
     if names:
@@ -62,13 +62,16 @@ def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Chec
     doubtful = any(verdicts[pair].evidence["records"] for pair in verdicts if pair[0] in names)
     if doubtful and identities is None:
         return Check.of(texts.CAA_CA_SILENT, "unknown", evidence, blocks=blocks)
-    if doubtful:  # a CA without a name in CAA records is mostly one's own, and ignores them
+    if doubtful:  # a CA without a name in CAA records is usually private, and ignores them
         return Check.of(texts.CAA_DOUBTFUL, "unknown", evidence, blocks=blocks if identities else ())
     return Check.of(texts.CAA_UNKNOWN, "unknown", evidence, blocks=blocks)
 
 
 def _widest(verdicts: Verdicts, result: str) -> tuple[list[str], tuple[str, ...]]:
-    """Return the names with this result for the most challenges, and these; names with all challenges come first."""
+    """Return the names with this result for the most challenges, and these challenges.
+
+    Names with all challenges come first.
+    """
     groups: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
     for identifier in dict.fromkeys(identifier for identifier, _ in verdicts):
         its = {challenge: check.result for (name, challenge), check in verdicts.items() if name == identifier}
@@ -100,7 +103,7 @@ def _each(values: Any) -> list[str]:  # an iterable of str or None
 
 
 def _evidence(verdicts: Verdicts, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """Return what was found for each of the names, or for all: the records, and where."""
+    """Return the findings for each of the names, or for all: the records, and their place."""
     by_name = {name: check for (name, _), check in verdicts.items() if names is None or name in names}
     kept = ("identifier", "found_at", "records", "transport")
     found = [{**{key: its.evidence[key] for key in kept}, "result": its.result} for its in by_name.values()]

@@ -1,6 +1,6 @@
 """How far a connection to an HTTPS server gets: its name, TCP, TLS, one after the other. No request is sent.
 
-Behind a proxy, name and TCP are those of the proxy, and TLS goes through it.
+Behind a proxy, the name and TCP stages are the proxy's, and TLS goes through it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Cancelled
 
 SECONDS: Final = 3.0
-"""For each stage; after that the other side is silent."""
+"""The time limit of each stage in seconds. After that, the other side counts as silent."""
 _NO_NAME: Final = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 _UNTRUSTED: Final = {
     **dict.fromkeys((9, 10), "dates"),  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
@@ -30,16 +30,17 @@ _UNTRUSTED: Final = {
 }
 
 _End = tuple[Any, ...]
-"""Why a stage ended the connection: the last fields of a :class:`Stage`; empty: it did not."""
+"""Why a stage ended the connection: the last fields of a :class:`Stage`; empty if it did not."""
 
 
 class Stage(Frozen):
     """One stage of a connection.
 
     :ivar name: ``dns``, ``tcp`` or ``tls``.
-    :ivar fault: why it ended the connection: ``silent`` (no answer in time), ``no-name``, ``no-answer``, ``refused``,
-        ``unreachable``, ``proxy``, ``untrusted``, ``dates``, ``other-name`` or ``no-tls``; empty: it did not.
-    :ivar detail: the name of the system's error, OpenSSL's reason or the status of the proxy; empty if there is none.
+    :ivar fault: why the stage ended the connection: ``silent`` (no answer in time), ``no-name``, ``no-answer``,
+        ``refused``, ``unreachable``, ``proxy``, ``untrusted``, ``dates``, ``other-name`` or ``no-tls``; empty if it did
+        not.
+    :ivar detail: the name of the system's error, OpenSSL's reason or the status of the proxy, or empty.
     :ivar certificate: the certificate that is not trusted, DER.
     """
 
@@ -53,7 +54,7 @@ class Stage(Frozen):
 class ConnectionStages(Frozen):
     """The stages of a connection up to the first that failed.
 
-    :ivar host: the host that was connected to: that of the URL, or the proxy; empty if the proxy has no valid address.
+    :ivar host: the host of the connection: the URL's host, or the proxy; empty if the proxy has no valid address.
     """
 
     host: str
@@ -70,9 +71,9 @@ class ConnectionStages(Frozen):
 def connect_by_stages(
     context: Context, url: str, *, trust: Path | str | None = None, proxy: str | None = None
 ) -> ConnectionStages:
-    """Connect to the server of a URL and close the connection; say how far it got.
+    """Connect to the server of a URL, close the connection, and return how far it got.
 
-    :param trust: a PEM file with the only trusted roots; default: those of the operating system.
+    :param trust: a PEM file with the only trusted roots; default: the roots of the operating system.
     :param proxy: the URL of the proxy on the connection.
     :raises CAError: ``trust-unreadable``.
     :raises Cancelled: the caller cancelled.
@@ -112,9 +113,9 @@ def port_of(parts: SplitResult) -> int:
 
 
 class _StagedConnection:
-    """The connection as far as it has got.
+    """The connection up to its current stage.
 
-    :param first: the proxy on the way, or the target.
+    :param first: the proxy, or the target.
     """
 
     def __init__(self, target: SplitResult, first: SplitResult, tls: ssl.SSLContext) -> None:
@@ -160,7 +161,7 @@ class _StagedConnection:
         return "refused" if refused else "unreachable", _name(errors[-1])
 
     def _ask_proxy(self) -> _End:
-        """Have the proxy connect to the server (RFC 9110 section 9.3.6)."""
+        """Make the proxy connect to the server (RFC 9110 section 9.3.6)."""
         host, proxy = url_host(self._target.hostname or ""), self._first
         lines = [f"CONNECT {host}:{port_of(self._target)} HTTP/1.1", f"Host: {host}:{port_of(self._target)}"]
         if proxy.username:
@@ -170,7 +171,7 @@ class _StagedConnection:
         try:
             self._socket.sendall("\r\n".join([*lines, "", ""]).encode())
             while b"\r\n\r\n" not in answer and len(answer) < 8192:
-                received = self._socket.recv(1)  # byte by byte: what follows belongs to the next reader
+                received = self._socket.recv(1)  # byte by byte, because the bytes after it belong to the next reader
                 if not received:
                     break
                 answer += received
@@ -197,7 +198,7 @@ class _StagedConnection:
         return ()
 
     def _presented(self) -> bytes:
-        """Return the certificate that was not trusted, from a second connection; empty if that fails."""
+        """Return the untrusted certificate, from a second connection; empty if that fails."""
         blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         blind.check_hostname = False
         blind.verify_mode = ssl.CERT_NONE

@@ -1,7 +1,7 @@
 """The texts of the checks of CAs.
 
-``{host}`` and ``{port}`` are those of the CA, ``{proxy}`` is HOST:PORT, ``{error}`` is a name of the system or of
-OpenSSL, such as ECONNREFUSED.
+``{host}`` and ``{port}`` are the CA's, ``{proxy}`` is HOST:PORT, ``{error}`` is a name of the system or of OpenSSL,
+such as ECONNREFUSED.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ NOT_ACME: Final = Text(
     "Set `directory` of the CA {ca} to the ACME address that it publishes; a login page of the network may answer too.",
 )
 
-# For a built-in CA the configuration cannot be wrong:
+# For a built-in CA, the configuration cannot be wrong:
 
 _NETWORK: Final = "If the network requires a login, log in; otherwise exempt {host} from its TLS inspection."
 BUILT_IN_NO_NAME: Final = DNS_NO_NAME._replace(

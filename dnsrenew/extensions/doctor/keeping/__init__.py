@@ -1,1 +1,1 @@
-"""Checks of what keeps certificates: the store, the schedule, the servers."""
+"""Checks of the store, the schedule and the servers, which keep certificates."""

@@ -30,12 +30,12 @@ from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
 
 _NEEDED: Final = 1_000_000
-"""Bytes; a renewal writes less than a tenth of it."""
+"""In bytes. A renewal writes less than a tenth of this."""
 _LOW: Final = 50_000_000
 
 
 def store(facts: Facts) -> Check | None:
-    """Check that the store is private and can be written; it is written to, and that is undone."""
+    """Check that the store is private and writable, by writing to it and undoing that."""
     if facts.config is None:
         return None
     path = facts.unchecked_store.place
@@ -53,7 +53,7 @@ def store(facts: Facts) -> Check | None:
 
 
 def _unreadable(facts: Facts) -> Check | None:
-    """Return the check of the first certificate whose files this user cannot read; None if there is none."""
+    """Return the check of the first certificate whose files this user cannot read, or None."""
     its = facts.unchecked_store
     for spec in facts.its.certificates if its.path is not None else ():
         blocks: tuple[str, ...] = ALL
@@ -85,22 +85,22 @@ def _absent(path: str, existing: str) -> Check:
 
 
 def store_space(facts: Facts) -> Check | None:
-    """Check the free space and the free inodes of the disk of the store; that of a database cannot be asked."""
+    """Check the free space and the free inodes of the store's disk. For a database, this is not possible."""
     if facts.config is None or facts.unchecked_store.path is None:
         return None
     path = str(facts.unchecked_store.path)
     existing, files = _nearest(path), None
     if hasattr(os, "statvfs"):  # not on Windows
         found = os.statvfs(existing)
-        files = found.f_favail if found.f_files else None  # some file systems make inodes as they need them
+        files = found.f_favail if found.f_files else None  # some file systems create inodes as they need them
     return space(path, shutil.disk_usage(existing).free, files)
 
 
 def space(path: str, free: int, files: int | None) -> Check:
-    """Return the check for so much space.
+    """Return the check for an amount of space.
 
     :param free: free bytes.
-    :param files: how many files can still be made; None if that is unknown, or has no limit.
+    :param files: how many files can still be created; None if unknown or unlimited.
     """
     evidence = {"path": path, "free_bytes": free, "free_files": files}
     if files == 0:
@@ -121,14 +121,14 @@ def _nearest(path: str) -> str:
 
 # ── schedule ───────────────────────────────────────────────────────────────────────────
 
-# Whether something renews by itself, what became of the last run, and how long the certificate is valid.
+# Whether renewal is automatic, how the last run ended, and how long the certificate is valid.
 
 _GRACE: Final = timedelta(days=2)
-"""A schedule runs several times a day; a certificate that is due for longer was not tried."""
+"""A schedule runs several times a day, so a certificate that has been due for longer was not tried."""
 
 
 def schedule(facts: Facts) -> Check | None:
-    """Check whether anything renews by itself: on this machine, or the workers of a fleet."""
+    """Check whether renewal is automatic, on this machine or by the workers of a fleet."""
     if facts.config is not None and facts.config.fleet is not None:
         return _workers(facts, facts.config)
     if facts.config is None or facts.config.path is None:  # a program renews by itself, or does not
@@ -207,11 +207,11 @@ def expiry(facts: Facts, spec: CertificateSpec) -> Check:
 
 # ── served ─────────────────────────────────────────────────────────────────────────────
 
-# Whether the servers serve the certificate that is in the store.
+# Whether the servers serve the stored certificate.
 
 
 def served(facts: Facts, spec: CertificateSpec) -> Check | None:
-    """Ask each ``verify`` port of the deployments which certificate it serves; compare fingerprints."""
+    """Ask each ``verify`` port of the deployments for its certificate, and compare fingerprints."""
     if not spec.deploy:
         return None
     evidence: dict[str, Any]
@@ -240,7 +240,7 @@ def served(facts: Facts, spec: CertificateSpec) -> Check | None:
 
 
 def _with_cause(check: Check, spec: CertificateSpec, state: State) -> Check:
-    """Return a check with why the last deployment failed: another one would fail too."""
+    """Return a check with the reason why the last deployment failed, because another one would fail too."""
     cause = next((each.error.message for each in deploying.recorded(spec, state) if each.error), None)
     if cause is None:
         return check
@@ -249,7 +249,7 @@ def _with_cause(check: Check, spec: CertificateSpec, state: State) -> Check:
 
 
 def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any], port: str) -> dict[str, Any]:
-    """Return what a port of an entry does."""
+    """Return the state of an entry's port."""
     try:
         verify.wait_served(facts.context, verify.wanted(certificate, options, [port]), 0)
     except DeployError as error:
@@ -258,7 +258,7 @@ def _inspect(facts: Facts, certificate: Certificate, options: Mapping[str, Any],
 
 
 def _not_served(evidence: dict[str, Any], wrong: Sequence[Mapping[str, Any]]) -> Check:
-    """Return the check with the first of the wrong ports, and how many others there are."""
+    """Return the check with the first of the wrong ports, and the number of other wrong ones."""
     first, more, forms = wrong[0], len(wrong) - 1, (texts.SERVED_OTHER, texts.SERVED_OTHER_AND_MORE)
     if first["error"] == "deploy-unreachable":
         forms = (texts.SERVED_NOTHING, texts.SERVED_NOTHING_AND_MORE)
@@ -272,7 +272,7 @@ def _ports(entry: Deployment) -> list[str]:
 
 # ── persist route ──────────────────────────────────────────────────────────────────────
 
-# Whether a CA takes dns-persist-01: only an order shows what it offers, so what the last one showed is kept.
+# Whether a CA supports dns-persist-01. Only an order shows this, so the result of the last order is kept.
 
 
 def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
@@ -290,6 +290,6 @@ def persist_last_run(facts: Facts, spec: CertificateSpec, ca: str) -> Check | No
         return Check.of(texts.PERSIST_UNKNOWN, "unknown", evidence, blocks=PERSIST)
     evidence |= {"time": rfc3339(failed["failed"]), "code": failed["code"]}
     if failed["code"] == "ca-no-challenge":
-        is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # after a day the CA may offer it
+        is_fresh = abs(facts.context.clock.now() - failed["failed"]) < DAY  # after a day, the CA may offer it
         return Check.of(texts.PERSIST_NOT_OFFERED, "bad" if is_fresh else "unknown", evidence, blocks=PERSIST)
     return Check.of(texts.PERSIST_FAILED, "unknown", evidence, blocks=PERSIST)

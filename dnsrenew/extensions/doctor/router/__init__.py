@@ -1,1 +1,1 @@
-"""Checks of what lies in front of this machine: the router, the provider, the view from outside."""
+"""Checks of the network in front of this machine: the router, the provider, the view from outside."""

@@ -1,7 +1,7 @@
-"""Whether a port can be reached from outside, which only a helper outside can tell.
+"""Whether a port can be reached from outside, which only an outside helper can determine.
 
-While the helper looks, this machine serves a random text on the port, as it would serve a challenge response: if the
-helper got it, the port is open beyond doubt. If another program has the port, that one has to answer.
+During the helper's check, this machine serves a random text on the port, like a challenge response. If the helper gets
+it, the port is certainly open. If another program has the port, that program must answer.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from dnsrenew.extensions.doctor.router.surroundings import Surroundings, kind_of
 _BLOCKS: Final = {80: HTTP, 443: TLS}
 
 Answering = Literal["own", "other", "nothing"]
-"""What answers on this machine while the helper looks: this program, another one, or nothing as far as we know."""
+"""What answers on this machine during the helper's check: this program, another one, or nothing as far as we know."""
 
 
 class OutsideView(Frozen):
-    """What the helper said about a port, by family.
+    """The answers of the helper about a port, by address family.
 
-    :ivar expected: what this program answers on the port; empty: it does not.
+    :ivar expected: this program's answer on the port; empty if it does not answer.
     """
 
     seen: Mapping[Family, PortSeen]
@@ -77,12 +77,12 @@ def outside(port: int, facts: Facts, spec: MaybeSpec) -> Check:
     other = 443 if port == 80 else 80
     if not any(each.open for each in view(facts, spec, other).seen.values()):
         return check
-    # Everything but the provider is known to work.
+    # Everything except the provider is known to work.
     return Check.of(texts.OUTSIDE_PROVIDER, "bad", {**check.evidence, "other_port": other}, blocks=_BLOCKS[port])
 
 
 def judge(port: int, found: OutsideView, where: str, *, has_ipv6: bool) -> Check:
-    """Return what follows from the answers of the helper. Pure.
+    """Return the check for the answers of the helper. Pure.
 
     :param where: the host of the helper.
     :param has_ipv6: this machine has a public IPv6 address, by which a CA may reach it.
@@ -131,12 +131,12 @@ def probe_url(facts: Facts) -> str | None:
 
 
 def seen_addresses(facts: Facts) -> list[str]:
-    """Return the addresses of this machine that the helper sees; empty without a helper, or without an answer."""
+    """Return the addresses of this machine that the helper sees; empty without a helper or an answer."""
     return [each.address for each in view(facts, None, None).seen.values()]
 
 
 def view(facts: Facts, spec: MaybeSpec, port: int | None) -> OutsideView:
-    """Return what the helper says about a port, for the routes of a certificate; nothing without a helper.
+    """Return the helper's answer about a port, for the routes of a certificate; nothing without a helper.
 
     :param port: None: only the addresses of this machine.
     """
@@ -147,7 +147,7 @@ def view(facts: Facts, spec: MaybeSpec, port: int | None) -> OutsideView:
 
 
 def listen_address(spec: MaybeSpec, port: int) -> str | None:
-    """Return the address that a renewal would listen on; None: another program answers."""
+    """Return the address that a renewal would listen on, or None if another program answers."""
     listens, answered_elsewhere = listen_addresses(spec, _BLOCKS[port])
     return next(iter(listens), None if answered_elsewhere else f":{port}")
 
@@ -155,7 +155,7 @@ def listen_address(spec: MaybeSpec, port: int) -> str | None:
 def _ask_helper(facts: Facts, url: str, port: int | None, listen: str | None, context: Context) -> OutsideView:
     if port is None or listen is None:
         return _ask(context, url, port, secrets.token_hex(16))
-    # First what others have to know about the port: later they would find our own listener.
+    # First collect the facts about the port that others need, because later they would find our own listener.
     own = {listen, *(each for its in facts.its.certificates if (each := listen_address(its, port)))}
     failure = {each: machine.port_failure(facts, each) for each in own}[listen]
     others = machine.listeners(facts, host_port.split(listen)[1])
@@ -188,7 +188,7 @@ def _ask(context: Context, url: str, port: int | None, token: str) -> OutsideVie
 
 @contextlib.contextmanager
 def _serving(port: int, listen: str, token: str) -> Iterator[str]:
-    """Answer on a port as only this machine can; give what the helper then sees: a text, or a fingerprint."""
+    """Answer on a port as only this machine can; yield what the helper then sees: a text, or a fingerprint."""
     secret, name = secrets.token_bytes(32), token
     expected = secret.hex()
     servers: Any = HTTP_SERVERS
@@ -206,7 +206,7 @@ def _serving(port: int, listen: str, token: str) -> Iterator[str]:
 
 # ── public address ─────────────────────────────────────────────────────────────────────
 
-# The public addresses of this machine: its own, that of its router, and those that a helper outside sees.
+# The public addresses of this machine: its own, its router's, and those that an outside helper sees.
 
 
 def public_addresses(facts: Facts) -> tuple[str, ...]:
@@ -217,31 +217,31 @@ def public_addresses(facts: Facts) -> tuple[str, ...]:
 
 # ── helper ─────────────────────────────────────────────────────────────────────────────
 
-# Asks the helper outside, whose protocol is on docs/reference/outside-probe.md.
+# Asks the outside helper. Its protocol is in docs/reference/outside-probe.md.
 #
-# The helper may be anybody's: its answer is small, of one form, and every text in it is cleaned.
+# The helper may be a stranger's, so its answer is small, has a fixed form, and every text in it is cleaned.
 
 VERSION: Final = 1
 ERRORS: Final = ("refused", "timeout", "unreachable", "failed")
 """Why a port is not open: ``error`` of an answer."""
 MAX_ANSWER: Final = 100
-"""Characters of ``answer`` and ``banner``."""
+"""The maximum number of characters of ``answer`` and ``banner``."""
 _TIMEOUT: Final = (2.0, 5.0)
 """The helper itself waits for at most four seconds."""
 _ANY: Final[dict[Family, str]] = {"ipv4": "0.0.0.0", "ipv6": "::"}  # noqa: S104  # the source of a connection
 
 HelperFailureKind = Literal["absent", "silent", "busy", "nonsense", "proxied"]
-"""``absent``: it has no address of this family. ``proxied``: it sees a proxy before it, not this machine."""
+"""``absent``: it has no address of this family. ``proxied``: it sees a proxy in front of it instead of this machine."""
 
 
 class PortSeen(Frozen):
-    """What the helper saw.
+    """The result of the helper.
 
     :ivar address: the public address of this machine, as the helper sees it.
-    :ivar open: whether it could connect; None if it was not asked.
+    :ivar open: whether it could connect; None if not requested.
     :ivar error: why it could not: one of :data:`ERRORS`.
-    :ivar answer: what the port answered, to compare with what we serve: see the protocol.
-    :ivar banner: the name of the program that answered, as it says.
+    :ivar answer: the answer of the port, to compare with the served text (see the protocol).
+    :ivar banner: the name that the answering program gave itself.
     """
 
     address: str
@@ -258,9 +258,9 @@ class PortSeen(Frozen):
 
 
 class HelperFailure(Frozen):
-    """Why the helper says nothing.
+    """Why the helper gave no answer.
 
-    :ivar detail: for the evidence.
+    :ivar detail: the detail for the evidence.
     """
 
     kind: HelperFailureKind
@@ -268,17 +268,17 @@ class HelperFailure(Frozen):
 
 
 def server_name(token: str) -> str:
-    """Return the name that the helper asks port 443 for; ``.invalid`` is reserved (RFC 6761)."""
+    """Return the name that the helper sends to port 443. The domain ``.invalid`` is reserved (RFC 6761)."""
     return f"{token}.invalid"
 
 
 def shown_url(url: str) -> str:
-    """Return where the helper is, without what may be a secret."""
+    """Return the helper's address without possible secrets."""
     return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | HelperFailure:
-    """Ask the helper about a port of this machine; with None only for the address of this machine."""
+    """Ask the helper about a port of this machine, or with None only for this machine's address."""
     query: dict[str, Any] = {} if port is None else {"port": port, "token": token}
     try:
         with contextlib.closing(HttpClient(source=_ANY[family])) as client:  # no proxy: its address is not ours
@@ -293,7 +293,7 @@ def ask(url: str, family: Family, port: int | None, token: str) -> PortSeen | He
 
 
 def _read(response: Response, port: int | None) -> PortSeen | None:
-    """Return the answer; None if it is not of the protocol, or contradicts itself or the question."""
+    """Return the answer; None if it breaks the protocol, or contradicts itself or the question."""
     value = response.fields()
     address = value.get("address")
     if value.get("version") != VERSION or not isinstance(address, str) or not is_ip(address):
@@ -333,9 +333,9 @@ def nat(facts: Facts) -> Check:
 
 
 def judge_nat(here: Surroundings, seen: list[str]) -> Check:
-    """Return what the addresses say. Pure.
+    """Return the check for the addresses. Pure.
 
-    :param seen: the public IPv4 addresses of this machine that a helper outside sees.
+    :param seen: the public IPv4 addresses of this machine that an outside helper sees.
     """
     evidence = {**here.evidence(), "seen": seen}
     if here.host is None:
@@ -370,10 +370,10 @@ def port_80_forwarded(facts: Facts, spec: MaybeSpec) -> Check:
 
 
 def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> Check:
-    """Return what the mapping of port 80 says. Pure.
+    """Return the check for the mapping of port 80. Pure.
 
     :param port: the port that http-01 listens on; None: another program answers.
-    :param proven: addresses through whose port 80 a helper outside reached this machine.
+    :param proven: addresses through whose port 80 an outside helper reached this machine.
     """
     evidence = {**here.evidence(), "port": port, "proven": proven}
     if here.is_public:

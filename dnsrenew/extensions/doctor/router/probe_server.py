@@ -1,7 +1,7 @@
-"""The helper outside: tells other hosts whether their ports can be reached, ``dnsrenew doctor --serve-probe``.
+"""The outside helper, ``dnsrenew doctor --serve-probe``: tells other machines whether their ports can be reached.
 
-Its protocol is on docs/reference/outside-probe.md. Anybody may ask it, so it does little: it checks only the address
-that asks, only at ports 80 and 443, and sends one request there. A client that asks too often gets 429.
+Its protocol is in docs/reference/outside-probe.md. It is open to all, so it does little: it checks only the address of
+the client, only at ports 80 and 443, and sends one request there. A client that asks too often gets 429.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from dnsrenew.extensions.doctor.router.outside import MAX_ANSWER, PortSeen, serv
 
 PORTS: Final = (80, 443)
 _AT_ONCE_EACH: Final = 4
-"""Connections of one host: an IPv4 address, or the first 64 bits of an IPv6 address."""
+"""The number of connections of one host: an IPv4 address, or the first 64 bits of an IPv6 address."""
 _PERIOD: Final = 60.0
 _MOST_IN_PERIOD: Final = 30
-"""Requests of one host; an examination needs up to six."""
+"""The number of requests of one host. An examination needs up to six."""
 
 
 def serve(context: Context, host_and_port: str, ready: Callable[[str], None]) -> None:
-    """Be the helper until the caller cancels.
+    """Serve as the helper until the caller cancels.
 
-    :param host_and_port: such as ``":8090"``: all addresses, IPv4 and IPv6.
+    :param host_and_port: the address, such as ``":8090"`` for all addresses, IPv4 and IPv6.
     :param ready: called once with the address, when connections are accepted.
-    :raises ConfigError: ``probe-address``: this is no address to listen on.
+    :raises ConfigError: ``probe-address``: the text is not an address to listen on.
     """
     with ProbeServer.bind(host_and_port, context.clock.monotonic) as server:
         ready(server.address)
@@ -60,14 +60,14 @@ def serve(context: Context, host_and_port: str, ready: Callable[[str], None]) ->
 class _ProbeHandler(SmallHandler):
     """Answers ``GET /?port=80&token=…``."""
 
-    timeout = 3.0  # the look at the port takes four more
+    timeout = 3.0  # the check of the port takes four more
     server: ProbeServer
 
     def respond(self) -> None:
-        """Look at the address that asks."""
+        """Check the address of the client."""
         address = plain_address(self.client_address[0])
         if any(name in self.headers for name in ("Forwarded", "X-Forwarded-For", "Via")):
-            # Not believed: with a name of somebody else in it, we would look at them.
+            # This header is not trusted, because with another address in it we would check a third party.
             self._answer(400, {"error": "proxied"})
             return
         if not self.server.may_ask(address):
@@ -92,7 +92,7 @@ class _ProbeHandler(SmallHandler):
 
 
 class ProbeServer(SmallServer):
-    """Answers each connection in a thread; refuses many of one host."""
+    """Answers each connection in a thread, and refuses too many of one host."""
 
     handler = _ProbeHandler
     most = 32
@@ -104,7 +104,7 @@ class ProbeServer(SmallServer):
 
     @classmethod
     def bind(cls, listen: str, monotonic: Callable[[], float]) -> Self:
-        """Return a server that listens.
+        """Return a listening server.
 
         :raises ConfigError: ``probe-address``.
         """
@@ -125,7 +125,7 @@ class ProbeServer(SmallServer):
             super().process_request(request, client_address)
 
     def may_ask(self, address: str) -> bool:
-        """Count a request, and tell whether the host may ask now."""
+        """Count a request, and return whether the host may ask now."""
         with self.lock:
             now = self.monotonic()
             if now >= self._period_ends:
@@ -138,14 +138,14 @@ class ProbeServer(SmallServer):
 
 # ── port check ─────────────────────────────────────────────────────────────────────────
 
-# Looks at a port as a CA would: connects, and sends one request of http-01 or tls-alpn-01.
+# Checks a port as a CA would: connects, and sends one request of http-01 or tls-alpn-01.
 
 CONNECT_SECONDS: Final = 2.0
 ANSWER_SECONDS: Final = 2.0
 
 
 def check_port(address: str, port: int, token: str, at: int | None = None) -> PortSeen:
-    """Return what a port says: 80 to a request of HTTP, 443 to one of TLS.
+    """Return the answer of a port: of port 80 to an HTTP request, of port 443 to a TLS handshake.
 
     :param at: the port to connect to instead.
     """
@@ -158,7 +158,7 @@ def check_port(address: str, port: int, token: str, at: int | None = None) -> Po
         return PortSeen(address, False, kinds.get(type(error), unknown), seconds=SystemClock.monotonic() - began)
     seconds = SystemClock.monotonic() - began
     answer, banner = "", ""
-    timer = threading.Timer(ANSWER_SECONDS, partial(end, connection))  # however slowly it answers
+    timer = threading.Timer(ANSWER_SECONDS, partial(end, connection))  # regardless of how slowly it answers
     timer.daemon = True
     timer.start()
     try:

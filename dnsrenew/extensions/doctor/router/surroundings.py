@@ -1,4 +1,4 @@
-"""What stands between this machine and the Internet: its addresses, and what the router says about itself."""
+"""The path between this machine and the Internet: its addresses, and what the router reports."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from dnsrenew.extensions.doctor.router.upnp import PortMapping, UpnpRouter
 
 
 class Surroundings(Frozen):
-    """What is known of the path from the Internet to this machine.
+    """The known facts about the path from the Internet to this machine.
 
-    :ivar host: the IPv4 address that this machine sends from; None: it has no IPv4.
+    :ivar host: the IPv4 address from which this machine sends; None without IPv4.
     :ivar ipv6: its public IPv6 address, or None.
-    :ivar gateway: the router's address in this network; not looked up if the host has a public address.
-    :ivar wan: the router's address on the other side, by protocol; empty: it says that it has none.
-    :ivar mappings: None: the router does not tell.
+    :ivar gateway: the router's address in this network; not looked up if the machine has a public address.
+    :ivar wan: the router's external address, by protocol; empty if it reports none.
+    :ivar mappings: None: the router does not report them.
     :ivar own: all addresses of this machine.
     :ivar ignored: devices that answered as if they were the router.
     """
@@ -44,12 +44,12 @@ class Surroundings(Frozen):
 
     @property
     def is_public(self) -> bool:
-        """Whether the host needs no router to be reached by IPv4."""
+        """Whether the machine can be reached by IPv4 without a router."""
         return self.host is not None and kind_of(self.host) == "public"
 
     @property
     def wan_address(self) -> str | None:
-        """The router's address; a public one counts before others. None: it does not tell."""
+        """The router's external address, preferably a public one; None if the router does not report it."""
         known = sorted(self.wan.values(), key=lambda each: kind_of(each) != "public")
         return next((each for each in known if kind_of(each) != "none"), known[0] if known else None)
 
@@ -58,19 +58,19 @@ class Surroundings(Frozen):
         return next((each for each in self.mappings or () if each.external == port and each.protocol == "tcp"), None)
 
     def evidence(self) -> dict[str, Any]:
-        """Return what was found."""
+        """Return the findings."""
         mappings = None if self.mappings is None else [dict(vars(each)) for each in self.mappings]
         known = {"host": self.host, "ipv6": self.ipv6, "gateway": self.gateway, "router": self.model}
         return {**known, "wan": dict(self.wan), "mappings": mappings, "ignored": list(self.ignored)}
 
     def forwards_here(self, port: int) -> bool:
-        """Return whether it is certain that a TCP port of the public address leads to this machine."""
+        """Return whether a TCP port of the public address certainly leads to this machine."""
         mapping = self.mapping(port)
         return self.is_public or (mapping is not None and mapping.host in self.own)
 
 
 def surroundings(facts: Facts) -> Surroundings:
-    """Return the path from the Internet to this machine; the router is asked once."""
+    """Return the path from the Internet to this machine. The router is asked once."""
     routes, own = outbound_routes(facts), frozenset(own_addresses(facts))
     host, ipv6 = (route.source if route is not None else None for route in (routes["ipv4"], routes["ipv6"]))
     here = Surroundings(host, ipv6 if ipv6 is not None and is_global_ipv6(ipv6) else None, own=own)
@@ -105,7 +105,7 @@ _GATEWAY_LINE: Final = re.compile(rb"^\s*gateway: ([0-9.]+)\s*$", re.MULTILINE)
 
 
 def default_gateway(table: str = "/proc/net/route") -> str | None:
-    """Return the address of the default gateway; None if there is none, or it cannot be found out."""
+    """Return the address of the default gateway; None if it does not exist or cannot be found."""
     if sys.platform == "win32":
         return _from_windows()
     if sys.platform == "darwin":
@@ -147,7 +147,7 @@ def _from_macos() -> str | None:
 
 # ── nat pmp ────────────────────────────────────────────────────────────────────────────
 
-# Asks the router for its address by NAT-PMP (RFC 6886 section 3.2): two packets.
+# Asks the router for its address by NAT-PMP (RFC 6886 section 3.2), with two packets.
 #
 # NAT-PMP cannot list mappings. Its successor PCP (RFC 6887) tells an address only to one that makes a mapping, which
 # a diagnosis must not do; servers of PCP answer NAT-PMP too (RFC 6887 appendix A).
@@ -158,11 +158,11 @@ _REQUEST: Final = b"\0\0"
 _ANSWER: Final = struct.Struct("!BBHI4s")
 _ADDRESS: Final = 128
 _WAITS: Final = (0.25, 0.5)
-"""Seconds for an answer, twice as long each time (RFC 6886 section 3.1); a router needs milliseconds."""
+"""Seconds to wait for an answer, doubled each time (RFC 6886 section 3.1). A router needs milliseconds."""
 
 
 def external_address(context: Context, gateway: str, port: int = PORT) -> str | None:
-    """Return the address of the router on its other side; ``0.0.0.0`` if it has none, None if it does not tell.
+    """Return the external address of the router; ``0.0.0.0`` if it has none, None if it does not report it.
 
     :raises Cancelled: the caller cancelled.
     """
@@ -190,12 +190,12 @@ def _read(answer: bytes) -> str | None:
 
 # ── address kinds ──────────────────────────────────────────────────────────────────────
 
-# What an IPv4 address of a router says about the path to it. Pure.
+# What a router's IPv4 address says about the path to it. Pure.
 
 AddressKind = Literal["public", "private", "cgnat", "ds-lite", "none"]
 """``cgnat``: shared by customers of a provider (RFC 6598). ``ds-lite``: the provider translates IPv4 (RFC 6333).
-``private``: of a network behind another router, also one for documentation or benchmarks. ``none``: no address of a
-host.
+
+``private``: of a network behind another router, or for documentation or benchmarks. ``none``: not an address of a host.
 """
 
 _CGNAT: Final = IPv4Network("100.64.0.0/10")
@@ -203,7 +203,7 @@ _DS_LITE: Final = IPv4Network("192.0.0.0/24")
 
 
 def kind_of(address: str) -> AddressKind:
-    """Return the kind of an IPv4 address; anything else is ``none``."""
+    """Return the kind of an IPv4 address. Any other text is ``none``."""
     try:
         found = IPv4Address(address)
     except AddressValueError:

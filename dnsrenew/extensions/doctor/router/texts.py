@@ -109,7 +109,7 @@ FORWARDED_NO_ROUTER: Final = Text(
     "Check on the page of your router that TCP port 80 is forwarded to this machine.",
 )
 
-# ── port-80-outside, port-443-outside; the empty code is that of the check ──────────────
+# ── port-80-outside, port-443-outside; the empty code is replaced by the check's ────────
 
 OUTSIDE_NO_HELPER: Final = Text(
     "port-80-outside",

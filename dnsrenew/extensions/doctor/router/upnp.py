@@ -1,6 +1,6 @@
 """Asks the router for its address and its port mappings by UPnP (Internet Gateway Device, versions 1 and 2).
 
-Nothing is changed: no mapping is made. Every URL must lead to the router itself.
+It makes no mapping and changes nothing. Every URL must lead to the router itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dnsrenew.base.values import Frozen
 _TIMEOUT: Final = (1.0, 2.0)
 _MAX_BYTES: Final = 64 * 1024
 _SECONDS: Final = 4.0
-"""For all requests together; then the results so far are returned."""
+"""The time limit of all requests together. After that, the results so far are returned."""
 _CONNECTION: Final = re.compile(r"urn:schemas-upnp-org:service:WAN(?:IP|PPP)Connection:[0-9]{1,2}")
 _NO_SUCH_INDEX: Final = "713"
 _NO_SUCH_ENTRY: Final = "714"
@@ -48,11 +48,11 @@ class PortMapping(Frozen):
 
 
 class UpnpRouter(Frozen):
-    """What the router said.
+    """The answers of the router.
 
-    :ivar model: its name for itself.
-    :ivar external: its address on the other side; empty: it has none; None: it did not tell.
-    :ivar mappings: at least those of ports 80 and 443, if there are any; None: it did not tell.
+    :ivar model: the name that it gives itself.
+    :ivar external: its external address; empty if it has none; None if it did not report it.
+    :ivar mappings: the mappings, at least for ports 80 and 443; None if it did not report them.
     """
 
     model: str = ""
@@ -64,11 +64,11 @@ class UpnpRouter(Frozen):
 
 
 class _ActionFailed(Exception):
-    """The router answers with an error, or does not answer as UPnP says."""
+    """The router answers with an error, or not according to UPnP."""
 
 
 def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRouter:
-    """Ask the router that a search has found; what it does not tell properly is None.
+    """Ask the router that a search has found. Missing or malformed answers are None.
 
     :raises Cancelled: the caller cancelled.
     """
@@ -79,7 +79,7 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
             answers = [each.ask(context, end) for each in _connections(client, root, location, gateway)]
     except (HttpFailure, _ActionFailed):
         return UpnpRouter()
-    # A router with a line that is off has a service for it too.
+    # A router also has a service for a line that is off.
     model = one_line(root.findtext(".//{*}friendlyName", ""), _MAX_NAME)
     external = [each.external for each in answers if each.external is not None]
     mappings = [each.mappings for each in answers if each.mappings is not None]
@@ -88,7 +88,7 @@ def ask(context: Context, location: str, gateway: str, source: str) -> UpnpRoute
 
 
 def _connections(client: HttpClient, root: ElementTree.Element, location: str, gateway: str) -> Iterator[_Connection]:
-    """Yield the services of the description that know the address and the mappings."""
+    """Yield the services in the description that have the address and the mappings."""
     base = root.findtext(".//{*}URLBase", "").strip()
     found = 0
     for service in islice(root.iterfind(".//{*}service"), 100):
@@ -117,7 +117,7 @@ class _Connection:
         return UpnpRouter(external=one_line(external, _MAX_NAME), mappings=self._mappings(context, end))
 
     def _mappings(self, context: Context, end: float) -> tuple[PortMapping, ...] | None:
-        """Return the mappings of ports 80 and 443, and the first of the list; None if the router tells neither."""
+        """Return the mappings of ports 80 and 443, and the first of the list; None if the router reports neither."""
         found: list[PortMapping | None] = []
         for port in ("80", "443"):
             key = {"NewRemoteHost": "", "NewExternalPort": port, "NewProtocol": "TCP"}
@@ -156,7 +156,7 @@ class _Connection:
 
 
 def _mapping(entry: Mapping[str, str]) -> PortMapping | None:
-    """Return the mapping of an answer; None if it is off, for few remote hosts only, or malformed."""
+    """Return the mapping of an answer; None if it is off, limited to some remote hosts, or malformed."""
     if entry.get("NewEnabled", "1").strip() in {"0", "false", "no"} or entry.get("NewRemoteHost", "").strip():
         return None
     try:
@@ -173,9 +173,9 @@ def _mapping(entry: Mapping[str, str]) -> PortMapping | None:
 
 
 def _document(response: Response) -> ElementTree.Element:
-    """Return the root of a document, which is small and declares no entities: it cannot grow.
+    """Return the root of a document, which is small and declares no entities, so that it cannot grow.
 
-    :raises _ActionFailed: it is no such document.
+    :raises _ActionFailed: the text is not such a document.
     """
     text = response.body.decode("utf-8", "replace")
     if "<!DOCTYPE" in text or "<!ENTITY" in text:
@@ -190,7 +190,7 @@ def _document(response: Response) -> ElementTree.Element:
 
 # Searches for the router by SSDP, the first step of UPnP.
 #
-# Any device of the network may answer. Only the default gateway is believed, and only an URL that leads to it.
+# Any device of the network may answer. Only the default gateway, and only a URL that leads to it, is trusted.
 
 PORT: Final = 1900
 _GROUP: Final = "239.255.255.250"
@@ -199,7 +199,7 @@ _TARGETS: Final = (
     "urn:schemas-upnp-org:service:WANIPConnection:1",
     "urn:schemas-upnp-org:service:WANPPPConnection:1",
 )
-"""What is searched for; devices of version 2 answer for version 1. Some routers answer only for their services."""
+"""The search targets. Devices of version 2 answer for version 1. Some routers answer only for their services."""
 _SEARCH: Final = 'M-SEARCH * HTTP/1.1\r\nHOST: {host}:{port}\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: {target}\r\n\r\n'
 _SEARCH_WAITS: Final = (0.4, 0.8)
 """Seconds for answers to the first search, and to the second one."""
@@ -252,13 +252,13 @@ def _answers(context: Context, link: socket.socket, seconds: float) -> Iterator[
             answer, address = link.recvfrom(2048)
         except TimeoutError:
             return
-        except OSError:  # the router refuses: an answer of somebody else may follow
+        except OSError:  # the router refuses, but an answer of another device may follow
             continue
         yield address[0], answer
 
 
 def is_at(url: str, gateway: str) -> bool:
-    """Return whether a URL leads to the router itself, and to nothing else of this network."""
+    """Return whether a URL leads to the router itself and not to another device of this network."""
     try:
         parts = urlsplit(url)
         return parts.scheme == "http" and parts.hostname == gateway and parts.port != 0 and parts.username is None

@@ -1,1 +1,1 @@
-"""The lookups of an examination: how names and zones are delegated, and what each server says."""
+"""The lookups of an examination: how names and zones are delegated, and the answers of each server."""

@@ -1,4 +1,4 @@
-"""What the servers of its zone say about a name, and what the recursive servers of this machine say."""
+"""The answers about a name, from the servers of its zone and from this machine's recursive servers."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ _KINDS: Final = (_A, dns.rdatatype.AAAA)
 _MAX_TEXT: Final = 255
 
 Existence = Literal["records", "empty", "absent", "unknown"]
-"""``records``: it has addresses, or a CNAME; ``empty``: it exists without (NODATA); ``absent``: NXDOMAIN; ``unknown``:
-no server of its zone answers.
+"""``records``: it has addresses or a CNAME. ``empty``: it exists without them (NODATA). ``absent``: NXDOMAIN.
+
+``unknown``: no server of its zone answers.
 """
 
 
@@ -40,7 +41,7 @@ class NameRecords(Frozen):
     """The addresses of a name at the servers of its zone.
 
     :ivar addresses: the A and AAAA addresses of all servers together.
-    :ivar chain: the targets of its CNAME records, from one to the next.
+    :ivar chain: the targets of its CNAME records in order.
     :ivar ttl: the longest time (seconds) for which a resolver may cache them; None without records.
     """
 
@@ -51,11 +52,11 @@ class NameRecords(Frozen):
 
 
 class ResolvedName(Frozen):
-    """What the recursive servers of this machine say about a name.
+    """The answers of this machine's recursive servers about a name.
 
-    :ivar rcode: the response code, such as ``NOERROR``; empty if none answers.
-    :ivar denied: the types (A, AAAA) that the zone itself denied when the server asked it (RFC 2308): an answer with
-        the SOA record, which may come from a cache. A filter that only takes addresses out of an answer has none.
+    :ivar rcode: the response code, such as ``NOERROR``; empty without an answer.
+    :ivar denied: the types (A, AAAA) that the zone itself denied to the server (RFC 2308), in an answer with the SOA
+        record, which may come from a cache. A filter that only removes addresses from an answer has no SOA record.
     """
 
     rcode: str = ""
@@ -69,7 +70,7 @@ class NameSurvey(Survey):
     def records(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, NameRecords]:
         """Return the addresses of names (name → its zone).
 
-        A recursive server is asked where a CNAME leads to another zone, and where no server of the zone answers.
+        A recursive server is asked if a CNAME points to another zone, or if no server of the zone answers.
         """
         answers = self._at_servers(context, zones, _KINDS)
         found = {name: _merged([each for _, each in its], wire.from_text(name)) for name, its in answers.items()}
@@ -87,7 +88,7 @@ class NameSurvey(Survey):
         return found
 
     def resolved(self, context: Context, wanted: Iterable[str]) -> dict[str, ResolvedName]:
-        """Return what the recursive servers say, as a program on this machine gets it."""
+        """Return the answers of the recursive servers, as a program on this machine gets them."""
         starts = {name: wire.from_text(name) for name in wanted}
         asked = [ProbeQuestion(start, kind, recurse=True) for start in starts.values() for kind in _KINDS]
         replies = self.ask_recursive(context, asked)
@@ -96,7 +97,7 @@ class NameSurvey(Survey):
     def is_refused(self, context: Context, zone: str) -> bool:
         """Return whether a recursive server that validates refuses a zone because of its signatures.
 
-        It then answers the same question if it need not validate (CD).
+        It then answers the same question without validation (CD).
         """
         name, soa = wire.from_text(zone), dns.rdatatype.SOA
         checked, unchecked = ProbeQuestion(name, soa, recurse=True), plain(name, soa)
@@ -108,7 +109,7 @@ class NameSurvey(Survey):
     def texts(self, context: Context, zones: Mapping[str, ZoneFacts]) -> dict[str, dict[str, list[str]]]:
         """Return the TXT values at names (name → the zone that holds it), by the address of the server.
 
-        Those that a wildcard gives to every name are left out.
+        Values from a wildcard are left out.
         """
         siblings = {name: wire.shown(random_child(context, wire.from_text(name).parent())) for name in zones}
         wanted = {**zones, **{siblings[name]: zone for name, zone in zones.items()}}
@@ -123,7 +124,7 @@ class NameSurvey(Survey):
     def _at_servers(
         self, context: Context, zones: Mapping[str, ZoneFacts], kinds: Sequence[wire.Type]
     ) -> dict[str, list[tuple[str, Message]]]:
-        """Return by name the authoritative answers of all servers that work, each with its address."""
+        """Return, by name, the authoritative answers of all working servers, each with its address."""
         wanted = {
             ((each.address, self.port), ProbeQuestion(wire.from_text(name), kind, is_tcp=each.udp != "authority")): name
             for name, zone in zones.items()
@@ -138,7 +139,7 @@ class NameSurvey(Survey):
         return by_name
 
     def _elsewhere(self, context: Context, names: Iterable[str]) -> dict[str, NameRecords]:
-        """Return the addresses of names from the recursive servers; names that do not resolve are omitted."""
+        """Return the addresses of names from the recursive servers, without names that do not resolve."""
         targets = {name: wire.from_text(name) for name in names}
         wanted = {name: [plain(target, kind) for kind in _KINDS] for name, target in targets.items()}
         try:
@@ -150,7 +151,7 @@ class NameSurvey(Survey):
 
 
 def _merged(answers: Sequence[Message], name: Name) -> NameRecords:
-    """Return what several answers say together."""
+    """Return the combination of several answers."""
     if not answers:
         return NameRecords("unknown")
     addresses = dict.fromkeys(address for answer in answers for address in wire.addresses(answer, name))
@@ -172,7 +173,7 @@ def _chain(answer: Message, name: Name) -> tuple[str, ...]:
 
 
 def _resolved(name: Name, replies: Mapping[probes.ProbeKey, Reply]) -> ResolvedName:
-    """Return what the first server says that answers both questions."""
+    """Return the answers of the first server that answers both questions."""
     for address in dict.fromkeys(address for address, _ in replies):
         its = [replies.get((address, ProbeQuestion(name, kind, recurse=True))) for kind in _KINDS]
         answers = [reply.answer for reply in its if reply is not None and reply.answer is not None]
@@ -189,7 +190,7 @@ def _is_denied(answer: Message) -> bool:
 
 
 def _values(answer: Message) -> list[str]:
-    """Return the TXT values, as printable texts of a sensible length."""
+    """Return the TXT values as printable texts of a sensible length."""
     values = ("".join(letter if letter.isprintable() else "?" for letter in each) for each in wire.txt_values(answer))
     return [text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…" for text in values]
 
@@ -198,17 +199,17 @@ def _values(answer: Message) -> list[str]:
 
 # Whether validating resolvers accept a signed zone (RFC 4035 section 5), from the DS records of its parent down.
 #
-# Every server of the zone is asked for its keys, its SOA record and some names; the signatures are checked here. The
-# parent is believed: whether its own signatures are right is another zone's examination.
+# Every server of the zone is asked for its keys, its SOA record and some names. The signatures are checked here. The
+# parent is trusted, because its own signatures belong to the examination of another zone.
 
 _DS: Final = dns.rdatatype.DS
 _DNSKEY: Final = dns.rdatatype.DNSKEY
 _SOA: Final = dns.rdatatype.SOA
 _RRSIG: Final = dns.rdatatype.RRSIG
 _ALGORITHMS: Final = frozenset({8, 10, 13, 14, 15, 16})
-"""Those that RFC 8624 wants checked; not those with SHA-1, which some systems refuse, as do some resolvers."""
+"""The algorithms that RFC 8624 wants to be checked, without SHA-1, which some systems and resolvers refuse."""
 _DIGESTS: Final = frozenset({1, 2, 4})
-_MAX_RECORDS: Final = 20  # keys, DS records, and signatures of one set: each pair may have to be checked
+_MAX_RECORDS: Final = 20  # keys, DS records, and signatures of one set, because each pair may have to be checked
 
 DsRecord = dns.rdtypes.ANY.DS.DS
 DnsKey = dns.rdtypes.ANY.DNSKEY.DNSKEY
@@ -216,12 +217,12 @@ Signature = dns.rdtypes.ANY.RRSIG.RRSIG
 
 
 class SignatureFault(Frozen):
-    """What is wrong with a signed zone at one server.
+    """A fault of a signed zone at one server.
 
     :ivar kind: ``no-key`` (the zone has no keys), ``ds-mismatch`` (no DS record fits a key), ``unsigned`` (a signature
-        is missing), ``expired``, ``early`` (not valid yet), ``invalid`` or ``no-denial`` (nothing proves an absence).
+        is missing), ``expired``, ``early`` (not valid yet), ``invalid`` or ``no-denial`` (an absence is not proved).
     :ivar record: the name and type of the records, such as ``example.org SOA``.
-    :ivar when: the end or the beginning of the signature's validity, in UTC, if that is what is wrong.
+    :ivar when: the end or the beginning of the signature's validity, in UTC, if this is the fault.
     """
 
     server: str
@@ -233,10 +234,10 @@ class SignatureFault(Frozen):
 class SignedZone(Frozen):
     """The signatures of a zone.
 
-    :ivar ds: the DS records in the zone above, as text; None if they are unknown.
+    :ivar ds: the DS records in the zone above, as text; None if unknown.
     :ivar is_supported: whether this program can check any of them; unknown algorithms count as unsigned.
     :ivar checked: the servers whose signatures were checked.
-    :ivar faults: what is wrong, at most one fault for each server.
+    :ivar faults: the faults, at most one for each server.
     """
 
     zone: str
@@ -247,7 +248,7 @@ class SignedZone(Frozen):
 
 
 class _Broken(Exception):
-    """A server's signatures are not accepted; it has the fault without the server."""
+    """A server's signatures are not accepted. It has the fault without the server."""
 
     def __init__(self, kind: str, name: Name, rdtype: Type, when: datetime | None = None) -> None:
         super().__init__(kind)
@@ -257,7 +258,8 @@ class _Broken(Exception):
 def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, domains: Iterable[str]) -> SignedZone:
     """Return whether the signatures of a zone are right.
 
-    :param domains: names in the zone, at which an A record is asked for, and a TXT record at their challenge name.
+    :param domains: names in the zone. The queries are for their A record, and for the TXT record at their challenge
+        name.
     :raises DnsError: ``dns-unreachable``.
     """
     name = wire.from_text(cut.zone)
@@ -290,7 +292,7 @@ def examine(context: Context, survey: Survey, cut: ZoneCut, zone: ZoneFacts, dom
 
 
 def _ds_records(context: Context, survey: Survey, cut: ZoneCut) -> list[DsRecord] | None:
-    """Return the DS records at the servers of the zone above, or else at a recursive server."""
+    """Return the DS records from the servers of the zone above, or from a recursive server."""
     name = wire.from_text(cut.zone)
     probe = ProbeQuestion(name, _DS, signed=True)
     asked = [(address, probe) for address in survey.parent_addresses(context, cut)]
@@ -305,7 +307,7 @@ def _ds_records(context: Context, survey: Survey, cut: ZoneCut) -> list[DsRecord
 
 
 def _keys(name: Name, ds: Sequence[DsRecord], answer: Message, now: datetime) -> RRset:
-    """Return the keys of a zone, signed by one that a DS record vouches for."""
+    """Return the keys of a zone, signed by a key that a DS record confirms."""
     if (keys := next(_sets(answer.answer, name, _DNSKEY), None)) is None:
         raise _Broken("no-key", name, _DNSKEY)
     trusted = [key for key in list(keys)[:_MAX_RECORDS] if isinstance(key, DnsKey) and _is_vouched(name, key, ds)]
@@ -340,9 +342,9 @@ def _is_own(rrset: RRset, zone: Name) -> bool:
 
 
 def _check_set(rrset: RRset, section: Collection[RRset], keys: RRset, now: datetime) -> None:
-    """Check the signatures of a record set: one that is right is enough.
+    """Check the signatures of a record set. One valid signature is enough.
 
-    :raises _Broken: no signature is right.
+    :raises _Broken: no signature is valid.
     """
     its = [each for each in section if (each.rdtype, each.name, each.covers) == (_RRSIG, rrset.name, rrset.rdtype)]
     signatures = [rdata for each in its for rdata in list(each)[:_MAX_RECORDS] if isinstance(rdata, Signature)]

@@ -1,7 +1,7 @@
-"""Questions of an examination: put to many addresses at once, each answer a fact about the address that gave it.
+"""Questions of an examination to many addresses at once. Each answer is a fact about its address.
 
-A lookup wants one answer and takes the first good one. An examination wants to know what each server says, by UDP and
-by TCP. All questions are in flight together, so that silent addresses cost no more time than one of them.
+A lookup needs one answer and uses the first good one. An examination needs the answer of each server, by UDP and by
+TCP. All questions are in flight together, so that all silent addresses cost only the time of one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dnsrenew.dns.wire import Address, DnsQuestion, Name, Reply
 from dnsrenew.errors import Cancelled
 
 SECONDS: Final = 4.0
-"""For one round of questions, however many there are."""
+"""The time limit in seconds of one round of questions, regardless of their number."""
 _UDP: Final = 1.0
 _TCP: Final = 2.0
 _UNANSWERED: Final[Mapping[str, str]] = {
@@ -36,9 +36,9 @@ _DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
 class ProbeQuestion(DnsQuestion):
     """A question of an examination; the additional section of its answer is read.
 
-    :ivar is_tcp: whether it is put over TCP only; False: over UDP only, unless the answer is truncated.
-    :ivar signed: whether the answer shall have signatures (DO).
-    :ivar unchecked: whether a recursive server shall also answer what it cannot validate (CD).
+    :ivar is_tcp: whether it is sent only over TCP; False: only over UDP, unless the answer is truncated.
+    :ivar signed: whether to request signatures (DO).
+    :ivar unchecked: whether a recursive server must answer without validation (CD).
     """
 
     __slots__ = ("is_tcp", "signed", "unchecked")
@@ -73,9 +73,9 @@ ProbeKey = tuple[Address, ProbeQuestion]
 
 
 def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[ProbeKey, Reply]:
-    """Put each question to its address; return the replies. What has none by the end of the time is omitted.
+    """Send each question to its address; return the replies. Questions without a reply in time are omitted.
 
-    A question that gets no answer by UDP is sent once more: a datagram may be lost.
+    A question without an answer by UDP is sent once more, because a datagram may be lost.
 
     :raises Cancelled: the caller cancelled.
     """
@@ -104,7 +104,7 @@ def ask(context: Context, lookup: Lookup, wanted: Iterable[ProbeKey]) -> dict[Pr
 
 
 def first_answers(replies: Mapping[ProbeKey, Reply], addresses: Iterable[Address]) -> dict[ProbeQuestion, wire.Message]:
-    """Return one answer to each question: the first that is no error, in the order of the addresses."""
+    """Return one answer to each question: the first one without an error, in the order of the addresses."""
     ranks = {address: rank for rank, address in enumerate(addresses)}
     found: dict[ProbeQuestion, wire.Message] = {}
     for (_, probe), reply in sorted(replies.items(), key=lambda item: ranks.get(item[0][0], len(ranks))):
@@ -117,7 +117,7 @@ def state(reply: Reply | None, zone: Name) -> str:
     """Return in one word how a server answers for a zone.
 
     ``authority``, ``lame`` (an answer without authority), the name of the response code (``REFUSED``), ``recursive``
-    (one of both from a resolver, which may be a device on the path that answers in the server's place), ``silent``,
+    (one of both from a resolver, which may be a device on the path that answers instead of the server), ``silent``,
     ``closed`` (the host refuses the connection), ``no-route`` or ``not-asked`` (this machine cannot ask it).
     """
     if reply is None:
@@ -132,13 +132,13 @@ def state(reply: Reply | None, zone: Name) -> str:
 
 
 def answer_of(reply: Reply | None) -> wire.Message | None:
-    """Return the answer, if there is one that is no error."""
+    """Return the answer, if there is one without an error."""
     answer = reply.answer if reply is not None else None
     return answer if answer is not None and wire.is_positive(answer) else None
 
 
 def authority_of(reply: Reply | None) -> wire.Message | None:
-    """Return the answer, if it is that of a server with authority."""
+    """Return the answer, if it is from a server with authority."""
     answer = answer_of(reply)
     return answer if answer is not None and wire.is_authoritative(answer) else None
 
@@ -147,20 +147,20 @@ def authority_of(reply: Reply | None) -> wire.Message | None:
 
 # Whether name servers can be queried from this machine at all, by UDP and by TCP.
 #
-# Any answer shows that the way is open, also a refusal.
+# Any answer shows that the way is open, even a refusal.
 
 ROOT_SERVERS: Final = ("198.41.0.4", "193.0.14.129", "202.12.27.33")
-"""a, k and m.root-servers.net: operated by three organizations, the same addresses for decades."""
+"""a, k and m.root-servers.net: three operators, and the same addresses for decades."""
 
 
 class ServerPort(Frozen):
-    """What one address of a name server lets through.
+    """The protocols by which one address of a name server answers.
 
     :ivar udp: whether an answer came by UDP.
     :ivar tcp: whether an answer came by TCP.
     :ivar has_route: whether this machine has a route to the address.
-    :ivar is_authority: whether an answer came from the server itself; a resolver on the path, to which all queries
-        are redirected, is no authority.
+    :ivar is_authority: whether an answer came from the server itself. A resolver on the path, to which all queries are
+        redirected, has no authority.
     :ivar zone: the zone for which it was queried.
     :ivar is_refused: whether its host refused the connection.
     """
@@ -175,7 +175,7 @@ class ServerPort(Frozen):
 
     @property
     def answers(self) -> bool:
-        """Whether an answer came by any protocol."""
+        """Whether it answered by any protocol."""
         return self.udp or self.tcp
 
 

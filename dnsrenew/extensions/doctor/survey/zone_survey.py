@@ -1,7 +1,7 @@
-"""How a name is delegated: the zones above it, and what each of their name servers says.
+"""How a name is delegated: the zones above it, and the answers of each of their name servers.
 
-Nothing here relies on a zone that works. The recursive servers are asked not to validate (CD), a zone that they cannot
-resolve is found by the referral of the zone above, and the addresses of its servers by the glue.
+This works even for a broken zone. Queries to recursive servers request no validation (CD). A zone that they cannot
+resolve is found by the referral of the zone above, and its servers' addresses by the glue.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Servers = Mapping[str, Sequence[str]]
 class Survey:
     """The lookups of an examination about zones.
 
-    :ivar lookup: what the run knows about servers.
+    :ivar lookup: the lookups of the run, which remember servers.
     :ivar port: the port of authoritative servers.
     """
 
@@ -66,7 +66,7 @@ class Survey:
         return answers
 
     def _by_doh(self, context: Context, questions: Sequence[ProbeQuestion]) -> dict[ProbeQuestion, Message]:
-        """Return the answers of the servers for DNS over HTTPS: for networks in which port 53 is closed."""
+        """Return the answers of the servers for DNS over HTTPS, for networks in which port 53 is closed."""
         try:
             found = self._recursion.doh.find(context.within(probes.SECONDS), questions) if self._recursion.doh else {}
         except Cancelled:
@@ -76,7 +76,7 @@ class Survey:
         return {question: result.answer for question, result in results.items() if isinstance(result, FoundAnswer)}
 
     def ask_recursive(self, context: Context, wanted: Collection[ProbeQuestion]) -> dict[probes.ProbeKey, Reply]:
-        """Return what each recursive server replies."""
+        """Return the reply of each recursive server."""
         servers = self._recursion.addresses(context)
         return probes.ask(context, self.lookup, [(address, probe) for address in servers for probe in wanted])
 
@@ -96,7 +96,7 @@ class Survey:
         return paths
 
     def _referrals(self, context: Context, names: Mapping[str, Name], paths: dict[str, NamePath]) -> dict[str, ZoneCut]:
-        """Return the zone below that the servers of the last known zone refer to, for names that do not resolve."""
+        """Return the zone that the servers of the last known zone refer to, for names that do not resolve."""
         zones = {name: paths[name].zone or paths[name].above for name in names}
         servers = self.name_servers(context, set(zones.values()))
         places = [(name, address) for name, zone in zones.items() for address in self._some(context, servers[zone])]
@@ -110,7 +110,7 @@ class Survey:
         return found
 
     def name_servers(self, context: Context, zones: Iterable[str]) -> dict[str, Servers]:
-        """Return the name servers of zones and their addresses, by the recursive servers."""
+        """Return the name servers of zones and their addresses, from the recursive servers."""
         wanted = {zone: plain(wire.from_text(f"{zone}."), _NS) for zone in zones}
         answers = self.resolve(context, wanted.values())
         chosen: dict[str, Sequence[Name]] = {}
@@ -121,7 +121,7 @@ class Survey:
         return {zone: {wire.shown(name): addresses[name] for name in its} for zone, its in chosen.items()}
 
     def addresses(self, context: Context, hosts: Iterable[Name]) -> dict[Name, tuple[str, ...]]:
-        """Return the addresses of hosts, by the recursive servers; empty if they are unknown."""
+        """Return the addresses of hosts from the recursive servers; empty if unknown."""
         wanted = {host: [plain(host, kind) for kind in _ADDRESS_TYPES] for host in hosts}
         answers = self.resolve(context, [probe for its in wanted.values() for probe in its])
         known = {host: [answers[probe] for probe in its if probe in answers] for host, its in wanted.items()}
@@ -130,7 +130,7 @@ class Survey:
     # ── one zone ────────────────────────────────────────────────────────────────────────
 
     def zone(self, context: Context, cut: ZoneCut) -> ZoneFacts:
-        """Return what the zone above and every name server say about a zone.
+        """Return the data of a zone in the zone above and at every name server.
 
         :raises DnsError: ``dns-unreachable``: no recursive server answers.
         """
@@ -185,7 +185,7 @@ class Survey:
 
 
 def plain(name: Name, kind: wire.Type) -> ProbeQuestion:
-    """Return a question for recursive servers that need not validate."""
+    """Return a question for recursive servers without validation."""
     return ProbeQuestion(name, kind, recurse=True, unchecked=True)
 
 
@@ -211,7 +211,7 @@ def _path(start: Name, known: Mapping[Name, Message]) -> NamePath:
 
 
 def _is_broken(start: Name, path: NamePath, known: Mapping[Name, Message]) -> bool:
-    """Return whether the recursive servers have no answer for the name, or one below its last known zone."""
+    """Return whether the recursive servers have no answer for the name, or for a name below its last known zone."""
     zone = path.zone or path.above
     return any(each not in known for each in _upwards(start) if texts_of_names.is_at_or_below(_shown(each), zone))
 
@@ -234,7 +234,7 @@ def _glue(referral: Message, name: Name) -> tuple[str, ...]:
 
 # ── zone facts ─────────────────────────────────────────────────────────────────────────
 
-# What an examination finds about zones: plain values.
+# The results of an examination about zones, as plain values.
 
 
 class ZoneCut(Frozen):
@@ -250,11 +250,11 @@ class ZoneCut(Frozen):
 
 
 class NamePath(Frozen):
-    """What the recursive servers know about a name.
+    """The answers of the recursive servers about a name.
 
-    :ivar cuts: the zones that it is in, from the top; no top-level domain.
-    :ivar above: the nearest zone above, if it is a top-level domain or the root (``""``) and there is no other.
-    :ivar absent: the uppermost name below its zone that does not exist, of the name and those above; None if it exists.
+    :ivar cuts: the zones around it, from the top, without top-level domains.
+    :ivar above: the nearest zone above, if this is a top-level domain or the root (``""``) and there is no other.
+    :ivar absent: the uppermost missing name below the zone, which is the name or a name above it; None if it exists.
     """
 
     cuts: tuple[ZoneCut, ...]
@@ -270,10 +270,10 @@ class NamePath(Frozen):
 class ZoneServer(Frozen):
     """One address of one name server.
 
-    :ivar address: empty if none is known.
+    :ivar address: the address; empty if unknown.
     :ivar udp: how it answers over UDP: :func:`dnsrenew.extensions.doctor.survey.probes.state`.
     :ivar tcp: how it answers over TCP.
-    :ivar ns: the name servers of the zone that it lists; None without an answer.
+    :ivar ns: the zone's name servers that it lists; None without an answer.
     """
 
     name: str
@@ -287,7 +287,7 @@ class ZoneServer(Frozen):
 class ZoneFacts(Frozen):
     """A zone and its name servers.
 
-    :ivar parent_ns: the name servers that the zone above lists; None if it does not say.
+    :ivar parent_ns: the name servers that the zone above lists; None if unknown.
     :ivar resolves: whether the recursive servers can resolve it.
     :ivar is_absent: whether the servers of the zone above say that the name of the zone does not exist.
     :ivar servers: every address of every name server that the zone above or the zone itself lists.
