@@ -110,7 +110,9 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
             in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-            gc.enable()  # more may follow; what one leaves behind is less than it costs to look for it
+            if not gc.isenabled():  # more may follow; to look through what is there takes a tenth of a short run
+                gc.freeze()
+                gc.enable()
         elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits
             schedule.start()
         progress(event)
