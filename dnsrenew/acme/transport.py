@@ -81,11 +81,20 @@ class Transport:
     """Sends requests to one CA; shared by all threads.
 
     :param on_response: called with each answer, regardless of its status.
+    :param is_private: it is the CA of the user, which has no limit for nonces.
     :ivar name: the name of the CA.
     """
 
-    def __init__(self, name: str, http: HttpClient, on_response: Callable[[Response], object] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        http: HttpClient,
+        on_response: Callable[[Response], object] | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
         self.name = name
+        self._is_private = is_private
         self._http = http
         self._on_response = on_response
         self._nonces = Nonces(self._new_nonce)
@@ -210,7 +219,8 @@ class Transport:
             threads.start(partial(self._nonces.prefetch, context, self._nonce_bucket(context), wanted))
 
     def _nonce_bucket(self, context: Context) -> TokenBucket:
-        return context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
+        of = context.buckets.of_ca if self._is_private else context.buckets.of_nonces
+        return of(urlsplit(self.new_nonce_url).netloc)
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))
