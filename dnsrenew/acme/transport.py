@@ -275,6 +275,7 @@ class Nonces:
         self._fetch = fetch
         self._unused: deque[str] = deque(maxlen=_MAX_UNUSED)
         self._waiting = Count()
+        self._prefetched = Count()
         self.expected = Count()
 
     def add(self, nonce: str) -> None:
@@ -282,7 +283,7 @@ class Nonces:
         self._unused.append(nonce)
 
     def take(self, context: Context, bucket: TokenBucket, *, at_once: bool) -> str:
-        """Return a nonce: an unused one, the one of a response still in flight, or a new one.
+        """Return a nonce: an unused one, one that a request under way brings, or a new one.
 
         :param bucket: the rate limit of newNonce.
         :param at_once: do not wait for an answer under way: a new nonce takes no longer.
@@ -296,7 +297,8 @@ class Nonces:
             started = context.clock.monotonic()
             while found is None:
                 is_late = context.clock.monotonic() - started >= _PATIENCE
-                if (at_once or is_late or not self.expected) and bucket.try_take(context):
+                is_coming = self.expected or self._prefetched
+                if (at_once or is_late or not is_coming) and bucket.try_take(context):
                     return self._fetch(context)
                 context.wait(_PAUSE)
                 found = self._pop()
@@ -320,7 +322,8 @@ class Nonces:
                 threads.start(partial(self._add_new, context))
 
     def _add_new(self, context: Context) -> None:
-        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce will get its own error
+        # The request that needs a nonce will get its own error.
+        with self._prefetched, contextlib.suppress(CAError, Cancelled):
             self.add(self._fetch(context))
 
 
