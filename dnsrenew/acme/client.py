@@ -45,7 +45,7 @@ class CAClient(Orders):
     def __init__(
         self, ca: CA, http: HttpClient, accounts: AccountStore, *, contact: Sequence[str], agree_terms: bool
     ) -> None:
-        transport = Transport(ca.name or ca.directory, http)
+        transport = Transport(ca.name or ca.directory, http, is_private=ca.trust is not None)
         opened = AccountSession(transport, accounts, contact=contact, agree_terms=agree_terms, eab=ca.eab)
         super().__init__(transport, opened, Session(ca.directory, transport, opened), ca.timeout)
 

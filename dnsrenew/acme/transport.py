@@ -81,11 +81,20 @@ class Transport:
     """Sends requests to one CA; shared by all threads.
 
     :param on_response: called with each answer, regardless of its status.
+    :param is_private: it is the CA of the user, which has no limit for nonces.
     :ivar name: the name of the CA.
     """
 
-    def __init__(self, name: str, http: HttpClient, on_response: Callable[[Response], object] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        http: HttpClient,
+        on_response: Callable[[Response], object] | None = None,
+        *,
+        is_private: bool = False,
+    ) -> None:
         self.name = name
+        self._is_private = is_private
         self._http = http
         self._on_response = on_response
         self._nonces = Nonces(self._new_nonce)
@@ -213,7 +222,8 @@ class Transport:
             threads.start(partial(self._nonces.prefetch, context, self._nonce_bucket(context), wanted))
 
     def _nonce_bucket(self, context: Context) -> TokenBucket:
-        return context.buckets.of_nonces(urlsplit(self.new_nonce_url).netloc)
+        of = context.buckets.of_ca if self._is_private else context.buckets.of_nonces
+        return of(urlsplit(self.new_nonce_url).netloc)
 
     def _new_nonce(self, context: Context) -> str:
         response = resend(context, partial(self._plain, context, "HEAD", self.new_nonce_url, "newNonce"))
@@ -268,6 +278,7 @@ class Nonces:
         self._fetch = fetch
         self._unused: deque[str] = deque(maxlen=_MAX_UNUSED)
         self._waiting = Count()
+        self._prefetched = Count()
         self.expected = Count()
 
     def add(self, nonce: str) -> None:
@@ -275,7 +286,7 @@ class Nonces:
         self._unused.append(nonce)
 
     def take(self, context: Context, bucket: TokenBucket, *, at_once: bool) -> str:
-        """Return an unused nonce, the nonce of a response still in flight, or a new one.
+        """Return an unused nonce, the nonce of a request in flight, or a new one.
 
         :param bucket: the rate limit of newNonce.
         :param at_once: do not wait for an answer in flight, because a new nonce takes no longer.
@@ -289,7 +300,8 @@ class Nonces:
             started = context.clock.monotonic()
             while found is None:
                 is_late = context.clock.monotonic() - started >= _PATIENCE
-                if (at_once or is_late or not self.expected) and bucket.try_take(context):
+                is_coming = self.expected or self._prefetched
+                if (at_once or is_late or not is_coming) and bucket.try_take(context):
                     return self._fetch(context)
                 context.wait(_PAUSE)
                 found = self._pop()
@@ -313,7 +325,8 @@ class Nonces:
                 threads.start(partial(self._add_new, context))
 
     def _add_new(self, context: Context) -> None:
-        with contextlib.suppress(CAError, Cancelled):  # the request that needs a nonce gets its own error
+        # The request that needs a nonce gets its own error.
+        with self._prefetched, contextlib.suppress(CAError, Cancelled):
             self.add(self._fetch(context))
 
 

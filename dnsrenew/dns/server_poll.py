@@ -19,6 +19,7 @@ TRIES: Final = 3
 """The number of rounds without an answer after which an address is given up."""
 
 _SERVED: Final = {"NOERROR", "NXDOMAIN"}
+_FIRST_GAP: Final = 0.005
 _MIN_GAP: Final = 0.02
 _MAX_GAP: Final = 2.0
 _FRACTION: Final = 50
@@ -27,7 +28,8 @@ _GAP_WITHOUT_ANSWER: Final = 0.5  # a server that restarts refuses connections f
 
 def gap(elapsed: float) -> float:
     """Return the seconds between two rounds at one address, ``elapsed`` seconds after the first."""
-    return min(max(elapsed / _FRACTION, _MIN_GAP), _MAX_GAP)
+    soon = min(max(elapsed / 2, _FIRST_GAP), _MIN_GAP)  # a secondary on the local network takes milliseconds
+    return min(max(elapsed / _FRACTION, soon), _MAX_GAP)
 
 
 class AddressAnswer(Frozen):

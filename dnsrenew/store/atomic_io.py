@@ -11,10 +11,11 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final, TypeVar
 
-from dnsrenew.base import safe_files
+from dnsrenew.base import safe_files, threads
 from dnsrenew.base.files import closing, open_with_info, undone
 from dnsrenew.errors import StoreError
 from dnsrenew.store import os_errors, texts
@@ -209,15 +210,44 @@ class AtomicFiles:
 
     def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
         """Write a new file and sync it; for files in a temporary folder."""
-        handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
+        handle = self._create(path, data, mode)
         with undone(self.discard, path):
-            with undone(os.close, handle):
-                if hasattr(os, "fchmod"):
-                    self.do("chmod", path, lambda: os.fchmod(handle, mode))
-                self.do("write", path, lambda: safe_files.write_all(handle, data))
-                if sync:
+            if sync:
+                with undone(os.close, handle):
                     self._sync(handle, path)
             self.do("close", path, lambda: os.close(handle))  # NFS reports a full disk here
+
+    def fill(self, folder: str, files: Mapping[str, tuple[bytes, int]]) -> None:
+        """Write new files into a temporary folder and sync all of it; for the disk, that is about one fsync.
+
+        :param files: the content and the mode of each.
+        """
+        opened: dict[str, int] = {}
+        try:
+            for name, (data, mode) in files.items():
+                path = os.path.join(folder, name)
+                opened[path] = self._create(path, data, mode)
+            flushes = [partial(safe_files.flush, handle) for handle in opened.values()]
+            tasks = threads.start_all(flushes, len(flushes))
+            for task in tasks:
+                task.done.wait()
+            for path, task in zip([*opened], tasks, strict=True):
+                self.fsyncs += 1
+                self.do("fsync", path, task.result)
+                self.do("close", path, partial(os.close, opened.pop(path)))
+        finally:
+            for handle in opened.values():
+                os.close(handle)
+        self.sync_folder(folder)
+
+    def _create(self, path: str, data: bytes, mode: int) -> int:
+        """Write a new file, and return its open descriptor."""
+        handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
+        with undone(self.discard, path), undone(os.close, handle):
+            if hasattr(os, "fchmod"):
+                self.do("chmod", path, lambda: os.fchmod(handle, mode))
+            self.do("write", path, lambda: safe_files.write_all(handle, data))
+        return handle
 
     def new_folder(self, folder: str) -> str:
         """Create a temporary folder in ``folder`` and return its path."""

@@ -216,3 +216,15 @@ def test_connections_to_a_far_ca_are_opened_ahead(seconds: float, requests: int,
     transport.prefetch_nonces(context, requests)
     assert http.enough.wait(30 if wanted else 0) == bool(wanted)
     assert http.nonces == wanted
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["public", "own"])
+def test_only_the_nonces_of_a_public_ca_are_limited(own: bool) -> None:
+    """A CA with its own roots gives as many nonces as requests follow; a public one as many as Let's Encrypt allows."""
+    clock = FakeClock()
+    transport = Transport("lab", cast("HttpClient", NonceHttp(clock, 0.05, 0)), is_private=own)
+    transport.new_nonce_url = "https://x/nonce"
+    context = Context(clock=clock)
+    context.buckets.of_nonces("x").charge(context, 1000)
+    bucket = transport._nonce_bucket(context)
+    assert [bucket.try_take(context) for _ in range(WIDTH)] == [own] * WIDTH
