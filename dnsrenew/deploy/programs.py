@@ -11,6 +11,7 @@ from dnsrenew.base import subprocesses
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.protocol import late
 from dnsrenew.errors import DeployError
 
 _OUTPUT: Final = 64 << 10
@@ -38,7 +39,7 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     if done.status == 0:
         return
     if done.status is None:
-        raise DeployError.of(texts.PROGRAM_LATE, program=program, seconds=round(seconds), output=_end(context, done))
+        raise DeployError.of(texts.PROGRAM_LATE, program=program, output=_end(context, done), **late(seconds))
     command = context.redactor.redact(shlex.join(arguments))
     fields = {"program": program, "status": done.status, "certificate": certificate, "command": command}
     output = _end(context, done)
