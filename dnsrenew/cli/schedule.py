@@ -142,9 +142,9 @@ def _job(invocation: Invocation, host: Host) -> ScheduledJob:
 
 def _job_for(invocation: Invocation, host: Host, path: str, needs: JobNeeds) -> ScheduledJob:
     """Return the job of a configuration. Its runs speak the language of this one: a schedule has no locale."""
-    options, language = invocation.options, formatting.current()
-    job = scheduling.this_job(host, path, needs, insist=options.insist)
-    return replace(job, language=options.lang or ("" if language == "en" else language))
+    options, spoken = invocation.options, formatting.current()
+    language = options.lang or ("" if spoken == "en" else spoken)
+    return scheduling.this_job(host, path, needs, insist=options.insist, language=language)
 
 
 def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:

@@ -20,7 +20,7 @@ from dnsrenew.base.http.connections import failure, tls_context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import DeployerContext, TargetOption, late
-from dnsrenew.errors import CAError, DeployError, Text
+from dnsrenew.errors import CAError, DeployError, Text, system_reason
 
 ANSWER_SECONDS: Final = 60.0
 API_OPTIONS: Final[Mapping[str, TargetOption]] = {
@@ -163,7 +163,7 @@ class HttpApi:
         except CAError:
             raise self.error(texts.API_TRUST, path=roots[0]) from None
         except OSError as error:
-            raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
+            raise self.error(texts.API_PAIR, reason=system_reason(error)) from None
 
 
 def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str] | None, seconds: float) -> Response:

@@ -12,7 +12,7 @@ from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import late
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, system_reason
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
@@ -34,8 +34,7 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     try:
         done = _completed(context, arguments, seconds, env)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DeployError.of(texts.PROGRAM_MISSING, program=program, reason=reason) from None
+        raise DeployError.of(texts.PROGRAM_MISSING, program=program, reason=system_reason(error)) from None
     if done.status == 0:
         return
     if done.status is None:

@@ -10,7 +10,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
 from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption, late
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, system_reason
 
 _SECONDS: Final = 10.0
 
@@ -55,8 +55,7 @@ class HaproxyDeployer(FileDeployer):
         except TimeoutError:
             raise DeployError.of(texts.HAPROXY_LATE, socket=where, **late(seconds)) from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=reason) from None
+            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=system_reason(error)) from None
 
 
 def _exchange(where: str, command: str, seconds: float) -> str:

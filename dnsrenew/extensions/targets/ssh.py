@@ -25,7 +25,7 @@ from dnsrenew.deploy.file_set import ActivatedFiles
 from dnsrenew.deploy.protocol import PEM_FILES, PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption, late
 from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, system_reason
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
@@ -197,8 +197,7 @@ class OpenSsh:
                 largest=largest,
             )
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None
+            raise DeployError.of(texts.SSH_MISSING, program=program, reason=system_reason(error)) from None
         if done.status is None:
             raise DeployError.of(texts.SSH_LATE, host=self.host, **late(self._seconds))
         # The status of both programs if there is no connection.
