@@ -128,6 +128,11 @@ def described(text: str) -> Message:
     return Message._made(text, template, {})  # noqa: SLF001  # as :class:`Phrase` does
 
 
+def system_reason(error: OSError) -> str:
+    """Return why the operating system refused something, in its words."""
+    return error.strerror or type(error).__name__
+
+
 def as_clause(text: str) -> str:
     """Return a text without its full stop, such as the message of an error that caused another one."""
     return Clause.filled(text.template, text.values) if isinstance(text, Message) else text.removesuffix(".")

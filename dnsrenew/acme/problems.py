@@ -19,12 +19,15 @@ _PREFIX: Final = "urn:ietf:params:acme:error:"
 _MAX_REASON: Final = 10_000
 """Number of characters that the problems of all names may have in a message; the state of a certificate keeps messages.
 """
+_MAX_SEEN: Final = 160
+"""Number of characters of one problem in the message of a failed validation; the evidence has the whole text."""
 _MAX_HELP: Final = 1000
 _YEAR: Final = 365 * 86400.0
 
 # Not compiled: only errors need them.
 _DNS_IDENTIFIER: Final = r"(?i)\bDNS\b.*\bidentifier"
 _URL: Final = r"https?://[!-~]{1,4000}"
+_ASKED: Final = r'(?:^|:? )(?:from|Fetching|Get) "?https?://[^\s"]{1,300}/\.well-known/acme-challenge/[\w-]{1,99}"?'
 _HELP: Final = rf"(?i)https?://[!-~]{{1,{_MAX_HELP}}}"
 
 
@@ -113,7 +116,7 @@ class Problems(Frozen):
         identifiers = [each.identifier for each in authorizations]
         evidence = {"ca": self.name, "identifiers": identifiers, "subproblems": subproblems}
         problem_fields = {"detail": detail, "type": kinds.pop() if len(kinds) == 1 else "compound"}
-        fields = {**evidence, "problems": _sentence(detail)}
+        fields = {**evidence, "problems": _sentence(_seen(subproblems))}
         return _made(failed_validation(subproblems), fields, evidence, subproblems=subproblems, **problem_fields)
 
     def _invalid_order(self, problem: resources.Problem | None) -> CAError:
@@ -244,6 +247,25 @@ def _mentions(text: str, name: str) -> bool:
 
 def _join(subproblems: Sequence[Mapping[str, Any]]) -> str:
     return resources.cut("; ".join(map(_line, subproblems)), _MAX_REASON)
+
+
+def _seen(subproblems: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the CA saw, in short: three causes with three names each, without the URL that it asked for."""
+    causes: dict[tuple[Any, str], list[str]] = {}
+    for each in subproblems:
+        words = resources.cut(re.sub(_ASKED, "", each["detail"]).lstrip(": "), _MAX_SEEN)
+        causes.setdefault((each["type"], words), []).append(each["identifier"] or texts.NO_IDENTIFIER)
+    return _few(
+        "; ",
+        [
+            _line({"identifier": _few(", ", names), "type": kind, "detail": words})
+            for (kind, words), names in causes.items()
+        ],
+    )
+
+
+def _few(separator: str, words: Sequence[str]) -> str:
+    return separator.join([*words[:3], *["…"] * (len(words) > 3)])
 
 
 def _line(problem: Mapping[str, Any]) -> str:

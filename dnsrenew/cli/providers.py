@@ -78,19 +78,22 @@ def _show(invocation: Invocation) -> int:
     if options.search and not options.names:
         found = [provider for provider in found if is_named(options.search, provider)]
         others = [host for host in scripts.without_driver() if is_named(options.search, host)]
+    elif options.names and not found and (other := scripts.find_other(options.names)) is not None and other.script:
+        others = [other]
     if word and not found and not others:
         raise _unknown(word, known, folders, is_search=not options.names)
     terminal = invocation.terminal
     if terminal.json:
-        more = {"others": [host.to_dict() for host in others]} if options.search else {}
+        more = {"others": [host.to_dict() for host in others]} if options.search or others else {}
         terminal.write_document({"providers": [_document(provider) for provider in found], **more})
         return 0
     columns = terminal.out.size()[0] or terminal.err.size()[0]  # even of a terminal behind `| less`
     if options.names and terminal.quiet:
-        terminal.write_result(found[0].block(say).rstrip())  # for >> dnsrenew.toml
+        terminal.write_result(found[0].block(say).rstrip() if found else others[0].block())  # for >> dnsrenew.toml
         return 0
     if options.names:
-        lines = _one(found[0], min(columns or _WIDEST, _WIDEST))
+        width = min(columns or _WIDEST, _WIDEST)
+        lines = _one(found[0], width) if found else _by_script(others[0], width)
     elif options.search:
         rows = [(provider.name, say(provider.title), _way(provider)) for provider in found]
         rows += [(host.name if host.script else "-", say(host.title), _way(host)) for host in others]
@@ -114,8 +117,7 @@ def _unknown(name: str, known: Sequence[str], folders: Sequence[Path], *, is_sea
     if (left_out := left_out_hosts().get(name.lower())) is not None:
         return ConfigError.of(texts.LEFT_OUT_PROVIDER, name=name, why=left_out["why"], instead=left_out["instead"])
     if (other := scripts.find_other(name)) is not None:
-        text = texts.SCRIPT_PROVIDER if other.script else texts.NO_DRIVER
-        return ConfigError.of(text, name=name, title=other.title, script=other.script)
+        return ConfigError.of(texts.NO_DRIVER, name=name, title=other.title)
     called = [] if is_search else [host.name for host in scripts.providers_called(name, folders)[:3]]
     similar = called or nearest(name, known)
     words = [name[:length] for length in range(len(name) - 1, 3 if name.isascii() else 1, -1)] if is_search else []
@@ -183,6 +185,12 @@ def _one(provider: Provider, columns: int) -> list[str]:
     lines += ["", *provider.block(say).rstrip().splitlines()]  # not indented, to be copied
     lines += ["", bold(texts.PROVIDER_LIMITS), *_behaviour(provider.behaviour, columns)]
     return [*lines, *_scripts(columns)] if provider.runs_script else lines
+
+
+def _by_script(host: OtherHost, columns: int) -> list[str]:
+    block = [bold(texts.PROVIDER_BLOCK) + dim(texts.PROVIDER_BLOCK_NOTE), "", *host.block().splitlines()]
+    hint = formatting.wrap(texts.SCRIPT_HINT.format(script=host.script, title=say(host.title)), columns)
+    return [bold(say(host.title)), f"  {_way(host)}", "", *block, "", *hint]
 
 
 def _document(provider: Provider) -> dict[str, Any]:

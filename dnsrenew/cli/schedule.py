@@ -41,7 +41,7 @@ def schedule(invocation: Invocation) -> int:
 
 def _install(invocation: Invocation, host: Host, kind: ScheduleKind | None) -> int:
     config, terminal = invocation.config(), invocation.terminal
-    job = scheduling.this_job(host, str(invocation.config_path()), needs_of(config), insist=invocation.options.insist)
+    job = _job_for(invocation, host, str(invocation.config_path()), needs_of(config))
     for notice in check_code(job):
         _warn(invocation, sentences(notice.message, notice.fix))
     known = entry_of(kind or scheduling.default_kind(host), job, host, installer.run_program).plan
@@ -138,7 +138,14 @@ def _job(invocation: Invocation, host: Host) -> ScheduledJob:
     """
     path = _config_path(invocation)
     needs = JobNeeds() if (config := _readable(path)) is None else needs_of(config)
-    return scheduling.this_job(host, path, needs, insist=invocation.options.insist)
+    return _job_for(invocation, host, path, needs)
+
+
+def _job_for(invocation: Invocation, host: Host, path: str, needs: JobNeeds) -> ScheduledJob:
+    """Return the job of a configuration. Its runs speak the language of this one: a schedule has no locale."""
+    options, spoken = invocation.options, formatting.current()
+    language = options.lang or ("" if spoken == "en" else spoken)
+    return scheduling.this_job(host, path, needs, insist=options.insist, language=language)
 
 
 def _unavailable(kind: ScheduleKind, host: Host) -> ConfigError:

@@ -97,13 +97,6 @@ NEARLY_FOUND: Final = Text(
 SHORTER_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", "Search for a shorter word: dnsrenew providers --search {shorter}"
 )
-SCRIPT_PROVIDER: Final = Text(
-    "provider-unknown",
-    "dnsrenew has no driver for {title}; acme.sh has the script {script}.",
-    'Write `provider = "acme.sh"`, `script = "{script}"`, and in `env` the variables that the first lines of the '
-    "script name (see `dnsrenew providers acme.sh`). Or "
-    f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`, which needs no API of {{title}}.",
-)
 NO_DRIVER: Final = Text(
     "provider-unknown",
     "dnsrenew has no driver for {title}.",
@@ -724,6 +717,11 @@ PROVIDER_BLOCK_NOTE: Final = "  (choose any name after dns.)"
 SCRIPTS_FOUND: Final = "Scripts on this machine"
 NO_SCRIPTS: Final = "none: acme.sh is not installed"
 OR: Final = "or"
+SCRIPT_HINT: Final = (
+    "dnsrenew has no driver of its own for {title}. It runs the script {script} of acme.sh, which must be installed on "
+    "this machine. Its first lines name the variables for `env`; `dnsrenew providers acme.sh` lists those of installed "
+    f"scripts. Without acme.sh, {_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`, which needs no API of {{title}}."
+)
 PROVIDER_LIMITS: Final = "Behaviour"
 WAITS: Final = "New values can take up to {timeout} to appear."
 WAITS_LONGER: Final = "New values can take up to {timeout} to appear, then dnsrenew waits {settle} more."

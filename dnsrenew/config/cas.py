@@ -17,6 +17,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.fields import each_key, file_path, https_url, plain_name, seconds, text
 from dnsrenew.config.schema import FieldScope, Key, as_table, brackets, table_of
 from dnsrenew.config.secret_fields import secret
+from dnsrenew.errors import system_reason
 
 _LE_STAGING: Final = "letsencrypt-staging"  # also used by --dry-run for CAs without a staging CA
 
@@ -61,7 +62,7 @@ def trust_file(value: Any, scope: FieldScope, path: KeyPath) -> str:
         if re.search(_CERTIFICATE, scope.checks.read(file)):
             return file
     except OSError as error:
-        found = texts.UNREADABLE_ROOTS.format(file=shown, cause=(error.strerror or type(error).__name__).lower())
+        found = texts.UNREADABLE_ROOTS.format(file=shown, cause=system_reason(error).lower())
         raise FieldError(texts.ROOTS, found=found) from None
     raise FieldError(texts.ROOTS, found=texts.NO_ROOTS.format(file=shown))
 

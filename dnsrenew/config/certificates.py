@@ -16,6 +16,7 @@ from dnsrenew.config.cas import CaTables
 from dnsrenew.config.dns_accounts import DnsAccountTables
 from dnsrenew.config.routes import RouteNeeds, check_accounts_exist, check_fitting, check_routes, route
 from dnsrenew.config.schema import FieldScope, Key, MistakeReport, Table, brackets, table_of
+from dnsrenew.errors import system_reason
 
 if TYPE_CHECKING:
     from dnsrenew.base.x509 import RequestContent
@@ -98,7 +99,7 @@ def _csr(value: Any, scope: FieldScope, path: KeyPath) -> tuple[GivenRequest, Re
     try:
         content = x509.read_given_request(value.encode() if file is None else scope.checks.read(file))
     except (OSError, ValueError) as error:
-        reason = (error.strerror or type(error).__name__).lower() if isinstance(error, OSError) else error.args[0]
+        reason = system_reason(error).lower() if isinstance(error, OSError) else error.args[0]
         raise FieldError(texts.REQUEST, found=texts.REQUEST_BECAUSE.format(file=shown, reason=reason)) from None
     return GivenRequest(content.der, file), content
 

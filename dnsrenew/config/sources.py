@@ -21,7 +21,7 @@ from dnsrenew.config import texts
 from dnsrenew.config.fields import list_of, text
 from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.config.schema import FieldScope, MistakeReport
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, system_reason
 
 _MAGIC: Final = re.compile(r"[*?[]")
 SHOWN_KEYS: Final = {
@@ -69,8 +69,7 @@ def _read_text(path: str, checks: FileChecks, *, any_entry: bool) -> str:
     except PermissionError:
         raise ConfigError.of(texts.CONFIG_FORBIDDEN, file=path) from None
     except OSError as error:
-        cause = (error.strerror or type(error).__name__).lower()
-        raise ConfigError.of(texts.CONFIG_UNREADABLE, file=path, cause=cause) from None
+        raise ConfigError.of(texts.CONFIG_UNREADABLE, file=path, cause=system_reason(error).lower()) from None
     except ValueError:
         raise ConfigError.of(texts.CONFIG_NO_PATH, file=path) from None
 

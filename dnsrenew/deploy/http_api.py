@@ -9,7 +9,7 @@ import http.client
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, Self
 from urllib.parse import urlencode, urlsplit
@@ -19,8 +19,8 @@ from dnsrenew.base.http import HttpClient, HttpFailure, Response, texts_of
 from dnsrenew.base.http.connections import failure, tls_context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import DeployerContext, TargetOption
-from dnsrenew.errors import CAError, DeployError
+from dnsrenew.deploy.protocol import DeployerContext, TargetOption, late
+from dnsrenew.errors import CAError, DeployError, Text, system_reason
 
 ANSWER_SECONDS: Final = 60.0
 API_OPTIONS: Final[Mapping[str, TargetOption]] = {
@@ -152,9 +152,10 @@ class HttpApi:
 
     def failure(self, failure: HttpFailure) -> DeployError:
         """Return the error for a server that could not be reached."""
-        text = texts.API_LATE if failure.kind == "timeout" else texts.NO_ANSWER
-        text = texts.API_UNTRUSTED if failure.untrusted else text
-        return self.error(text, reason=self._run.redactor.redact(failure.detail))
+        reason = self._run.redactor.redact(failure.detail)
+        if failure.kind == "timeout":
+            return self.error(texts.API_LATE, reason=reason, **late(self._timeout[1]))
+        return self.error(texts.API_UNTRUSTED if failure.untrusted else texts.NO_ANSWER, reason=reason)
 
     def _make_clients(self, roots: Roots, pair: Pair) -> list[HttpClient]:
         try:
@@ -162,7 +163,7 @@ class HttpApi:
         except CAError:
             raise self.error(texts.API_TRUST, path=roots[0]) from None
         except OSError as error:
-            raise self.error(texts.API_PAIR, reason=error.strerror or type(error).__name__) from None
+            raise self.error(texts.API_PAIR, reason=system_reason(error)) from None
 
 
 def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str] | None, seconds: float) -> Response:
@@ -172,6 +173,27 @@ def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str] |
     """
     with contextlib.closing(HttpClient()) as client:
         return client.request(method, url, data=data, headers=headers, timeout=time_limit(seconds))
+
+
+def answer(
+    context: DeployerContext, request: Callable[[], Response], url: str, seconds: float, silent: Text = texts.NO_ANSWER
+) -> Response:
+    """Return the answer to a request.
+
+    :param url: its address as it is shown.
+    :param silent: the text of the error where nothing has arrived.
+    :raises DeployError: there is none.
+    """
+    run = context.run
+    try:
+        return run.call(request)
+    except HttpFailure as failure:
+        kind, reason = failure.kind, run.redactor.redact(failure.detail)
+    # Outside the `except`: the original error, whose traceback has what was sent, is not kept.
+    if kind == "timeout":
+        raise DeployError.of(texts.ANSWER_LATE, url=url, reason=reason, **late(seconds))
+    text = texts.ANSWER_CUT if kind == "reset" and silent is texts.NO_ANSWER else silent
+    raise DeployError.of(text, url=url, reason=reason)
 
 
 def basic_login(context: DeployerContext) -> str:
@@ -184,7 +206,7 @@ def basic_login(context: DeployerContext) -> str:
 
 def time_limit(seconds: float) -> tuple[float, float]:
     """Return the seconds for a connection and for the answer."""
-    return min(_CONNECT_SECONDS, seconds), seconds
+    return min(max(_CONNECT_SECONDS, seconds / 6), seconds), seconds  # where an answer may take long, a connection may
 
 
 def _meant(value: dict[str, Any]) -> list[Any]:

@@ -11,7 +11,8 @@ from dnsrenew.base import subprocesses
 from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import texts
-from dnsrenew.errors import DeployError
+from dnsrenew.deploy.protocol import late
+from dnsrenew.errors import DeployError, system_reason
 
 _OUTPUT: Final = 64 << 10
 """The number of bytes of output that are read; a program may print more."""
@@ -33,12 +34,11 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     try:
         done = _completed(context, arguments, seconds, env)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DeployError.of(texts.PROGRAM_MISSING, program=program, reason=reason) from None
+        raise DeployError.of(texts.PROGRAM_MISSING, program=program, reason=system_reason(error)) from None
     if done.status == 0:
         return
     if done.status is None:
-        raise DeployError.of(texts.PROGRAM_LATE, program=program, seconds=round(seconds), output=_end(context, done))
+        raise DeployError.of(texts.PROGRAM_LATE, program=program, output=_end(context, done), **late(seconds))
     command = context.redactor.redact(shlex.join(arguments))
     fields = {"program": program, "status": done.status, "certificate": certificate, "command": command}
     output = _end(context, done)

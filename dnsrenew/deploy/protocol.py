@@ -268,3 +268,8 @@ RELOAD: Final[Mapping[str, TargetOption]] = {
 def all_options(target: TargetKind) -> dict[str, TargetOption]:
     """Return all options that an entry of this kind may have."""
     return {**target.options, **(RELOAD if target.has_reload else {}), **COMMON}
+
+
+def late(seconds: float) -> dict[str, int]:
+    """Return the fields of an error for what took longer than its entry allows: the seconds, and more to try."""
+    return {"seconds": round(seconds), "longer": max(round(2 * seconds), 60)}

@@ -20,7 +20,7 @@ from dnsrenew.base.safe_files import PRIVATE_FILE, ForeignLinkError, OpenFolder,
 from dnsrenew.base.users import group_id, user_id, user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
-from dnsrenew.errors import DeployError, Text
+from dnsrenew.errors import DeployError, Text, system_reason
 
 _SUFFIX: Final = ".dnsrenew-new"
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
@@ -192,8 +192,7 @@ def _set_owner(handle: int, file: TargetFile) -> None:
     try:
         os.fchown(handle, user, group)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DeployError.of(texts.OWNER_REFUSED, path=file.path, owner=owner, reason=reason) from None
+        raise DeployError.of(texts.OWNER_REFUSED, path=file.path, owner=owner, reason=system_reason(error)) from None
 
 
 def sync_file(temp: str, path: str) -> None:
@@ -261,7 +260,6 @@ def _unwritable(path: str, error: OSError) -> DeployError:
     if is_closed_by_unit(error):
         text = texts.READ_ONLY_ELSEWHERE if unit else texts.READ_ONLY
     user = os.environ.get("USERNAME", "") if os.name == "nt" else user_name(os.geteuid())
-    reason = error.strerror or type(error).__name__
-    fields = {"path": path, "folder": os.path.dirname(path), "reason": reason, "user": user}
+    fields = {"path": path, "folder": os.path.dirname(path), "reason": system_reason(error), "user": user}
     fields |= {"mount": mount_of(path)} if text is texts.DISK_READ_ONLY else {}
     return DeployError.of(text, **fields, **({"unit": unit} if unit else {}))

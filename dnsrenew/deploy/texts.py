@@ -131,7 +131,7 @@ DISTURBED_AND_REPAIRED: Final = Text(
 PROGRAM_LATE: Final = Text(
     "deploy-timeout",
     "{program} was still running after {seconds} s, so dnsrenew ended it.",
-    "Find out why the command takes so long, or set a longer `timeout` in the `deploy` entry.",
+    "Find out why the command takes so long, or write timeout = {longer} in the `deploy` entry.",
 )
 
 # ── HTTP ────────────────────────────────────────────────────────────────────────────────
@@ -151,10 +151,15 @@ NO_ANSWER: Final = NothingDone(
     "{url} does not answer: {reason}.",
     "Check that the server runs and that its address in the `deploy` entry is right.",
 )
-WEBHOOK_LATE: Final = Text(
+ANSWER_CUT: Final = Text(
+    "deploy-unreachable",
+    "{url} gave no answer to a request that may have arrived: {reason}.",
+    "Read the log of the server at that address, fix the problem, then run `dnsrenew deploy`.",
+)
+ANSWER_LATE: Final = Text(
     "deploy-timeout",
-    "The server does not answer in time: {reason}.",
-    "Find out why the server takes so long, or set a longer `timeout` in the `deploy` entry.",
+    "{url} does not answer in time: {reason}.",
+    "Find out why the server takes so long, or write timeout = {longer} in the `deploy` entry.",
 )
 WEBHOOK_REFUSED: Final = Text(
     "deploy-refused",
@@ -178,7 +183,8 @@ NO_TLS: Final = Text(
 NOT_SERVED: Final = Text(
     "deploy-not-served",
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
-    "Check that the server's configuration names these files, and that the `reload` command loads them.",
+    "Check that the server's configuration names these files, and that the `reload` command loads them. If that only "
+    "takes longer, write verify_timeout = {longer} in the `deploy` entry.",
 )
 NOT_LOADED: Final = Text(
     NOT_SERVED.code,
@@ -287,6 +293,11 @@ HAPROXY_SILENT: Final = NothingDone(
     "The runtime socket {socket} of HAProxy cannot be used: {reason}.",
     "Add `stats socket {socket} mode 660 level admin` to the global section of HAProxy, and restart it once.",
 )
+HAPROXY_LATE: Final = Text(
+    "deploy-timeout",
+    "HAProxy does not answer at {socket} within {seconds} s.",
+    "Find out why the server takes so long, or write timeout = {longer} in the `deploy` entry.",
+)
 HAPROXY_REFUSED: Final = Text(
     "deploy-refused",
     "HAProxy at {socket} refused the certificate: {reason}",
@@ -318,7 +329,7 @@ API_UNTRUSTED: Final = NothingDone(
 API_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} did not answer in time: {reason}.",
-    "Check the load of {name}, or set a longer `timeout` in the `deploy` entry, then run `dnsrenew deploy "
+    "Check the load of {name}, or write timeout = {longer} in the `deploy` entry, then run `dnsrenew deploy "
     "{certificate}`.",
 )
 API_LOGIN: Final = NothingDone(
@@ -379,7 +390,8 @@ TRUENAS_JOB: Final = Text(
 TRUENAS_JOB_LATE: Final = Text(
     "deploy-timeout",
     "{name} at {url} was still importing the certificate after {seconds} s.",
-    "Check the tasks of {name}, then run `dnsrenew deploy {certificate}`.",
+    "Check the tasks of {name}, or write timeout = {longer} in the `deploy` entry, then run `dnsrenew deploy "
+    "{certificate}`.",
 )
 
 # ── Kubernetes ──────────────────────────────────────────────────────────────────────────
@@ -427,7 +439,7 @@ DOCKER_PROGRAM: Final = Text(
 DOCKER_LATE: Final = Text(
     "deploy-timeout",
     "Docker gave no complete answer for the container {container} within {seconds} s.",
-    "Find out why the program or Docker takes so long, or set a longer `timeout` in the `deploy` entry.",
+    "Find out why the program or Docker takes so long, or write timeout = {longer} in the `deploy` entry.",
 )
 
 # ── SSH ─────────────────────────────────────────────────────────────────────────────────
@@ -440,7 +452,7 @@ SSH_MISSING: Final = NothingDone(
 SSH_LATE: Final = Text(
     "deploy-timeout",
     "The host {host} had not finished an SSH command after {seconds} s.",
-    "Find out why {host} takes so long, or set a longer `timeout` in the `deploy` entry.",
+    "Find out why {host} takes so long, or write timeout = {longer} in the `deploy` entry.",
 )
 SSH_HOST_KEY: Final = NothingDone(
     "deploy-refused",

@@ -13,6 +13,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
+from dnsrenew.deploy.protocol import late
 from dnsrenew.errors import DeployError
 
 _TOLD_AFTER: Final = 1.0
@@ -160,7 +161,7 @@ def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:
         return DeployError.of(texts.NOT_REACHED, address=wrong.address, reason=wrong.error)
     if wrong.leaf is None:
         return DeployError.of(texts.NO_TLS, address=wrong.address, reason=wrong.error)
-    evidence = {"address": wrong.address, "name": wanted.name or wrong.address, "seconds": round(seconds)}
+    evidence = {"address": wrong.address, "name": wanted.name or wrong.address, **late(seconds)}
     try:
         pem = ssl.DER_cert_to_PEM_cert(wrong.leaf)
         facts, is_ecdsa = x509.read_certificate(pem), x509.has_ecdsa_key(pem)

@@ -14,7 +14,7 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver, malformed, pick
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ConfigError, SecretError
+from dnsrenew.errors import ConfigError, SecretError, system_reason
 
 KEYS: Final = ("username", "password", "subdomain", "fulldomain")
 """The keys of a registration, as the server names them."""
@@ -91,7 +91,7 @@ def read_registration(file: str) -> dict[str, str] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        cause = error.strerror or type(error).__name__
+        cause = system_reason(error)
         raise SecretError.of(texts.ACME_DNS_UNREADABLE, reference=f"file:{file}", file=file, cause=cause) from None
     except (ValueError, TypeError, KeyError):
         raise SecretError.of(texts.ACME_DNS_REGISTRATION, reference=f"file:{file}", file=file) from None

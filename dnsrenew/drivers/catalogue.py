@@ -20,7 +20,7 @@ from dnsrenew.drivers import texts
 from dnsrenew.drivers.loading import built_in, plug_ins
 from dnsrenew.drivers.protocol import ENTRY_POINT_GROUP, is_ours
 from dnsrenew.drivers.provider import NAME, OWN_OBJECT, RESERVED, Behaviour, OptionSpec, Provider
-from dnsrenew.errors import ConfigError, described
+from dnsrenew.errors import ConfigError, described, system_reason
 
 _PACKAGE: Final = Path(__file__).resolve().parents[1]
 
@@ -341,7 +341,7 @@ def unreadable(path: Path, error: OSError | UnicodeDecodeError) -> ConfigError:
     """Return the error for a file that exists but cannot be read."""
     found: str = texts.NOT_UTF8
     if isinstance(error, OSError):
-        found = texts.UNREADABLE.format(cause=(error.strerror or type(error).__name__).lower())
+        found = texts.UNREADABLE.format(cause=system_reason(error).lower())
     return validation.config_error([Mistake(str(path), None, texts.FILE, found, texts.READABLE)], code=_INVALID)
 
 

@@ -16,7 +16,7 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.protocol import DriverContext
-from dnsrenew.errors import ProviderError
+from dnsrenew.errors import ProviderError, system_reason
 
 _OUTPUT: Final = 64 << 10
 """Bytes of output that are read; a program may print more."""
@@ -73,9 +73,8 @@ class HookDriver:
                 only_end=True,
             )
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            account = self._context.account
-            raise ProviderError.of(texts.HOOK_MISSING, account=account, program=program[0], reason=reason) from None
+            its = {"account": self._context.account, "program": program[0], "reason": system_reason(error)}
+            raise ProviderError.of(texts.HOOK_MISSING, **its) from None
         if done.status == 0:
             return
         output = done.output.decode("utf-8", "replace")

@@ -193,12 +193,14 @@ class OtherHost(Frozen):
 
     :ivar names: its other names.
     :ivar script: the script of acme.sh that writes its records; "" if it has no script.
+    :ivar env: the variables that the script reads, if they are known without it.
     """
 
     name: str
     title: str
     names: tuple[str, ...] = ()
     script: str = ""
+    env: tuple[str, ...] = ()
 
     @property
     def way(self) -> Way:
@@ -210,6 +212,15 @@ class OtherHost(Frozen):
         """Whether its script is on this machine."""
         return bool(self.script) and find_script(self.script) is not None
 
+    def block(self) -> str:
+        """Return a ``[dns.…]`` block to copy, for its script."""
+        found = find_script(self.script)
+        asked = found.lacking({}) if found is not None else self.env
+        values = {name: f"file:{name}.txt".lower() if is_private(name, "") else f"<{name}>" for name in asked}
+        env = ", ".join(f'{name} = "{value}"' for name, value in (values or {"<NAME>": "file:<name>.txt"}).items())
+        head = f'[dns.{self.name}]\nprovider = "acme.sh"\nscript = "{self.script}"'
+        return f"{head}\nenv = {{ {env} }}"
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in ``dnsrenew providers --search WORD --json``."""
         script = {"script": self.script, "installed": self.is_installed} if self.script else {}
@@ -219,10 +230,10 @@ class OtherHost(Frozen):
 def other_hosts() -> list[OtherHost]:
     """Return the hosts without a file, by title."""
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_elsewhere.toml"
-    hosts = [
-        OtherHost(name, described(table["title"]), tuple(table.get("names", ())), table.get("script", ""))
-        for name, table in tomllib.loads(path.read_text("utf-8")).items()
-    ]
+    hosts = []
+    for name, table in tomllib.loads(path.read_text("utf-8")).items():
+        names, env = (tuple(table.get(key, ())) for key in ("names", "env"))
+        hosts.append(OtherHost(name, described(table["title"]), names, table.get("script", ""), env))
     return sorted(hosts, key=lambda host: host.title.lower())
 
 

@@ -64,7 +64,7 @@ def status_of(
         # Files that this user may not read count as existing, as the state says.
         state = replace(read or in_current(spec.name, store) or State(), last_failure=_failure(error, now))
         reason = due.why_due(spec, state, now, whole=True)
-    for notice in due.state_warnings(spec, state):
+    for notice in due.state_warnings(spec, state, store):
         its = its or context.for_certificate(spec.name)
         its.warn(notice.code, notice.message, notice.fix)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]

@@ -123,10 +123,13 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
     return (Notice(*texts.RENEW_BEFORE_LONG.fill(begin=begin, end=end)),)
 
 
-def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
-    """Return the warnings about a stored certificate: damage, ``renew_before``, ``lifetime``."""
+def state_warnings(spec: CertificateSpec, state: State, store: Store) -> tuple[Notice, ...]:
+    """Return the warnings about a stored certificate: damage, its key, ``renew_before``, ``lifetime``."""
+    fault = store.unreadable_key(spec.name, state)
+    key = () if fault is None else (Notice(fault.code, fault.message, fault.fix),)
     wanted_end = state.lifetime["until"] if state.lifetime else None
-    return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
+    others = (*renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
+    return (*state.notices, *key, *others)
 
 
 def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: datetime | None) -> tuple[Notice, ...]:
@@ -370,7 +373,7 @@ def outcome(
     :param state: None if it cannot be read.
     :param before: the state before the run if it differs. The CA's explanation is about its suggested window.
     """
-    warnings = _warnings(spec, state, before, context)
+    warnings = _warnings(spec, store, state, before, context)
     more |= {"name": spec.name, "status": status, "domains": spec.domains, "warnings": warnings}
     found = in_current(spec.name, store) if state is None else state
     if found is None:  # it may exist, so it is not reported as missing
@@ -440,10 +443,12 @@ def _last_error(failure: Mapping[str, Any] | None, until: datetime, after: float
     return errors.CAError(code, message, fix=fix, evidence=evidence, retry_after=after)
 
 
-def _warnings(spec: CertificateSpec, state: State | None, before: State | None, context: Context) -> tuple[Notice, ...]:
+def _warnings(
+    spec: CertificateSpec, store: Store, state: State | None, before: State | None, context: Context
+) -> tuple[Notice, ...]:
     stored: tuple[Notice, ...] = ()
     if state is not None:
-        stored = (*state_warnings(spec, state), *ari_warnings(state, before))
+        stored = (*state_warnings(spec, state, store), *ari_warnings(state, before))
     if stored and context.certificate is None:  # a context for each of ten thousand takes time
         context = context.for_certificate(spec.name)
     for notice in stored:  # all others were emitted when they were recorded

@@ -100,7 +100,7 @@ class DueIndex:
         """Return whether the outcome follows from the index, until one of its times."""
         is_plain = _is_plain(spec) and state.last_failure is None and state.rolled_back is None
         is_whole = state.switching is None and not state.rebuilt and state.sizes.keys() == {*CHECKED}
-        is_silent = not due.state_warnings(spec, state) and not due.ari_warnings(state)
+        is_silent = not due.state_warnings(spec, state, self._run.store) and not due.ari_warnings(state)
         is_asked = state.asked_by == self._run.options.asked_by
         return is_plain and is_whole and is_silent and is_asked and not due.is_poll_due(state, self._now)
 

@@ -18,10 +18,11 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.schedule import installer
 from dnsrenew.schedule.host import make_plan
 from dnsrenew.schedule.installer import InstalledState, Runner
-from dnsrenew.schedule.plan import INSIST, NAME, Host, ScheduledJob, ScheduleKind, SchedulePlan
+from dnsrenew.schedule.plan import INSIST, LANG, NAME, Host, ScheduledJob, ScheduleKind, SchedulePlan
 
 _NAMED: Final = rf"{NAME}-[0-9a-f]{{8}}"
 _CONFIG: Final = re.compile(r"--config (.+?)(?:</Arguments>|$)", re.MULTILINE)
+_LANGUAGE: Final = re.compile(rf"{LANG}(?: |</string>\s*<string>)([a-z]+)")
 _PLIST: Final = re.compile(r"<string>--config</string>\s*<string>(.*?)</string>")
 
 
@@ -71,8 +72,10 @@ def entries(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> l
 def _entry(kind: ScheduleKind, job: ScheduledJob, host: Host, run: Runner) -> ScheduleEntry:
     plan = make_plan(kind, job, host)
     contents = installer.read_installed(plan, run)
-    if any(INSIST in content for content in contents if content):  # installed so; shown without the option
-        plan = make_plan(kind, replace(job, insist=True), host)
+    if installed := "\n".join(filter(None, contents)):  # perhaps with options that it is shown without
+        language = _LANGUAGE.search(installed)
+        job = replace(job, insist=job.insist or INSIST in installed, language=language[1] if language else "")
+        plan = make_plan(kind, job, host)
     return ScheduleEntry(plan, contents, installer.installed_state(plan, contents))
 
 

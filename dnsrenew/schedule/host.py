@@ -87,19 +87,18 @@ def simulate(kind: plan.ScheduleKind, host: plan.Host) -> plan.Host:
 
 
 def this_job(
-    host: plan.Host, config: str, needs: plan.JobNeeds = plan.UNKNOWN_NEEDS, *, insist: bool = False
+    host: plan.Host, config: str, needs: plan.JobNeeds = plan.UNKNOWN_NEEDS, *, insist: bool = False, language: str = ""
 ) -> plan.ScheduledJob:
     """Return the job for a configuration.
 
     :param insist: whether its runs read the configuration even if other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
-    program, minute = _program(host.platform), plan.minute_of(host.name, config)
-    job = plan.ScheduledJob(program=program, config=config, minute=minute, insist=insist, needs=needs)
+    its = {"program": _program(host.platform), "minute": plan.minute_of(host.name, config)}
+    job = plan.ScheduledJob(**its, config=config, insist=insist, needs=needs, language=language)
     for argument in (*job.command_line(jitter=False), needs.store, *needs.writes):
         if any(ord(character) < 32 or ord(character) == 127 for character in argument):
-            code, message, fix = texts.SCHEDULE_PATH.fill(path=repr(argument))
-            raise ConfigError(code, message, fix=fix, evidence={"path": argument})
+            raise ConfigError.of(texts.SCHEDULE_PATH, shown={"path": repr(argument)}, path=argument)
     return job
 
 

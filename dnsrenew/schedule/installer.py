@@ -25,7 +25,7 @@ from dnsrenew.config.file_checks import FileChecks
 from dnsrenew.deploy.entry import target
 from dnsrenew.deploy.protocol import TargetKind
 from dnsrenew.drivers.loading import built_in
-from dnsrenew.errors import ConfigError, DnsRenewError, Text
+from dnsrenew.errors import ConfigError, DnsRenewError, Text, system_reason
 from dnsrenew.renewal.port_programs import opens_port
 from dnsrenew.schedule import systemd, texts
 from dnsrenew.schedule.plan import MARKER, JobNeeds, PlannedCommand, PlannedFile, ScheduledJob, SchedulePlan
@@ -224,8 +224,7 @@ def _as_error(text: Text, path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cause = type(error).__name__
-        raise DnsRenewError.of(text, path=path, reason=error.strerror or cause, cause=cause) from None
+        raise DnsRenewError.of(text, path=path, reason=system_reason(error), cause=type(error).__name__) from None
 
 
 def _last_line(result: ProgramResult) -> str:
@@ -237,8 +236,8 @@ def _last_line(result: ProgramResult) -> str:
 def _failed(command: Sequence[str], result: ProgramResult) -> DnsRenewError:
     output = _last_line(result)
     text = texts.SCHEDULE_FAILED if output else texts.SCHEDULE_FAILED_SILENTLY
-    code, message, fix = text.fill(command=" ".join(command), output=output, status=result.status)
-    return DnsRenewError(code, message, fix=fix, evidence={"command": list(command), "status": result.status})
+    shown = {"command": " ".join(command), "output": output}
+    return DnsRenewError.of(text, shown=shown, command=list(command), status=result.status)
 
 
 # ── code check ─────────────────────────────────────────────────────────────────────────

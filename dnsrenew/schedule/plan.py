@@ -22,6 +22,7 @@ NAME: Final = "dnsrenew"
 
 INSIST: Final = "--insist"
 """The option of a run that reads a configuration even if other users can change it."""
+LANG: Final = "--lang"
 
 JITTER: Final = 3600
 """The maximum random delay of a run in seconds, so that not all machines call a CA at once."""
@@ -89,7 +90,8 @@ class ScheduledJob(Frozen, kw_only=True):
     :ivar config: the absolute path of the configuration.
     :ivar minute: the minute of the day of the first run, 0 … 359; the next runs follow every six hours.
     :ivar insist: whether the run reads a configuration that other users can change.
-    :ivar name: the name of its entry at the scheduler.
+    :ivar name: of its entry at the scheduler.
+    :ivar language: of what its runs say; "": that of their environment.
     """
 
     program: tuple[str, ...]
@@ -98,6 +100,7 @@ class ScheduledJob(Frozen, kw_only=True):
     insist: bool = False
     needs: JobNeeds = UNKNOWN_NEEDS
     name: str = NAME
+    language: str = ""
 
     @property
     def hours(self) -> tuple[int, ...]:
@@ -116,7 +119,8 @@ class ScheduledJob(Frozen, kw_only=True):
         """
         delay = ["--jitter", str(JITTER)] if jitter else []
         insist = [INSIST] if self.insist else []
-        return [*self.program, "renew", "-q", "--scheduled", *delay, *insist, "--config", self.config]
+        language = [LANG, self.language] if self.language else []
+        return [*self.program, "renew", "-q", "--scheduled", *delay, *insist, *language, "--config", self.config]
 
 
 def fill(name: str, **fields: object) -> str:

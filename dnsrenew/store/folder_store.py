@@ -33,7 +33,7 @@ from dnsrenew.base.model import Certificate, Notice, StoreAddress
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.errors import StoreError
-from dnsrenew.store import json_files, texts, versions
+from dnsrenew.store import json_files, os_errors, texts, versions
 from dnsrenew.store.accounts import AccountFiles
 from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 from dnsrenew.store.journal import JournalFolder
@@ -137,6 +137,16 @@ class FolderStore(StoreFolder, DamageReports, Store):
         if state.version is None:
             return False
         return is_as_written(self._disk, f"{self._paths.certificate(name)}/versions/{state.version}/", state.sizes)
+
+    def unreadable_key(self, name: str, state: State) -> StoreError | None:
+        path = f"{self._paths.certificate(name)}/versions/{state.version}/{KEY}"
+        with contextlib.suppress(OSError):  # no key, or a damage, or a closed folder, which is told elsewhere
+            if getattr(os, "geteuid", int)() and os.stat(path):  # root can
+                try:
+                    open(path, "rb").close()
+                except OSError as error:
+                    return os_errors.translate(error, path, "read", self._paths.root)
+        return None
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
         for path, reason in self._damaged(name, state):

@@ -12,7 +12,7 @@ from typing import Any, Final
 from dnsrenew.base import users
 from dnsrenew.base.files import NotAFileError, is_closed_by_unit, mount_of, nearest_existing, other_unit, upwards
 from dnsrenew.base.path_trust import Weakness
-from dnsrenew.errors import StoreError, Text
+from dnsrenew.errors import StoreError, Text, system_reason
 from dnsrenew.store import texts
 
 TEMP_PREFIX: Final = ".tmp-"
@@ -37,7 +37,7 @@ def translate(error: OSError, path: str, operation: str, root: str = "") -> Stor
     path = _permanent(path)
     text, fields = _classify(error, path, operation, root)
     kind = type(error).__name__
-    number, cause = errno.errorcode.get(error.errno or 0, kind), f"{kind}: {_reason(error)}"
+    number, cause = errno.errorcode.get(error.errno or 0, kind), f"{kind}: {system_reason(error)}"
     return StoreError.of(text, path=path, operation=operation, errno=number, cause=cause, **fields)
 
 
@@ -74,7 +74,7 @@ def _classify(error: OSError, path: str, operation: str, root: str) -> tuple[Tex
     if number == errno.ENOENT and operation == "mkdir" and is_above:  # the store's folder, or one above it
         return texts.NO_NEW_FOLDER, {"existing": nearest_existing(path)}
     text = texts.FULL if number in _FULL else _BY_NUMBER.get(number or 0, texts.FAILED)
-    return text, {"reason": _reason(error), "existing": nearest_existing(path), "mount": mount_of(path)}
+    return text, {"reason": system_reason(error), "existing": nearest_existing(path), "mount": mount_of(path)}
 
 
 def not_private(path: str) -> StoreError:
@@ -172,10 +172,6 @@ def _may_use(path: str, *, reading: bool) -> bool:
 def _non_folder(path: str) -> str:
     """Return the first part of the path that exists and is not a folder."""
     return next((part for part in reversed(upwards(path)) if os.path.lexists(part) and not os.path.isdir(part)), path)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
 
 
 def _user() -> str:

@@ -150,6 +150,9 @@ class StorePlace(Protocol):
         :raises StoreError: permission denied.
         """
 
+    def unreadable_key(self, name: str, state: State) -> StoreError | None:
+        """Return why this user cannot read the private key of a version whose other files stand open; None: nothing."""
+
     def report_damage(self, name: str, state: State, context: Context) -> None:
         """Warn about damaged or missing files of the current version, before it is renewed.
 

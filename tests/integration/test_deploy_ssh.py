@@ -20,7 +20,14 @@ from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets.ssh import OpenSsh, SshDeployer
-from tests.kit.deployments import KeptFiles, TlsServer, deployer_context, make_certificate
+from tests.kit.deployments import (
+    SLOW,
+    KeptFiles,
+    TlsServer,
+    deployer_context,
+    make_certificate,
+    type_what_the_error_advises,
+)
 from tests.kit.sshd import Sshd, make_key, sshd
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="OpenSSH's server is started as on Unix")
@@ -91,6 +98,12 @@ def test_a_pair_arrives_and_is_loaded(server: Sshd, tmp_path: Path, pair: tuple[
     again = target.put(new)
     assert (again.ok, again.changed) == (True, False)
     assert said.read_text() == repr(words)
+
+
+def test_a_slow_host(server: Sshd, tmp_path: Path) -> None:
+    """A host that is too late ends the deployment; the line that the error advises helps."""
+    target = Target(server, tmp_path, reload=["sleep", f"{SLOW}"])
+    type_what_the_error_advises("ssh", target.options, tmp_path)
 
 
 def test_the_port_serves_it(server: Sshd, tmp_path: Path, pair: tuple[Certificate, Certificate]) -> None:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import socket
 import ssl
 import threading
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from dnsrenew import Certificate
+from dnsrenew import Certificate, Config, DeploymentResult
 from dnsrenew.base import x509
 from dnsrenew.base.model.spec import split_chain
 from dnsrenew.base.runtime import Context
+from dnsrenew.deploy import engine
+from dnsrenew.deploy.entry import entry
 from dnsrenew.deploy.protocol import DeployerContext
 from tests.kit.certificates import issuer
+from tests.kit.tcp_proxy import Proxy
 
 DOMAINS = ("www.example.test", "example.test")
 
@@ -101,6 +107,40 @@ def deployer_context(options: Mapping[str, Any], kept: KeptFiles | None = None, 
     return DeployerContext(
         options=options, saved=kept or KeptFiles(), run=run, logger=logging.getLogger("dnsrenew.deploy")
     )
+
+
+SLOW: Final = 0.4
+"""Seconds that something slow takes: longer than it gets at first."""
+
+
+def type_what_the_error_advises(to: str, options: Mapping[str, Any], folder: Path) -> None:
+    """Deploy to something slow: it is too late, and with the line that the error advises in the entry it works."""
+    certificate = make_certificate(folder / "versions")
+
+    def put(**more: Any) -> DeploymentResult:
+        entries = [{"to": to, **options, **more}]
+        table = {"domains": ["example.test"], "routes": [{"challenge": "http-01"}], "deploy": entries}
+        (spec,) = Config.from_dict({"certificate": [table]}, base=folder).certificates
+        context = Context().for_certificate("home")
+        (result,) = engine.deploy(context, [entry(each) for each in spec.deploy], certificate, lambda _: KeptFiles())
+        return result
+
+    late = put(timeout=SLOW / 2)
+    assert late.error is not None
+    assert late.error.code == "deploy-timeout", late.error
+    line = re.search(r"write (timeout = \d+) in the `deploy` entry", late.error.fix)
+    assert line is not None, late.error.fix
+    assert put(**tomllib.loads(line[1])).error is None
+
+
+@contextmanager
+def slowly(url: str) -> Iterator[str]:
+    """Give an address of the same server at which each answer takes long."""
+    parts = urlsplit(url)
+    assert parts.port is not None
+    with Proxy(parts.port) as proxy:
+        proxy.delay = SLOW
+        yield url.replace(f":{parts.port}", f":{proxy.port}")
 
 
 class TlsServer:

@@ -3,6 +3,7 @@
 import json
 import logging
 import time
+from typing import Final
 
 import pytest
 
@@ -162,6 +163,55 @@ def test_a_thousand_failed_names_make_one_message() -> None:
     error = Problems("lab").failed(failed, None)
     assert_harmless(error.message)
     assert len(error.evidence["identifiers"]) == len(error.subproblems) == 1000
+
+
+TOKEN: Final = "q3lYtXb5w0Rr0v0oM8mVn1zJwX8m2Wd5bKf4tqS1x2E"
+SEEN: Final = {
+    "connection": (
+        "203.0.113.7: Fetching http://{name}/.well-known/acme-challenge/{token}: Timeout during connect (a firewall?)",
+        "a.test, b.test (connection): 203.0.113.7: Timeout during connect (a firewall?).",
+    ),
+    "unauthorized": (
+        "203.0.113.7: Invalid response from http://{name}/.well-known/acme-challenge/{token}: 404",
+        "a.test, b.test (unauthorized): 203.0.113.7: Invalid response: 404.",
+    ),
+    "tls": (
+        'Get "http://{name}/.well-known/acme-challenge/{token}": dial tcp 127.0.0.1:80: connect: connection refused',
+        "a.test, b.test (tls): dial tcp 127.0.0.1:80: connect: connection refused.",
+    ),
+}
+
+
+def failed_validations(kind: str, words: str, *names: str) -> CAError:
+    """Return the error of failed validations with the words of a CA."""
+    made = []
+    for name in names:
+        error = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": words.format(name=name, token=TOKEN)}
+        challenge = {"type": "http-01", "url": f"{CA_URL}/c", "error": error}
+        document = {"status": "invalid", "identifier": {"type": "dns", "value": name}, "challenges": [challenge]}
+        made.append(parse_authorization(f"{CA_URL}/{name}", document))
+    return Problems("lab").failed(made, None)
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_what_a_ca_saw_is_one_line(kind: str) -> None:
+    """The message has the names of a cause once, without the URL and its token; detail and evidence have all words."""
+    words, expected = SEEN[kind]
+    error = failed_validations(kind, words, "a.test", "b.test")
+    assert error.message == f"The CA lab could not validate {expected}"
+    assert (error.detail or "").count(TOKEN) == 2
+    assert all(TOKEN in each["detail"] for each in error.evidence["subproblems"])
+
+
+def test_the_page_that_a_ca_got_is_cut() -> None:
+    """A page of HTML in the words of a CA, and the names and the causes of a hundred failures, take a few lines."""
+    page = '203.0.113.7: Invalid response from http://x.test/.well-known/acme-challenge/t: "' + "<p>hello</p> " * 50
+    message = failed_validations("unauthorized", page, *(f"n{number}.test" for number in range(99))).message
+    assert "n0.test, n1.test, n2.test, … (unauthorized): 203.0.113.7: Invalid response: " in message
+    assert len(message) < 300
+    assert (
+        len(failed_validations("dns", "{name}" + "x" * 500, *(f"{number}.test" for number in range(99))).message) < 800
+    )
 
 
 def test_profiles_that_are_offered_are_listed_in_short() -> None:

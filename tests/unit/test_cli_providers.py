@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from dnsrenew.cli import formatting, main, providers, terminal
+from dnsrenew.drivers import scripts
 from dnsrenew.drivers.catalogue import find_provider, provider_names
 from dnsrenew.testing.account_check import AccountCheck
+from tests.kit.acme_scripts import ACME_SH
 from tests.kit.cli_stage import FakeConfig, FakeRenewer, install
 from tests.kit.drivers import provider_of
 
@@ -123,6 +125,41 @@ def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str
     """The error for a left-out host has the reason."""
     assert main(["providers", "CloudXNS"]) == 2
     assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_a_host_with_a_script_of_acme_sh(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    """A host that only a script of acme.sh knows has a block to copy, which `check` accepts where acme.sh is there."""
+    home = folder / "acme.sh"
+    monkeypatch.setattr(scripts, "_PLACES", (str(home),))
+    if is_installed:
+        home.mkdir(mode=0o700)
+        (home / "acme.sh").write_text(ACME_SH.format(version="3.1.1"))
+        options = "Options:\n WEST_Account Account\n WEST_Secret API key\n WEST_Debug Debug. Optional."
+        functions = "dns_west_cn_add() { :; }\ndns_west_cn_rm() { :; }\n"
+        (home / "dns_west_cn.sh").write_text(f"#!/bin/sh\ndns_west_cn_info='West.cn\n{options}\n'\n{functions}")
+    assert main(["providers", "西部数码"]) == 0
+    out = capsys.readouterr().out
+    assert "run `dnsrenew delegate NAME`" in " ".join(out.split())
+    assert main(["providers", "westcn", "-q"]) == 0
+    block = capsys.readouterr().out
+    assert block in out
+    table = tomllib.loads(block)["dns"]["westcn"]
+    names = ("WEST_Account", "WEST_Secret") if is_installed else ("WEST_Username", "WEST_Key")
+    env = {names[0]: f"<{names[0]}>", names[1]: f"file:{names[1].lower()}.txt"}
+    assert table == {"provider": "acme.sh", "script": "dns_west_cn", "env": env}
+    assert main(["providers", "westcn", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["others"][0]["installed"] is is_installed
+    if is_installed:
+        (folder / "west_secret.txt").write_text("a-secret-key")
+        (folder / "west_secret.txt").chmod(0o600)
+        certificate = 'agree_terms = true\n[[certificate]]\ndomains = ["example.com"]\n'
+        (folder / "dnsrenew.toml").write_text(certificate + block)
+        (folder / "dnsrenew.toml").chmod(0o600)
+        assert main(["check", "--insist"]) == 0, capsys.readouterr()
+        (folder / "west_secret.txt").unlink()
 
 
 @pytest.mark.parametrize("arguments", [["strato"], ["Strato.de"]])

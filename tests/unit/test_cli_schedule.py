@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -84,6 +85,28 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
     assert "✓ removed: a systemd timer of user joe" in said(capsys)
     assert main(["schedule", "remove"]) == 0
     assert "nothing was removed" in said(capsys)
+
+
+@pytest.mark.parametrize("host", [DEBIAN_USER, MAC_USER, WINDOWS_USER, replace(DEBIAN_USER, systemd=False)])
+def test_the_language_of_a_schedule(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], host: Host
+) -> None:
+    """Runs of a schedule speak the language in which it was installed; in any other it is shown as installed."""
+    machine(host)
+    spoken = ["zh"]
+    monkeypatch.setattr(schedule_command.formatting, "current", lambda: spoken[0])  # a language is for a whole process
+    for given, language in (([], "zh"), (["--lang", "en"], "en"), ([], "zh")):
+        assert main([*given, "schedule", "install", "--json"]) == 0
+        text = "".join(file["text"] for file in json.loads(capsys.readouterr().out)["files"])
+        assert re.search(rf"--lang( |</string>\s*<string>){language}\b", text), text
+    spoken[0] = "en"
+    assert main(["schedule", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "same"
+    assert main(["schedule", "install", "--json"]) == 0
+    assert "--lang" not in capsys.readouterr().out
+    spoken[0] = "zh"
+    assert main(["schedule", "show", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "same"
 
 
 @pytest.mark.parametrize("kind", ["systemd", "cron"])

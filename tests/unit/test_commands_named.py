@@ -719,7 +719,7 @@ MADE: Final[dict[str, tuple[Callable[[Place], str], str]]] = {
     "cli.MISSPELT_PROVIDER": (lambda place: place.type("providers cloudfare")[1], ""),
     "cli.SHORTER_FOUND": (lambda place: place.type("providers --search 阿里巴巴")[1], ""),
     "cli.NEARLY_FOUND": (lambda place: place.type("providers --search cloudfare")[1], ""),
-    "cli.SCRIPT_PROVIDER": (lambda place: place.type("providers edgecenter")[1], ""),
+    "cli.SCRIPT_HINT": (lambda place: place.type("providers edgecenter")[1], ""),
     "cli.NO_DRIVER": (lambda place: place.type("providers lightsail")[1], ""),
     "cli.ACCOUNT_UNKNOWN_NONE": (lambda place: place.without_accounts("providers --check home"), ""),
     "cli.CSR_PENDING": (lambda place: place.requested("status"), "issued.pem"),

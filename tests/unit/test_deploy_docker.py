@@ -21,7 +21,7 @@ import pytest
 
 from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets.docker import TARGET, DockerDeployer
-from tests.kit.deployments import deployer_context, make_certificate
+from tests.kit.deployments import SLOW, deployer_context, make_certificate, type_what_the_error_advises
 
 pytestmark = pytest.mark.skipif(not hasattr(socketserver, "UnixStreamServer"), reason="no unix sockets here")
 
@@ -32,6 +32,7 @@ class Engine:
     :ivar status: what its program ends with.
     :ivar output: pieces of its output; a number is the stream.
     :ivar hangs: released at the end of a test; until then a program does not end.
+    :ivar takes: seconds after which it ends all the same.
     """
 
     def __init__(self) -> None:
@@ -40,6 +41,7 @@ class Engine:
         self.status = 0
         self.output: list[tuple[int, bytes]] = []
         self.hangs: threading.Event | None = None
+        self.takes = 10.0
         self.nonsense: bytes | None = None
 
     def answer(self, method: str, path: str, body: Any) -> tuple[int, Any]:
@@ -62,7 +64,7 @@ class Engine:
             return 201, {"Id": "e5ec"}
         if (method, path) == ("POST", "/exec/e5ec/start") and body == {"Detach": False, "Tty": False}:
             if self.hangs is not None:
-                self.hangs.wait(10)
+                self.hangs.wait(self.takes)
             return 200, b"".join(struct.pack(">BxxxL", stream, len(piece)) + piece for stream, piece in self.output)
         if (method, path) == ("GET", "/exec/e5ec/json"):
             return 200, {"ID": "e5ec", "Running": False, "ExitCode": self.status}
@@ -122,6 +124,14 @@ def test_a_signal(docker: Engine, tmp_path: Path) -> None:
     """The signal is sent to the container."""
     put(docker, tmp_path, signal="SIGHUP")
     assert docker.told == ["signal=SIGHUP"]
+
+
+def test_a_slow_program(docker: Engine, tmp_path: Path) -> None:
+    """A program that is too late ends the deployment; the line that the error advises helps."""
+    docker.hangs, docker.takes = threading.Event(), SLOW
+    with docker.running() as path:
+        options = {"container": "web/1", "socket": path, "run": ["nginx", "-s", "reload"]}
+        type_what_the_error_advises("docker", options, tmp_path)
 
 
 def test_a_program(docker: Engine, tmp_path: Path) -> None:

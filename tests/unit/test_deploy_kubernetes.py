@@ -23,7 +23,13 @@ from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets import kubernetes
 from dnsrenew.extensions.targets.kubernetes import KubernetesDeployer
 from tests.kit.api_server import Api, Asked
-from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.deployments import (
+    KeptFiles,
+    deployer_context,
+    make_certificate,
+    slowly,
+    type_what_the_error_advises,
+)
 from tests.kit.users import NOBODY, as_root
 
 TOKEN = "token-of-a-service-account"
@@ -116,6 +122,14 @@ def put(options: dict[str, Any], certificate: Certificate, **more: Any) -> Deplo
     one, kept = entry(Deployment("kubernetes", **options, **more)), KeptFiles()
     (result,) = engine.deploy(Context().for_certificate("home"), [one], certificate, lambda _: kept)
     return result
+
+
+def test_a_slow_cluster(cluster: Cluster, tmp_path: Path) -> None:
+    """A cluster that is too late ends the deployment; the line that the error advises helps."""
+    with Api(cluster.answer) as api, slowly(api.url) as slow:
+        config = write(tmp_path, slow)
+        config.chmod(0o600)
+        type_what_the_error_advises("kubernetes", {"secret": "site-tls", "kubeconfig": str(config)}, tmp_path)
 
 
 def test_a_secret_is_made_and_changed(cluster: Cluster, options: dict[str, Any], tmp_path: Path) -> None:

@@ -21,7 +21,13 @@ from dnsrenew.deploy.entry import entry
 from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets.proxmox import ProxmoxDeployer
 from tests.kit.api_server import Api, Asked
-from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.deployments import (
+    KeptFiles,
+    deployer_context,
+    make_certificate,
+    slowly,
+    type_what_the_error_advises,
+)
 
 TOKEN = "root@pam!dnsrenew=0e5b9a3c-token"
 TICKET = "PVE:root@pam:65A1::ticket+/="
@@ -104,6 +110,12 @@ def test_a_certificate_is_uploaded(node: ProxmoxNode, url: str, tmp_path: Path) 
     assert not deployer(url).check(second)
     deployer(url).deploy(second)
     assert deployer(url).check(second)
+
+
+def test_a_slow_node(url: str, tmp_path: Path) -> None:
+    """A node that is too late ends the deployment; the line that the error advises helps."""
+    with slowly(url) as slow:
+        type_what_the_error_advises("proxmox", {"url": slow, "node": "pve1", "token": TOKEN}, tmp_path)
 
 
 def test_a_password_will_do(node: ProxmoxNode, url: str, tmp_path: Path) -> None:

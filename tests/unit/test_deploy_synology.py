@@ -19,7 +19,7 @@ from dnsrenew import Certificate, Secret
 from dnsrenew.errors import DeployError
 from dnsrenew.extensions.targets.synology import SynologyDeployer
 from tests.kit.api_server import Api, Asked
-from tests.kit.deployments import deployer_context, make_certificate
+from tests.kit.deployments import deployer_context, make_certificate, slowly, type_what_the_error_advises
 
 SID = "session-of-dsm-0123"
 SYNO_TOKEN = "token-of-dsm-0123"
@@ -124,6 +124,12 @@ def put(url: str, certificate: Certificate, **options: Any) -> None:
     """Deploy to DSM."""
     login = {"url": url, "user": "admin", "password": Secret(PASSWORD), **options}
     SynologyDeployer(deployer_context(login)).deploy(certificate)
+
+
+def test_a_slow_station(url: str, dsm: Dsm, tmp_path: Path) -> None:
+    """A DSM that is too late ends the deployment; the line that the error advises helps."""
+    with slowly(url) as slow:
+        type_what_the_error_advises("synology", {"url": slow, "user": "admin", "password": PASSWORD}, tmp_path)
 
 
 def whole(certificate: Certificate) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
@@ -37,9 +39,16 @@ from dnsrenew.extensions.targets.webhook import TARGET as WEBHOOK
 from dnsrenew.extensions.targets.webhook import WebhookDeployer
 from docs.deployments import described
 from tests.kit.api_server import Answer, Api, Asked
-from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.deployments import (
+    SLOW,
+    KeptFiles,
+    TlsServer,
+    deployer_context,
+    make_certificate,
+    slowly,
+    type_what_the_error_advises,
+)
 from tests.kit.folders import here
-from tests.kit.load import allowed
 from tests.kit.namespaces import run_python
 
 # ── hfs ─────────────────────────────────────────────────────────────────────────────────────
@@ -390,28 +399,59 @@ def test_every_target_that_waits_has_a_timeout() -> None:
     assert without == []
 
 
+def answered_as_haproxy(command: bytes) -> bytes:
+    """Return what the runtime socket of HAProxy says to a command that it accepts."""
+    return b"Success!\n" if command.startswith(b"commit") else b"Transaction created\n"
+
+
+@contextmanager
+def slow_haproxy() -> Iterator[str]:
+    """A runtime socket that takes long for each command; give its address."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            command = self.request.recv(1 << 16)
+            time.sleep(SLOW)
+            with contextlib.suppress(OSError):
+                self.request.sendall(answered_as_haproxy(command))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the slow program is one of POSIX")
 @pytest.mark.parametrize(
     ("to", "options"),
     [
-        ("webhook", {"url": "http://127.0.0.1:{port}/"}),
-        ("caddy", {"url": "http://127.0.0.1:{port}/", "certificate": "{folder}/c", "key": "{folder}/k"}),
-        ("proxmox", {"url": "http://127.0.0.1:{port}/", "token": Secret("t0ken-4711")}),
-        ("hfs", {"url": "http://127.0.0.1:{port}/", "folder": "{folder}"}),
-        ("haproxy", {"socket": "127.0.0.1:{port}", "certificate": "{folder}/c"}),
+        ("run", {"run": ["sleep", f"{SLOW}"]}),
+        ("files", {"key": "k", "reload": ["sleep", f"{SLOW}"]}),
+        ("pkcs12", {"path": "p", "reload": ["sleep", f"{SLOW}"]}),
+        ("webhook", {"url": "{url}"}),
+        ("caddy", {"url": "{url}", "certificate": "c", "key": "k"}),
+        ("hfs", {"url": "{url}", "folder": "hfs"}),
+        ("haproxy", {"socket": "{socket}", "certificate": "c"}),
     ],
 )
-def test_the_timeout_of_an_entry(tmp_path: Path, to: str, options: dict[str, Any]) -> None:
-    """A target that takes the connection and does not answer ends after the seconds of its entry."""
-    certificate = make_certificate(tmp_path / "store")
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        fields = {"port": listener.getsockname()[1], "folder": tmp_path}
+def test_the_timeout_that_an_error_advises(tmp_path: Path, to: str, options: dict[str, Any]) -> None:
+    """A program, an API and a socket that are slow end after the seconds of their entry; the advised line helps."""
+    pair, folder = make_certificate(tmp_path / "served"), tmp_path / "hfs"
+    folder.mkdir()
+    (folder / "config.yaml").touch()
+    tls = TlsServer(folder / "dnsrenew-home.cer", folder / "dnsrenew-home.key")
+    for name, text in (("cer", pair.fullchain_pem), ("key", pair.private_key_pem)):
+        (folder / f"dnsrenew-home.{name}").write_text(text)
+
+    def answer(asked: Asked) -> Answer:
+        if asked.path.endswith("set_config"):
+            tls.reload()
+        return 200, {"cwd": str(folder), "https_port": tls.port}
+
+    with tls.running(), Api(answer) as api, slowly(api.url) as url, slow_haproxy() as socket_:
+        fields = {"url": url, "socket": socket_}
         given = {key: value.format(**fields) if isinstance(value, str) else value for key, value in options.items()}
-        one = entry(Deployment(to, timeout=0.2, verify=[], **given))
-        began = time.monotonic()
-        (result,) = engine.deploy(Context(), [one], certificate, lambda _: KeptFiles())
-    assert time.monotonic() - began < allowed(3)
-    assert result.error is not None
-    assert result.error.code in {"deploy-timeout", "deploy-unreachable"}
+        type_what_the_error_advises(to, given, tmp_path)
 
 
 def test_an_empty_argument_is_an_argument(tmp_path: Path) -> None:

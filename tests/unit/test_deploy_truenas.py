@@ -30,7 +30,13 @@ from dnsrenew.extensions.targets.truenas import TruenasDeployer
 from tests.kit.api_server import Api, Asked
 from tests.kit.certificates import issuer
 from tests.kit.clock import FakeClock
-from tests.kit.deployments import KeptFiles, deployer_context, make_certificate
+from tests.kit.deployments import (
+    KeptFiles,
+    deployer_context,
+    make_certificate,
+    slowly,
+    type_what_the_error_advises,
+)
 
 KEY = "1-api-key-of-truenas"
 BASE = "/api/v2.0"
@@ -189,6 +195,14 @@ def test_an_import_that_fails(
     assert words in failed.value.message
     assert not failing.restore()
     assert (served(nas), nas.restarts) == ("old", 0)
+
+
+def test_a_slow_one(url: str, tmp_path: Path) -> None:
+    """A TrueNAS that is too late ends the deployment, by both of its APIs; the line that the error advises helps."""
+    with slowly(url) as slow:
+        type_what_the_error_advises("truenas", {"url": slow, "token": KEY}, tmp_path)
+    with RpcNas().running() as by_rpc, slowly(by_rpc) as slow:
+        type_what_the_error_advises("truenas", {"url": slow, "token": KEY}, tmp_path)
 
 
 def put_unserved(url: str, certificate: Certificate) -> DeploymentResult:

@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.model import Check, Deployment
+from dnsrenew.base.model import Check, Deployment, Outcome
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.users import this_user
+from dnsrenew.cli.status import needs_attention
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entry
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.doctor.keeping.store import store as store_check
 from dnsrenew.operations.status import status_of
+from dnsrenew.renewal.due import RunOptions, check_due
 from dnsrenew.store import FolderStore
 from tests.kit.clock import START, FakeClock
 from tests.kit.deployments import KeptFiles
@@ -75,15 +77,23 @@ def test_a_version_of_root_stands(config: Config) -> None:
 
 
 def test_a_key_of_root_is_found(config: Config) -> None:
-    """A key alone stops no renewal, which makes a new one; the doctor says it, and a deployment names the doctor."""
+    """A key alone stops no renewal, which makes a new one; each command says it, and a deployment names the doctor."""
     key = Path(str(config.store)) / "certificates/home/versions/1/privkey.pem"
     close(key)
     state, code, check = look(config)
     assert (state, code) == ("valid", None)
     assert check is not None
     assert (check.result, check.evidence["error"], check.blocks) == ("bad", "store-unreadable", ())
+    (spec,) = config.certificates
+    context = Context(clock=FakeClock(START + timedelta(days=2)))
     with acting_as(NOBODY):
         store = FolderStore(Path(str(config.store)))
+        status = status_of(spec, store, context)
+        found = check_due(spec, store.read_state("home"), store, context, RunOptions())
+        assert isinstance(found, Outcome)
+        said = [*status.warnings, *found.warnings]
+        assert [(each.code, each.fix) for each in said] == 2 * [("store-unreadable", check.fix)]
+        assert (found.status, needs_attention(status, context.clock.now())) == ("not-due", True)
         certificate = store.certificate("home", store.read_state("home"))
         assert certificate is not None
         one = entry(Deployment("files", certificate=str(key.with_name("c.pem"))))

@@ -17,7 +17,7 @@ from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.extensions import install_command
 from dnsrenew.base.files import read_or_drain
 from dnsrenew.base.secrets import texts
-from dnsrenew.errors import ConfigError, Message, Phrase, SecretError, Text
+from dnsrenew.errors import ConfigError, Message, Phrase, SecretError, Text, system_reason
 
 HIDDEN: Final = texts.HIDDEN
 _READ_AT_WILL: Final = frozenset({"literal", "env", "file"})
@@ -321,7 +321,7 @@ def from_file(path: Path) -> str:
         found = f"{path.name}.txt"  # Windows hides the suffix that Notepad adds
         if isinstance(error, FileNotFoundError) and path.with_name(found).is_file():
             raise SecretError.of(texts.FILE_NAMED_TXT, reference=f"file:{path}", file=str(path), found=found) from None
-        cause = error.strerror or type(error).__name__
+        cause = system_reason(error)
         raise SecretError.of(texts.FILE_UNREADABLE, reference=f"file:{path}", file=str(path), cause=cause) from None
     except UnicodeDecodeError:
         raise SecretError.of(texts.FILE_NOT_UTF8, reference=f"file:{path}", file=str(path)) from None
@@ -363,7 +363,7 @@ def from_command(arguments: list[str], names: list[str], cancel: threading.Event
         )
     except OSError as error:  # raised below, because the traceback of this error has the environment in its variables
         problem = texts.COMMAND_CANNOT_RUN
-        evidence["cause"] = error.strerror or type(error).__name__
+        evidence["cause"] = system_reason(error)
     else:
         if len(done.output) > COMMAND_LIMIT:
             problem = texts.COMMAND_OUTPUT_TOO_LONG

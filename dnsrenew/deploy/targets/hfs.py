@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 from dnsrenew.base import host_port
 from dnsrenew.base.files import open_to_read
 from dnsrenew.base.found import Discovery, RunningProgram, UntrustedError, running_programs
-from dnsrenew.base.http import HttpFailure, Response
+from dnsrenew.base.http import Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files, write_file
-from dnsrenew.deploy.http_api import basic_login, is_safe, send
+from dnsrenew.deploy.http_api import answer, basic_login, is_safe, send
 from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError
@@ -246,7 +246,7 @@ class HfsApi:
     """
 
     def __init__(self, context: DeployerContext, url: str) -> None:
-        self._context = context
+        self._context, self._seconds = context, context.options.get("timeout", _SECONDS)
         self.url = url.rstrip("/")
 
     def is_there(self) -> bool:
@@ -306,7 +306,7 @@ class HfsApi:
         :raises DeployError: HTTPS does not listen; the port may be taken.
         """
         run = self._context.run
-        end = run.clock.monotonic() + 10.0
+        end = run.clock.monotonic() + self._seconds
         while True:
             status = self.call("get_status").get("https") or {}
             if status.get("listening"):
@@ -324,13 +324,8 @@ class HfsApi:
 
         :raises DeployError: HFS does not answer, or refuses.
         """
-        response, reason = None, ""
-        try:
-            response = self._context.run.call(lambda: self._post(name, json.dumps(arguments or {}).encode()))
-        except HttpFailure as failure:
-            reason = self._context.run.redactor.redact(failure.detail)
-        if response is None:  # raised here, without the original error, whose traceback has the password
-            raise DeployError.of(texts.HFS_SILENT, url=self.url, reason=reason)
+        body, seconds = json.dumps(arguments or {}).encode(), self._seconds
+        response = answer(self._context, lambda: self._post(name, body), self.url, seconds, texts.HFS_SILENT)
         if response.status in _CLOSED:
             raise DeployError.of(texts.HFS_CLOSED, url=self.url, status=response.status)
         if response.status == 404:
@@ -339,18 +334,17 @@ class HfsApi:
             reason = _clean(response.body.decode("utf-8", "replace"))
             raise DeployError.of(texts.HFS_REFUSED, url=self.url, status=response.status, reason=reason)
         try:
-            answer = response.json()
+            found = response.json()
         except ValueError:
-            answer = None
-        if not isinstance(answer, dict):
+            found = None
+        if not isinstance(found, dict):
             raise DeployError.of(texts.HFS_TOO_OLD, url=self.url)
-        return answer
+        return found
 
     def _post(self, name: str, body: bytes) -> Response:
         """Post to the API; only this frame has the password."""
         headers = {"x-hfs-anti-csrf": "1", "Content-Type": "application/json", **self._login()}
-        seconds = self._context.options.get("timeout", _SECONDS)
-        return send("POST", f"{self.url}/~/api/{name}", body, headers, seconds)
+        return send("POST", f"{self.url}/~/api/{name}", body, headers, self._seconds)
 
     def _login(self) -> dict[str, str]:
         options = self._context.options

@@ -24,7 +24,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config, sources
-from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
+from dnsrenew.errors import ConfigError, DnsRenewError, StoreError, system_reason
 from dnsrenew.extensions.doctor import arranged as forms
 from dnsrenew.extensions.doctor import form_texts
 from dnsrenew.extensions.doctor import redaction as private
@@ -147,8 +147,7 @@ def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: 
     try:
         replace_file(os.path.join(sources.here(), path), page.encode(), 0o600)
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise usage(texts.REPORT_UNWRITABLE, path=path, reason=reason) from None
+        raise usage(texts.REPORT_UNWRITABLE, path=path, reason=system_reason(error)) from None
     invocation.terminal.write_info(texts.REPORT_WRITTEN.format(path=path))
 
 

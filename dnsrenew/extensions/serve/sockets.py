@@ -15,7 +15,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.users import user_name
 from dnsrenew.challenges.listeners import PortTexts, bound_all, endpoints_of, port_fault
-from dnsrenew.errors import DnsRenewError
+from dnsrenew.errors import DnsRenewError, system_reason
 from dnsrenew.extensions.serve import texts
 
 _BACKLOG: Final = 2048
@@ -89,7 +89,7 @@ def _failure(address: str, option: str, error: OSError) -> DnsRenewError:
         python = shlex.quote(os.path.realpath(sys.executable))
         evidence |= {"user": user, "command": f"sudo setcap cap_net_bind_service=+ep {python}"}
     elif text is texts.PORT_FAILED:
-        evidence["reason"] = error.strerror or type(error).__name__
+        evidence["reason"] = system_reason(error)
     return DnsRenewError.of(text, **evidence)
 
 

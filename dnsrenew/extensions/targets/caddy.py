@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dnsrenew.base.http import HttpFailure, Response
+from dnsrenew.base.http import Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
-from dnsrenew.deploy.http_api import is_safe, send
+from dnsrenew.deploy.http_api import answer, is_safe, send
 from dnsrenew.deploy.protocol import PEM_FILES, DeployerContext, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -36,20 +36,16 @@ class CaddyDeployer(FileDeployer):
         self.has_changed = True
         headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}
         loaded = self._request("POST", "/load", running.body, headers)
-        for answer in (running, loaded):
-            if answer.status != 200:
-                reason = " ".join(answer.body.decode("utf-8", "replace").split())[:300]
+        for each in (running, loaded):
+            if each.status != 200:
+                reason = " ".join(each.body.decode("utf-8", "replace").split())[:300]
                 printable = "".join(character for character in reason if character.isprintable())
-                fields = {"url": self._url, "status": answer.status, "reason": printable or "no reason"}
+                fields = {"url": self._url, "status": each.status, "reason": printable or "no reason"}
                 raise DeployError.of(texts.CADDY_REFUSED, **fields)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
-        run, seconds = self._context.run, self._options.get("timeout", _SECONDS)
-        try:
-            return run.call(lambda: send(method, f"{self._url}{path}", data, headers, seconds))
-        except HttpFailure as failure:
-            reason = run.redactor.redact(failure.detail)
-            raise DeployError.of(texts.NO_ANSWER, url=self._url, reason=reason) from None
+        where, seconds = f"{self._url}{path}", self._options.get("timeout", _SECONDS)
+        return answer(self._context, lambda: send(method, where, data, headers, seconds), self._url, seconds)
 
 
 TARGET = TargetKind(

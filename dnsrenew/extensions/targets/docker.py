@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetDeployer, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetDeployer, TargetKind, TargetOption, late
 from dnsrenew.errors import DeployError
 
 _SOCKET: Final = "/var/run/docker.sock"
@@ -73,8 +73,7 @@ class DockerDeployer(TargetDeployer):
             end = time.monotonic() + self._seconds
             status, body = self._context.run.call(lambda: _exchange(self._socket, method, path, document, end))
         except TimeoutError:
-            fields = {"container": self._container, "seconds": round(self._seconds)}
-            raise DeployError.of(texts.DOCKER_LATE, **fields) from None
+            raise DeployError.of(texts.DOCKER_LATE, container=self._container, **late(self._seconds)) from None
         except OSError as error:
             reason = error.strerror or str(error) or type(error).__name__
             raise DeployError.of(texts.DOCKER_SILENT, socket=self._socket, reason=reason) from None

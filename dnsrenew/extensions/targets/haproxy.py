@@ -9,8 +9,8 @@ from dnsrenew.base import host_port
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
-from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption
-from dnsrenew.errors import DeployError
+from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption, late
+from dnsrenew.errors import DeployError, system_reason
 
 _SECONDS: Final = 10.0
 
@@ -52,9 +52,10 @@ class HaproxyDeployer(FileDeployer):
         where, seconds = self._options["socket"], self._options.get("timeout", _SECONDS)
         try:
             return self._context.run.call(lambda: _exchange(where, command, seconds))
+        except TimeoutError:
+            raise DeployError.of(texts.HAPROXY_LATE, socket=where, **late(seconds)) from None
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=reason) from None
+            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=system_reason(error)) from None
 
 
 def _exchange(where: str, command: str, seconds: float) -> str:

@@ -22,7 +22,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import ANSWER_SECONDS, HttpApi, Payload
 from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, system_reason
 
 _TYPE: Final = "kubernetes.io/tls"
 _CERTIFICATE: Final = "tls.crt"
@@ -189,7 +189,7 @@ def read(path: str) -> Cluster:
     except UntrustedError as error:
         reason = f"it names {error.path}, and others can change {error.weakness.path}"
     except OSError as error:
-        reason = error.strerror or type(error).__name__
+        reason = system_reason(error)
     except ValueError:  # YAML, or damaged base64
         reason = "it is not JSON"
     raise DeployError.of(texts.KUBE_UNREADABLE, path=path, reason=reason) from None

@@ -22,10 +22,10 @@ from dnsrenew.base.safe_files import PRIVATE_FILE, OpenFolder
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import ActivatedFiles
-from dnsrenew.deploy.protocol import PEM_FILES, PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption
+from dnsrenew.deploy.protocol import PEM_FILES, PROGRAM_TIMEOUT, DeployerContext, TargetKind, TargetOption, late
 from dnsrenew.deploy.staged_file import MOST, TargetFile
 from dnsrenew.deploy.targets.files import FilesDeployer, needs_key
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, system_reason
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
@@ -197,10 +197,9 @@ class OpenSsh:
                 largest=largest,
             )
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise DeployError.of(texts.SSH_MISSING, program=program, reason=reason) from None
+            raise DeployError.of(texts.SSH_MISSING, program=program, reason=system_reason(error)) from None
         if done.status is None:
-            raise DeployError.of(texts.SSH_LATE, host=self.host, seconds=round(self._seconds))
+            raise DeployError.of(texts.SSH_LATE, host=self.host, **late(self._seconds))
         # The status of both programs if there is no connection.
         if done.status == 255:
             raise self._no_connection(self._lines(done.output))

@@ -17,7 +17,7 @@ from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.http_api import API_OPTIONS, METHOD_MISSING, HttpApi, JsonRpc, RpcError, as_json, basic_login
-from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind
+from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, late
 from dnsrenew.errors import DeployError
 
 _GENERAL: Final = "system.general.config"
@@ -196,7 +196,7 @@ class TruenasDeployer(TargetDeployer):
                 reason = self._http.reason(str(state.get("error") or "").encode())
                 raise self._http.error(texts.TRUENAS_JOB, reason=reason)
             run.wait(0.5)
-        raise self._http.error(texts.TRUENAS_JOB_LATE, seconds=round(self._seconds))
+        raise self._http.error(texts.TRUENAS_JOB_LATE, **late(self._seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
         """Delete the imports of earlier renewals; TrueNAS keeps those that another service uses."""

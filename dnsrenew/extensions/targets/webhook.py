@@ -10,10 +10,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port
-from dnsrenew.base.http import HttpFailure, Response
+from dnsrenew.base.http import Response
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import is_safe, send
+from dnsrenew.deploy.http_api import answer, is_safe, send
 from dnsrenew.deploy.protocol import TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -31,26 +31,19 @@ class WebhookDeployer(TargetDeployer):
 
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer but 2xx is an error."""
-        shown, response, reason, is_late = _describe(self._context.options), None, "", False
-        try:
-            response = self._context.run.call(lambda: self._post(certificate))
-        except HttpFailure as failure:
-            self.has_changed = failure.kind in {"timeout", "reset"}  # the request may have arrived
-            reason = self._context.run.redactor.redact(failure.detail)
-            is_late = failure.kind == "timeout"
-        if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
-            raise DeployError.of(texts.WEBHOOK_LATE if is_late else texts.NO_ANSWER, url=shown, reason=reason)
+        shown, seconds = _describe(self._options), self._options.get("timeout", _SECONDS)
+        response = answer(self._context, lambda: self._post(certificate, seconds), shown, seconds)
         if not 200 <= response.status < 300:
             raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
 
-    def _post(self, certificate: Certificate) -> Response:
+    def _post(self, certificate: Certificate, seconds: float) -> Response:
         """Post the certificate; only this frame has the private key."""
         options, body = self._options, self._body(certificate)
         headers = {"Content-Type": "application/json"}
         if "secret" in options:
             key = self._context.reveal(options["secret"]).encode()
             headers["X-Dnsrenew-Signature"] = f"sha256={hmac.new(key, body, hashlib.sha256).hexdigest()}"
-        return send("POST", options["url"], body, headers, options.get("timeout", _SECONDS))
+        return send("POST", options["url"], body, headers, seconds)
 
     def _body(self, certificate: Certificate) -> bytes:
         named = {"name": certificate.name, "domains": list(certificate.domains), "serial": certificate.serial}

@@ -22,7 +22,7 @@ from dnsrenew.base.small_server import PLAIN, SmallHandler, SmallServer
 from dnsrenew.base.values import Frozen, field
 from dnsrenew.config import Config
 from dnsrenew.deploy.entry import entries
-from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause
+from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, StoreError, as_clause, system_reason
 from dnsrenew.extensions.watch import metrics_texts as texts
 from dnsrenew.operations.event_log import WatchedNumbers
 from dnsrenew.operations.selection import store_of
@@ -71,8 +71,7 @@ class MetricsServer(SmallServer):
         try:
             server = cls.bind(listen, monotonic)
         except OSError as error:
-            cause = error.strerror or type(error).__name__
-            raise ConfigError.of(texts.PORT, value=listen, cause=cause) from None
+            raise ConfigError.of(texts.PORT, value=listen, cause=system_reason(error)) from None
         server.source = source
         server.start()
         return server
@@ -195,7 +194,7 @@ def write_text(path: str, text: str, context: Context) -> None:
         elif error.errno in _FULL:
             context.warn(*texts.UNWRITABLE_FULL.fill(path=path))
         else:
-            context.warn(*texts.UNWRITABLE.fill(path=path, cause=error.strerror or type(error).__name__))
+            context.warn(*texts.UNWRITABLE.fill(path=path, cause=system_reason(error)))
 
 
 # ── collect ────────────────────────────────────────────────────────────────────────────

@@ -26,7 +26,6 @@ from dnsrenew.renewal.history import DAY
 from dnsrenew.renewal.planner import route_key
 from dnsrenew.schedule.detect import detect, has_scheduler
 from dnsrenew.store import State
-from dnsrenew.store.os_errors import translate
 from dnsrenew.store.texts import READ_ONLY
 
 _NEEDED: Final = 1_000_000
@@ -56,21 +55,15 @@ def _unreadable(facts: Facts) -> Check | None:
     """Return the check of the first certificate whose files this user cannot read, or None."""
     its = facts.unchecked_store
     for spec in facts.its.certificates if its.path is not None else ():
-        blocks: tuple[str, ...] = ALL
+        blocks: tuple[str, ...] = ()  # a renewal makes a new key; but nothing can deploy or serve this one
         try:
             state = its.read_state(spec.name, quarantine=False)
-            if its.is_whole(spec.name, state):
-                blocks = ()  # a renewal makes a new key; but nothing can deploy or serve this one
-                key = os.path.join(str(its.current(spec.name)), "privkey.pem")
-                try:
-                    open(key, "rb").close()
-                except FileNotFoundError:
-                    continue
-                except OSError as error:
-                    raise translate(error, os.path.realpath(key), "read", str(its.path)) from None
+            fault = its.unreadable_key(spec.name, state) if its.is_whole(spec.name, state) else None
         except StoreError as error:
-            evidence = {**error.evidence, "error": error.code, "names": list(spec.identifiers)}
-            return Check("store", "bad", error.message, evidence, error.fix, blocks)
+            fault, blocks = error, ALL
+        if fault is not None:
+            evidence = {**fault.evidence, "error": fault.code, "names": list(spec.identifiers)}
+            return Check("store", "bad", fault.message, evidence, fault.fix, blocks)
     return None
 
 

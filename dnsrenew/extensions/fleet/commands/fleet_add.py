@@ -19,7 +19,7 @@ from dnsrenew.cli.progress import PlainProgress
 from dnsrenew.cli.terminal import dim, green, red, yellow
 from dnsrenew.config import Config
 from dnsrenew.config.sources import here
-from dnsrenew.errors import ConfigError
+from dnsrenew.errors import ConfigError, system_reason
 from dnsrenew.extensions.fleet import fleet, moving, status
 from dnsrenew.extensions.fleet.adding import FleetAdder
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, WantedCertificates
@@ -70,8 +70,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
     try:
         file = open(os.path.join(here(), os.path.expanduser(path)), "rb")  # noqa: SIM115  # closed below
     except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise ConfigError.of(texts.FLEET_FILE_UNREADABLE, file=path, reason=reason) from None
+        raise ConfigError.of(texts.FLEET_FILE_UNREADABLE, file=path, reason=system_reason(error).lower()) from None
     with file:
         yield file
 

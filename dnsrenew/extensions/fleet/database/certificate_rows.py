@@ -160,6 +160,9 @@ class CertificateRows(DamageReports, Store):
     def is_whole(self, name: str, state: State) -> bool:
         return state.version is not None and not self._damage(name, state.version, state)
 
+    def unreadable_key(self, _name: str, _state: State) -> StoreError | None:
+        return None  # it is read with the rest
+
     def _damage(self, name: str, number: int, state: State) -> str:
         """Return what is wrong with a version; "" if nothing is."""
         row = self.database.one(f"SELECT octet_length(chain), octet_length(key) {_ONE}", (check_name(name), number))

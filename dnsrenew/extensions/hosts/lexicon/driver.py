@@ -14,7 +14,7 @@ from dnsrenew.drivers import texts as driver_texts
 from dnsrenew.drivers.error_mapping import ReportedError
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.provider import NAME
-from dnsrenew.errors import ConfigError, ProviderError
+from dnsrenew.errors import ConfigError, ProviderError, system_reason
 from dnsrenew.extensions.hosts.lexicon import texts
 from dnsrenew.extensions.hosts.lexicon.process import ProcessEnded, process_of
 
@@ -76,7 +76,7 @@ class LexiconDriver:
         except ProcessEnded as error:
             return ProviderError.of(texts.PROCESS_ENDED, account=account, how=str(error))
         except OSError as error:
-            cause, executable = error.strerror or type(error).__name__, sys.executable or "?"
+            cause, executable = system_reason(error), sys.executable or "?"
             return ProviderError.of(texts.PROCESS_NOT_STARTED, account=account, cause=cause, executable=executable)
         return self._failure(action, answer)
 

@@ -313,11 +313,6 @@ def _remove_folder(above: OpenFolder, name: str) -> None:
         above.remove_folder(name)
 
 
-def reason(error: OSError) -> str:
-    """Return why the system refused something."""
-    return (error.strerror or type(error).__name__).lower()
-
-
 def sync(file: BinaryIO) -> None:
     """Make the content of a file durable.
 

@@ -27,9 +27,9 @@ from dnsrenew.config import loader
 from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.deploy import entry as catalogue
 from dnsrenew.drivers.scripts import is_private
-from dnsrenew.errors import ConfigError, SecretError, StoreError
+from dnsrenew.errors import ConfigError, SecretError, StoreError, system_reason
 from dnsrenew.extensions.setup.archive import texts
-from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member, reason
+from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
 _LONG: Final = 6
@@ -135,7 +135,7 @@ class ConfigFiles:
                 data = file.read(LARGEST + 1)
                 executable = os.name != "nt" and bool(os.fstat(file.fileno()).st_mode & 0o100)
         except OSError as error:
-            why = reason(error)
+            why = system_reason(error).lower()
             if path in self._draft.report.sources:
                 raise StoreError.of(texts.CONFIG_UNREADABLE, path=path, reason=why) from None
             self.left_out.append(LeftOut(path, texts.UNREADABLE.format(reason=why)))

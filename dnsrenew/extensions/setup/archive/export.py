@@ -13,7 +13,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import ConfigError, StoreError, system_reason
 from dnsrenew.extensions.setup.archive import archive_file, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, FORMAT, HEADER, STORE, ArchiveWriter, Member
 from dnsrenew.extensions.setup.archive.config_files import ConfigFiles, LeftOut, PlaceInConfig, SecretReference
@@ -74,8 +74,8 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
         except FileExistsError:
             raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path)) from None
         except OSError as error:
-            reason = archive_file.reason(error)
-            raise StoreError.of(texts.EXPORT_UNWRITABLE, file=str(path), reason=reason) from None
+            why = system_reason(error).lower()
+            raise StoreError.of(texts.EXPORT_UNWRITABLE, file=str(path), reason=why) from None
     return work.result(str(path))
 
 
@@ -89,8 +89,8 @@ def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Se
         work.write(out)
         out.flush()
     except OSError as error:
-        reason = archive_file.reason(error)
-        raise StoreError.of(texts.EXPORT_BROKEN_OFF, file=STANDARD_OUTPUT, reason=reason) from None
+        why = system_reason(error).lower()
+        raise StoreError.of(texts.EXPORT_BROKEN_OFF, file=STANDARD_OUTPUT, reason=why) from None
     return work.result(STANDARD_OUTPUT)
 
 

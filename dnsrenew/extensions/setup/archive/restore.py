@@ -19,7 +19,7 @@ from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import replace
 from dnsrenew.config import sources
 from dnsrenew.config.file_checks import FileChecks
-from dnsrenew.errors import ConfigError, StoreError
+from dnsrenew.errors import ConfigError, StoreError, system_reason
 from dnsrenew.extensions.setup.archive import archive_file, texts
 from dnsrenew.extensions.setup.archive.archive_file import CONFIG, STORE, Member, NewFiles, damaged
 from dnsrenew.extensions.setup.archive.restoration import StoreBuilder, is_store_file
@@ -73,7 +73,7 @@ def _reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=archive_file.reason(error)) from None
+        raise StoreError.of(texts.ARCHIVE_UNREADABLE, file=str(path), reason=system_reason(error).lower()) from None
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def _writing(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise ConfigError.of(texts.CONFIG_EXISTS, path=str(error.filename2 or path)) from None
     except OSError as error:
-        raise StoreError.of(texts.CONFIG_UNWRITABLE, path=str(path), reason=archive_file.reason(error)) from None
+        raise StoreError.of(texts.CONFIG_UNWRITABLE, path=str(path), reason=system_reason(error).lower()) from None
 
 
 def is_sealed(path: Path) -> bool:

@@ -23,7 +23,7 @@ from dnsrenew.cli.invocation import Invocation
 from dnsrenew.cli.terminal import bold, dim, green, red, yellow
 from dnsrenew.config import Config
 from dnsrenew.drivers.catalogue import provider_names
-from dnsrenew.errors import ConfigError, DnsRenewError, Phrase
+from dnsrenew.errors import ConfigError, DnsRenewError, Phrase, system_reason
 from dnsrenew.testing.account_check import AccountCheck, check_account
 from dnsrenew.testing.conformance import MustResult, Verdict
 from dnsrenew.testing.driver_check import new_driver
@@ -180,4 +180,4 @@ def _write(path: str, text: str) -> None:
     except FileExistsError:  # another process has written it
         raise usage(texts.NEW_FILE_EXISTS, _COMMAND, path=path) from None
     except OSError as error:
-        raise usage(texts.NEW_UNWRITABLE, _COMMAND, path=path, reason=error.strerror or type(error).__name__) from None
+        raise usage(texts.NEW_UNWRITABLE, _COMMAND, path=path, reason=system_reason(error)) from None

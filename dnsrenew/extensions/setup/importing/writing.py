@@ -24,7 +24,7 @@ from dnsrenew.base.x509 import CertificateFacts, PrivateKey, user_files
 from dnsrenew.config import Config
 from dnsrenew.deploy import engine
 from dnsrenew.deploy.entry import entries, entry
-from dnsrenew.errors import CAError, ConfigError, StoreError
+from dnsrenew.errors import CAError, ConfigError, StoreError, system_reason
 from dnsrenew.extensions.setup.importing import config_file, texts
 from dnsrenew.extensions.setup.importing.model import ImportRequest, Plan, PlannedCa, PlannedCertificate
 from dnsrenew.extensions.setup.importing.reading import Notes, content
@@ -305,5 +305,4 @@ def encoded(path: Path, text: str) -> bytes:
 
 
 def _unwritable(path: Path, error: OSError) -> StoreError:
-    reason = (error.strerror or str(error)).lower()
-    return StoreError.of(texts.UNWRITABLE, path=str(path), reason=reason)
+    return StoreError.of(texts.UNWRITABLE, path=str(path), reason=system_reason(error).lower())

@@ -24,7 +24,7 @@ from dnsrenew.config.sources import SHOWN_KEYS
 from dnsrenew.config.texts import COMMAND_LIST, ENV_NAMES
 from dnsrenew.drivers.catalogue import find_provider
 from dnsrenew.drivers.provider import Provider
-from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, Text, as_clause, series
+from dnsrenew.errors import Cancelled, ConfigError, DnsRenewError, SecretError, Text, as_clause, series, system_reason
 from dnsrenew.extensions.doctor.accounts import accounts, probe
 from dnsrenew.extensions.doctor.facts import Facts
 from dnsrenew.extensions.setup.init import texts
@@ -95,8 +95,7 @@ def _document(path: Path, clock: Clock) -> tuple[dict[str, Any], dict[KeyPath, i
     except UnicodeDecodeError:
         raise ConfigError.of(texts.ANSWERS_SYNTAX, path=str(path), reason=texts.NOT_UTF_8) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=reason) from None
+        raise ConfigError.of(texts.ANSWERS_UNREADABLE, path=str(path), reason=system_reason(error).lower()) from None
     try:
         return tomllib.loads(text), key_lines(text)
     except (ValueError, RecursionError) as error:

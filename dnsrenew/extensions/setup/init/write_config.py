@@ -16,7 +16,7 @@ from dnsrenew.base.model import DnsAccount
 from dnsrenew.base.secrets import Secret
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
-from dnsrenew.errors import ConfigError, DnsRenewError, StoreError
+from dnsrenew.errors import ConfigError, DnsRenewError, StoreError, system_reason
 from dnsrenew.extensions.setup.delegate.route import replace_file
 from dnsrenew.extensions.setup.importing import config_file, writing
 from dnsrenew.extensions.setup.init import texts
@@ -293,7 +293,6 @@ def replace_config(path: Path, existing: ExistingConfig, text: str) -> None:
     try:
         replace_file(os.path.realpath(path), existing.data, content)
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=reason) from None
+        raise StoreError.of(texts.UNWRITABLE, path=str(path), reason=system_reason(error).lower()) from None
     except ValueError:
         raise StoreError.of(texts.CHANGED_MEANWHILE, path=str(path)) from None
