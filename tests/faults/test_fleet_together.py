@@ -7,7 +7,10 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
+import psycopg
 import pytest
 
 from dnsrenew.base.runtime import Context
@@ -16,6 +19,7 @@ from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.database_store import DatabaseStore
 from dnsrenew.extensions.fleet.database.seal import Seals
 from dnsrenew.extensions.fleet.database.served_certificates import DueDates
+from dnsrenew.extensions.fleet.queue import WorkQueue, _LimitedConnection
 from dnsrenew.extensions.fleet.status import fleet_status
 from tests.kit.duckdns import DuckDns
 from tests.kit.fleet_faults import assert_right
@@ -81,6 +85,61 @@ def test_a_rolling_upgrade(workers: WorkerProcesses, postgres: Postgres) -> None
         assert running.error.code == "store-newer"
     assert workers.ordered() == {"one.example.test": 1}
     assert stage.journal() == 0
+
+
+ALL = 4
+"""Connections of a queue at most."""
+
+
+@pytest.mark.parametrize("act", ["rescue", "scan"])
+def test_what_meets_the_end_of_all_sessions_first(workers: WorkerProcesses, postgres: Postgres, act: str) -> None:
+    """A worker whose sessions have ended begins anew, whatever notices it, also if nothing else does."""
+    stage, ended = workers.stage, list[str]()
+    first = getattr(WorkQueue, act)
+
+    async def meet(queue: WorkQueue, *arguments: int) -> int:
+        if running.heard.starts and not ended:
+            ended.append(act)
+            postgres.terminate(stage.address)
+            for _ in range(ALL):  # each connection is replaced before anything else uses it
+                with contextlib.suppress(psycopg.Error):
+                    await first(queue, *arguments)
+        found: int = await first(queue, *arguments)
+        return found
+
+    with mock.patch.object(WorkQueue, act, meet), stage.crew() as (running,):
+        wait_until(lambda: running.heard.starts > 1)
+        assert [error.code for error in running.heard.waits] == ["store-unreachable"]
+        stage.add("one")
+        DueDates(stage.database).scan_soon()
+        wait_until(stage.versions)
+
+
+CUTS = 12
+"""Statements of the queue before which the sessions are ended, each time in a worker of its own."""
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(each, marks=[pytest.mark.slow] * (each % 4 != 1)) for each in range(CUTS)]
+)
+def test_sessions_that_end_at_any_statement(workers: WorkerProcesses, postgres: Postgres, number: int) -> None:
+    """A worker whose sessions are ended just before, or during, any statement of its queue connects again."""
+    stage, passed = workers.stage, list[int]()
+    stage.add("one")
+    wait = _LimitedConnection.wait
+
+    async def cut(connection: _LimitedConnection, *arguments: Any, **options: Any) -> Any:
+        if running.heard.starts:
+            passed.append(number)
+            if len(passed) == number + 1:
+                postgres.terminate(stage.address)
+        return await wait(connection, *arguments, **options)
+
+    with mock.patch.object(_LimitedConnection, "wait", cut), stage.crew() as (running,):
+        wait_until(lambda: running.heard.starts > 1)
+        stage.add("two")
+        DueDates(stage.database).scan_soon()
+        wait_until(lambda: set(stage.versions()) == {"one", "two"})
 
 
 def test_names_of_a_zone_that_takes_one_value_at_a_time(

@@ -53,6 +53,9 @@ _LAST_SECONDS: Final = 8.0
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
+_TRY: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
+_BETWEEN: Final = 0.1
+"""Seconds between two tries; a statement that waits for a lock would look like a database that does not answer."""
 
 
 class HandedBack(Exception):
@@ -184,7 +187,7 @@ class WorkQueue:
 
         Scans of several workers wait for each other, so that each certificate gets one job.
         """
-        async with self._alone("SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:scan', 0)) IS NOT NULL"):
+        async with self._alone("scan", wait=True):
             found = await in_thread(partial(self._tasks.due, AHEAD), threading.Event())
             for start in range(0, len(found), _AT_ONCE):
                 await self._defer([_job(one) for one in found[start : start + _AT_ONCE]])
@@ -205,7 +208,7 @@ class WorkQueue:
     async def rescue(self) -> int:
         """Put the jobs of dead workers into the queue again; return how many there were."""
         manager = self.app.job_manager
-        async with self._alone("SELECT pg_try_advisory_xact_lock(hashtextextended('dnsrenew:rescue', 0))") as alone:
+        async with self._alone("rescue") as alone:
             stalled = [*await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED)] if alone else []
             for job in stalled:
                 try:
@@ -219,11 +222,25 @@ class WorkQueue:
         return len(stalled)
 
     @contextlib.asynccontextmanager
-    async def _alone(self, lock: str) -> AsyncIterator[bool]:
-        """Hold a lock until the end of the block; gives whether it could be had."""
-        async with self._connector.pool.connection() as connection, connection.transaction():
-            row = await (await connection.execute(lock.encode())).fetchone()
-            yield bool(row and row[0])
+    async def _alone(self, what: str, *, wait: bool = False) -> AsyncIterator[bool]:
+        """Hold a lock until the end of the block; gives whether it could be had.
+
+        A lost connection ends the session, as one of procrastinate's statements does: the pool would only replace it,
+        and the version of the tables would not be looked at again.
+        """
+        alone = False
+        try:
+            while not alone:
+                async with self._connector.pool.connection() as connection, connection.transaction():
+                    row = await (await connection.execute(_TRY, (f"dnsrenew:{what}",))).fetchone()
+                    alone = bool(row and row[0])
+                    if alone or not wait:
+                        yield alone
+                        return
+                await asyncio.sleep(_BETWEEN)
+        except psycopg.Error as error:
+            self._note_lost(error)
+            raise
 
 
 def _job(due: DueCertificate) -> jobs.Job:
@@ -315,8 +332,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
     def __init__(self, conninfo: str, options: Mapping[str, Any], on_lost: Callable[[BaseException], object]) -> None:
         super().__init__(
             conninfo=conninfo,
-            kwargs=dict(options),
-            configure=_commit_each,
+            kwargs={**options, "autocommit": True},  # BEGIN and COMMIT would make three statements of one
             connection_class=_LimitedConnection,
             min_size=1,
             max_size=_MOST,
@@ -379,8 +395,3 @@ class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
     return _LimitedPool(**{**options, "check": None})
-
-
-async def _commit_each(connection: Any) -> None:
-    """Let each statement commit by itself: BEGIN and COMMIT would make three of one."""
-    await connection.set_autocommit(True)
