@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING, Self
 
@@ -104,6 +105,14 @@ class BindPrimary(Named):
         super().__init__(folder, address, port, control_port)
         self.admin_key = TsigKey("lab-admin")
         self._notify_port = notify_port
+
+    def written(self, zone: str) -> list[tuple[int, int]]:
+        """Return what changes with a zone: BIND writes an update into its journal before it answers."""
+        found = []
+        for path in (self.folder / f"{zone}.zone", self.folder / f"{zone}.zone.jnl"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, path.stat().st_size))
+        return found
 
     def _options(self) -> str:
         six = "::1;" if has_ipv6() else "none;"
