@@ -66,6 +66,8 @@ _SETTINGS: Final = {
     "max_connections": "200",
     "max_wal_size": "512MB",
     "log_min_messages": "warning",
+    "jit": "off",  # to load the compiler takes longer than any query here
+    "dynamic_shared_memory_type": "mmap",  # files in its folder, which go with it: the servers are killed
 }
 _SHARED_MEMORY: Final = "/dev/shm"
 _ROOM: Final = 4 << 30

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Self
 
-from . import dnsclient
+from . import dnsclient, rndc
 from .ports import has_ipv6
 from .process import ServerFailedError, ServerProcess, find_program
 from .zones import TsigKey, Zone
@@ -61,12 +61,14 @@ class Named:
         self.control("reconfig")
         self.wait_ready()
 
-    def control(self, *command: str) -> None:
-        """Run one rndc command."""
-        argv = [find_program("rndc"), "-c", str(self.folder / "rndc.conf"), *command]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
-        if done.returncode:
-            message = f"rndc {' '.join(command)}: {done.stderr.strip()}\n{self.process.log()[-3000:]}"
+    def control(self, command: str) -> None:
+        """Run one command of rndc."""
+        try:
+            error = rndc.control(self.control_port, self._control_key, command)
+        except (OSError, EOFError) as failed:
+            error = repr(failed)
+        if error:
+            message = f"rndc {command}: {error}\n{self.process.log()[-3000:]}"
             raise ServerFailedError(message)
 
     def stop(self) -> None:
@@ -84,10 +86,6 @@ class Named:
 
     def _write(self) -> None:
         control = f"127.0.0.1 port {self.control_port}"
-        (self.folder / "rndc.conf").write_text(
-            f"{self._control_key.for_bind()}options {{ default-key control; default-server 127.0.0.1; "
-            f"default-port {self.control_port}; }};\n"
-        )
         (self.folder / "named.conf").write_text(
             f"{self._control_key.for_bind()}"
             f"controls {{ inet {control} allow {{ 127.0.0.1; }} keys {{ control; }}; }};\n"
@@ -107,6 +105,14 @@ class BindPrimary(Named):
         super().__init__(folder, address, port, control_port)
         self.admin_key = TsigKey("lab-admin")
         self._notify_port = notify_port
+
+    def written(self, zone: str) -> list[tuple[int, int]]:
+        """Return what changes with a zone: BIND writes an update into its journal before it answers."""
+        found = []
+        for path in (self.folder / f"{zone}.zone", self.folder / f"{zone}.zone.jnl"):
+            with contextlib.suppress(FileNotFoundError):
+                found.append((path.stat().st_mtime_ns, path.stat().st_size))
+        return found
 
     def _options(self) -> str:
         six = "::1;" if has_ipv6() else "none;"

@@ -6,6 +6,7 @@ each run and a pipe, into which it writes the PID and then the exit status. What
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -188,7 +189,15 @@ def _main() -> int:
     from dnsrenew import __main__, cli
 
     sys.argv = [str(__main__.__file__), *wanted["arguments"]]
-    return cli.main()
+    status = cli.main()
+    # As the interpreter ends, but for the loaded modules: to take them apart would copy all of the shared memory.
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):  # of a closed pipe the interpreter tells in its own way
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 if __name__ == "__main__":
