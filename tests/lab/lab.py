@@ -66,6 +66,7 @@ class Lab(Records):
 
     def __init__(self, options: LabOptions) -> None:
         """Prepare everything; nothing runs yet."""
+        super().__init__()
         self.options = options
         self._stack = ExitStack()
         self._closed = False

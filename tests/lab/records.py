@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import dns.message
 import dns.query
@@ -24,6 +25,10 @@ class Records:
     port: int
     """The port of every authoritative server (`resolver.authoritative_port`)."""
     resolver_port: int
+
+    def __init__(self) -> None:
+        """No zone has been read yet."""
+        self._known: dict[str, tuple[object, dict[str, set[str]]]] = {}
 
     @property
     def zones(self) -> dict[str, Zone]:
@@ -67,12 +72,22 @@ class Records:
 
     def all_txt(self) -> dict[str, set[str]]:
         """Return every TXT of every zone of the primary, by absolute name without a final dot."""
-        found = {}
-        for name in self.zones:
-            zone = dns.zone.Zone(f"{name}.", relativize=False)
-            dns.query.inbound_xfr(PRIMARY, zone, port=self.port, timeout=5)
-            for owner, rdataset in zone.iterate_rdatasets("TXT"):
-                found[owner.to_text(omit_final_dot=True)] = dnsclient.values(rdataset)
+        return {owner: values for name in self.zones for owner, values in self._zone_txt(name).items()}
+
+    def _zone_txt(self, name: str) -> dict[str, set[str]]:
+        """Return every TXT of a zone, which is transferred only if one of its files has changed.
+
+        BIND writes an update to the journal of the zone before it answers.
+        """
+        state = tuple(_state(self.primary.folder / f"{name}.zone{suffix}") for suffix in ("", ".jnl"))
+        known = self._known.get(name)
+        if known is not None and known[0] == state:
+            return known[1]
+        zone = dns.zone.Zone(f"{name}.", relativize=False)
+        dns.query.inbound_xfr(PRIMARY, zone, port=self.port, timeout=5)
+        rdatasets = zone.iterate_rdatasets("TXT")
+        found = {owner.to_text(omit_final_dot=True): dnsclient.values(rdataset) for owner, rdataset in rdatasets}
+        self._known[name] = state, found
         return found
 
     def remove_txt_but(self, kept: Mapping[str, set[str]]) -> dict[str, set[str]]:
@@ -88,3 +103,11 @@ class Records:
 def txt_strings(value: str) -> str:
     """Return a TXT value as a zone file has it: in strings of at most 255 characters."""
     return " ".join(f'"{value[start : start + 255]}"' for start in range(0, len(value) or 1, 255))
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what changes with the content of a file."""
+    if not path.exists():
+        return ()
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
