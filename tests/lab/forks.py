@@ -6,6 +6,7 @@ each run and a pipe, into which it writes the PID and then the exit status. What
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import gc
@@ -29,16 +30,11 @@ _AT_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_")
 """Variables that an interpreter reads when it starts."""
 _LATE: Final = (
     *("cli", "renewal", "acme", "challenges", "deploy", "drivers.rfc2136", "operations", "schedule", "store"),
-    *(
-        "extensions.doctor",
-        "extensions.fleet",
-        "extensions.fleet.database",
-        "extensions.setup",
-        "extensions.setup.init",
-    ),
-    *("extensions.serve", "extensions.setup.importing", "extensions.watch"),
+    *("extensions.doctor", "extensions.fleet", "extensions.serve", "extensions.setup", "extensions.watch"),
 )
 """Packages whose modules are loaded."""
+_LIBRARIES: Final = ("tenacity", "tldextract")
+"""Libraries that are loaded when they are needed."""
 
 
 def python_path(env: Mapping[str, str]) -> str:
@@ -144,8 +140,10 @@ def load() -> None:
     """Load the program, so that no process that is forked from this one has to."""
     for name in _LATE:
         package = importlib.import_module(f"dnsrenew.{name}")
-        for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for name in _LIBRARIES:
+        importlib.import_module(name)
     gc.freeze()  # so that memory stays shared
 
 
@@ -208,7 +206,16 @@ def _main() -> int:
 
     sys.modules["__main__"] = __main__  # it is what a process of multiprocessing imports
     sys.argv = [str(__main__.__file__), *wanted["arguments"]]
-    return cli.main()
+    status = cli.main()
+    # The end of an interpreter, but for the destruction of what has been loaded, which copies all of the memory.
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:  # the end of the interpreter says so
+        return status
+    os._exit(status)
 
 
 if __name__ == "__main__":
