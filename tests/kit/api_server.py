@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import email.utils
+import http.client
 import json
+import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 
@@ -50,36 +54,7 @@ class Api:
         return f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                octets = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                body = octets.decode("utf-8", "surrogateescape")
-                asked = Asked(self.command, self.path, dict(self.headers.items()), body)
-                outer.asked.append(asked)
-                status, answer = outer.hook(asked)
-                text = answer if isinstance(answer, str | bytes) else json.dumps(answer)
-                raw = text if isinstance(text, bytes) else text.encode()
-                self.send_response(status)
-                for key, value in outer.headers.items():
-                    self.send_header(key, value)
-                self.send_header("Content-Length", str(len(raw)))
-                self.end_headers()
-                self.wfile.write(raw)
-
-            def __getattr__(self, name: str) -> Callable[[], None]:
-                if name.startswith("do_"):
-                    return self._answer
-                raise AttributeError(name)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's signature
-                pass
-
-        self._server = _Server(("127.0.0.1", self.port), Handler)
-        if self.tls is not None:
-            wrapped = self.tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-            self._server.socket = wrapped
+        self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
@@ -87,9 +62,66 @@ class Api:
         self._server.shutdown()
         self._server.server_close()
 
+    def _answered(self, asked: Asked) -> bytes:
+        """Return the answer to a request as it is sent."""
+        self.asked.append(asked)
+        status, answer = self.hook(asked)
+        text = answer if isinstance(answer, str | bytes) else json.dumps(answer)
+        raw = text if isinstance(text, bytes) else text.encode()
+        lines = [f"HTTP/1.1 {status} {http.client.responses.get(status, '')}"]
+        lines += ["Server: Api/1.0", f"Date: {email.utils.formatdate(usegmt=True)}"]
+        lines += [f"{key}: {value}" for key, value in self.headers.items()]
+        has_body = asked.method != "HEAD" and status != http.client.NO_CONTENT
+        lines += [f"Content-Length: {len(raw)}"] if has_body else []
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + (raw if has_body else b"")
 
-class _Server(ThreadingHTTPServer):
+
+class _Server(socketserver.ThreadingTCPServer):
+    """Keeps connections open until it is closed itself."""
+
+    allow_reuse_address = True
     daemon_threads = True
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+        self.open = set[socket.socket]()
+        super().__init__(("127.0.0.1", api.port), _Connection)
+        self.server_port = int(self.server_address[1])
+        if api.tls is not None:
+            self.socket = api.tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+
+    def server_close(self) -> None:
+        """Answer no more, in a connection that is open either."""
+        super().server_close()
+        for each in list(self.open):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, *_: object) -> None:
         """Print nothing when a client closes its connection."""
+
+
+class _Connection(socketserver.StreamRequestHandler):
+    """Reads one request after the other: http.server reads a head as an e-mail, which takes longer than the rest."""
+
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def handle(self) -> None:
+        self.server.open.add(self.connection)
+        try:
+            while line := self.rfile.readline():
+                method, path, version = line.decode("latin-1").split()
+                headers = dict[str, str]()
+                while head := self.rfile.readline().decode("latin-1").rstrip("\r\n"):
+                    name, _, value = head.partition(":")
+                    headers[name] = value.strip()
+                if headers.get("Expect") == "100-continue":
+                    self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                sizes = {name.lower(): value for name, value in headers.items()}
+                body = self.rfile.read(int(sizes.get("content-length") or 0)).decode("utf-8", "surrogateescape")
+                self.wfile.write(self.server.api._answered(Asked(method, path, headers, body)))
+                if version == "HTTP/1.0" or sizes.get("connection", "").lower() == "close":
+                    break
+        finally:
+            self.server.open.discard(self.connection)

@@ -173,7 +173,7 @@ def test_a_web_server() -> None:
         for token, answer in (("token", "bodybody"), ("other", "")):
             seen = check_port("127.0.0.1", 80, token, at=port)
             assert (seen.open, seen.error, seen.answer[:8], len(seen.answer) <= 100) == (True, None, answer, True)
-            assert seen.banner.startswith("BaseHTTP/")
+            assert seen.banner.startswith("Api/")
 
 
 def _says(text: bytes) -> Callable[[socket.socket], None]:

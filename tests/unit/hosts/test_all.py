@@ -191,13 +191,12 @@ def test_a_zone_that_is_not_in_the_account(host: HostStandIn) -> None:
     assert "example.org" in str(error)
 
 
-@pytest.mark.parametrize(
-    "faults", [FAULTS.keys() - ALIKE, pytest.param(ALIKE, marks=pytest.mark.slow)], ids=["all", "more"]
-)
-def test_a_fault_at_each_request(host: HostStandIn, faults: set[str]) -> None:
+@pytest.mark.parametrize("all_of_them", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["half", "all"])
+def test_a_fault_at_each_request(host: HostStandIn, all_of_them: bool) -> None:
     """A fault at any request gives an error with the right code and a fix with a page.
 
-    Other values are kept. The faults repeat at every later request, so that no further attempt hides one.
+    Other values are kept. The faults repeat at every later request, so that no further attempt hides one. Each request
+    has half of the faults, and its neighbour the others; all of them are slow.
     """
     wanted = [record("one"), *records(2)]
     empty = dict(host.values)
@@ -205,7 +204,10 @@ def test_a_fault_at_each_request(host: HostStandIn, faults: set[str]) -> None:
     written = dict(host.values)
     totals["remove"] = requests_of(host, Work(host).remove, wanted)
     places = [(action, position) for action, total in totals.items() for position in range(total)]
-    for fault, (action, position) in itertools.product(sorted(faults), places):
+    faults = sorted(FAULTS if all_of_them else FAULTS.keys() - ALIKE)
+    for (row, fault), (column, (action, position)) in itertools.product(enumerate(faults), enumerate(places)):
+        if (row + column) % 2 and not all_of_them:
+            continue
         answer, codes = FAULTS[fault]
         host.values = dict(empty if action == "add" else written)
         start = len(host.asked) + position
