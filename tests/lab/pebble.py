@@ -15,6 +15,7 @@ from .process import ServerProcess, find_program
 from .web import fetch
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -95,7 +96,8 @@ class Pebble:
 
     def wait_ready(self) -> None:
         """Until the directory and the roots can be read."""
-        self.process.wait_ready(self._ready)
+        context = self.ca.client_context()
+        self.process.wait_ready(lambda: self._ready(context))
 
     def stop(self) -> None:
         """Stop it and give its ports back."""
@@ -118,10 +120,10 @@ class Pebble:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _ready(self) -> bool:
+    def _ready(self, context: ssl.SSLContext) -> bool:
         try:
             for url in (self.directory_url, f"{self.management_url}/roots/0"):
-                status, _ = fetch(url, context=self.ca.client_context(), timeout=2)
+                status, _ = fetch(url, context=context, timeout=2)
                 if status != HTTPStatus.OK:
                     return False
         except OSError:
