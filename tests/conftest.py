@@ -1,5 +1,6 @@
 """What all tests share; the servers' fixtures are in tests/integration and tests/lab."""
 
+import functools
 import gc
 import os
 import signal
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import settings
 
 from dnsrenew.cli import formatting
+from dnsrenew.drivers import catalogue
 
 pytest_plugins = ["tests.kit.postgres_fixtures", "tests.kit.secrecy", "tests.kit.store_sites", "tests.kit.users"]
 
@@ -30,6 +32,9 @@ settings.load_profile("dnsrenew")
 
 # The disk is not tested in this process, and fsync waits for it; the programs that tests start wait too.
 os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
+
+# A command parses the file of a DNS host once; here hundreds of them run in one process.
+catalogue.parse_provider = functools.cache(catalogue.parse_provider)
 
 
 LONGEST = (

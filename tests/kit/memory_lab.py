@@ -27,9 +27,11 @@ from dnsrenew import Renewer
 from dnsrenew.base.http import HttpFailure
 from dnsrenew.base.http import Response as HttpResponse
 from dnsrenew.base.model import TxtRecord
+from dnsrenew.base.values import replace
 from dnsrenew.drivers import loading
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.errors import ProviderError
+from dnsrenew.schedule.machine import this_machine
 from dnsrenew.testing.box.order_server import BoxValidation, Proof, Validate
 from dnsrenew.testing.box.resources import AcmeProblem
 from tests.kit.acme_server import AcmeServer
@@ -196,10 +198,17 @@ class MemoryLab:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Let all runs in this process use this lab; a thread's work is done where it is started."""
+        """Let all runs in this process use this lab; a thread's work is done where it is started.
+
+        No schedule is on the machine and no plug-in is installed: to look for both takes longer than a run.
+        """
         real = loading._driver_class
         updates = functools.partial(MemoryUpdates, self)
+        root = self.folder / "machine"
+        machine = replace(this_machine(), root=root, home=root / "home", output=lambda *_, **__: "")
         with (
+            mock.patch("dnsrenew.schedule.machine.this_machine", return_value=machine),
+            mock.patch("dnsrenew.drivers.catalogue.plug_ins", return_value=()),
             mock.patch("dnsrenew.base.http.HttpClient", return_value=self),
             mock.patch("dnsrenew.renewal.services.HttpClient", return_value=self),
             mock.patch("dnsrenew.renewal.services.DnsView", return_value=self.dns),
