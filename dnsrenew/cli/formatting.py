@@ -91,10 +91,14 @@ def distance(time: datetime, now: datetime) -> str:
 
 def short_distance(time: datetime, now: datetime) -> str:
     """Return the distance for a table column: ``90 d``, ``5 h ago``."""
-    shortened = distance(time, now)
+    return _shortened(distance(time, now))
+
+
+@functools.lru_cache(1024)
+def _shortened(text: str) -> str:
     for long, short in texts.SHORTENED:
-        shortened = shortened.replace(long, short)
-    return shortened
+        text = text.replace(long, short)
+    return text
 
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:

@@ -64,9 +64,11 @@ def next_reason(state: State, at: datetime | None) -> RenewalReason:
 
 def _suggested_time(state: State) -> datetime | None:
     """Return the time that was chosen in the CA's window; None without one, or if it was over before a rollback."""
-    if state.ari and state.ari["end"] and state.rolled_back and state.ari["end"] <= state.rolled_back["time"]:
+    if (ari := state.ari) is None:
         return None
-    return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
+    if ari["end"] and (back := state.rolled_back) and ari["end"] <= back["time"]:
+        return None
+    return _waits_until(state) or ari["chosen"]
 
 
 def _waits_until(state: State) -> datetime | None:
@@ -125,8 +127,10 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 
 def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
     """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
-    wanted_end = state.lifetime["until"] if state.lifetime else None
-    return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
+    found = (*state.notices, *renew_before_warnings(spec, state))
+    if spec.lifetime is None or (asked := state.lifetime) is None:
+        return found
+    return (*found, *lifetime_warnings(spec, state.not_after, asked["until"]))
 
 
 def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: datetime | None) -> tuple[Notice, ...]:
@@ -145,8 +149,8 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
     An unknown value (the store was damaged and repaired) does not count as a change. A version that was put back into
     force stays, however it differs, until the configuration wants another certificate than it did then.
     """
-    if state.rolled_back is not None:
-        return state.rolled_back["wanted"] != wanted(spec)
+    if (back := state.rolled_back) is not None:
+        return back["wanted"] != wanted(spec)
     profile = spec.profile.name if spec.profile else ""
     return (
         (state.identifiers != spec.identifiers and set(state.identifiers) != set(spec.identifiers))
@@ -162,8 +166,8 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
 
 def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
     """Return whether the certificate was ordered for another ``lifetime``; if that is not known, whether it has one."""
-    if state.lifetime is not None or spec.lifetime is None:
-        return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
+    if (asked := state.lifetime) is not None or spec.lifetime is None:
+        return (asked["seconds"] if asked else None) != spec.lifetime
     if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
         return False
     lived = (state.not_after - state.not_before).total_seconds()

@@ -144,11 +144,11 @@ def count(value: object) -> int:
 
 def typed(value: object, kind: type[T], reason: str) -> T:
     """Check the type of a value; None becomes an empty one."""
-    if value is None:
-        return kind()
-    if type(value) is not kind:
+    if type(value) is kind:
+        return value
+    if value is not None:
         raise DamagedFile(reason)
-    return value
+    return kind()
 
 
 def table(value: object) -> dict[str, Any]:
@@ -169,13 +169,13 @@ def flag(value: object) -> bool:
 
 def string(value: object) -> str:
     """Check a string; None becomes an empty one."""
-    return typed(value, str, "a field is not a string")
+    return value if type(value) is str else typed(value, str, "a field is not a string")
 
 
 def strings(value: object) -> tuple[str, ...]:
     """Check an array of strings; None becomes an empty one."""
     items = typed(value, list, "a field is not an array")
-    if any(type(item) is not str for item in items):
+    if items and {*map(type, items)} != {str}:
         raise DamagedFile("an array contains something other than strings")
     return tuple(items)
 

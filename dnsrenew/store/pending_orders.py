@@ -204,9 +204,10 @@ class SigningRequests(Frozen):
 
     def made(self, name: str) -> datetime | None:
         """Return when the request was made, or None if there is none, or it is not known."""
-        with contextlib.suppress(StoreError):
+        try:  # `suppress` takes as long as the rest
             return self.documents.made(name, REQUEST)
-        return None
+        except StoreError:
+            return None
 
     def clear(self, name: str) -> None:
         """Remove the request of a certificate with its key, as far as possible.

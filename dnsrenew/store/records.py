@@ -563,8 +563,8 @@ class DocumentFiles(StoreFolder):
 
     def made(self, name: str, kind: str) -> datetime | None:
         path = f"{self._path(name, kind)}{os.sep}{PARTS[kind][-1]}"
-        with contextlib.suppress(OSError):
-            if os.access(path, os.F_OK):  # an exception for each of ten thousand takes longer
+        if os.access(path, os.F_OK):  # an exception for each of ten thousand takes longer
+            with contextlib.suppress(OSError):
                 return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
         return None
 
@@ -584,6 +584,7 @@ class DocumentFiles(StoreFolder):
         return found
 
     def _path(self, name: str, kind: str) -> str:
-        what, colon, entry = kind.partition(":")
-        file = os.path.join("deploy", entry + _ENDS[what + colon]) if colon else _FILES[kind]
+        if (file := _FILES.get(kind)) is None:
+            what, colon, entry = kind.partition(":")
+            file = os.path.join("deploy", entry + _ENDS[what + colon])
         return f"{self._paths.certificate(name)}{os.sep}{file}"

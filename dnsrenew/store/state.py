@@ -341,12 +341,12 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     @property
     def rolled_back(self) -> RolledBack | None:
         """When a person put the current version back; None: a renewal did. In ``extra``, as above."""
-        return self._in_extra(_ROLLED_BACK, rolled_back)
+        return self._in_extra(_ROLLED_BACK, rolled_back) if self.extra else None
 
     @property
     def lifetime(self) -> OrderedLifetime | None:
         """What the order of the current version asked for; None: nothing, or not known. In ``extra``, as above."""
-        return self._in_extra(_LIFETIME, ordered_lifetime)
+        return self._in_extra(_LIFETIME, ordered_lifetime) if self.extra else None
 
     def ordered(self, seconds: float | None, until: datetime | None) -> State:
         """Return the state of a version whose order has asked for a lifetime; None: it has not."""
