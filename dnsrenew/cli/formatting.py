@@ -91,14 +91,10 @@ def distance(time: datetime, now: datetime) -> str:
 
 def short_distance(time: datetime, now: datetime) -> str:
     """Return the distance for a table column: ``90 d``, ``5 h ago``."""
-    return _shortened(distance(time, now))
-
-
-@functools.lru_cache(1024)
-def _shortened(text: str) -> str:
+    shortened = distance(time, now)
     for long, short in texts.SHORTENED:
-        text = text.replace(long, short)
-    return text
+        shortened = shortened.replace(long, short)
+    return shortened
 
 
 def date(time: datetime, now: datetime, life: timedelta | None = None) -> str:

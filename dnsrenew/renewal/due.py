@@ -64,11 +64,9 @@ def next_reason(state: State, at: datetime | None) -> RenewalReason:
 
 def _suggested_time(state: State) -> datetime | None:
     """Return the time that was chosen in the CA's window; None without one, or if it was over before a rollback."""
-    if (ari := state.ari) is None:
+    if state.ari and state.ari["end"] and state.rolled_back and state.ari["end"] <= state.rolled_back["time"]:
         return None
-    if ari["end"] and (back := state.rolled_back) and ari["end"] <= back["time"]:
-        return None
-    return _waits_until(state) or ari["chosen"]
+    return _waits_until(state) or (state.ari["chosen"] if state.ari else None)
 
 
 def _waits_until(state: State) -> datetime | None:
@@ -127,10 +125,8 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 
 def state_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, ...]:
     """Return what is to be said of a stored certificate: damage, ``renew_before``, ``lifetime``."""
-    found = (*state.notices, *renew_before_warnings(spec, state))
-    if spec.lifetime is None or (asked := state.lifetime) is None:
-        return found
-    return (*found, *lifetime_warnings(spec, state.not_after, asked["until"]))
+    wanted_end = state.lifetime["until"] if state.lifetime else None
+    return (*state.notices, *renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
 
 
 def lifetime_warnings(spec: CertificateSpec, not_after: datetime | None, asked: datetime | None) -> tuple[Notice, ...]:

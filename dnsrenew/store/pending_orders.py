@@ -204,10 +204,9 @@ class SigningRequests(Frozen):
 
     def made(self, name: str) -> datetime | None:
         """Return when the request was made, or None if there is none, or it is not known."""
-        try:  # `suppress` takes as long as the rest
+        with contextlib.suppress(StoreError):
             return self.documents.made(name, REQUEST)
-        except StoreError:
-            return None
+        return None
 
     def clear(self, name: str) -> None:
         """Remove the request of a certificate with its key, as far as possible.
