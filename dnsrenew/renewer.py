@@ -24,7 +24,8 @@ from dnsrenew.errors import ConfigError, StoreError
 from dnsrenew.operations import event_log, selection, texts
 from dnsrenew.operations import status as statuses
 from dnsrenew.renewal.batch import DRIVEN, Batch, LazyServices
-from dnsrenew.renewal.due import RunOptions, fingerprint
+from dnsrenew.renewal.due import Run, RunOptions, fingerprint
+from dnsrenew.renewal.due_index import DueIndex
 
 if TYPE_CHECKING:
     import ssl
@@ -297,8 +298,12 @@ class Renewer:
             specs = [spec for spec in self._config.certificates if spec.name in chosen]
             left = [name for name in orphans if name in chosen]
         owed, notices = statuses.port_debts(self._config, store), statuses.obstacles(self._config, store, context)
+        run = self._config, store, partial(self._make_services, context), context
+        index = DueIndex(Run(*run, RunOptions(asked_by=statuses.asker(self._config))), [] if versions else specs)
         configured = [
-            statuses.status_of(spec, store, context, owed(spec.name), with_versions=versions) for spec in specs
+            (not (debts := owed(spec.name)) and statuses.settled(spec, store, index))
+            or statuses.status_of(spec, store, context, debts, with_versions=versions)
+            for spec in specs
         ]
         if notices:
             configured = [replace(each, warnings=(*each.warnings, *notices)) for each in configured]

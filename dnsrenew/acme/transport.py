@@ -48,6 +48,7 @@ _LOST: Final = frozenset({"dns", "connect", "timeout", "reset", "proxy"})
 _UNSENT: Final = frozenset({"dns", "connect"})
 """Failures before the request was sent; such a request may always be retried."""
 
+_Note = Callable[[Response], object]
 _logger = logging.getLogger("dnsrenew.acme")
 
 
@@ -80,23 +81,15 @@ class Signer(Frozen, hidden=("key",)):
 class Transport:
     """Sends requests to one CA; shared by all threads.
 
-    :param on_response: called with each answer, regardless of its status.
+    :param note: called with each answer, regardless of its status.
     :param is_private: it is the CA of the user, which has no limit for nonces.
     :ivar name: the name of the CA.
     """
 
-    def __init__(
-        self,
-        name: str,
-        http: HttpClient,
-        on_response: Callable[[Response], object] | None = None,
-        *,
-        is_private: bool = False,
-    ) -> None:
-        self.name = name
-        self._is_private = is_private
+    def __init__(self, name: str, http: HttpClient, note: _Note | None = None, *, is_private: bool = False) -> None:
+        self.name, self._is_private = name, is_private
         self._http = http
-        self._on_response = on_response
+        self._note = note
         self._nonces = Nonces(self._new_nonce)
         self._in_flight = threading.BoundedSemaphore(WIDTH)
         self.new_nonce_url = ""
@@ -199,8 +192,8 @@ class Transport:
                 if failure.kind in _LOST:
                     raise Transient(error, tries=None if failure.kind in _UNSENT else tries) from None
                 raise error from None
-        if self._on_response is not None:
-            self._on_response(response)
+        if self._note is not None:
+            self._note(response)
         seconds = context.clock.monotonic() - started
         # The first request takes three round trips, because it opens a connection: TCP, TLS and HTTP.
         self._distance = seconds / 3 if self._distance is None else min(seconds, self._distance)

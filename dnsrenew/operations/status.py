@@ -22,6 +22,7 @@ from dnsrenew.operations.selection import SharedCertificates, UnreadableCertific
 from dnsrenew.renewal import due, history
 from dnsrenew.renewal import texts as renewal_texts
 from dnsrenew.renewal.due import RunOptions, in_current, why
+from dnsrenew.renewal.due_index import DueIndex
 from dnsrenew.store import State, Store
 from dnsrenew.store.os_errors import translate
 from dnsrenew.store.records import Debt
@@ -37,6 +38,8 @@ _UNCONFIGURED: Final[Mapping[str, str | None]] = {
     **dict.fromkeys(("next_renewal", "reason", "last_failure", "next_attempt")),
     "state": "unconfigured",
 }
+_BOTH: Final = ("name", "domains", "issuer", "serial", "not_before", "not_after", "next_renewal", "reason", "path")
+"""Fields of an outcome that a status has too."""
 _USUAL: Final = RunOptions()
 _NOTHING_STORED: Final[Mapping[str, None]] = dict.fromkeys(
     ("issuer", "serial", "not_before", "not_after", "next_renewal", "route", "path")
@@ -84,13 +87,24 @@ def status_of(
         "deployment_pending": pending,
         "forced_failure": None if state.last_failure else _shown(state.forced_failure),
         "failed_accounts": _failed_accounts(state),
-        "csr_since": _awaited_since(spec.name, store, state),
+        "csr_since": _awaited_since(spec.name, store, state.not_before),
         "known": known,
         "after_owed": bool(debts),
         "warnings": (*(its.notices if its else ()), *debts),
     }
     fields |= _NOTHING_STORED if reason == "missing" else {}
     return unconfigured_status(spec.name, state, store, with_versions=with_versions, **fields)
+
+
+def settled(spec: CertificateSpec, store: Store, index: DueIndex) -> CertificateStatus | None:
+    """Return the status of a certificate of which a run found that there is nothing to do; None: read its state."""
+    found = index.outcome(spec)
+    if found is None or (issued := index.issued(spec.name)) is None:
+        return None
+    ca, route = issued[0], _route_as_json(issued[1])
+    its = {name: getattr(found, name) for name in _BOTH} | {"route": route and {**route}}
+    since = _awaited_since(spec.name, store, found.not_before)
+    return CertificateStatus(**its, ca=ca, state="valid", last_failure=None, next_attempt=None, csr_since=since)
 
 
 def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
@@ -158,10 +172,10 @@ def _shown(failure: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return None if failure is None else {key: value for key, value in failure.items() if key not in hidden}
 
 
-def _awaited_since(name: str, store: Store, state: State) -> datetime | None:
+def _awaited_since(name: str, store: Store, begin: datetime | None) -> datetime | None:
     """Return when the CSR was made; None if a newer certificate has replaced the requested one."""
     made = store.signing_requests.made(name)
-    return None if made and state.not_before and state.not_before > made else made
+    return None if made and begin and begin > made else made
 
 
 def _deployments(

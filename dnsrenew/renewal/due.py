@@ -148,8 +148,8 @@ def has_changed(spec: CertificateSpec, state: State) -> bool:
     An unknown value (the store was damaged and repaired) does not count as a change. After a rollback, the version
     stays despite its differences until the configuration changes.
     """
-    if state.rolled_back is not None:
-        return state.rolled_back["wanted"] != wanted(spec)
+    if (back := state.rolled_back) is not None:
+        return back["wanted"] != wanted(spec)
     profile = spec.profile.name if spec.profile else ""
     return (
         (state.identifiers != spec.identifiers and set(state.identifiers) != set(spec.identifiers))
@@ -168,8 +168,8 @@ def _is_of_other_lifetime(spec: CertificateSpec, state: State) -> bool:
 
     If unknown, return whether a lifetime is set.
     """
-    if state.lifetime is not None or spec.lifetime is None:
-        return (state.lifetime["seconds"] if state.lifetime else None) != spec.lifetime
+    if (asked := state.lifetime) is not None or spec.lifetime is None:
+        return (asked["seconds"] if asked else None) != spec.lifetime
     if not state.ca or state.not_before is None or state.not_after is None:  # installed by hand: until it is due
         return False
     lived = (state.not_after - state.not_before).total_seconds()

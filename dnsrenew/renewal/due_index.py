@@ -24,8 +24,11 @@ from dnsrenew.store.versions import CHECKED
 if TYPE_CHECKING:
     from dnsrenew.renewal.due import Due, Run
 
+_FORMAT: Final = f"{__version__} 2"
+"""An index of another version, or with other fields, is not read."""
 _FEW: Final = 500
 """With fewer certificates there is no index, because reading their states takes less than 30 ms."""
+_UNKNOWN: Final = "?"
 _FRESH: Final = 5_000_000_000
 """In nanoseconds. A state that is younger could be written again with the same time, so it is not indexed."""
 
@@ -53,7 +56,7 @@ class DueIndex:
             return {}
         head, *lines = body.decode().split("\n")
         made, *of_whom = head.split("\t")
-        if of_whom != [__version__, self._run.options.asked_by] or datetime.fromisoformat(made) > self._now:
+        if of_whom != [_FORMAT, self._run.options.asked_by] or datetime.fromisoformat(made) > self._now:
             return {}
         return {line.partition("\t")[0]: line for line in lines}
 
@@ -66,7 +69,7 @@ class DueIndex:
         line, store = self._lines.get(spec.name), self._run.store
         if line is None or not _is_plain(spec):
             return None
-        name, mark, wanted, until, *files, reason, issuer, serial, begin, end, at = line.split("\t")
+        name, mark, wanted, until, *files, reason, issuer, serial, begin, end, at, _, _ = line.split("\t")
         if self._seconds >= int(until) or wanted != _wanted(spec) or mark != self.mark(name):
             return None
         state = _with_files(*files)
@@ -81,6 +84,11 @@ class DueIndex:
         facts |= {"path": store.current(name), "warnings": tuple(self._run.context.notices)}
         return Outcome(name=name, status="not-due", domains=spec.domains, **facts)
 
+    def issued(self, name: str) -> tuple[str, tuple[str, ...]] | None:
+        """Return the CA and the keys of the routes of a certificate with an outcome; None: only its state tells."""
+        ca, routes = self._lines[name].split("\t")[-2:]
+        return None if routes == _UNKNOWN else (ca, tuple(routes.split()))
+
     def note(self, spec: CertificateSpec, mark: str, state: State | None, found: Due | Outcome | None) -> None:
         """Add a certificate whose state was read, if there is nothing to do or report before some time."""
         if not mark or state is None or not isinstance(found, Outcome) or found.status != "not-due":
@@ -91,7 +99,11 @@ class DueIndex:
         until = min(int(time.timestamp()) for time in times if time is not None)
         files = (state.version, *(state.sizes[part] for part in CHECKED))
         dates = [None if time is None else time.isoformat() for time in (found.not_before, *times[:2])]
+        # A failure that a status shows, though nothing is due.
+        is_telling = state.routes or state.forced_failure or tuple(" ".join(state.worked).split()) != state.worked
+        issued = (state.ca or spec.ca, _UNKNOWN if is_telling else " ".join(state.worked))
         fields = (spec.name, mark, _wanted(spec), until, *files, found.reason, found.issuer, found.serial, *dates)
+        fields = (*fields, *issued)
         line = "\t".join(map(str, fields))
         if line.count("\t") == len(fields) - 1 and "\n" not in line:
             self._noted[spec.name] = line
@@ -110,7 +122,7 @@ class DueIndex:
             return
         names = {spec.name for spec in self._run.config.certificates}
         lines = (line for name, line in (self._lines | self._noted).items() if name in names)
-        head = f"{self._now.isoformat()}\t{__version__}\t{self._run.options.asked_by}"
+        head = f"{self._now.isoformat()}\t{_FORMAT}\t{self._run.options.asked_by}"
         body = "\n".join((head, *lines)).encode()
         self._file.write(_digest(body) + b"\n" + body)
 

@@ -11,7 +11,7 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -31,7 +31,8 @@ LIMIT: Final = 1 << 20
 """In bytes. dnsrenew does not write larger files, so a larger one is damaged."""
 
 _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-_CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_WRITE: Final = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_CREATE: Final = _WRITE | os.O_CREAT | os.O_EXCL
 _JUNCTION: Final = 0xA0000003
 """The reparse tag of a junction. On Windows it is a folder too, but its content is elsewhere."""
 _NO_FOLDER_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.EBADF}  # some network file systems
@@ -210,44 +211,22 @@ class AtomicFiles:
 
     def create(self, path: str, data: bytes, mode: int, *, sync: bool = True) -> None:
         """Write a new file and sync it; for files in a temporary folder."""
-        handle = self._create(path, data, mode)
+        handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
         with undone(self.discard, path):
-            if sync:
-                with undone(os.close, handle):
+            with undone(os.close, handle):
+                if hasattr(os, "fchmod"):
+                    self.do("chmod", path, lambda: os.fchmod(handle, mode))
+                self.do("write", path, lambda: safe_files.write_all(handle, data))
+                if sync:
                     self._sync(handle, path)
             self.do("close", path, lambda: os.close(handle))  # NFS reports a full disk here
 
-    def fill(self, folder: str, files: Mapping[str, tuple[bytes, int]]) -> None:
-        """Write new files into a temporary folder and sync all of it; for the disk, that is about one fsync.
-
-        :param files: the content and the mode of each.
-        """
-        opened: dict[str, int] = {}
-        try:
-            for name, (data, mode) in files.items():
-                path = os.path.join(folder, name)
-                opened[path] = self._create(path, data, mode)
-            flushes = [partial(safe_files.flush, handle) for handle in opened.values()]
-            tasks = threads.start_all(flushes, len(flushes))
-            for task in tasks:
-                task.done.wait()
-            for path, task in zip([*opened], tasks, strict=True):
-                self.fsyncs += 1
-                self.do("fsync", path, task.result)
-                self.do("close", path, partial(os.close, opened.pop(path)))
-        finally:
-            for handle in opened.values():
-                os.close(handle)
-        self.sync_folder(folder)
-
-    def _create(self, path: str, data: bytes, mode: int) -> int:
-        """Write a new file, and return its open descriptor."""
-        handle = self.do("create", path, lambda: os.open(path, _CREATE, PRIVATE))
-        with undone(self.discard, path), undone(os.close, handle):
-            if hasattr(os, "fchmod"):
-                self.do("chmod", path, lambda: os.fchmod(handle, mode))
-            self.do("write", path, lambda: safe_files.write_all(handle, data))
-        return handle
+    def sync_files(self, paths: Sequence[str]) -> None:
+        """Sync files that were created without, at the same time: for the disk that is about one fsync."""
+        tasks = threads.start_all([partial(_flush, path) for path in paths], len(paths))
+        for path, task in zip(paths, tasks, strict=True):
+            self.fsyncs += 1
+            self.do("fsync", path, task.wait)
 
     def new_folder(self, folder: str) -> str:
         """Create a temporary folder in ``folder`` and return its path."""
@@ -352,6 +331,11 @@ class AtomicFiles:
                 path = os.path.join(folder, name)
                 if older_than is None or _modified(path) < older_than:
                     self.discard(path)
+
+
+def _flush(path: str) -> None:
+    with closing(os.open(path, _WRITE)) as handle:  # Windows flushes only what is open for writing
+        safe_files.flush(handle)
 
 
 def _modified(path: str) -> float:

@@ -143,21 +143,21 @@ def count(value: object) -> int:
 
 
 def typed(value: object, kind: type[T], reason: str) -> T:
-    """Check the type of a value. None becomes an empty value."""
-    if value is None:
-        return kind()
-    if type(value) is not kind:
+    """Check the type of a value; None becomes an empty value."""
+    if type(value) is kind:
+        return value
+    if value is not None:
         raise DamagedFile(reason)
-    return value
+    return kind()
 
 
 def table(value: object) -> dict[str, Any]:
-    """Check an object; None becomes an empty one."""
+    """Check an object; None becomes an empty value."""
     return typed(value, dict, "a field is not an object")
 
 
 def counts(value: object) -> dict[str, int]:
-    """Check an object of integers of 0 or more; None becomes an empty one."""
+    """Check an object of integers of 0 or more; None becomes an empty value."""
     numbers = typed(value, dict, "a field is not an object of integers")
     return {name: count(number) for name, number in numbers.items()}
 
@@ -168,14 +168,14 @@ def flag(value: object) -> bool:
 
 
 def string(value: object) -> str:
-    """Check a string; None becomes an empty one."""
-    return typed(value, str, "a field is not a string")
+    """Check a string; None becomes an empty value."""
+    return value if type(value) is str else typed(value, str, "a field is not a string")
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """Check an array of strings; None becomes an empty one."""
+    """Check an array of strings; None becomes an empty value."""
     items = typed(value, list, "a field is not an array")
-    if any(type(item) is not str for item in items):
+    if items and {*map(type, items)} != {str}:
         raise DamagedFile("an array contains something other than strings")
     return tuple(items)
 

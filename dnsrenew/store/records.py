@@ -542,8 +542,11 @@ class DocumentFiles(StoreFolder):
         self._disk.remove_temp(folder)
         temp = self._disk.new_folder(folder)
         with undone(self._disk.discard, temp):
-            modes = {"csr.pem": PUBLIC}
-            self._disk.fill(temp, {part: (data, modes.get(part, PRIVATE)) for part, data in parts.items()})
+            for part, data in parts.items():
+                mode = PUBLIC if part == "csr.pem" else PRIVATE
+                self._disk.create(os.path.join(temp, part), data, mode, sync=False)
+            self._disk.sync_files([os.path.join(temp, part) for part in parts])
+            self._disk.sync_folder(temp)
             self.remove(name, kind)
             self._disk.rename(temp, self._path(name, kind))
         self._disk.sync_folder(folder)
@@ -567,8 +570,8 @@ class DocumentFiles(StoreFolder):
 
     def made(self, name: str, kind: str) -> datetime | None:
         path = f"{self._path(name, kind)}{os.sep}{PARTS[kind][-1]}"
-        with contextlib.suppress(OSError):
-            if os.access(path, os.F_OK):  # an exception for each of ten thousand takes longer
+        if os.access(path, os.F_OK):  # an exception for each of ten thousand takes longer
+            with contextlib.suppress(OSError):
                 return datetime.fromtimestamp(int(os.lstat(path).st_mtime), UTC)
         return None
 
@@ -588,6 +591,7 @@ class DocumentFiles(StoreFolder):
         return found
 
     def _path(self, name: str, kind: str) -> str:
-        what, colon, entry = kind.partition(":")
-        file = os.path.join("deploy", entry + _ENDS[what + colon]) if colon else _FILES[kind]
+        if (file := _FILES.get(kind)) is None:
+            what, colon, entry = kind.partition(":")
+            file = os.path.join("deploy", entry + _ENDS[what + colon])
         return f"{self._paths.certificate(name)}{os.sep}{file}"

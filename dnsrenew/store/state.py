@@ -342,7 +342,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     @property
     def rolled_back(self) -> RolledBack | None:
         """When a person put the current version back; None if a renewal made it current. In ``extra``, as above."""
-        return self._in_extra(_ROLLED_BACK, rolled_back)
+        return self._in_extra(_ROLLED_BACK, rolled_back) if self.extra else None
 
     @property
     def lifetime(self) -> OrderedLifetime | None:
@@ -350,7 +350,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
 
         In ``extra``.
         """
-        return self._in_extra(_LIFETIME, ordered_lifetime)
+        return self._in_extra(_LIFETIME, ordered_lifetime) if self.extra else None
 
     def ordered(self, seconds: float | None, until: datetime | None) -> State:
         """Return the state of a version whose order requested a lifetime, or None for no lifetime."""

@@ -123,14 +123,16 @@ class Versions:
 
         leaf, chain = split_chain(fullchain_pem)
         pems = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
-        contents = {name: pem.encode("ascii") for name, pem in pems.items()}
+        contents = {name: pem.encode("ascii") for name, pem in pems.items()} | {META: meta.to_json()}
         if key_pem:  # the key of a given request is elsewhere
             contents = {_KEY: key_pem, **contents}
         temp = self._disk.new_folder(self._versions)
         with undone(self._disk.discard, temp):
+            for name, data in contents.items():
+                self._disk.create(os.path.join(temp, name), data, _MODES[name], sync=False)
             # No fsync for meta.json, because state.json and the certificate have the same data.
-            self._disk.create(os.path.join(temp, META), meta.to_json(), PRIVATE, sync=False)
-            self._disk.fill(temp, {name: (data, _MODES[name]) for name, data in contents.items()})
+            self._disk.sync_files([os.path.join(temp, name) for name in contents if name != META])
+            self._disk.sync_folder(temp)
             number = max([above, *self.numbers()]) + 1
             self._disk.rename(temp, self.path(number))
         self._disk.sync_folder(self._versions)

@@ -16,9 +16,11 @@ from dnsrenew.base.model import Deployment, GivenRequest, Outcome, Profile, Rene
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import replace
 from dnsrenew.config import Config
+from dnsrenew.operations.status import settled, status_of
 from dnsrenew.renewal import due_index
 from dnsrenew.renewal.batch import Batch
-from dnsrenew.renewal.due import Due, RunOptions
+from dnsrenew.renewal.due import Due, Run, RunOptions
+from dnsrenew.renewal.due_index import DueIndex
 from dnsrenew.store import FolderStore, State
 from tests.kit.certificates import issue
 from tests.kit.clock import FakeClock
@@ -28,6 +30,8 @@ from tests.kit.users import NOBODY, as_root
 NAMES = ("a", "b", "c")
 TODAY = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
 """The times of files are real, and a state that was just written is not indexed."""
+FAILURE = {"time": "2026-01-01T00:00:00Z", "code": "x"}
+WORKED = ("lab/dns-01/dns=home",)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -48,9 +52,10 @@ class Stage:
         self.options = RunOptions(asked_by="/c.toml")
         self.now = TODAY
         self.read: list[str] = []
+        self.shown: list[str] = []
         for name in NAMES:
             obtain(self.store, name, TODAY)
-            self.change(name, lambda state: replace(state, asked_by="/c.toml", ari=_window(TODAY)))
+            self.change(name, lambda state: replace(state, asked_by="/c.toml", ari=_window(TODAY), worked=WORKED))
 
     @property
     def index(self) -> Path:
@@ -92,8 +97,14 @@ class Stage:
         specs = tuple(self.specs.values())
         settings: dict[str, Any] = {"contact": (), "agree_terms": True, "default_ca": "lab", "cas": {}, "accounts": {}}
         config = Config(path=None, store=self.path, **settings, providers={}, resolver=Resolver(), certificates=specs)
-        batch = Batch(config, store, _no_services, Context(clock=FakeClock(self.now)), self.options)
-        return [_comparable(one) for one in batch._check_all(specs)]  # what is due, before a renewal
+        context = Context(clock=FakeClock(self.now))
+        batch = Batch(config, store, _no_services, context, self.options)
+        options = RunOptions(asked_by=self.options.asked_by)
+        index = DueIndex(Run(config, store, _no_services, context, options), specs)
+        statuses = [settled(spec, store, index) or status_of(spec, store, context) for spec in specs]
+        statuses = [replace(each, path=None) for each in statuses]
+        self.shown, self.read = self.read, []
+        return [*statuses, *map(_comparable, batch._check_all(specs))]  # what is due, before a renewal
 
 
 def _no_services() -> Never:
@@ -210,7 +221,9 @@ EVENTS: dict[str, tuple[Event, list[str]]] = {
     "the index is empty": (lambda stage, _: stage.index.write_bytes(b""), ALL),
     "the index is old": (restore_old, ONE),
     "the state is revoked": (stored(revoked=True), ONE),
-    "the state has failed": (stored(last_failure={"time": "2026-01-01T00:00:00Z", "code": "x"}, failures=1), ONE),
+    "the state has failed": (stored(last_failure=FAILURE, failures=1), ONE),
+    "a forced renewal has failed": (stored(extra={"forced_failure": FAILURE}), ONE),
+    "a route has failed": (stored(routes={"lab/dns-01/dns=old": {"failed": TODAY, "code": "dns-x"}}), ONE),
     "the state is damaged": (damage_state, ONE),
     "the state is lost": (lost("state.json"), ONE),
     "the key is lost": (lost("versions/1/privkey.pem"), ONE),
@@ -241,12 +254,13 @@ if os.name != "nt":
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_a_run_with_the_index_finds_what_a_run_without_it_finds(stage: Stage, event: str) -> None:
-    """Whatever happens between two runs; and it reads only the states that it cannot do without."""
+    """Whatever happens between two runs, and so does `status`. They read only the states they cannot do without."""
     change, read = EVENTS[event]
     change(stage, "b")
     wanted = stage.run_without()
     assert stage.run() == wanted
     assert [name for name in NAMES if name in stage.read] == read
+    assert {*stage.shown} <= {*read}
 
 
 @pytest.mark.parametrize("seed", range(12))
