@@ -17,10 +17,10 @@ from typing import Any, Final, Generic, TypeVar
 from dnsrenew.base import host_port
 from dnsrenew.base.clients import Clients
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.found import listening_sockets, printable
+from dnsrenew.base.found import listening_sockets
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ChallengeError, Text
+from dnsrenew.errors import ChallengeError, Text, printable
 
 T = TypeVar("T")
 
@@ -307,7 +307,7 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
         for handle in _names(handles):
             if (uid := sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))) is not None:
                 name = _seen(lambda path: Path(path).read_text("ascii", "replace"), f"{proc}/{pid}/comm", "")
-                return PortOwner(pid, printable(name) or "a program", user_name(uid))
+                return PortOwner(pid, printable(name)[:32] or "a program", user_name(uid))
     return None
 
 

@@ -229,7 +229,7 @@ def _write_record(
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
     except StoreError as error:  # it is deployed anyway; the next run looks again
-        context.warn(error.code, error.message, error.fix)
+        context.warn_of(error)
         return replace(state, deployments=records)
 
 
@@ -245,7 +245,7 @@ def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
             try:
                 complete_renames(unfinished.renames)
             except DnsRenewError as error:
-                context.warn(error.code, error.message, error.fix)
+                context.warn_of(error)
             else:
                 unfinished.forget()
 

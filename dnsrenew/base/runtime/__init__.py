@@ -15,7 +15,7 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Notice
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.errors import stopped
+from dnsrenew.errors import DnsRenewError, stopped
 
 # ── rate limit ─────────────────────────────────────────────────────────────────────────
 
@@ -209,6 +209,10 @@ class Context(Frozen):
         if notice not in self.notices:
             self.notices.append(notice)
             self.emit("warning", **notice.to_dict())
+
+    def warn_of(self, what: Notice | DnsRenewError) -> None:
+        """Warn of what was noted, or of an error that stops nothing."""
+        self.warn_of(what)
 
     def check(self) -> None:
         """Return unless the caller cancelled or the deadline has passed.
