@@ -212,7 +212,7 @@ class Context(Frozen):
 
     def warn_of(self, what: Notice | DnsRenewError) -> None:
         """Warn of what was noted, or of an error that stops nothing."""
-        self.warn_of(what)
+        self.warn(what.code, what.message, what.fix)
 
     def check(self) -> None:
         """Return unless the caller cancelled or the deadline has passed.
