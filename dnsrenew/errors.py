@@ -128,6 +128,13 @@ def described(text: str) -> Message:
     return Message._made(text, template, {})  # noqa: SLF001  # as :class:`Phrase` does
 
 
+def printable(text: str) -> str:
+    """Return a text as one line that is safe on a terminal; a run of blanks becomes one blank."""
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(text.split())
+
+
 def system_reason(error: OSError) -> str:
     """Return why the operating system refused something, in its words."""
     return error.strerror or type(error).__name__

@@ -574,7 +574,7 @@ class Renewer:
         if not listeners:
             error = extensions.missing("[notify]" if config.notify else "[metrics]", "watch")
             before = len(context.notices)
-            context.warn(error.code, error.message, error.fix)
+            context.warn_of(error)
             return run.warned_since(before)
         with self._redactor.guard_logs(*DRIVEN):
             for listener in listeners:

@@ -117,7 +117,8 @@ class Problems(Frozen):
         evidence = {"ca": self.name, "identifiers": identifiers, "subproblems": subproblems}
         problem_fields = {"detail": detail, "type": kinds.pop() if len(kinds) == 1 else "compound"}
         fields = {**evidence, "problems": _sentence(_seen(subproblems))}
-        return _made(failed_validation(subproblems), fields, evidence, subproblems=subproblems, **problem_fields)
+        text = _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
+        return _made(text, fields, evidence, subproblems=subproblems, **problem_fields)
 
     def _invalid_order(self, problem: resources.Problem | None) -> CAError:
         if problem is None:
@@ -253,15 +254,10 @@ def _seen(subproblems: Sequence[Mapping[str, Any]]) -> str:
     """Return what the CA saw, in short: three causes with three names each, without the URL that it asked for."""
     causes: dict[tuple[Any, str], list[str]] = {}
     for each in subproblems:
-        words = resources.cut(re.sub(_ASKED, "", each["detail"]).lstrip(": "), _MAX_SEEN)
-        causes.setdefault((each["type"], words), []).append(each["identifier"] or texts.NO_IDENTIFIER)
-    return _few(
-        "; ",
-        [
-            _line({"identifier": _few(", ", names), "type": kind, "detail": words})
-            for (kind, words), names in causes.items()
-        ],
-    )
+        seen = resources.cut(re.sub(_ASKED, "", each["detail"]).lstrip(": "), _MAX_SEEN)
+        causes.setdefault((each["type"], seen), []).append(each["identifier"] or texts.NO_IDENTIFIER)
+    few = {cause: _few(", ", names) for cause, names in causes.items()}
+    return _few("; ", [_line({"identifier": few[kind, seen], "type": kind, "detail": seen}) for kind, seen in few])
 
 
 def _few(separator: str, words: Sequence[str]) -> str:
@@ -356,11 +352,6 @@ def refusal(kind: str | None, subproblems: Sequence[Mapping[str, Any]], stage: s
     if status == 429:
         return texts.RATE_LIMITED
     return texts.SERVER_ERROR if status >= 500 else texts.OTHER
-
-
-def failed_validation(subproblems: Sequence[Mapping[str, Any]]) -> Text:
-    """Return the text of failed validations, one subproblem each."""
-    return _common(subproblems, _VALIDATIONS) or texts.VALIDATIONS_FAILED
 
 
 def unexplained(status: int, retry_after: float | None) -> Text:

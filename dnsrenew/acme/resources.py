@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from dnsrenew.acme import texts
 from dnsrenew.base.names import InvalidName, canonical_ip
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import Text
+from dnsrenew.errors import Text, printable
 
 # ── clean ──────────────────────────────────────────────────────────────────────────────
 
@@ -42,13 +42,6 @@ MAX_LINK: Final = 16 * 1024
 # Linear: no part can begin where another one goes on. Not compiled, because few answers need them.
 _LINK: Final = r"<([^<>]*)>([^<>]*)"
 _RELATION: Final = r"(?i);\s*rel\s*=\s*\"?([^\";,]*)"
-
-
-def printable(text: str) -> str:
-    """Return a text as one line that is safe on a terminal. Several blanks in a row become one."""
-    if not text.isprintable():
-        text = "".join(letter if letter.isprintable() else " " for letter in text)
-    return " ".join(text.split())
 
 
 def cut(text: str, most: int) -> str:

@@ -24,6 +24,7 @@ import psutil
 from dnsrenew.base import files, subprocesses
 from dnsrenew.base.path_trust import Ground, Weakness
 from dnsrenew.base.values import Frozen
+from dnsrenew.errors import printable
 
 _UNIT: Final = re.compile(
     r"^(?:0:|\d+:name=systemd):/(?!user\.slice/|machine\.slice/)(?:[^/\n]+\.slice/)*([^/\n]+)\.service$", re.MULTILINE
@@ -128,7 +129,7 @@ def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | Non
             return None
     except (psutil.Error, OSError):
         return None
-    name, command = printable(its["name"] or "").removesuffix(".exe"), tuple(its["cmdline"] or ())
+    name, command = printable(its["name"] or "")[:_MAX_NAME].removesuffix(".exe"), tuple(its["cmdline"] or ())
     return RunningProgram(pid, name, command, its["cwd"] or "", its["username"] or "", tuple(sorted(ports)), **more)
 
 
@@ -144,11 +145,6 @@ def _executable(process: psutil.Process) -> str:
             return os.readlink(f"/proc/{process.pid}/exe").removesuffix(_DELETED)
         return process.exe()
     return ""
-
-
-def printable(text: str, most: int = _MAX_NAME) -> str:
-    """Return a text that others may have chosen, shortened and with printable characters only."""
-    return "".join(letter for letter in text if letter.isprintable()).strip()[:most]
 
 
 def unit_of(pid: int, proc: str = "/proc") -> str:

@@ -186,7 +186,7 @@ class Dns01(Solver[TxtPlacement, TxtValue]):
                 self._hosts.remove(cleanup, removable)
         except errors.DnsRenewError as error:
             if error.code == "foreign-values-lost":
-                context.warn(error.code, error.message, error.fix)
+                context.warn_of(error)
             self._keep(cleanup, removable, error)
         else:
             seconds = round(context.clock.monotonic() - begin, 3)

@@ -17,10 +17,10 @@ from typing import Any, Final, Generic, TypeVar
 from dnsrenew.base import host_port
 from dnsrenew.base.clients import Clients
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.found import listening_processes, printable
+from dnsrenew.base.found import listening_processes
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import ChallengeError, Text
+from dnsrenew.errors import ChallengeError, Text, printable
 
 T = TypeVar("T")
 
@@ -303,7 +303,7 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
         name = ""
         with contextlib.suppress(OSError):  # it may have just ended
             name = Path(f"{proc}/{pid}/comm").read_text("ascii", "replace")
-        return PortOwner(pid, printable(name) or "a program", user_name(uid))
+        return PortOwner(pid, printable(name)[:32] or "a program", user_name(uid))
     return None
 
 

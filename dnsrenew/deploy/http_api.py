@@ -20,7 +20,7 @@ from dnsrenew.base.http.connections import failure, tls_context
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import DeployerContext, TargetOption, late
-from dnsrenew.errors import CAError, DeployError, Text, system_reason
+from dnsrenew.errors import CAError, DeployError, Text, printable, system_reason
 
 ANSWER_SECONDS: Final = 60.0
 API_OPTIONS: Final[Mapping[str, TargetOption]] = {
@@ -125,8 +125,7 @@ class HttpApi:
         with contextlib.suppress(ValueError, RecursionError):
             found = (each.strip() for each in texts_of(json.loads(text), _meant))
             text = "; ".join(dict.fromkeys(filter(None, found))) or text
-        printable = "".join(character for character in self._run.redactor.redact(text) if character.isprintable())
-        return printable[:300].rstrip(". ") or "no reason"
+        return printable(self._run.redactor.redact(text))[:300].rstrip(". ") or "no reason"
 
     def _send(self, method: str, path: str, payload: Payload | None) -> Response:
         failed = None
@@ -152,10 +151,9 @@ class HttpApi:
 
     def failure(self, failure: HttpFailure) -> DeployError:
         """Return the error for a server that could not be reached."""
-        reason = self._run.redactor.redact(failure.detail)
-        if failure.kind == "timeout":
-            return self.error(texts.API_LATE, reason=reason, **late(self._timeout[1]))
-        return self.error(texts.API_UNTRUSTED if failure.untrusted else texts.NO_ANSWER, reason=reason)
+        text = texts.API_LATE if failure.kind == "timeout" else texts.NO_ANSWER
+        text = texts.API_UNTRUSTED if failure.untrusted else text
+        return self.error(text, reason=self._run.redactor.redact(failure.detail), shown=late(self._timeout[1]))
 
     def _make_clients(self, roots: Roots, pair: Pair) -> list[HttpClient]:
         try:
@@ -190,10 +188,9 @@ def answer(
     except HttpFailure as failure:
         kind, reason = failure.kind, run.redactor.redact(failure.detail)
     # Outside the `except`: the original error, whose traceback has what was sent, is not kept.
-    if kind == "timeout":
-        raise DeployError.of(texts.ANSWER_LATE, url=url, reason=reason, **late(seconds))
     text = texts.ANSWER_CUT if kind == "reset" and silent is texts.NO_ANSWER else silent
-    raise DeployError.of(text, url=url, reason=reason)
+    text = texts.ANSWER_LATE if kind == "timeout" else text
+    raise DeployError.of(text, url=url, reason=reason, shown=late(seconds))
 
 
 def basic_login(context: DeployerContext) -> str:

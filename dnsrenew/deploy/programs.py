@@ -12,7 +12,7 @@ from dnsrenew.base.path_trust import Ground
 from dnsrenew.base.runtime import Context
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import late
-from dnsrenew.errors import DeployError, system_reason
+from dnsrenew.errors import DeployError, printable, system_reason
 
 _OUTPUT: Final = 64 << 10
 """The number of bytes of output that are read; a program may print more."""
@@ -81,7 +81,6 @@ def _journal(context: Context, arguments: Sequence[str], begin: int) -> tuple[st
 
 def _end(context: Context, done: subprocesses.Completed) -> str:
     """Return the end of the output as one printable line without secrets, with a stroke between its lines."""
-    lines = (" ".join(line.split()) for line in done.output.decode("utf-8", "replace").splitlines())
+    lines = map(printable, context.redactor.redact(done.output.decode("utf-8", "replace")).splitlines())
     text = " / ".join(filter(None, lines))
-    printable = "".join(character for character in context.redactor.redact(text) if character.isprintable())
-    return f"…{printable[-_SHOWN:]}" if len(printable) > _SHOWN else printable
+    return f"…{text[-_SHOWN:]}" if len(text) > _SHOWN else text

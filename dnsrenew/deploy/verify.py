@@ -143,17 +143,10 @@ def _contexts(*, is_ecdsa: bool) -> list[ssl.SSLContext]:
     these for TLS 1.3, so TLS 1.2 is tried first, with ciphers for only one type of key. A server with only TLS 1.3 may
     then serve its other certificate. This is a separate error, because it is unknown whether the server has ours.
     """
-    narrow = _context()
+    narrow = x509.comparing_context()
     narrow.maximum_version = ssl.TLSVersion.TLSv1_2
     narrow.set_ciphers("ECDHE+ECDSA" if is_ecdsa else "ECDHE+aRSA:DHE+aRSA:kRSA")
-    return [narrow, _context()]
-
-
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
+    return [narrow, x509.comparing_context()]
 
 
 def _error(wrong: SeenPort, wanted: Wanted, seconds: float) -> DeployError:

@@ -20,7 +20,7 @@ from dnsrenew.base.texts import NO_NAME
 from dnsrenew.drivers import texts
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.provider import Provider
-from dnsrenew.errors import ProviderError, Text
+from dnsrenew.errors import ProviderError, Text, printable
 
 _PACKAGE: Final = os.path.join(os.path.dirname(os.path.dirname(__file__)), "")
 _MAX_ANSWER: Final = 300
@@ -330,20 +330,16 @@ def _answer(found: Findings, code: str, redactor: Redactor) -> str:
 def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
     """Return the message of the host; empty for HTML or an empty body."""
     if "HttpFailure" in found.classes:
-        return _line(found.detail)  # written by dnsrenew: a phrase without a URL
+        return printable(found.detail)  # written by dnsrenew: a phrase without a URL
     if code == "provider-unreachable":
-        return NO_NAME if "gaierror" in found.classes else _line(redactor.redact(found.reason))
+        return NO_NAME if "gaierror" in found.classes else printable(redactor.redact(found.reason))
     if code in {"provider-timeout", "provider-untrusted"}:
         return ""
     text = found.answer if found.status else found.message
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
-    message = _line(redactor.redact(text)).rstrip(".")  # redacted before it is cut, because half a secret is not found
+    message = printable(redactor.redact(text)).rstrip(".")  # redacted before it is cut, because half a secret is not found
     if len(message) <= _MAX_ANSWER:
         return message
     # For a host, the first line has the reason; for a program, the last.
     return f"…{message[-_MAX_ANSWER:]}" if code.startswith(("hook-", "acme-sh-")) else f"{message[:_MAX_ANSWER]}…"
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())

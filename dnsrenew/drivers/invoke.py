@@ -218,10 +218,8 @@ class _Call(Frozen):
             raise SecretError.of(UNUSABLE, reference=secret.reference, fault=fault)
         except SecretError as error:
             evidence = {**error.evidence, "account": self.account.name, "key": key}
-            code, message, fix = texts.OPTION_SECRET_MISSING.fill(
-                error=error.message, instruction=error.fix, **evidence
-            )
-            raise SecretError(code, message, fix=fix, evidence=evidence) from None
+            shown = {"error": error.message, "instruction": error.fix}
+            raise SecretError.of(texts.OPTION_SECRET_MISSING, shown=shown, **evidence) from None
 
 
 def _redacted(error: DnsRenewError, account: str, redactor: Redactor) -> DnsRenewError:

@@ -218,8 +218,7 @@ class OtherHost(Frozen):
         asked = found.lacking({}) if found is not None else self.env
         values = {name: f"file:{name}.txt".lower() if is_private(name, "") else f"<{name}>" for name in asked}
         env = ", ".join(f'{name} = "{value}"' for name, value in (values or {"<NAME>": "file:<name>.txt"}).items())
-        head = f'[dns.{self.name}]\nprovider = "acme.sh"\nscript = "{self.script}"'
-        return f"{head}\nenv = {{ {env} }}"
+        return f'[dns.{self.name}]\nprovider = "acme.sh"\nscript = "{self.script}"\nenv = {{ {env} }}'
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form, as in ``dnsrenew providers --search WORD --json``."""

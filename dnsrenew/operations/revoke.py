@@ -74,7 +74,7 @@ def revoke(name: str, config: Config, services: Services, context: Context, *, r
         # Mark it before the request, because the disk may be full, or the process may be killed after the revocation.
         store.note_revocation(name, store.update(name, partial(_mark_revoked, compromised)))
         for notice in store.read_state(name).notices:
-            context.warn(notice.code, notice.message, notice.fix)
+            context.warn_of(notice)
         try:
             already, signed_by = _revoke(services.ca(ca), read, REASONS[reason], context)
         except DnsRenewError as error:

@@ -69,10 +69,10 @@ def status_of(
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state, store):
         its = its or context.for_certificate(spec.name)
-        its.warn(notice.code, notice.message, notice.fix)
+        its.warn_of(notice)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:
-        context.warn(notice.code, notice.message, notice.fix)  # once for all certificates
+        context.warn_of(notice)  # once for all certificates
     at = due.next_renewal(spec, state)
     deployed, pending = _deployments(spec, state, store, context) if spec.deploy else ((), False)
     fields: dict[str, Any] = {
@@ -132,7 +132,7 @@ def obstacles(config: Config, store: Store, context: Context) -> list[Notice]:
                 found.append(error)
     notices = [Notice(error.code, error.message, error.fix) for error in found]
     for notice in notices:
-        context.warn(notice.code, notice.message, notice.fix)
+        context.warn_of(notice)
     return notices
 
 

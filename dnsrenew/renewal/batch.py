@@ -67,7 +67,7 @@ class Batch(Run):
         try:
             self.store.close_root()
         except StoreError as error:
-            self.context.warn(error.code, error.message, error.fix)
+            self.context.warn_of(error)
         self.clean_up()
         found = self._check_all(specs)
         waiting = [(spec, one) for spec, one in zip(specs, found, strict=True) if not isinstance(one, Outcome)]

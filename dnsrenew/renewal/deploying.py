@@ -233,7 +233,7 @@ def _write_record(
     try:
         return store.update(name, lambda old: replace(old, deployments=records), known=state, sync=False)
     except StoreError as error:  # deployed anyway; the next run checks again
-        context.warn(error.code, error.message, error.fix)
+        context.warn_of(error)
         return replace(state, deployments=records)
 
 
@@ -249,7 +249,7 @@ def complete_renames_of_killed_runs(store: Store, context: Context) -> None:
             try:
                 complete_renames(unfinished.renames)
             except DnsRenewError as error:
-                context.warn(error.code, error.message, error.fix)
+                context.warn_of(error)
             else:
                 unfinished.forget()
 

@@ -126,7 +126,7 @@ def renew_before_warnings(spec: CertificateSpec, state: State) -> tuple[Notice, 
 def state_warnings(spec: CertificateSpec, state: State, store: Store) -> tuple[Notice, ...]:
     """Return the warnings about a stored certificate: damage, its key, ``renew_before``, ``lifetime``."""
     fault = store.unreadable_key(spec.name, state)
-    key = () if fault is None else (Notice(fault.code, fault.message, fault.fix),)
+    key = [Notice(fault.code, fault.message, fault.fix)] if fault else []
     wanted_end = state.lifetime["until"] if state.lifetime else None
     others = (*renew_before_warnings(spec, state), *lifetime_warnings(spec, state.not_after, wanted_end))
     return (*state.notices, *key, *others)

@@ -158,7 +158,7 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[De
         return []
     except StoreError as error:  # no lock can be taken, as on a read-only disk
         if error.code == "store-not-private":  # the programs of another user are not advised
-            context.warn(error.code, error.message, error.fix)
+            context.warn_of(error)
             return owed
         for debt in owed:
             context.warn(*texts.DEBT_NOT_PAID.fill(**debt.fields, cause=as_clause(error.message)))

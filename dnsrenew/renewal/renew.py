@@ -371,7 +371,7 @@ def _keep(job: Job, planner: FallbackPlanner, attempt: ActiveAttempt, issued: Is
     clock, dry_run = job.context.clock, job.options.dry_run
     if dry_run:  # otherwise the state has it
         for notice in due.lifetime_warnings(job.spec, issued.facts.not_after, issued.wanted_end):
-            job.context.warn(notice.code, notice.message, notice.fix)
+            job.context.warn_of(notice)
     state = job.state if dry_run else _store(job, planner, attempt, issued)
     attempts = (*planner.attempts, attempt.ended(None, clock.monotonic()))
     status: OutcomeStatus = "rehearsed" if dry_run else "renewed"

@@ -18,11 +18,11 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.schedule import installer
 from dnsrenew.schedule.host import make_plan
 from dnsrenew.schedule.installer import InstalledState, Runner
-from dnsrenew.schedule.plan import INSIST, LANG, NAME, Host, ScheduledJob, ScheduleKind, SchedulePlan
+from dnsrenew.schedule.plan import INSIST, NAME, Host, ScheduledJob, ScheduleKind, SchedulePlan
 
 _NAMED: Final = rf"{NAME}-[0-9a-f]{{8}}"
 _CONFIG: Final = re.compile(r"--config (.+?)(?:</Arguments>|$)", re.MULTILINE)
-_LANGUAGE: Final = re.compile(rf"{LANG}(?: |</string>\s*<string>)([a-z]+)")
+_LANGUAGE: Final = re.compile(r"--lang(?: |</string>\s*<string>)([a-z]+)")
 _PLIST: Final = re.compile(r"<string>--config</string>\s*<string>(.*?)</string>")
 
 

@@ -94,8 +94,8 @@ def this_job(
     :param insist: whether its runs read the configuration even if other users can change it.
     :raises ConfigError: ``schedule-path``: a path with a control character.
     """
-    its = {"program": _program(host.platform), "minute": plan.minute_of(host.name, config)}
-    job = plan.ScheduledJob(**its, config=config, insist=insist, needs=needs, language=language)
+    program, at = _program(host.platform), plan.minute_of(host.name, config)
+    job = plan.ScheduledJob(program=program, config=config, minute=at, insist=insist, needs=needs, language=language)
     for argument in (*job.command_line(jitter=False), needs.store, *needs.writes):
         if any(ord(character) < 32 or ord(character) == 127 for character in argument):
             raise ConfigError.of(texts.SCHEDULE_PATH, shown={"path": repr(argument)}, path=argument)

@@ -22,7 +22,6 @@ NAME: Final = "dnsrenew"
 
 INSIST: Final = "--insist"
 """The option of a run that reads a configuration even if other users can change it."""
-LANG: Final = "--lang"
 
 JITTER: Final = 3600
 """The maximum random delay of a run in seconds, so that not all machines call a CA at once."""
@@ -119,7 +118,7 @@ class ScheduledJob(Frozen, kw_only=True):
         """
         delay = ["--jitter", str(JITTER)] if jitter else []
         insist = [INSIST] if self.insist else []
-        language = [LANG, self.language] if self.language else []
+        language = ["--lang", self.language] if self.language else []
         return [*self.program, "renew", "-q", "--scheduled", *delay, *insist, *language, "--config", self.config]
 
 

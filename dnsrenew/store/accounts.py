@@ -191,7 +191,7 @@ class StoredAccount(Frozen):
     def _set_aside(self, part: str, damage: DamageTexts, reason: object) -> None:
         warning = self.place.set_aside(part, damage, str(reason))
         if self.context is not None:
-            self.context.warn(warning.code, warning.message, warning.fix)
+            self.context.warn_of(warning)
         else:
             logging.getLogger("dnsrenew.store").warning("%s", warning.message)
 

@@ -150,8 +150,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
         for path, reason in self._damaged(name, state):
-            warning = json_files.pending(path, texts.VERSION_DAMAGED, reason)
-            context.warn(warning.code, warning.message, warning.fix)
+            context.warn_of(json_files.pending(path, texts.VERSION_DAMAGED, reason))
 
     def quarantine_damaged(self, name: str, state: State) -> None:
         with contextlib.suppress(StoreError):

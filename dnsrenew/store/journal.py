@@ -296,7 +296,7 @@ class Journal(Protocol):
             warning = Notice(*texts.JOURNAL_NEWER.fill(path=path, schema=newer.schema, known=SCHEMA))
         except StoreError as error:
             warning = Notice(error.code, error.message, error.fix)
-        context.warn(warning.code, warning.message, warning.fix)
+        context.warn_of(warning)
         return None
 
     def _is_used(self) -> bool:
@@ -427,7 +427,7 @@ class JournalFolder(StoreFolder, Journal):
         except LockedError:
             return None
         except StoreError as error:  # the other entries can still be cleaned up
-            context.warn(error.code, error.message, error.fix)
+            context.warn_of(error)
             return None
         try:  # under the lock, so that no new run takes the number
             page = self._page(context, path, partial(json_files.read, self._disk, path))

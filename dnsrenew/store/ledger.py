@@ -193,14 +193,12 @@ class LedgerFile(AccountFolder):
         except DamagedFile as fault:
             if read_only:
                 return None
-            warning = json_files.quarantine(self._disk, self.path, texts.LEDGER_DAMAGED, str(fault))
-            context.warn(warning.code, warning.message, warning.fix)
+            context.warn_of(json_files.quarantine(self._disk, self.path, texts.LEDGER_DAMAGED, str(fault)))
             return LedgerState()
         except NewerSchema as error:
-            newer = json_files.newer_schema(self.path, error.schema, SCHEMA)
-            context.warn(newer.code, newer.message, newer.fix)
+            context.warn_of(json_files.newer_schema(self.path, error.schema, SCHEMA))
         except StoreError as error:
-            context.warn(error.code, error.message, error.fix)
+            context.warn_of(error)
         return None
 
     def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:

@@ -91,8 +91,7 @@ class PendingOrders(Frozen):
                 return None
             order = _order(parts)
         except (DamagedFile, NewerSchema) as fault:
-            warning = self.documents.set_aside(name, ORDER, texts.ORDER_DAMAGED, str(fault))
-            context.warn(warning.code, warning.message, warning.fix)
+            context.warn_of(self.documents.set_aside(name, ORDER, texts.ORDER_DAMAGED, str(fault)))
             return None
         if order is not None and order.version == version:
             return order
@@ -198,8 +197,7 @@ class SigningRequests(Frozen):
             parts = self.documents.read_parts(name, REQUEST)
             return None if parts is None else _request(parts)
         except (DamagedFile, NewerSchema) as fault:
-            warning = self.documents.set_aside(name, REQUEST, texts.CSR_DAMAGED, str(fault))
-            context.warn(warning.code, warning.message, warning.fix)
+            context.warn_of(self.documents.set_aside(name, REQUEST, texts.CSR_DAMAGED, str(fault)))
             return None
 
     def made(self, name: str) -> datetime | None:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from dnsrenew.base.values import replace
-from dnsrenew.cli import invocation, main
+from dnsrenew.cli import formatting, invocation, main
 from dnsrenew.cli import schedule as schedule_command
 from dnsrenew.errors import ConfigError
 from dnsrenew.schedule import detect, installer
@@ -94,7 +94,7 @@ def test_the_language_of_a_schedule(
     """Runs of a schedule speak the language in which it was installed; in any other it is shown as installed."""
     machine(host)
     spoken = ["zh"]
-    monkeypatch.setattr(schedule_command.formatting, "current", lambda: spoken[0])  # a language is for a whole process
+    monkeypatch.setattr(formatting, "current", lambda: spoken[0])  # a language is for a whole process
     for given, language in (([], "zh"), (["--lang", "en"], "en"), ([], "zh")):
         assert main([*given, "schedule", "install", "--json"]) == 0
         text = "".join(file["text"] for file in json.loads(capsys.readouterr().out)["files"])

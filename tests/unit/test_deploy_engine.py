@@ -200,7 +200,7 @@ def test_a_reload_that_fails_gets_the_old_files_back(stage: EngineStage) -> None
     assert result.error is not None
     assert result.error.code == "deploy-refused"
     assert "status 1" in result.error.message
-    assert "no such directive[2J" in result.error.message
+    assert "no such directive [2J" in result.error.message
     assert stage.has(old)
     assert (result.rolled_back, stage.notices) == (True, [])  # the new one was never in use: one error is enough
     assert not stage.kept.is_begun

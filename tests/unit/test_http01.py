@@ -560,7 +560,7 @@ def test_the_name_of_the_owner_is_printable(tmp_path: Path) -> None:
     """Any local user chooses the name of a program: its line breaks and escape sequences stay out of messages."""
     processes = {812: ("x.\n+ ok\x1b[2J" + "y" * 100, ["socket:[77]"]), 900: ("\x1b\n", ["socket:[78]"])}
     proc = fake_proc(tmp_path, [row(80, 77), row(443, 78)], processes)
-    assert owner_of(80, proc) == PortOwner(812, "x.+ ok[2J" + "y" * 23, "root")
+    assert owner_of(80, proc) == PortOwner(812, "x. + ok [2J" + "y" * 21, "root")
     assert owner_of(443, proc) == PortOwner(900, "a program", "root")
 
 

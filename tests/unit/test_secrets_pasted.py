@@ -22,6 +22,12 @@ from tests.kit.config_files import write
 TOKEN = "1b2c3d4e-aaaa-bbbb-cccc-0123456789ab"
 CERTIFICATE = '[[certificate]]\ndomains = ["a.duckdns.org"]\n'
 POWERDNS = '[dns.home]\nprovider = "powerdns"\npdns_server = "http://127.0.0.1:1"\nauth_token = "file:p.secret"\n'
+RFC2136 = """[dns.home]
+provider = "rfc2136"
+server = "127.0.0.1:1"
+tsig_name = "home"
+tsig_secret = "file:p.secret"
+"""
 DUCKDNS = '[dns.home]\nprovider = "duckdns"\ntoken = "file:p.secret"\n'
 
 
@@ -105,10 +111,11 @@ def test_half_a_token(tmp_path: Path, content: str, found: str) -> None:
 
 @pytest.mark.shows_secret
 @pytest.mark.parametrize("value", ["duckdns-token.txt", "File:duckdns-token.txt"])
+@pytest.mark.parametrize("account", [DUCKDNS, RFC2136], ids=["duckdns", "rfc2136"])
 @pytest.mark.parametrize("stands", [True, False])
-def test_the_name_of_a_file_is_no_token(tmp_path: Path, value: str, stands: bool) -> None:
+def test_the_name_of_a_file_is_no_token(tmp_path: Path, account: str, value: str, stands: bool) -> None:
     """Where the form of a token is known, the name of a file in its place is a mistake, whose fix shows the name."""
-    account = DUCKDNS.replace("file:p.secret", value)
+    account = account.replace("file:p.secret", value)
     said = mistake(config(tmp_path, account, b"" if stands else None, "duckdns-token.txt"))
     assert said["found"] == "the name of a file, not its content"
     assert '"file:duckdns-token.txt"' in said["fix"]

@@ -15,7 +15,7 @@ from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import Notice
 from dnsrenew.base.secrets.redactor import Redactor
 from dnsrenew.base.values import Frozen, field, replace
-from dnsrenew.errors import stopped
+from dnsrenew.errors import DnsRenewError, stopped
 
 # ── rate limit ─────────────────────────────────────────────────────────────────────────
 
@@ -210,6 +210,10 @@ class Context(Frozen):
         if notice not in self.notices:
             self.notices.append(notice)
             self.emit("warning", **notice.to_dict())
+
+    def warn_of(self, what: Notice | DnsRenewError) -> None:
+        """Warn of what was noted, or of an error that stops nothing."""
+        self.warn(what.code, what.message, what.fix)
 
     def check(self) -> None:
         """Raise if the caller cancelled or the deadline has passed.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -58,6 +59,14 @@ class CertificateFacts(Frozen, kw_only=True):
     def dated(self) -> dict[str, Any]:
         """The fields without the names, by name, because a version has its own names."""
         return {name: value for name, value in vars(self).items() if name != "names"}
+
+
+def comparing_context() -> ssl.SSLContext:
+    """Return a TLS context that trusts any certificate, because it is compared with another one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def read_certificate(pem: str | bytes) -> CertificateFacts:

@@ -28,7 +28,7 @@ from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, res
 from dnsrenew.deploy.http_api import answer, basic_login, is_safe, send
 from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import inspect
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, printable
 
 _URL: Final = "http://127.0.0.1:{port}"
 _LARGEST: Final = 1 << 20
@@ -39,6 +39,7 @@ _CLOSED: Final = frozenset({401, 403})
 """The statuses of an API that does not allow access to this program."""
 _HTTPS: Final = 443
 _SECONDS: Final = 15.0
+_SHOWN: Final = 200
 _KEYS: Final = ("cert", "private_key", "https_port", "acme_renew")
 """The settings of HFS that a deployment changes, and can put back."""
 _SETTINGS: Final = "settings"
@@ -315,8 +316,8 @@ class HfsApi:
                 port = self.call("get_config", {"only": ["https_port"]}).get("https_port")
                 if self._is_forbidden(port):
                     raise DeployError.of(texts.HFS_PORT_FORBIDDEN, url=self.url, port=port)
-                reason = str(status.get("error") or "it does not listen")
-                raise DeployError.of(texts.HFS_NOT_LISTENING, url=self.url, reason=_clean(reason))
+                reason = printable(str(status.get("error") or "it does not listen"))[:_SHOWN]
+                raise DeployError.of(texts.HFS_NOT_LISTENING, url=self.url, reason=reason)
             run.wait(_PAUSE)
 
     def call(self, name: str, arguments: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -331,7 +332,7 @@ class HfsApi:
         if response.status == 404:
             raise DeployError.of(texts.HFS_TOO_OLD, url=self.url)
         if response.status != 200:
-            reason = _clean(response.body.decode("utf-8", "replace"))
+            reason = printable(response.body.decode("utf-8", "replace"))[:_SHOWN] or "no reason"
             raise DeployError.of(texts.HFS_REFUSED, url=self.url, status=response.status, reason=reason)
         try:
             found = response.json()
@@ -353,10 +354,6 @@ class HfsApi:
         if not is_safe(self.url):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=self.url)
         return {"Authorization": basic_login(self._context)}
-
-
-def _clean(text: str) -> str:
-    return "".join(character for character in " ".join(text.split()) if character.isprintable())[:200] or "no reason"
 
 
 # ── hfs folder ─────────────────────────────────────────────────────────────────────────

@@ -18,7 +18,7 @@ from dnsrenew.drivers.hook import check_names
 from dnsrenew.drivers.host_api import HostError
 from dnsrenew.drivers.protocol import DriverContext
 from dnsrenew.drivers.scripts import DnsScript, find_script, is_private, read_script, shell_path
-from dnsrenew.errors import ProviderError, Text
+from dnsrenew.errors import ProviderError, Text, printable
 
 SECONDS: Final = 120.0
 """The time limit of a call of a script."""
@@ -147,6 +147,4 @@ def _reason(lines: Sequence[str]) -> str:
 
 def _lines(output: str) -> list[str]:
     """Return the lines that a script printed, safe for a terminal, without empty ones."""
-    text = _COLOUR.sub("", output).splitlines()
-    lines = ("".join(letter if letter.isprintable() else " " for letter in line) for line in text)
-    return [line for each in lines if (line := " ".join(each.split()))]
+    return [line for line in map(printable, _COLOUR.sub("", output).splitlines()) if line]

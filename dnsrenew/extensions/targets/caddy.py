@@ -10,7 +10,7 @@ from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
 from dnsrenew.deploy.http_api import answer, is_safe, send
 from dnsrenew.deploy.protocol import PEM_FILES, DeployerContext, TargetKind, TargetOption
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, printable
 
 _URL: Final = "http://127.0.0.1:2019"
 _SECONDS: Final = 30.0
@@ -38,10 +38,8 @@ class CaddyDeployer(FileDeployer):
         loaded = self._request("POST", "/load", running.body, headers)
         for each in (running, loaded):
             if each.status != 200:
-                reason = " ".join(each.body.decode("utf-8", "replace").split())[:300]
-                printable = "".join(character for character in reason if character.isprintable())
-                fields = {"url": self._url, "status": each.status, "reason": printable or "no reason"}
-                raise DeployError.of(texts.CADDY_REFUSED, **fields)
+                reason = printable(each.body.decode("utf-8", "replace"))[:300] or "no reason"
+                raise DeployError.of(texts.CADDY_REFUSED, url=self._url, status=each.status, reason=reason)
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
         where, seconds = f"{self._url}{path}", self._options.get("timeout", _SECONDS)

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.protocol import PROGRAM_TIMEOUT, DeployerContext, TargetDeployer, TargetKind, TargetOption, late
-from dnsrenew.errors import DeployError
+from dnsrenew.errors import DeployError, printable
 
 _SOCKET: Final = "/var/run/docker.sock"
 _SHOWN: Final = 300
@@ -85,8 +85,7 @@ class DockerDeployer(TargetDeployer):
         return body
 
     def _shown(self, text: bytes) -> str:
-        line = " ".join(self._context.run.redactor.redact(text.decode("utf-8", "replace")).split())
-        return "".join(character for character in line if character.isprintable())[-_SHOWN:].rstrip(". ")
+        return printable(self._context.run.redactor.redact(text.decode("utf-8", "replace")))[-_SHOWN:].rstrip(". ")
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -10,7 +10,7 @@ from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile, read_file
 from dnsrenew.deploy.protocol import KEY_FILE, TargetKind, TargetOption, late
-from dnsrenew.errors import DeployError, system_reason
+from dnsrenew.errors import DeployError, printable, system_reason
 
 _SECONDS: Final = 10.0
 
@@ -43,19 +43,17 @@ class HaproxyDeployer(FileDeployer):
     def _order(self, command: str, expected: str) -> None:
         answer = self._ask(command)
         if expected not in answer:
-            reason = " ".join("".join(character if character.isprintable() else " " for character in answer).split())
-            fields = {"socket": self._options["socket"], "reason": reason[:300] or "no answer", "path": self._path}
-            raise DeployError.of(texts.HAPROXY_REFUSED, **fields)
+            reason, where = printable(answer)[:300] or "no answer", self._options["socket"]
+            raise DeployError.of(texts.HAPROXY_REFUSED, socket=where, reason=reason, path=self._path)
 
     def _ask(self, command: str) -> str:
         """Send one command and return the answer; HAProxy closes the connection after it."""
         where, seconds = self._options["socket"], self._options.get("timeout", _SECONDS)
         try:
             return self._context.run.call(lambda: _exchange(where, command, seconds))
-        except TimeoutError:
-            raise DeployError.of(texts.HAPROXY_LATE, socket=where, **late(seconds)) from None
         except OSError as error:
-            raise DeployError.of(texts.HAPROXY_SILENT, socket=where, reason=system_reason(error)) from None
+            text = texts.HAPROXY_LATE if isinstance(error, TimeoutError) else texts.HAPROXY_SILENT
+            raise DeployError.of(text, socket=where, reason=system_reason(error), shown=late(seconds)) from None
 
 
 def _exchange(where: str, command: str, seconds: float) -> str:

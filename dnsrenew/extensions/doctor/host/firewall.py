@@ -12,11 +12,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 from dnsrenew.base import host_port, subprocesses
-from dnsrenew.base.found import printable
 from dnsrenew.base.model import Check
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.errors import Text
+from dnsrenew.errors import Text, printable
 from dnsrenew.extensions.doctor.facts import HTTP, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, nft_rules, texts
 from dnsrenew.extensions.doctor.host.machine import FAMILIES, LABELS, Family
@@ -122,7 +121,7 @@ def judge_windows(context: Context, port: int) -> Check:
 def judge_profiles(found: Mapping[str, Any], port: int) -> Check:
     """Return the check, from the rules about the port and the profiles."""
     evidence = {"port": port}
-    rules = [(printable(str(rule.get("name")), 80), rule.get("action")) for rule in found.get("rules") or ()]
+    rules = [(printable(str(rule.get("name")))[:80], rule.get("action")) for rule in found.get("rules") or ()]
     blocking = [name for name, action in rules if action == "Block"]
     allowing = [name for name, action in rules if action == "Allow"]
     if all(profile.get("enabled") == "False" for profile in found.get("profiles") or [{}]):
@@ -201,11 +200,11 @@ def _iptables(context: Context, program: str) -> str | None:
 def rule_text(context: Context, evidence: Mapping[str, Any]) -> str:
     """Return a rule as its program writes it. nft's JSON has only its number."""
     if "rule" in evidence or "handle" not in evidence:
-        return printable(str(evidence.get("rule", "?")), _MAX_RULE)
+        return printable(str(evidence.get("rule", "?")))[:_MAX_RULE]
     where = tuple(str(evidence[key]) for key in ("family", "table", "chain"))
     lines = (_output(context, "nft", "--handle", "list", "chain", *where) or "").splitlines()
     mark = f" # handle {evidence['handle']}"
-    return next((printable(line.removesuffix(mark), _MAX_RULE) for line in lines if line.endswith(mark)), "?")
+    return next((printable(line.removesuffix(mark))[:_MAX_RULE] for line in lines if line.endswith(mark)), "?")
 
 
 def can_read() -> bool:

@@ -10,14 +10,13 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from dnsrenew.base import host_port, names, threads
-from dnsrenew.base.found import printable
 from dnsrenew.base.http import HttpClient, HttpFailure
 from dnsrenew.base.model import CA, CertificateSpec, Check
 from dnsrenew.base.names import is_ip
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.errors import Cancelled, DnsError, DnsRenewError
+from dnsrenew.errors import Cancelled, DnsError, DnsRenewError, printable
 from dnsrenew.extensions.doctor.facts import ALL, DNS, INBOUND, Facts
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.machine import LABELS, Family, OutboundRoute, is_global_ipv6, outbound_routes
@@ -178,7 +177,7 @@ def _plain_answer(host: str) -> PlainAnswer:
         with closing(HttpClient()) as client:
             response = client.request("GET", url, timeout=(2.0, 2.0), max_bytes=_MAX_BODY)
     except HttpFailure as failure:
-        return PlainAnswer(host, leads_to=printable(failure.leads_to, 100))
+        return PlainAnswer(host, leads_to=printable(failure.leads_to)[:100])
     return PlainAnswer(host, response.status)
 
 

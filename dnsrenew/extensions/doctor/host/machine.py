@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 import psutil
 
 from dnsrenew.base import host_port
-from dnsrenew.base.found import Discovery, printable, running_program
+from dnsrenew.base.found import Discovery, running_program
 from dnsrenew.base.host_port import is_public
 from dnsrenew.base.model import CertificateSpec
 from dnsrenew.base.names import is_ip, is_wildcard
@@ -25,7 +25,7 @@ from dnsrenew.base.runtime import Context
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.challenges.http01_server import HttpListeners
-from dnsrenew.errors import ChallengeError, DnsRenewError
+from dnsrenew.errors import ChallengeError, DnsRenewError, printable
 from dnsrenew.extensions.doctor.facts import Facts, MaybeSpec
 
 Family = Literal["ipv4", "ipv6"]

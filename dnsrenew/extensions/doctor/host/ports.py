@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from dnsrenew.base import host_port
-from dnsrenew.base.found import printable
 from dnsrenew.base.model import Check, CheckResult
 from dnsrenew.challenges import CHALLENGES
 from dnsrenew.challenges.listeners import endpoints_of
+from dnsrenew.errors import printable
 from dnsrenew.extensions.doctor.facts import HTTP, Facts, MaybeSpec
 from dnsrenew.extensions.doctor.host import machine, texts
 from dnsrenew.extensions.doctor.host.firewall import verdict_of

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from dnsrenew.base import x509
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http.connections import tls_context
 from dnsrenew.base.names import url_host
@@ -199,14 +200,11 @@ class _StagedConnection:
 
     def _presented(self) -> bytes:
         """Return the untrusted certificate, from a second connection; empty if that fails."""
-        blind = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        blind.check_hostname = False
-        blind.verify_mode = ssl.CERT_NONE
         self.close()
         try:
             if self.connect():
                 return b""
-            with blind.wrap_socket(self._socket, server_hostname=self._target.hostname) as seen:
+            with x509.comparing_context().wrap_socket(self._socket, server_hostname=self._target.hostname) as seen:
                 return seen.getpeercert(binary_form=True) or b""
         except OSError:
             return b""

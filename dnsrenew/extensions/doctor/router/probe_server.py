@@ -13,7 +13,6 @@ import http.client
 import json
 import re
 import socket
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from typing import Any, Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 from dnsrenew.acme.resources import one_line
-from dnsrenew.base import host_port
+from dnsrenew.base import host_port, x509
 from dnsrenew.base.clients import ClientOrigin, plain_address
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.base.http import BoundedAnswer, HttpFailure
@@ -182,9 +181,7 @@ def _ask_http(connection: socket.socket, address: str, token: str) -> tuple[str,
 
 def _ask_tls(connection: socket.socket, _address: str, token: str) -> tuple[str, str]:
     """Return the SHA-256 fingerprint of the certificate that is presented for tls-alpn-01."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE  # it is only compared
+    context = x509.comparing_context()
     context.set_alpn_protocols([PROTOCOL])
     with context.wrap_socket(connection, server_hostname=server_name(token)) as tls:
         return hashlib.sha256(tls.getpeercert(binary_form=True) or b"").hexdigest(), ""

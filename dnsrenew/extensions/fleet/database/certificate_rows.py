@@ -178,8 +178,7 @@ class CertificateRows(DamageReports, Store):
         reason = "" if state.version is None else self._damage(name, state.version, state)
         if reason:
             path = self._path(name, f"version {state.version}")
-            warning = damaged_value(path, texts.VERSION_DAMAGED, reason)
-            context.warn(warning.code, warning.message, warning.fix)
+            context.warn_of(damaged_value(path, texts.VERSION_DAMAGED, reason))
 
     def certificate(self, name: str, state: State) -> Certificate | None:
         if state.version is None or (facts := facts_of(name, state)) is None:

@@ -72,7 +72,7 @@ class LedgerRows(Frozen):
         try:
             return _state(self.database.fetch(*self._query(keys)))
         except StoreError as error:
-            context.warn(error.code, error.message, error.fix)
+            context.warn_of(error)
             return None
 
     def change(

@@ -153,8 +153,8 @@ def error_of(mistakes: Iterable[Mistake]) -> ConfigError:
     """Return the error with all mistakes: unknown keys first, since what is missing may be meant by them."""
     found = sorted(mistakes, key=lambda each: (_rank(each), each.line or 0))
     text = texts.ANSWER_WRONG if len(found) == 1 else texts.ANSWERS_WRONG
-    code, message, fix = text.fill(lines=series([each.text for each in found], "\n"), count=len(found))
-    return ConfigError(code, message, fix=fix, evidence={"mistakes": [each.to_dict() for each in found]})
+    shown = {"lines": series([each.text for each in found], "\n"), "count": len(found)}
+    return ConfigError.of(text, shown=shown, mistakes=[each.to_dict() for each in found])
 
 
 def _rank(mistake: Mistake) -> int:
