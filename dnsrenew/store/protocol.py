@@ -96,6 +96,15 @@ class StorePlace(Protocol):
         :param what: what is locked, for the message.
         """
 
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude the other renewals and deployments of this store or machine while one of them may stop a server.
+
+        :param alone: whether it may stop a server: it waits for the others, and keeps them out.
+        :param wait: seconds to wait, at least.
+        :raises LockedError: another one is, or wants to be, alone; or the others have not ended for ten minutes.
+        :raises StoreError: it cannot be alone, because the folder of the locks cannot be used.
+        """
+
     def account_place(self, directory_url: str, ca_name: str) -> AccountPlace:
         """Return where the account at a CA directory is."""
 
@@ -269,19 +278,6 @@ class Store(ZoneLocker, StorePlace):
         A CA may return the same order to both. The few runs of one machine are kept apart by the refusal of the CA.
         """
         del identifiers, context, wait  # for a database
-        return contextlib.nullcontext()
-
-    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude the other renewals and deployments of this machine while one of them may stop a server.
-
-        A run on a folder has them in an order; the workers of a fleet know nothing of each other.
-
-        :param alone: whether it may stop a server: it waits for the others, and keeps them out.
-        :param wait: seconds to wait, at least.
-        :raises LockedError: another one is, or wants to be, alone; or the others have not ended for ten minutes.
-        :raises StoreError: it cannot be alone, because the folder of this machine cannot be used.
-        """
-        del context, alone, wait  # for a database
         return contextlib.nullcontext()
 
     # ── what is kept besides certificates ───────────────────────────────────────────────
