@@ -11,7 +11,7 @@ import os
 import shlex
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -142,18 +142,20 @@ def _run_after(context: Context, after: tuple[str, ...]) -> bool:
 # ── debts ──────────────────────────────────────────────────────────────────────────────
 
 
-def pay_debts(debts: Debts | None, context: Context, *, insist: bool) -> list[Debt]:
+def pay_debts(debts: Debts | None, context: Context, *, insist: bool, later: Collection[Debt] = ()) -> list[Debt]:
     """Run the programs that interrupted runs owe, with a warning for each; return the debts that failed again.
 
     It is the program at the time of the debt, because the configuration may have changed since.
 
     :param insist: whether to run a program that others can change.
+    :param later: debts that are not tried now.
     """
     if debts is None or not (owed := debts.owed()):
         return []
     try:
         with debts.using_port(context, 0):
-            return [debt for debt in debts.written_down() if not _pay(debts, debt, context, insist=insist)]
+            known = debts.written_down()
+            return [debt for debt in known if debt in later or not _pay(debts, debt, context, insist=insist)]
     except LockedError:  # a live run pays its own
         return []
     except StoreError as error:  # no lock can be taken, as on a read-only disk

@@ -44,6 +44,7 @@ from dnsrenew.store.protocol import CHAIN, KEY, Change, Store, facts_of, unchang
 from dnsrenew.store.records import DEBT, RENAMES, Debts, DocumentFiles, IndexFile, ScheduledRuns
 from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 from dnsrenew.store.versions import Versions, is_as_written
+from dnsrenew.store.zone_locks import SharedLock
 
 _WINDOWS: Final = os.name == "nt"
 _KEY_BYTES: Final = 32
@@ -83,6 +84,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
         self._certificates = Path(paths.certificates)
         self.documents, self.debts = DocumentFiles(disk, paths), Debts(disk, paths)
         self.scheduled, self.due_index = ScheduledRuns(disk, paths), IndexFile(disk, paths)
+        self._alone = SharedLock(lambda context, _, wait: self.debts.turn(context, alone=True, wait=wait))
         self._guard = threading.Lock()
 
     def _versions(self, name: str) -> Versions:
@@ -312,6 +314,10 @@ class FolderStore(StoreFolder, DamageReports, Store):
     def lock(self, name: str, *, context: Context, wait: float = 0) -> AbstractContextManager[None]:
         self._disk.refuse_links(self._paths.root, self._paths.state(name))
         return super().lock(name, context=context, wait=wait)
+
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
+        """Take a turn; the threads of a run are alone together, because it stops a server once for all of them."""
+        return self._alone.hold(context, "", wait) if alone else self.debts.turn(context, alone=False, wait=wait)
 
     # ── other data besides certificates ─────────────────────────────────────────────────────
 

@@ -96,6 +96,15 @@ class StorePlace(Protocol):
         :param what: the locked object, for the message.
         """
 
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
+        """Exclude the other renewals and deployments of this store or machine while one of them may stop a server.
+
+        :param alone: whether the job may stop a server, so that it waits for the others and keeps them out.
+        :param wait: seconds to wait, at least.
+        :raises LockedError: another job is alone or wants to be, or the others have not ended for ten minutes.
+        :raises StoreError: the job cannot be alone, because the folder of the locks cannot be used.
+        """
+
     def account_place(self, directory_url: str, ca_name: str) -> AccountPlace:
         """Return the place of the account at a CA directory."""
 
@@ -274,19 +283,6 @@ class Store(ZoneLocker, StorePlace):
         apart.
         """
         del identifiers, context, wait  # for a database
-        return contextlib.nullcontext()
-
-    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
-        """Exclude other renewals and deployments on this machine while one of them may stop a server.
-
-        A run with a folder orders its own jobs; the workers of a fleet do not know of each other.
-
-        :param alone: whether the job may stop a server, so that it waits for the others and keeps them out.
-        :param wait: seconds to wait, at least.
-        :raises LockedError: another job is alone or wants to be, or the others have not ended for ten minutes.
-        :raises StoreError: the job cannot be alone, because the folder of this machine cannot be used.
-        """
-        del context, alone, wait  # for a database
         return contextlib.nullcontext()
 
     # ── what is kept besides certificates ───────────────────────────────────────────────

@@ -11,9 +11,10 @@ import copy
 import hashlib
 import os
 import shlex
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -242,6 +243,8 @@ class DiagnosisRecords(Frozen):
 # owed yet.
 
 DEBT: Final = ".after"
+TURN: Final = 600.0
+"""Seconds that a renewal which may stop a server waits for the others, and that the others wait for it."""
 
 
 class Debt(Frozen):
@@ -285,6 +288,24 @@ class Debts(StoreFolder):
         """
         self.check_ground()
         return self.hold_lock("ports", texts.PORTS_LOCK.format(), context, wait)
+
+    @contextlib.contextmanager
+    def turn(self, context: Context, *, alone: bool, wait: float = 0, beside: float = TURN) -> Iterator[None]:
+        """Let one that may stop a server be alone; see :meth:`dnsrenew.store.Store.turn`.
+
+        :param beside: seconds that the others wait for it, at least.
+        """
+        wait = max(wait, TURN if alone else beside)
+        lock = partial(self.hold_lock, what=texts.TURN_LOCK.format(), context=context, wait=wait, shared=not alone)
+        with contextlib.ExitStack() as turn:
+            try:
+                self.check_ground()
+                with lock("alone"):  # the door: while one waits to be alone, no other comes in
+                    turn.enter_context(lock("working"))
+            except StoreError:  # where nothing can be written, no job of this user is alone
+                if alone:
+                    raise
+            yield
 
     def note(self, context: Context, program: Sequence[str]) -> None:
         """Record a debt durably, with 2 fsyncs. The caller uses the port.

@@ -12,7 +12,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 from unittest import mock
 
@@ -45,17 +45,18 @@ def dying() -> Iterator[Zygote]:
         yield started
 
 
-def configure(workspace: Workspace) -> None:
+def configure(workspace: Workspace, *others: dict[str, Any], before: Sequence[str] = ()) -> None:
     """Configure a certificate by http-01, with a server that runs while the file `running` is there."""
     running = workspace.path / "running"
     running.touch()
     home = {
+        "certificate.0.name": "home",
         "certificate.0.domains": [ZONE],
         "certificate.0.routes": [{"challenge": "http-01", "listen": f"127.0.0.1:{workspace.lab.pebble.http_port}"}],
-        "certificate.0.before": ["rm", str(running)],
+        "certificate.0.before": [*before] or ["rm", str(running)],
         "certificate.0.after": ["touch", str(running)],
     }
-    workspace.write(home)
+    workspace.write({**home, **{f"certificate.{number}": each for number, each in enumerate(others, 1)}})
 
 
 def test_killed_at_every_point(workspace: Workspace, dying: Zygote) -> None:
@@ -102,6 +103,31 @@ def test_cleanup_starts_the_server(workspace: Workspace, dying: Zygote) -> None:
     done = workspace.run("cleanup")
     assert (done.returncode, running.exists(), done.stdout) == (0, True, "Nothing else to clean up.\n")
     assert "touch" in done.stderr
+
+
+def test_a_command_beside_a_run_that_has_stopped_the_server(workspace: Workspace, dying: Zygote) -> None:
+    """While `renew` has stopped a server, deployments and renewals of other processes wait until it runs again.
+
+    Their programs may need the server, or start it.
+    """
+    workspace.lab.add_zone(ZONE, "@ A 127.0.0.1")
+    running, go_on = workspace.path / "running", workspace.path / "go-on"
+    deploy = [{"to": "run", "run": ["test", "-e", str(running)]}]
+    before = ["sh", "-c", f"rm {running}; while [ ! -e {go_on} ]; do sleep 0.02; done"]
+    configure(workspace, {"name": "other", "domains": ["other.example.test"], "deploy": deploy}, before=before)
+    for _ in range(2):
+        assert dying.start(workspace, NEVER, "renew", "--force", "other").ended().status == 0
+    for command in ("deploy", "--force", "other"), ("rollback", "other"), ("renew", "--force", "other"):
+        workspace.lab.flush()
+        run = dying.start(workspace, NEVER, "renew", "--force", "home")
+        wait_until(lambda: not running.exists())
+        beside = dying.start(workspace, NEVER, *command)
+        wait_until(lambda: beside.has_passed("event lock-waiting") or beside.has_passed("program: run"))  # noqa: B023  # called here
+        was_early = beside.has_passed("program: run")
+        go_on.touch()
+        end = beside.ended()
+        assert (was_early, end.status, "program: done" in end.passed, run.end()) == (False, 0, True, 0), (command, end)
+        go_on.unlink()
 
 
 # ── the run that pays ───────────────────────────────────────────────────────────────────
@@ -234,8 +260,12 @@ def owe(workers: WorkerProcesses, *program: str) -> None:
 
 @pytest.mark.parametrize("is_there", [True, False], ids=["the database works", "the database is gone"])
 def test_a_debt_that_cannot_be_paid_is_tried_once_a_minute(workers: WorkerProcesses, is_there: bool) -> None:
-    """A worker looks more often for what others left, and tries to connect more often, and still waits a minute."""
-    stage, tries, looks = workers.stage, workers.stage.workspace.path / "tries", list[float]()
+    """A worker looks more often for what others left, and tries to connect more often, and still waits a minute.
+
+    What is owed newly is paid at once, without another try of the rest.
+    """
+    stage, path, looks = workers.stage, workers.stage.workspace.path, list[float]()
+    tries, other = path / "tries", path / "other"
     owe(workers, "sh", "-c", f"echo >> {tries}; false")
     if not is_there:
         stage.address = stage.address.at(1)
@@ -248,7 +278,10 @@ def test_a_debt_that_cannot_be_paid_is_tried_once_a_minute(workers: WorkerProces
 
     with mock.patch.object(WorkerSession, "_clean_up_once", counting), stage.crew() as (crew,):
         wait_until(lambda: len(looks if is_there else crew.heard.waits) > 3)
-        assert tries.read_text() == "\n"
+        owe(workers, "touch", str(other))
+        wait_until(other.exists)
+        with crew.worker.paying:  # the payment has ended
+            assert tries.read_text() == "\n"
         with mock.patch("dnsrenew.extensions.fleet.worker._PAY_EVERY", 0.0):
             wait_until(lambda: tries.read_text() > "\n")
 

@@ -232,8 +232,7 @@ class WorkQueue:
         try:
             while not alone:
                 async with self._connector.pool.connection() as connection, connection.transaction():
-                    row = await (await connection.execute(_TRY, (f"dnsrenew:{what}",))).fetchone()
-                    alone = bool(row and row[0])
+                    ((alone,),) = await (await connection.execute(_TRY, (f"dnsrenew:{what}",))).fetchall()
                     if alone or not wait:
                         yield alone
                         return

@@ -353,12 +353,14 @@ class WorkerSession:
         """Start the servers of this machine that killed workers have stopped; the database is not needed."""
         worker, debts = self._worker, self._store.debts
         with worker.paying, self.services.use() as run:  # the other jobs wait
-            earlier = run.context.clock.monotonic() - _PAY_EVERY
-            if debts is None or all(worker.tried.get(debt, float("-inf")) > earlier for debt in debts.owed()):
+            now = run.context.clock.monotonic()
+            lately = {debt: at for debt, at in worker.tried.items() if at > now - _PAY_EVERY}
+            if debts is None or lately.keys() >= {*debts.owed()}:
                 return
             with run.context.redactor.guard_logs(*DRIVEN):
-                unpaid = pay_debts(debts, replace(run.context, cancel=cancel), insist=run.config.insist)
-            worker.tried = {} if cancel.is_set() else dict.fromkeys(unpaid, run.context.clock.monotonic())
+                context = replace(run.context, cancel=cancel)
+                unpaid = pay_debts(debts, context, insist=run.config.insist, later=lately)
+            worker.tried = {} if cancel.is_set() else {debt: lately.get(debt, now) for debt in unpaid}
 
     def _clean_up(self, cancel: threading.Event) -> None:
         """Remove TXT values and complete renames of dead workers."""

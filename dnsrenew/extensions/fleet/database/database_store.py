@@ -13,12 +13,10 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Collection, Iterator
-from functools import partial
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Final
 
 from dnsrenew.base.runtime import Context
-from dnsrenew.errors import StoreError
 from dnsrenew.extensions.fleet.database import schema, texts
 from dnsrenew.extensions.fleet.database.certificate_rows import CertificateRows
 from dnsrenew.extensions.fleet.database.connection import Database
@@ -26,7 +24,6 @@ from dnsrenew.extensions.fleet.database.documents import AccountRow, DocumentTab
 from dnsrenew.extensions.fleet.database.ledger import LedgerRows
 from dnsrenew.extensions.fleet.database.locks import LockSession
 from dnsrenew.extensions.fleet.database.seal import Seals, place
-from dnsrenew.store import texts as store_texts
 from dnsrenew.store.ledger import Ledger
 from dnsrenew.store.paths import HttpResponses, account_label, check_name
 
@@ -38,10 +35,8 @@ _LENGTH: Final = 32
 """Bytes of that key."""
 _SHOWN_NAMES: Final = 3
 """Names of a set that messages show."""
-_ALONE: Final = 600.0
-"""Seconds that a job which may stop a server waits for the other jobs of its machine; it then comes later."""
 _BESIDE: Final = 0.5
-"""Seconds that any other job waits for it; it then goes back, for another machine. Shorter than a wait that is told."""
+"""Seconds that a job waits for one that is alone; it then goes back, for another machine. No such wait is told."""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 # The row of this process; no other process writes to it.
@@ -121,23 +116,10 @@ class DatabaseStore(CertificateRows):
         self.check_ground()
         return self.locks.hold(key, what, wait=wait, context=context)
 
-    @contextlib.contextmanager
-    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> Iterator[None]:
-        """Two files of the machine: ``working`` is held by all its jobs, and one that is to be alone shuts the door."""
-        with contextlib.ExitStack() as turn, contextlib.ExitStack() as door:
-            if self.debts is not None:
-                wait = max(wait, _ALONE if alone else _BESIDE)
-                lock = partial(self.debts.hold_lock, what=store_texts.TURN_LOCK.format(), context=context, wait=wait)
-                try:
-                    self.debts.check_ground()
-                    door.enter_context(lock("alone", shared=not alone))
-                    turn.enter_context(lock("working", shared=not alone))
-                except StoreError:  # where nothing can be written, no job of this user is alone
-                    if alone:
-                        raise
-                if not alone:
-                    door.close()
-            yield
+    def turn(self, context: Context, *, alone: bool, wait: float = 0) -> AbstractContextManager[None]:
+        """Each job has a turn of its own."""
+        debts = self.debts
+        return debts.turn(context, alone=alone, wait=wait, beside=_BESIDE) if debts else contextlib.nullcontext()
 
     # ── what is kept besides certificates ───────────────────────────────────────────────
 
