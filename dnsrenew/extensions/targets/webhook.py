@@ -1,4 +1,4 @@
-"""``webhook``: a signed POST of JSON to an address of the user's own."""
+"""``webhook``: a signed POST of JSON to an address of the user."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class WebhookDeployer(TargetDeployer):
     """Posts the certificate."""
 
     def check(self, _certificate: Certificate) -> bool:
-        """Return False: the entry is not pending any more if the address has accepted the certificate."""
+        """Return False. The entry is no longer pending once the address has accepted the certificate."""
         if not is_safe(self._options["url"]):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._options))
         return False
 
     def deploy(self, certificate: Certificate) -> None:
-        """Post the certificate; any answer but 2xx is an error."""
+        """Post the certificate. Any answer except 2xx is an error."""
         shown, response, reason, is_late = _describe(self._context.options), None, "", False
         try:
             response = self._context.run.call(lambda: self._post(certificate))
@@ -38,7 +38,7 @@ class WebhookDeployer(TargetDeployer):
             self.has_changed = failure.kind in {"timeout", "reset"}  # the request may have arrived
             reason = self._context.run.redactor.redact(failure.detail)
             is_late = failure.kind == "timeout"
-        if response is None:  # raised here: the original error, whose traceback has the private key, is not kept
+        if response is None:  # raised here, without the original error, whose traceback has the private key
             raise DeployError.of(texts.WEBHOOK_LATE if is_late else texts.NO_ANSWER, url=shown, reason=reason)
         if not 200 <= response.status < 300:
             raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
@@ -60,7 +60,7 @@ class WebhookDeployer(TargetDeployer):
 
 
 def _describe(options: Mapping[str, Any]) -> str:
-    parts = urlsplit(options["url"])  # without what is often a secret: user, password, path, query
+    parts = urlsplit(options["url"])  # without the parts that are often secret: user, password, path, query
     host = parts.hostname or ""
     return f"{parts.scheme}://{host_port.join(host, parts.port) if parts.port else host}"
 
