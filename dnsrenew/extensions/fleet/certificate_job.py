@@ -238,7 +238,7 @@ def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
 # The services that the jobs of a worker share, created anew every minute.
 #
 # A worker lives for months, and a run of ``dnsrenew renew`` for minutes. So data that a run may remember (CA
-# directories, DNS answers, values of secrets, driver data, warnings) must not get old here, and must not fill the memory.
+# directories, DNS answers, values of secrets, driver data, warnings) must not get old here, nor fill the memory.
 
 LIFE: Final = 60.0
 """Seconds for which new jobs get the same services: five round trips to a CA in a minute, for any number of jobs."""
