@@ -42,7 +42,7 @@ def renew_certificate(
     """Renew one due certificate; always return an outcome.
 
     :param run: its services are made only if the certificate is still due.
-    :param before: the findings before the lock; None: the state could not be read then.
+    :param before: the findings before the lock; None if the state could not be read then.
     """
     store = run.store
     state: State | None = None if before is None else before.state
@@ -369,7 +369,7 @@ class Renewals(Run):
     def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
         """Renew one certificate, and deploy it if the options say so.
 
-        :param pool: the pool of a run with several certificates; None: there is no other certificate to deploy together
+        :param pool: the pool of a run with several certificates; None if no other certificate is deployed together
             with it.
         """
         self._warm_up(spec)

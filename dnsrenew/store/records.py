@@ -47,7 +47,7 @@ class SavedDeployment(Frozen):
     def begin(self) -> None:
         """Record the begin of a change of the target, and forget the data of an earlier completed change.
 
-        If the earlier change did not end (its run was killed), its saved data stays until :meth:`keep`.
+        If the earlier change did not end (its run was interrupted), its saved data stays until :meth:`keep`.
 
         :raises StoreError: the record cannot be written; change nothing.
         """

@@ -159,7 +159,7 @@ class _Gathered:
             if written.added or written.changed:
                 DueDates(database).scan_soon()
             return written
-        # Without tags, a table cannot have one of those that clash: that it was added by name is said anyway.
+        # A table has no tags that can clash. That a certificate of its name was added is reported anyway.
         clashes = [clash for clash in written if clash.clash != "tags" or self._origin == "add"]
         self.refuse([_clash(clash, self._origin) for clash in clashes], None)
         self._raise_mistakes()
@@ -168,7 +168,7 @@ class _Gathered:
     def refuse(self, mistakes: Iterable[Mistake], number: int | None) -> None:
         """Record mistakes.
 
-        :param number: the number of the line; None: the mistakes have it.
+        :param number: the number of the line; None if the mistakes have it.
         :raises ConfigError: there are too many by now.
         """
         for each in mistakes:

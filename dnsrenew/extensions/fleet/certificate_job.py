@@ -42,7 +42,7 @@ Workers look for jobs once a second, so it is taken within two seconds of the re
 class CertificateJobs(Frozen):
     """Does the jobs of a worker, each in its own thread.
 
-    :ivar pay_debts: starts the servers of this machine that killed workers have stopped, before any other work.
+    :ivar pay_debts: starts the servers of this machine that interrupted workers have stopped, before any other work.
     :ivar ended: called with the certificate, or None if unknown, and the outcome of each job.
     """
 

@@ -86,7 +86,7 @@ class FleetCertificates(Frozen):
     def only_stored(self, names: Iterable[str] | None) -> dict[str, str]:
         """Return the certificates that are stored but named nowhere, each with its last asker.
 
-        :param names: only certificates with these names or patterns; None: all.
+        :param names: only certificates with these names or patterns; None for all.
         """
         wanted, tables = _listed(names), self._tables
         found = self.wanted.only_stored(None if wanted is None or any(map(is_pattern, wanted)) else wanted)

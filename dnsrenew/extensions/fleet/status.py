@@ -167,7 +167,7 @@ class FleetStatus(Frozen, kw_only=True, public=True):
     ``documents = "plain"``; at most a hundred.
     """
     owed: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """The programs ``after`` that killed workers of this machine have not run, each after the name of its certificate.
+    """The ``after`` programs that interrupted workers of this machine owe, each after the name of its certificate.
 
     Until then, a server may be stopped.
     """
@@ -197,9 +197,9 @@ def fleet_status(
 
     :param cas: the CAs of the configuration, by name.
     :param tag: count only certificates with this tag; workers and limits are for all certificates.
-    :param documents: the documents reader of the configuration, to report what it lacks too; None: report only what
+    :param documents: the documents reader of the configuration, to report what it lacks too; None to report only what
         every worker lacks.
-    :param debts: the debts of this machine; None: they are not reported.
+    :param debts: the debts of this machine; None if they are not reported.
     :raises StoreError: the database cannot be read.
     """
     lacking = threads.start(partial(_lacking, database, documents, tag))  # it scans as much as the counts
@@ -321,7 +321,7 @@ def find_lacking(
 ) -> dict[str, tuple[str, ...]]:
     """Return certificates for which a table is missing in this file, or in the file of every live worker.
 
-    :param documents: the documents reader of this file; None: only workers count.
+    :param documents: the documents reader of this file; None if only workers count.
     :param most: the maximum number of certificates.
     """
     workers = [tuple(tables) for (tables,) in database.fetch(_LACKING_WORKERS)]
@@ -349,7 +349,7 @@ def find_lacking(
 
 
 def _missing_in_all(keys: Iterable[str], workers: Sequence[_File]) -> list[str]:
-    """Return the tables that every worker lacks. If they lack different ones, return those of one worker."""
+    """Return the tables that every worker lacks; if there is no such table, the tables that one worker lacks."""
     missing = [[key for key in keys if key not in worker] for worker in workers]
     if not missing or not all(missing):
         return []

@@ -83,7 +83,7 @@ class FleetWorker:
 
     :param listener: gets the events of the worker.
     :param on_event: called with every event.
-    :param concurrency: the number of certificates at once; None: the configured number.
+    :param concurrency: the number of certificates at once; None for the configured number.
     :param language: the language of messages.
     :ivar config: the current configuration.
     :ivar redactors: have the secrets that are or were in use within the last minutes.
@@ -157,7 +157,7 @@ class FleetWorker:
     def _pause(self, error: StoreError | None, losses: int) -> None:
         """Wait before the next try to reach the database.
 
-        :param error: why it cannot be reached, or was lost; None: the session ended for another reason.
+        :param error: why it cannot be reached, or was lost; None if the session ended for another reason.
         :param losses: the number of consecutive failures to reach it.
         """
         longest = min(2.0 ** min(losses, 10) / 2, _LONGEST_PAUSE)
@@ -350,7 +350,7 @@ class WorkerSession:
             note_tables(self._store.database, holder, fleet.documents)
 
     def pay_debts(self, cancel: threading.Event) -> None:
-        """Start the servers of this machine that killed workers have stopped. The database is not needed."""
+        """Start the servers of this machine that interrupted workers have stopped. The database is not needed."""
         worker, debts = self._worker, self._store.debts
         with worker.paying, self.services.use() as run:  # the other jobs wait
             earlier = time.monotonic() - _PAY_EVERY

@@ -29,7 +29,7 @@ class DodeDriver(HostDriver):
         remembered = self.context.remembered
         for record in records:
             name = names.relative(record.name)
-            if remembered.get(name, record.value) == record.value:  # written by a killed run, if this one wrote nothing
+            if remembered.get(name, record.value) == record.value:  # of an interrupted run, if this one wrote nothing
                 self._change(zone, name, action="delete")
                 remembered[name] = None
 

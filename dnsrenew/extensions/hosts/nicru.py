@@ -66,7 +66,7 @@ class NicRuDriver(RecordDriver):
         """Yield all TXT records of the zone, committed or not. The API has no filter."""
         root = self.ask("GET", f"{zone[0]}/records")
         if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
-            self.uncommitted |= {zone[0]}  # ours, of a killed run
+            self.uncommitted |= {zone[0]}  # ours, of an interrupted run
         for item in root.findall("data/zone/rr"):
             if item.findtext("type") == "TXT":
                 yield _entry(item, zone[1])

@@ -141,8 +141,8 @@ def txt_entries(
 ) -> Iterator[TxtEntry]:
     """Yield the TXT records among those of a host.
 
-    :param zone: the zone to which the names are relative; "": they are absolute.
-    :param key: the field of a record with its identifier; "": the deletion needs the record itself.
+    :param zone: the zone to which the names are relative; "" if they are absolute.
+    :param key: the field of a record with its identifier; "" if the deletion needs the record itself.
     :param kind: the field with its type; "" if all are TXT records.
     """
     for item in items:
@@ -155,7 +155,7 @@ def txt_entries(
 def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str = "id") -> Any:
     """Return the identifier of a zone from the zones of the account.
 
-    :param key: the field with the identifier; "": return the zone itself.
+    :param key: the field with the identifier; "" to return the zone itself.
     :raises HostError: ``provider-zone-unknown``.
     """
     for item in items:
@@ -177,7 +177,7 @@ class RecordSet(Frozen):
 
     :ivar name: absolute, with or without the final dot.
     :ivar contents: the values in the form of the host.
-    :ivar shown: the record set as the host shows it; None: it does not exist yet.
+    :ivar shown: the record set as the host shows it; None if it does not exist yet.
     """
 
     name: str

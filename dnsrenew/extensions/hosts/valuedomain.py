@@ -14,7 +14,7 @@ LEAST_TTL: Final = 120
 """The host uses 3600 for a lower TTL of a zone."""
 _WRITTEN: Final = frozenset({"ns_type", "records", "ttl"})
 _KNOWN: Final = frozenset({"domainid", "domainname", *_WRITTEN})
-"""The fields that the API shows of a zone: those that it accepts, and the name of the zone."""
+"""The fields that the API shows of a zone: the fields that it accepts, and the name of the zone."""
 
 
 class ValueDomainDriver(RewriteDriver):

@@ -33,7 +33,7 @@ class HaproxyDeployer(FileDeployer):
         return [self.file(self._path, (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii"))]
 
     def activate(self) -> None:
-        """Set the certificate in a transaction, and commit it. An open transaction of a killed run is aborted first."""
+        """Abort the open transaction of an interrupted run; then set the certificate in a transaction and commit it."""
         self._ask(f"abort ssl cert {self._path}")
         lines = (read_file(self._path) or b"").decode("ascii").splitlines()
         pem = "\n".join(filter(str.strip, lines))  # an empty line would end the command

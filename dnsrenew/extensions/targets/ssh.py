@@ -295,7 +295,7 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
         for number, (temp, file) in enumerate(temps.items()):
             here = os.path.join(folder, f"{number}")  # readable by the user only, and so is the file on the host
             OpenFolder(folder, None).write(f"{number}", file.content, PRIVATE_FILE)
-            stale.append(f"-rm {ssh.quoted(_prefix(file.path))}*{ssh.quoted(_SUFFIX)}")  # of killed runs
+            stale.append(f"-rm {ssh.quoted(_prefix(file.path))}*{ssh.quoted(_SUFFIX)}")  # of interrupted runs
             writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
             finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
         finish += [f"rename {ssh.quoted(temp)} {ssh.quoted(file.path)}" for temp, file in temps.items()]

@@ -191,7 +191,7 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
             expiring, notified = level, replace(notified, expiring=level, serial=serial)
     if "renewed" not in on:
         notified = replace(notified, renewed="")
-    elif outcome.serial and outcome.serial != before.renewed:  # the next run sends the message of a killed run
+    elif outcome.serial and outcome.serial != before.renewed:  # the next run sends the message of an interrupted run
         is_first = outcome.status == "renewed" and not before.renewed
         is_new = bool(before.renewed) or is_first  # otherwise it is older than [notify]
         unsent = replace(before, renewed=_UNKNOWN) if is_first else None  # the next run would take it for an older one
@@ -210,7 +210,7 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
 def _has_failed(outcome: Outcome) -> bool:
     """Return whether the renewal failed, now or in an earlier run that defers this one. Limits of the CA do not count.
 
-    An earlier run may have been killed before it sent a message.
+    An earlier run may have been interrupted before it sent a message.
     """
     return outcome.status == "failed" or (outcome.error is not None and "failure" in outcome.error.evidence)
 

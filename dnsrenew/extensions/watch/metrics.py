@@ -346,7 +346,7 @@ def epoch_seconds(time: datetime) -> int:
 
 # ── health ─────────────────────────────────────────────────────────────────────────────
 
-# One line for ``/healthz``: whether certificates are in order, and if not, which ones are not.
+# One line for ``/healthz``: whether all certificates are OK, and if not, which ones are not.
 
 _SHOWN: Final = 10
 """The number of names in a line; the rest is counted."""

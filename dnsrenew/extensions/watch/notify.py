@@ -179,7 +179,7 @@ class Notifier(Frozen):
     """Sends messages about the outcomes of runs.
 
     :ivar settings: the content of ``[notify]``.
-    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`; None: the language of the environment.
+    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`; None for the language of the environment.
     """
 
     settings: NotifySettings
@@ -289,7 +289,7 @@ _TIMEOUT: Final = (5.0, 5.0)
 
 
 def is_success(outcomes: Sequence[Outcome], now: datetime) -> bool | None:
-    """Return the value of the heartbeat after a run over all certificates; None: it is not sent.
+    """Return the value of the heartbeat after a run over all certificates; None if it is not sent.
 
     It is the exit status of ``dnsrenew renew``: True for 0, False for 1. After an interruption, or if another run holds
     a lock, the end of that run is unknown.

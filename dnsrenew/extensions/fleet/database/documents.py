@@ -284,7 +284,7 @@ _END: Final = f"DELETE FROM dnsrenew_journal WHERE {_OURS}"  # noqa: S608  # con
 class JournalRow(JournalEntry):
     """An entry in a database.
 
-    :param holder: the process that owns it; None: it is kept for cleanup.
+    :param holder: the process that owns it; None if it is kept for cleanup.
     """
 
     def __init__(

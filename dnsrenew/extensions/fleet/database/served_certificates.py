@@ -36,7 +36,7 @@ _PULSE: Final = "SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certifi
 
 
 class ServedCertificate(Frozen):
-    """A certificate, by its version in force.
+    """The current version of a certificate.
 
     :ivar version: its number; None if there is none yet, which :meth:`ServedCertificates.all` leaves out.
     :ivar begin: of its validity, seconds since 1970.

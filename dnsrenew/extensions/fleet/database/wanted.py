@@ -237,7 +237,7 @@ class WantedCertificates(Frozen):
     def only_stored(self, names: Sequence[str] | None = None) -> dict[str, str]:
         """Return the obtained certificates that are not wanted, sorted, each with its last asker.
 
-        :param names: only certificates with these names; None: all.
+        :param names: only certificates with these names; None for all.
         """
         return dict(self.database.fetch(_ONLY_STORED, {"names": None if names is None else list(names)}))
 

@@ -290,7 +290,7 @@ class DemandAnswer:
 
 
 class OnDemand:
-    """Asks the program about unknown names, and adds those that it allows, at the given rate.
+    """Asks the program about unknown names, and adds the names that it allows, at the given rate.
 
     :param on_unknown: the function of the program.
     :param add: adds a name to the fleet; raises ``DnsRenewError``.

@@ -214,7 +214,7 @@ class _Child:
 
 
 def _environment() -> dict[str, str]:
-    """Return variables for proxies and trusted roots, in addition to those that every program gets."""
+    """Return variables for proxies and trusted roots, in addition to the variables of every program."""
     found = subprocesses.environment(_VARIABLES)
     if roots := found.get("SSL_CERT_FILE"):
         found.setdefault("REQUESTS_CA_BUNDLE", roots)  # requests does not read the other

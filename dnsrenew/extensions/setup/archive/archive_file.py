@@ -53,7 +53,7 @@ _SMALL: Final = 64 << 20
 class Member(Frozen, hidden=("data",)):
     """One file of an archive. Its content may be a secret, so no variable holds it alone, as debuggers show variables.
 
-    :ivar time: the time of the file, in seconds since 1970; None: the time of the archive.
+    :ivar time: the time of the file, in seconds since 1970; None for the time of the archive.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ArchiveWriter:
     """Writes an archive in one pass.
 
     :param out: gets the bytes; it stays open.
-    :param passphrase: seals the archive; None: it is not sealed.
+    :param passphrase: seals the archive; None if it is not sealed.
     :param now: the time of all files in it.
     """
 

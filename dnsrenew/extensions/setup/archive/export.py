@@ -56,7 +56,7 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
 
     :param config: a configuration that was read from a file.
     :param path: the new file, absolute.
-    :param passphrase: seals it; None: it contains no keys and no secrets.
+    :param passphrase: seals it; None if it contains no keys and no secrets.
     :raises ConfigError: ``export-exists``; ``export-database``: the store is not a folder; or the configuration has a
         mistake by now.
     :raises StoreError: ``export-unwritable``, ``export-unreadable``; or the store cannot be read.

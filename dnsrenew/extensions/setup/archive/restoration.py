@@ -92,7 +92,7 @@ class StoreBuilder:
         """Write a file.
 
         :param name: its path in the store's folder; see :func:`is_store_file`.
-        :param made: when it was first written, in seconds since 1970; None: now.
+        :param made: when it was first written, in seconds since 1970; None for now.
         :raises StoreError: the file cannot be written.
         :raises ValueError: a store cannot have such a file.
         """

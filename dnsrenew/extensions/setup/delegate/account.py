@@ -49,7 +49,7 @@ class DelegatedDomains(Frozen):
 class DelegateAccount(Frozen):
     """The account that writes.
 
-    :ivar zone: the zone that it writes to; None: its server chooses the name.
+    :ivar zone: the zone that it writes to; None if its server chooses the name.
     """
 
     writer: RecordWriter

@@ -80,7 +80,7 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
     certificates again.
 
     :param name: a certificate, or a domain of one.
-    :param to: the DNS account that writes, or a zone of an account; None: the only possible one. ``dns-persist-01``:
+    :param to: the DNS account that writes, or a zone of an account; None for the only possible one. ``dns-persist-01``:
         set the only TXT record of that challenge instead, which costs an order.
     :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
     :raises AttemptError: DNS, the DNS host or the CA makes it impossible.

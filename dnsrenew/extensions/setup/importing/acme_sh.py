@@ -40,7 +40,7 @@ _READ: Final = re.compile(
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return the folder of the user, root's, and those of the container image and of OpenWrt."""
+    """Return the folders of the user, of root, of the container image and of OpenWrt."""
     named = [Path(found) for key in ("LE_CONFIG_HOME", "LE_WORKING_DIR") if (found := host.environ.get(key))]
     folders = [host.home / ".acme.sh", host.root / "root/.acme.sh", host.root / "acme.sh", host.root / "etc/acme"]
     return list(dict.fromkeys([*named, *folders]))
@@ -134,7 +134,7 @@ def _certificate(
 
 
 def _pair(settings: ShellSettings, notes: Notes) -> PemPair | None:
-    """Return the certificate and its key; None, with a note, if it was never issued: acme.sh does not renew it."""
+    """Return the certificate and its key; None, with a note, if it was never issued."""
     folder, leaf, key = settings.file.parent, settings.file.with_suffix(".cer"), settings.file.with_suffix(".key")
     chain = folder / "fullchain.cer"
     if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):

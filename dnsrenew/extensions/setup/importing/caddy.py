@@ -250,7 +250,7 @@ class SiteTls(Frozen):
     :ivar line: the line where it begins; None for a site outside a Caddyfile.
     :ivar names: the names of the site.
     :ivar files: whether the site has its own certificate files.
-    :ivar directory: the directory URL of the CA; None: Caddy's default.
+    :ivar directory: the directory URL of the CA; None for Caddy's default.
     :ivar module: the name of the DNS module; "" without one.
     :ivar dns: its account; None if there is none or the module is unknown.
     :ivar alias: the target of the CNAME at ``_acme-challenge``.

@@ -24,7 +24,7 @@ _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
     "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",
 }
-"""The servers that replaced those of the first version of the protocol, and have the same accounts."""
+"""The servers that replaced the servers of the first version of the protocol, with the same accounts."""
 
 
 def usual(host: model.HostView) -> list[Path]:

@@ -27,7 +27,7 @@ _CONFIG: Final = (".lego.yml", ".lego.yaml")
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return the folder in the current folder, the user's, and those that packages and guides use."""
+    """Return the folder in the current folder, the user's folder, and the folders that packages and guides use."""
     folders = [host.home / ".lego", host.root / "var/lib/lego", host.root / "etc/lego"]
     named = host.environ.get("LEGO_PATH")
     here = [host.cwd / ".lego"] if host.here_counts else []

@@ -58,8 +58,8 @@ class HostView(Frozen):
 class ImportRequest(Frozen):
     """The request for an import.
 
-    :ivar path: the folder or file to read; None: the usual places.
-    :ivar kind: the tool; None: any tool.
+    :ivar path: the folder or file to read; None for the usual places.
+    :ivar kind: the tool; None for any tool.
     :ivar config: the configuration to write; absolute.
     :ivar is_named: whether the user named it, so that the next commands must name it too.
     """
@@ -77,14 +77,14 @@ class ImportRequest(Frozen):
 
     @property
     def option(self) -> str:
-        """What other commands need to find the configuration, with a blank before it; "": nothing."""
+        """The option with which other commands find the configuration, after a blank; "" if it is not needed."""
         return f" --config {shlex.quote(str(self.config))}" if self.is_named else ""
 
     def arguments(self, *others: str, is_same: bool = True) -> str:
-        """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
+        """Return the arguments with which ``dnsrenew import`` does the same again, after a blank.
 
         :param others: the text instead of the path.
-        :param is_same: False: for another user, in a configuration of that user.
+        :param is_same: False for another user, in a configuration of that user.
         """
         path = () if self.path is None else (below(self.path, self.host.cwd),)
         config = ("--config", below(self.config, self.host.cwd)) if self.is_named and is_same else ()
@@ -104,7 +104,7 @@ class NotUnderstood(Frozen):
     """Something that was not imported.
 
     :ivar file: the absolute path of its file.
-    :ivar line: the number of the line, from 1; None: the whole file.
+    :ivar line: the number of the line, from 1; None for the whole file.
     :ivar text: its text, without a value that may be a secret; "" if there is nothing to show.
     :ivar code: the code of the text.
     :ivar message: one sentence: why it was not imported.
@@ -225,7 +225,7 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
     :ivar key_pem: its private key, unencrypted; None as above.
     :ivar directory: the directory URL of its CA; None if unknown: the default CA renews it.
     :ivar account: the account key (``FoundAccount.source``) that it used, where the tool has several at that CA.
-    :ivar key: the type of key for new ones; None: the type of the certificate, or our default.
+    :ivar key: the type of key for new ones; None for the type of the certificate, or our default.
     :ivar routes: how its names are proved, in order; empty: unknown.
     :ivar deployments: the actions after a new one.
     :ivar before: the program that the tool ran before a renewal (to free a port).
@@ -281,7 +281,7 @@ class PlannedCa(Frozen):
     """A CA with its account.
 
     :ivar name: its name in the configuration.
-    :ivar account: the imported account; None: a new one is created when it is needed.
+    :ivar account: the imported account; None if a new one is created when it is needed.
     :ivar trust: the file with the root certificates of its endpoint; "" for the system's roots.
     """
 
@@ -341,7 +341,7 @@ def shell(command: str) -> tuple[str, ...]:
 
 
 def _is_program(command: str) -> bool:
-    """Return whether a command is the path of a program that needs no shell: a script names its interpreter."""
+    """Return whether a command is the path of a script that names its interpreter, so that it needs no shell."""
     if not _PLAIN_PATH.fullmatch(command) or not os.access(command, os.X_OK):
         return False
     try:

@@ -103,7 +103,7 @@ def _certificates(found: Mapping[Path, bytes], notes: Notes) -> Iterator[FoundCe
 
     @cache
     def pool(folder: Path | None) -> user_files.CertificatePool:
-        """Return the certificates in the files of a folder; None: all folders."""
+        """Return the certificates in the files of a folder; None means all folders."""
         parts = (data for path, data in found.items() if folder in {None, path.parent} and BEGIN_CERTIFICATE in data)
         return user_files.CertificatePool(b"\n".join(parts).decode("ascii", "replace"))
 

@@ -215,7 +215,7 @@ class ImportWriter:
                 self._write_files(spec)
 
     def _note_programs(self, spec: CertificateSpec) -> None:
-        """Record that the programs for a new certificate have run: the other tool ran them when it obtained it."""
+        """Record that the programs for a new certificate have run, because the other tool has run them."""
         programs = [each for each in entries(spec.deploy) if each.to == "run"]
         if not programs:
             return

@@ -64,7 +64,7 @@ class Answers(Frozen, hidden=("given",)):
 def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str], clock: Clock) -> Answers:
     """Return the answers of a file and of the command line, which takes precedence.
 
-    :param flags: by key; None: not given.
+    :param flags: by key; None if not given.
     :param options: the options of the DNS host, as ``KEY=VALUE``.
     :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
     """

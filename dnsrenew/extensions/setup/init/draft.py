@@ -163,8 +163,8 @@ class InitDraft:
     :ivar schedule: whether to install a schedule.
     :ivar is_scheduled: whether the existing configuration already has a schedule.
     :ivar rehearse: whether to do a dry run first.
-    :ivar existing: the existing configuration that gets another certificate; None: a new one is written.
-    :ivar account_name: the name of the DNS account there; "": the name of its host.
+    :ivar existing: the existing configuration that gets another certificate; None if a new one is written.
+    :ivar account_name: the name of the DNS account there; "" for the name of its host.
     """
 
     def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
@@ -261,7 +261,7 @@ class Question(Frozen):
     :ivar check: tests a value, and keeps it in the draft. It raises an error for a wrong value. With ``sure``, a doubt
         is only reported.
     :ivar applies: whether it is asked.
-    :ivar missing: the value if a script gives none; None: it is required.
+    :ivar missing: the value if a script gives none; None if it is required.
     :ivar ask: asks it in its own way, with several prompts.
     :ivar instead: the text if it is not asked.
     """

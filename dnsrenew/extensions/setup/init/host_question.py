@@ -294,7 +294,7 @@ def _keep_zones(draft: InitDraft, value: Any) -> None:
 
 
 def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the keys that are no options of the host: tables, and what is nearest to another answer, with that."""
+    """Return the keys that are not options of the host: tables, and keys near another answer, with that answer."""
     if provider.any_options:
         return {}
     known = [*provider.options, *_ANSWERS]

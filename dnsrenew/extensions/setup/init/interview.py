@@ -187,7 +187,7 @@ def memory_file(environ: Mapping[str, str]) -> Path | None:
 class AnswerMemory:
     """The answers to the questions of one configuration, by the question.
 
-    :param file: the file in which they are kept; None: they are not.
+    :param file: the file in which they are kept; None if they are not.
     """
 
     def __init__(self, file: Path | None) -> None:

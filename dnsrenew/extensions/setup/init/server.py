@@ -97,7 +97,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar is_root_s: whether root has started it, so that only root can signal it.
     :ivar is_own: whether root or the running user has started it; a service of another user is not chosen by default.
     :ivar distrust: why it is not trusted, in which case only its names are known; "" if it is trusted.
-    :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, are those of its kind.
+    :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, come from its kind.
     :ivar config: its configuration file; "" if unknown.
     :ivar pairs: the certificates that it serves.
     :ivar names: all the names in its configuration.
@@ -107,7 +107,7 @@ class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
     :ivar owner: the user that must be able to read new files; "" for root or the running user.
     :ivar settings: the settings of its configuration that name the files, for people.
     :ivar plain: its sites without a certificate.
-    :ivar where: returns where the lines go that turn on TLS for a site; None: the settings are enough.
+    :ivar where: returns where the lines go that turn on TLS for a site; None if the settings are enough.
     :ivar lines: these lines, with fields.
     """
 

@@ -135,7 +135,7 @@ class _KnownServer(Frozen):
     """A kind of server.
 
     :ivar names: the names of its program.
-    :ivar find: describes a trusted process; None: it gets no certificate from us.
+    :ivar find: describes a trusted process; None if it gets no certificate from us.
     :ivar is_one: returns whether a process with these names is this server.
     """
 
