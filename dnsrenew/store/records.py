@@ -237,9 +237,8 @@ class DiagnosisRecords(Frozen):
 
 # Debts: programs ``after``, written down before ``before`` stops a server, and forgotten once it runs again.
 #
-# Each is a file ``journal/<number>.after``, so that a run sees with the one look at the journal whether a killed run
-# owes any. A run holds the lock ``ports`` as long as it uses a port: while that is held, what is written down is not
-# owed yet.
+# Each is a file ``journal/<number>.after``, so that a run needs only one look at the journal to find the debts of
+# interrupted runs. A run holds the lock ``ports`` as long as it uses a port; until then, its program is not owed.
 
 DEBT: Final = ".after"
 
