@@ -184,7 +184,7 @@ class About(NamedTuple):
     :ivar before: the codes of the earlier calls.
     :ivar left_behind: whether the driver's program left values.
     :ivar retry_after: seconds that the DNS host asked to wait.
-    :ivar sent: False: no request has left this machine.
+    :ivar sent: False if no request has left this machine.
     :ivar held_until: the time (RFC 3339) until which the ledger holds back the next order.
     """
 

@@ -75,13 +75,13 @@ def obtain(  # public: one argument for each key of a configuration file
     :param contact: email addresses for the CA; None if it gets no address.
     :param agree_terms: whether you agree to the CA's terms of service; if not, the error shows their URL.
     :param ca: a built-in name (``letsencrypt``, ``letsencrypt-staging`` …) or a :class:`CA`.
-    :param store: the folder for certificates and accounts; None: the state folder of the user.
-    :param name: the name of the certificate in the store; None: the first domain.
+    :param store: the folder for certificates and accounts; None for the state folder of the user.
+    :param name: the name of the certificate in the store; None for the first domain.
     :param key: ``ecdsa-p256``, ``ecdsa-p384``, ``rsa2048``, ``rsa3072`` or ``rsa4096``.
     :param profile: a certificate profile of the CA: its name, or ``{"prefer": NAME}`` if it is optional.
     :param preferred_chain: the common name of the wanted root, if the CA offers several chains.
     :param renew_before: ``"1/3"`` of the lifetime, or ``"10 days"``; or a :class:`RenewBefore`.
-    :param routes: the routes to try, in order; None: dns-01 with the accounts that fit.
+    :param routes: the routes to try, in order; None for dns-01 with the accounts that fit.
     :param propagation: how to wait for DNS, such as ``{"timeout": 120, "settle": 0, "check": "authoritative"}``:
         seconds until it fails, seconds to wait after all name servers agree, and the servers to query (or ``doh``, or
         ``none``). A missing key, and None, mean the default of the DNS host.

@@ -50,7 +50,7 @@ class Renewer:
     :param config: the certificates, accounts and CAs.
     :param on_event: called with every :class:`Event`, one at a time.
     :param clock: the clock; for tests.
-    :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None: the language of the
+    :param language: the language of the messages of ``[notify]``, ``en`` or ``zh``; None for the language of the
         environment.
     :raises ConfigError: ``config-invalid``: ``on_event`` cannot be called; ``extension-missing``.
     """
@@ -91,7 +91,7 @@ class Renewer:
     ) -> list[Outcome]:
         """Obtain missing certificates and renew due ones.
 
-        :param names: names of certificates; None: all.
+        :param names: names of certificates; None for all.
         :param force: renew certificates that are not due too, even if an earlier failure defers them.
         :param now: renew a due certificate even if an earlier failure or the ledger defers it.
         :param attended: a person waits for the result. Only a CA that asked to wait and the ledger defer a certificate
@@ -182,7 +182,7 @@ class Renewer:
         callable) counts as up to date if its last deployment of this certificate succeeded and each port of ``verify``
         serves it.
 
-        :param names: names of certificates; None: all.
+        :param names: names of certificates; None for all.
         :param force: activate and verify targets that already have the certificate too.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.
@@ -228,7 +228,7 @@ class Renewer:
         """Store a certificate of another issuer, and deploy it. The configured CA renews it when it is due.
 
         :param certificate: the content of its file, with its chain: PEM in any order, DER or PKCS#7.
-        :param key: the content of the file of its private key; None: the key in ``certificate``, or the key of
+        :param key: the content of the file of its private key; None for the key in ``certificate``, or the key of
             :meth:`csr`.
         :param older: install it even if it expires before the current certificate.
         :param deploy: also deploy it.
@@ -260,8 +260,8 @@ class Renewer:
         It stays until its renewal is due, or until the configuration needs a different certificate. If its renewal time
         has already passed, a new one is computed as if its lifetime began now.
 
-        :param to: the number of the version, as in :attr:`CertificateStatus.versions`; None: the newest other one that
-            is valid and not revoked.
+        :param to: the number of the version, as in :attr:`CertificateStatus.versions`; None for the newest other one
+            that is valid and not revoked.
         :param deploy: also deploy it.
         :param wait: seconds to wait for another run that holds the lock of the certificate.
         :returns: the outcome, ``rolled-back``; ``not-due`` if the version is already the current one. It holds every
@@ -280,7 +280,7 @@ class Renewer:
         (``unconfigured``), except certificates that a program obtained. In a fleet, a certificate that is only stored
         is ``unconfigured`` if you name it.
 
-        :param names: names of certificates, or patterns such as ``web-*``; None: all.
+        :param names: names of certificates, or patterns such as ``web-*``; None for all.
         :param versions: also list the stored versions of each certificate.
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``store-not-private``: others can change the store.
@@ -435,7 +435,7 @@ class Renewer:
     ) -> list[AccountStatus]:
         """Return the accounts as the CAs report them, without creating any.
 
-        :param cas: names of CAs; None: all CAs with a stored account.
+        :param cas: names of CAs; None for all CAs with a stored account.
         :raises ConfigError: ``ca-unknown``.
         """
         with self._at_cas(self._context(cancel)) as work:
@@ -504,7 +504,7 @@ class Renewer:
     ) -> list[Diagnosis]:
         """Return a diagnosis for each certificate; as :meth:`diagnose`, within the same 15 seconds for all.
 
-        :param names: names of certificates, or patterns such as ``web-*``; None: all. In a fleet, None means twenty
+        :param names: names of certificates, or patterns such as ``web-*``; None for all. In a fleet, None means twenty
             certificates: failing ones first, then the ones due first.
         :raises ConfigError: as :meth:`diagnose`.
         """
@@ -659,8 +659,8 @@ def ssl_context_factory(
     The first call in each process reads ``dnsrenew.toml`` and enters :meth:`Renewer.serve`. All calls return the
     context of that process. So any number of worker processes serve the newest certificate, and one of them renews.
 
-    :param name: the name of the certificate, or a pattern; None: all, selected by the server name (SNI).
-    :param config: the path of the configuration; None: searched as the command ``dnsrenew`` does.
+    :param name: the name of the certificate, or a pattern; None for all, selected by the server name (SNI).
+    :param config: the path of the configuration; None to search as the command ``dnsrenew`` does.
     :returns: a callable that takes the configuration of the server, and a second argument that it does not use; it
         raises the errors of :meth:`Config.find`, of :meth:`Renewer.serve` and of entering.
     """

@@ -296,7 +296,7 @@ class AccountSession:
             stored = AccountData(x509.key_to_pem(x509.new_key("ecdsa-p256")))
             if eab is not None:
                 self._bind(context, directory, stored, eab)  # an invalid binding leaves no key in the store
-            # The key is on disk before the CA gets it, so that a killed run does not lose the account.
+            # The key is on disk before the CA gets it, so that an interrupted run does not lose the account.
             self._store.save(stored)
         if eab is not None:
             payload["externalAccountBinding"] = self._bind(context, directory, stored, eab)

@@ -269,7 +269,7 @@ class CAClient(Orders):
         :param certificate_pem: the certificate; the rest of the chain is ignored.
         :param reason: the reason code (RFC 5280 section 5.3.1): 0 unspecified, 1 keyCompromise, 3 affiliationChanged, 4
             superseded, 5 cessationOfOperation.
-        :param key: the certificate's own key, which needs no account; None: the account key.
+        :param key: the certificate's own key, which needs no account; None for the account key.
         :raises CAError: ``ca-already-revoked``: it is revoked already; ``ca-bad-reason``, ``ca-account-refused`` …
         :raises ValueError: the text is not a certificate.
         """
@@ -359,7 +359,7 @@ class NoWindow(Frozen):
     """The CA sent no usable window.
 
     :ivar reason: the reason as one sentence.
-    :ivar retry_after: seconds until the next poll, 60 to 86400; None: the CA did not say.
+    :ivar retry_after: seconds until the next poll, 60 to 86400; None if the CA did not say.
     :ivar code: the code of the error, or ``ari-not-offered``, ``ari-malformed``, ``ari-late``.
     :ivar status: the HTTP status, or None without an answer.
     """

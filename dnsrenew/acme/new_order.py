@@ -63,7 +63,7 @@ class NewOrders:
             account obtained it from this CA. If the CA refuses the order or does not answer, it is ordered again
             without it; the ``replaces`` of the order shows which attempt succeeded.
         :param profile: as configured. A preferred profile that is not offered is a warning; a ``str`` is always sent.
-        :param not_after: the wanted end of the validity; None: the CA chooses.
+        :param not_after: the wanted end of the validity; None if the CA chooses.
         :raises CAError: the CA refused the order; ``lifetime-refused``: because of ``not_after``. ``clock-wrong``: the
             certificate would not be valid by the local clock, and is not ordered. ``ca-malformed-name``: no CA can
             issue for a name. Nothing is sent if the CA did not answer other certificates of this run.

@@ -55,7 +55,7 @@ _logger = logging.getLogger("dnsrenew.acme")
 class Signer(Frozen, hidden=("key",)):
     """The account key, which is never shown, and the account URL.
 
-    :ivar url: None: the JWS contains the public key instead, as newAccount requires.
+    :ivar url: None if the JWS contains the public key instead, as newAccount requires.
     :ivar algorithm: the signature algorithm; the keys of new accounts use ES256.
     :ivar thumbprints: the thumbprint of the key, then of earlier keys of the account (RFC 7638). The first is computed
         once, because it costs as much as a signature and every key authorization contains it.
@@ -137,9 +137,9 @@ class Transport:
     ) -> Response:
         """Send a signed request.
 
-        :param payload: None: POST-as-GET.
+        :param payload: None for POST-as-GET.
         :param tries: the total number of times it may be sent if answers are lost; such a request is not retried after
-            a 5xx status other than 503. None: retried like a GET.
+            a 5xx status other than 503. None if it is retried like a GET.
         :raises CAError: the CA refused, or did not answer.
         """
         content = b"" if payload is None else json.dumps(payload).encode()

@@ -45,7 +45,7 @@ class ProgramListener:
 
     :param listen: the listener. Its exceptions are logged.
     :param lock: shared by all callers of this listener.
-    :ivar post: how it is called; None: in the thread that emits.
+    :ivar post: how it is called; None to call it in the thread that emits.
     """
 
     def __init__(self, listen: Callable[[Event], object], lock: threading.RLock, post: Post | None) -> None:

@@ -1,7 +1,7 @@
 """Run subprocesses with a minimal environment and a time limit; they end with this process.
 
 The environment often contains secrets (``env:NAME``), and a program that fetches one of them must not see the others.
-So a program gets only the variables below and those that the configuration names.
+So a program gets only the variables below and the variables that the configuration names.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class ChallengeType(Frozen):
     :ivar unreachable: the error for a CA that cannot connect to this machine if the type needs a connection, else None.
     :ivar unreachable_ip: the same error if only IP addresses are concerned, for which a dns-01 route does not help.
     :ivar unreachable_because: the same error with a likely cause.
-    :ivar port: the port of this machine that the CA connects to; None: the CA queries DNS.
+    :ivar port: the port of this machine that the CA connects to; None if the CA queries DNS.
     :ivar writes_dns: whether DNS accounts write its TXT values for each order.
     :ivar propagates: whether a response takes time to reach the CA, so that a second try with a longer settle helps.
     :ivar has_token: whether its challenges have a token (RFC 8555 section 8.1).

@@ -68,10 +68,10 @@ class DnsPersist01(Solver[PersistPlacement, PersistValue]):
             )
 
     def _writers(self, target: Target, route: Route) -> tuple[list[RecordWriter], tuple[str, ...]]:
-        """Return the accounts that write: all accounts of the route if each can, else the one with the longest zone.
+        """Return all accounts of the route if each can write, otherwise the account with the longest zone.
 
-        Behind a CNAME only an account with ``zones`` writes: a record that stays must not be set where a CNAME alone
-        leads.
+        Behind a CNAME, only an account with ``zones`` writes, because a CNAME alone must not decide where a
+        permanent record is set.
         """
         named = [self._accounts[name] for name in route.dns] or list(self._accounts.values())
         able = [writer for writer in named if persist_record.can_hold(writer, attended=self._attended)]
@@ -244,7 +244,7 @@ There = Mapping[str, set[str] | None]
 class Decision(Frozen):
     """The decision for each group.
 
-    :ivar use: the text of the record in DNS that a group can use, by the key of its values; None: the CA will find it.
+    :ivar use: the text of the record in DNS that a group can use, by the key of its values; None if the CA finds it.
     :ivar write: the groups for which a new record is written.
     """
 

@@ -146,7 +146,7 @@ def _finish(removal: LeftoverRemoval, groups: LeftoverGroups) -> CleanupResult:
 
 
 def _not_removed_before(entries: Sequence[JournalEntry], values: Sequence[WrittenValue]) -> list[WrittenValue]:
-    """Return the values without those that were only removed once more, which is not worth a message."""
+    """Return the values that are worth a message: without values that were only removed once more."""
     new: set[WrittenValue] = set()
     for entry in entries:
         its, before = set(entry.values), entry.removed_once(values)
@@ -185,7 +185,7 @@ LeftoverGroups = Mapping[LeftoverGroup, tuple["WrittenValue", ...]]
 class LeftoverRemoval(Frozen):
     """One cleanup.
 
-    :ivar results: why the values of each finished group stay; None: they are gone.
+    :ivar results: why the values of each finished group stay; None if they are gone.
     :ivar never_written: groups whose values were refused and are not in DNS, so there is nothing to remove or to
         report.
     """

@@ -261,7 +261,7 @@ def bound_all(
 def bound(family: socket.AddressFamily, place: tuple[Any, ...], backlog: int | None = None) -> socket.socket:
     """Bind an address.
 
-    :param backlog: the number of connections that may wait; None: do not listen, so that two checks at the same time do
+    :param backlog: the number of connections that may wait; None not to listen, so that two checks at the same time do
         not conflict.
     """
     opened = socket.socket(family, socket.SOCK_STREAM)

@@ -45,7 +45,7 @@ class PersistRecord(Frozen):
     :ivar issuer: the issuer domain name of the CA, in lower case.
     :ivar account_uri: the URI of the account: its URL (drafts 00 and 01) or a hash (since draft 02).
     :ivar wildcard: whether it is valid for wildcards and subdomains too.
-    :ivar until: the Unix time after which it is no longer valid; None: it does not expire.
+    :ivar until: the Unix time after which it is no longer valid; None if it does not expire.
     """
 
     issuer: str

@@ -123,7 +123,7 @@ class SolverResources(Frozen):
     :ivar locks: locks of zones that allow only one value or one writer at a time.
     :ivar journal: the journal of TXT values; a value is recorded before it is written to DNS.
     :ivar attended: whether a person watches the run, who can set a TXT record by hand.
-    :ivar responses: the http-01 responses that an app of this program serves; None: the program has no app.
+    :ivar responses: the http-01 responses that an app of this program serves; None if the program has no app.
     :ivar dry_run: whether the run is a dry run, which leaves nothing behind.
     """
 

@@ -1,4 +1,4 @@
-"""The texts of the challenge types: those that they share, then those of each type."""
+"""The texts of the challenge types: the shared ones, then the texts of each type."""
 
 from __future__ import annotations
 

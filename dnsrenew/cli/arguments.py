@@ -41,7 +41,7 @@ class Request(Frozen):
     """A command line that was understood.
 
     :ivar command: the command, or None. For a group, this is its first word, and ``options.action`` the second.
-    :ivar topic: the command whose help ``options.help`` asks for; None: the help of the program.
+    :ivar topic: the command whose help ``options.help`` asks for; None for the help of the program.
     """
 
     command: str | None

@@ -45,7 +45,7 @@ class Option(Frozen):
     :ivar kind: ``duration``, ``interval``, ``workers``, ``file``, ``word``, ``text``, ``list`` (can be repeated);
         without a value ``count`` or "".
     :ivar words: the possible values; (): any of this kind.
-    :ivar value_if_bare: its default if it is given without a value; None: it needs a value.
+    :ivar value_if_bare: its default if it is given without a value; None if it needs a value.
     :ivar short: its short form.
     """
 

@@ -156,7 +156,7 @@ configuration. A certificate has days or weeks left when its renewal starts, so 
 class RunWatch:
     """Reports about one ``dnsrenew run`` or ``worker`` to systemd and the endpoint; a context manager.
 
-    :param numbers: the numbers of the endpoint; None: the numbers of the configured certificates.
+    :param numbers: the numbers of the endpoint; None for the numbers of the configured certificates.
     """
 
     def __init__(self, invocation: Invocation, numbers: WatchedNumbers | None = None) -> None:

@@ -262,7 +262,7 @@ _EXAMPLE: Final = "/etc/dnsrenew/dnsrenew.toml"
 def show(invocation: Invocation, host: Host, kind: ScheduleKind | None, job: ScheduledJob) -> None:
     """Show what would be installed. With a kind, this may be for another machine.
 
-    :param kind: the requested kind; None: the best kind of this machine.
+    :param kind: the requested kind; None for the best kind of this machine.
     """
     terminal = invocation.terminal
     available = scheduling.kinds(host)

@@ -50,7 +50,7 @@ def status(invocation: Invocation) -> int:
 
 
 def _chosen(invocation: Invocation, found: Sequence[CertificateStatus], now: datetime) -> list[CertificateStatus]:
-    """Return the certificates that ``--failing`` and ``--expiring`` leave; with ``-q`` only what needs attention."""
+    """Return the certificates that ``--failing`` and ``--expiring`` select; with ``-q`` only the failing ones."""
     options = invocation.options
     only_failing = options.failing or (invocation.terminal.quiet and not invocation.terminal.json)
     return [

@@ -70,7 +70,7 @@ class HttpApi:
     :param name: the name of the API, for errors.
     :param context: the context of an entry. Its ``timeout`` is the time limit of an answer, and long by default,
         because an API may restart its web server first.
-    :param roots: PEM files with roots, tried one after the other; None: the roots of the operating system.
+    :param roots: PEM files with roots, tried one after the other; None for the roots of the operating system.
     :param pair: files with a client certificate and its key.
     :raises DeployError: the address is not encrypted, or a file has no roots.
     """

@@ -26,7 +26,7 @@ def run(context: Context, arguments: Sequence[str], *, seconds: float, env: Mapp
     """Run a program without a shell; its standard input is empty.
 
     :param seconds: the time limit, after which it is killed with its children.
-    :param env: its environment; None: the variables that every program needs.
+    :param env: its environment; None for the variables that every program needs.
     :raises DeployError: ``deploy-refused``: it cannot be run, or its status is not 0; ``deploy-timeout``.
     :raises Cancelled: the run was cancelled; the program and its children are killed.
     """

@@ -33,8 +33,8 @@ MOST: Final = 1 << 20
 class TargetFile(Frozen, hidden=("content",)):
     """One file of a target.
 
-    :ivar owner: the name or number of its user; None: set by the system.
-    :ivar group: the name or number of its group; None: set by the system.
+    :ivar owner: the name or number of its user; None if the system sets it.
+    :ivar group: the name or number of its group; None if the system sets it.
     :ivar link: the target of a symbolic link; only a restored file may be a link.
     :ivar is_strict: whether a file with the same content but another mode or owner is replaced, because the options
         require these.

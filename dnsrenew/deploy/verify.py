@@ -26,8 +26,8 @@ class Wanted(Frozen):
     """The certificate that the ports must serve.
 
     :ivar addresses: the ports, each as ``HOST:PORT``.
-    :ivar name: the server name to send (SNI); None: no name, for a certificate of IP addresses.
-    :ivar starttls: the protocol that starts TLS; None: TLS from the first byte.
+    :ivar name: the server name to send (SNI); None for a certificate of IP addresses.
+    :ivar starttls: the protocol that starts TLS; None for TLS from the first byte.
     :ivar leaf: the certificate, DER.
     :ivar is_ecdsa: whether its key is an ECDSA key, otherwise RSA.
     :ivar has_reload: whether the entry has a command that loads the files.
@@ -44,7 +44,7 @@ class Wanted(Frozen):
 class SeenPort(Frozen):
     """The state of one port.
 
-    :ivar leaf: the certificate that it serves, DER; None: it serves no certificate.
+    :ivar leaf: the certificate that it serves, DER; None if it serves no certificate.
     :ivar error: why it serves no certificate.
     :ivar accepts: whether it accepts connections.
     """

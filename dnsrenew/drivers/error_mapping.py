@@ -88,7 +88,7 @@ class Findings:
     :ivar after: the header ``Retry-After``.
     :ivar if_missing: the code for status 404.
     :ivar reason: the text of the operating system.
-    :ivar sent: False: no request has left this machine.
+    :ivar sent: False if no request has left this machine.
     """
 
     name: str

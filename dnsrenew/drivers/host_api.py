@@ -60,7 +60,7 @@ class HostDriver:
     :cvar headers: sent with every request. In ``address`` and ``headers``, ``{KEY}`` stands for a required option of
         the account, and ``{KEY|DEFAULT}`` for an optional one.
     :cvar login: the options with user and password, for an API with basic authentication (RFC 7617).
-    :cvar if_missing: the code for status 404; None: the zone is unknown.
+    :cvar if_missing: the code for status 404; None if the zone is unknown.
     :ivar address: the address in use, without a final slash.
     """
 
@@ -351,10 +351,10 @@ class HostError(Exception):
 
     ``str()`` is the message of the host, not redacted yet.
 
-    :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None: chosen by the status and the message.
+    :ivar code: the code of the :class:`~dnsrenew.ProviderError`; None if the status and the message decide.
     :ivar status_code: the HTTP status; None without an answer, or if the host reports errors with status 200.
     :ivar headers: the headers of the answer, for a ``Retry-After``.
-    :ivar if_missing: the code for status 404 unless the message has another reason; None: the zone is unknown.
+    :ivar if_missing: the code for status 404 unless the message has another reason; None if the zone is unknown.
     """
 
     def __init__(

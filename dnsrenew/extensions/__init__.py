@@ -1,1 +1,1 @@
-"""What dnsrenew can do beyond the certificates of one host; see :mod:`dnsrenew.base.extensions`."""
+"""The parts of dnsrenew beyond the certificates of one machine; see :mod:`dnsrenew.base.extensions`."""

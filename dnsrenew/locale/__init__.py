@@ -1,7 +1,7 @@
 """The languages: a gettext file for each, ``LANGUAGE.po``, with the translation of each English template.
 
-Poedit, Weblate and the programs of gettext read and write them. They are read as they are, in 8 ms: compiled ones
-(``.mo``) would have to be made anew after each edit.
+Poedit, Weblate and the programs of gettext read and write them. They are read directly, in 8 ms, because compiled ones
+(``.mo``) would have to be rebuilt after each edit.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ESCAPES: Final = {"n": "\n", "t": "\t"}
 
 
 def language_of(environ: Mapping[str, str]) -> str:
-    """Return the language of the environment: of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG`` the first that is set."""
+    """Return the language of the environment: the first set one of ``LC_ALL``, ``LC_MESSAGES`` and ``LANG``."""
     return named(next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")) or "en"
 
 
@@ -39,7 +39,7 @@ def with_context(context: str, english: str) -> str:
 
 
 def read_catalogue(language: str) -> dict[str, str]:
-    """Return the translation of each template; those that are missing, or that a translator doubts, are left out."""
+    """Return the translation of each template, without missing and doubtful (fuzzy) ones."""
     with open(path_of(language), encoding="utf-8") as file:
         found = {
             key: translation

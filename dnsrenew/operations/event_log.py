@@ -122,7 +122,7 @@ class FinishedRun(Frozen, kw_only=True):
     :ivar specs: the certificates of the run.
     :ivar outcomes: one outcome for each certificate, in the same order.
     :ivar whole: whether it included all certificates of the configuration.
-    :ivar language: the language for messages; None: the language of the environment.
+    :ivar language: the language for messages; None for the language of the environment.
     """
 
     config: Config
@@ -178,7 +178,7 @@ class RunListener(Protocol):
         """Start the endpoint of ``dnsrenew run``; return it and its numbers.
 
         :param listen: the address to listen at.
-        :param numbers: the numbers that it shows; None: the numbers of the configured certificates.
+        :param numbers: the numbers that it shows; None for the numbers of the configured certificates.
         :raises ConfigError: ``metrics-port``.
         """
 

@@ -48,7 +48,7 @@ def that_stop_others(spec: CertificateSpec) -> _Programs | None:
 class PortPrograms:
     """The programs of a run. Certificates with the same programs share a port, and the last one runs ``after``.
 
-    :param debts: the store of debts, in which ``after`` is written down; None: it is not.
+    :param debts: the store of debts, in which ``after`` is written down; None if it is not.
     :param wait: seconds to wait for another run that uses a port.
     """
 

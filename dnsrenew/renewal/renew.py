@@ -137,7 +137,7 @@ def renew_certificate(
     """Renew one due certificate; always return an outcome.
 
     :param run: its services are made only if the certificate is still due.
-    :param before: the findings before the lock; None: the state could not be read then.
+    :param before: the findings before the lock; None if the state could not be read then.
     """
     store = run.store
     state: State | None = None if before is None else before.state

@@ -146,7 +146,7 @@ def with_renewal_info(
     """Return the state with the window and a random time in it, which changes only with the window.
 
     :param answer: the response of the CA, or None.
-    :param otherwise: when to ask again without a window and a Retry-After; None: as RFC 9773 recommends.
+    :param otherwise: when to ask again without a window and a Retry-After; None to follow RFC 9773.
     """
     now = context.clock.now()
     after = None if answer is None else answer.retry_after

@@ -1,4 +1,4 @@
-"""Resumes the order of a run that was killed just before or after it sent its CSR.
+"""Resumes the order of a run that was interrupted just before or after it sent its CSR.
 
 Otherwise the CA would issue a second certificate and count it. The order's URL gives its state and its certificate
 for as long as the CA keeps the order (RFC 8555 section 7.4).

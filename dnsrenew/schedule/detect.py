@@ -221,7 +221,7 @@ def detect(
     an unknown configuration counts if it is in a timer or a crontab. A running process with an unknown configuration
     makes the answer unknown, because any number of them may run.
 
-    :param on: the machine; None: this one.
+    :param on: the machine; None for this one.
     :param names: the names of the configured certificates; empty if unknown.
     :param beside: also find other schedules that run beside it, and certbot's if it has one of these names.
     """

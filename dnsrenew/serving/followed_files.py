@@ -44,7 +44,7 @@ def follow(
 
     :param certificate: the file with the certificate and its chain (PEM), or a folder with ``fullchain.pem`` and
         ``privkey.pem``.
-    :param key: the file with the private key; None: it is in the file of the certificate, or in the folder.
+    :param key: the file with the private key; None if it is in the file of the certificate, or in the folder.
     :param password: decrypts the private key.
     :raises StoreError: ``follow-broken``: there is no good certificate yet.
     :raises SecretError: ``follow-password``: the password is missing or wrong; ``secret-missing``.

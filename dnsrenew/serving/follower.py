@@ -44,7 +44,7 @@ class CertificateSource(Frozen):
     :ivar mark: returns a value that changes when another process changes the certificate.
     :ivar status: returns the status of each certificate.
     :ivar emit: emits an event: kind, name of the certificate, data.
-    :ivar post_events: sets how the program's listener is called; None: in the thread that emits.
+    :ivar post_events: sets how the program's listener is called; None to call it in the thread that emits.
     :ivar redact: removes secrets from a text.
     :ivar responses: the http-01 responses that the program's own app serves.
     """

@@ -295,7 +295,7 @@ class AtomicFiles:
         A folder is opened before it is emptied, and its entries are removed relative to the open folder. So if a folder
         at any depth is replaced by a link in between, this is an error, and files outside are not touched.
 
-        :param parent: the descriptor of the folder that contains it; None: the path is used.
+        :param parent: the descriptor of the folder that contains it; None if the path is used.
         """
         name = path if parent is None else os.path.basename(path)
         try:

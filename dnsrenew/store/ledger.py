@@ -47,13 +47,13 @@ class LedgerPlace(Protocol):
         A damaged ledger counts as empty, with a warning.
 
         :param read_only: a damaged file stays in place, and the result is None.
-        :param keys: names, and keys of sets of names or of waits. Entries with other keys may be left out. None: all.
+        :param keys: names, and keys of sets of names or of waits. Entries with other keys may be missing. None for all.
         """
 
     def change(self, context: Context, change: LedgerChange, keys: Collection[str] | None = None) -> None:
         """Replace the ledger, excluding other writers.
 
-        :param keys: the keys that the change affects, as for :meth:`read`; None: all.
+        :param keys: the keys that the change affects, as for :meth:`read`; None for all.
         :raises StoreError: the ledger cannot be written.
         :raises LockedError: another run writes for too long.
         :raises Cancelled: cancelled.
@@ -131,7 +131,7 @@ class Ledger(Frozen):
     ) -> None:
         """Record that the CA asked to wait.
 
-        :param identifiers: the identifiers of the refused order; None: the CA refuses every request.
+        :param identifiers: the identifiers of the refused order; None if the CA refuses every request.
         :param url: the page where a person can end the pause, if the CA has paused a name.
         """
         keys = {ANY if identifiers is None else set_key(identifiers)}

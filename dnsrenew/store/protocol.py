@@ -54,7 +54,7 @@ class StorePlace(Protocol):
 
     :ivar path: the folder, absolute; None for a database.
     :ivar place: its place for messages: the folder, or the address of the database, without a password.
-    :ivar clock: the clock for all machines that share the store; None: the clock of this machine.
+    :ivar clock: the clock for all machines that share the store; None for the clock of this machine.
     :ivar documents: the other documents of a certificate.
     :ivar debts: the programs ``after`` that runs owe. With a database, they are in a folder on this machine; None
         without such a folder.
@@ -143,7 +143,7 @@ class StorePlace(Protocol):
         A damaged state.json is renamed and rebuilt from the versions; every state that this store reads later has
         the warning in ``notices``.
 
-        :param quarantine: False: do not rename a damaged file; only this state has the warning.
+        :param quarantine: False if a damaged file is not renamed, and only this state has the warning.
         :raises StoreError: the state cannot be read, a newer dnsrenew wrote it (``store-newer``), or the name is
             invalid.
         """
@@ -179,7 +179,7 @@ class StorePlace(Protocol):
     def read_part(self, name: str, number: int | None, part: str) -> bytes | None:
         """Return the chain or the private key of a version as PEM, or None if it is missing.
 
-        :param number: the number of the version; None: the files that other programs read, regardless of the state.
+        :param number: the number of the version; None for the files that other programs read, regardless of the state.
         :raises StoreError: the file cannot be read.
         """
 

@@ -48,7 +48,7 @@ class SavedDeployment(Frozen):
     def begin(self) -> None:
         """Record the begin of a change of the target, and forget the data of an earlier completed change.
 
-        If the earlier change did not end (its run was killed), its saved data stays until :meth:`keep`.
+        If the earlier change did not end (its run was interrupted), its saved data stays until :meth:`keep`.
 
         :raises StoreError: the record cannot be written; change nothing.
         """
@@ -238,9 +238,8 @@ class DiagnosisRecords(Frozen):
 
 # Debts: programs ``after``, written down before ``before`` stops a server, and forgotten once it runs again.
 #
-# Each is a file ``journal/<number>.after``, so that a run sees with the one look at the journal whether a killed run
-# owes any. A run holds the lock ``ports`` as long as it uses a port: while that is held, what is written down is not
-# owed yet.
+# Each is a file ``journal/<number>.after``, so that a run needs only one look at the journal to find the debts of
+# interrupted runs. A run holds the lock ``ports`` as long as it uses a port; until then, its program is not owed.
 
 DEBT: Final = ".after"
 TURN: Final = 600.0

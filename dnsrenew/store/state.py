@@ -246,7 +246,7 @@ class State(Frozen, kw_only=True, uncompared=("rebuilt", "notices")):
     :ivar worked: keys of the routes of the last certificate.
     :ivar ari: ACME Renewal Information, or None if the CA was not asked yet.
     :ivar past_window_until: before this time, a suggested window in the past is ignored, because this certificate
-        replaced another one for such a window; None: it is obeyed at once.
+        replaced another one for such a window; None if it is obeyed at once.
     :ivar revoked: it is or will be revoked, and must be replaced.
     :ivar compromised_keys: hashes of the public keys that a revocation reported as compromised. They are never used
         again.

@@ -34,8 +34,8 @@ class DriverHost(Frozen):
     :ivar zone: absolute.
     :ivar record_ttl: the TTL to write.
     :ivar patience: seconds until a change must be served.
-    :ivar at: the only absolute name that the host can write; None: any name in the zone.
-    :ivar expect: called with the records of new names before any of them is written; None: not needed.
+    :ivar at: the only absolute name that the host can write; None for any name in the zone.
+    :ivar expect: called with the records of new names before any of them is written; None if not needed.
     :ivar on_wait: called once in a wait of some seconds, with the absolute name and the seconds until it ends.
     """
 
@@ -60,7 +60,7 @@ class ConformanceRun:
     After a broken MUST, the next one is tested at new names, with the values that it needs. The check ends after the
     first write if no later write can succeed, or if the written values are not seen.
 
-    :param only: the key of the only MUST to test; None: all.
+    :param only: the key of the only MUST to test; None for all.
     """
 
     def __init__(self, context: Context, host: DriverHost, *, only: str | None = None) -> None:

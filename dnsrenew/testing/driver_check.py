@@ -283,7 +283,7 @@ class CallWatch(logging.Handler):
 class Bystander:
     """A value at another name of the zone, such as SPF or DKIM, which must survive the check.
 
-    :param late: adds with a cancelled context, which must not write; None: this is not tested.
+    :param late: adds with a cancelled context, which must not write; None if this is not tested.
     """
 
     def __init__(self, host: DriverHost, late: _Call | None) -> None:

@@ -1,5 +1,7 @@
 """The language of texts, help and documents: one word for one thing, and patterns whose number only falls."""
 
+import ast
+import functools
 import re
 from pathlib import Path
 from typing import Final
@@ -47,6 +49,15 @@ HAND_WRITTEN: Final = sorted(
     ]
 )
 ENGLISH: Final = [page for page in HAND_WRITTEN if ".zh." not in page.name]
+DOCSTRINGS: Final = {
+    r"\bthose (?:of|that|which)\b": 20,
+    r"\bnobody\b|\bwhoever\b|\beach once\b": 0,
+    r"\bnone (?:is|are|was|of|has)\b": 6,
+    r"\bwhat (?:is|was|are|were|it|they|an?|the)\b": 55,
+    r"(?:None|False|True|\"\"): ": 0,
+    r"\bkilled runs?\b|\bin force\b": 0,
+}
+"""Patterns that make a docstring hard to read, each with its number in the package."""
 _NOUN: Final = re.compile(r"\bwhat\b(?! to do| now| it does| happen|[^.\n]*\?| \|)", re.IGNORECASE)
 
 
@@ -66,6 +77,13 @@ def test_a_thing_has_its_name() -> None:
         for _ in _NOUN.finditer(line)
     ]
     assert len(found) <= BUDGET, "\n".join(found)
+
+
+@pytest.mark.parametrize("pattern", DOCSTRINGS)
+def test_a_docstring_is_read_once(pattern: str) -> None:
+    """A docstring names the thing, and says "None if it does not expire". The number of the others only falls."""
+    found = [docstring for docstring in _docstrings() for _ in re.finditer(pattern, docstring, re.IGNORECASE)]
+    assert len(found) <= DOCSTRINGS[pattern], "\n\n".join(found)
 
 
 def test_the_pages_stay_short() -> None:
@@ -99,3 +117,11 @@ def test_a_failed_renewal_says_each_thing_once() -> None:
     }
     error = DnsError.of(Text("dns-no-zone", "No DNS zone was found for x.test.", "Do this."), checks=[same, other])
     assert outcome_text._found(error) == [("likely cause", "No DNS query leaves this network.")]
+
+
+@functools.cache
+def _docstrings() -> tuple[str, ...]:
+    """Return the docstrings of the package, and those of attributes."""
+    trees = [ast.parse(path.read_bytes()) for path in (ROOT / "dnsrenew").rglob("*.py")]
+    values = [node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+    return tuple(value.value for value in values if isinstance(value, ast.Constant) and isinstance(value.value, str))

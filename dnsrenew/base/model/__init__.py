@@ -317,7 +317,7 @@ class CertificateStatus(Result, kw_only=True, public=True):
     deployment_pending: bool = False
     """Whether an entry of ``deploy`` has not succeeded yet with the current certificate."""
     after_owed: bool = False
-    """Whether a run was killed while the port of this certificate was in use.
+    """Whether a run was interrupted while the port of this certificate was in use.
 
     Its ``after`` has not been run yet, so a server may be stopped; ``warnings`` names the program.
     """

@@ -123,7 +123,7 @@ class DnsAccount:
     :param provider: the name of a file in ``providers/`` or of a driver entry point.
     :param name: its name in routes and outcomes; default: the name of the provider.
     :param zones: the zone or zones that the account may edit; default: found by SOA queries.
-    :param ttl: TTL of its TXT records in seconds; None: the TTL of the provider file.
+    :param ttl: TTL of its TXT records in seconds; None for the TTL of the provider file.
     :param options: the options of the provider; each a ``str`` or a :class:`Secret`, or a table of these.
     """
 
@@ -220,7 +220,7 @@ class Route(Frozen, public=True):
     app: bool
     """Whether the program's own app answers http-01, see :meth:`Served.http01_app`."""
     alias: str | None
-    """The target of the CNAME at ``_acme-challenge``; None: looked up in DNS."""
+    """The target of the CNAME at ``_acme-challenge``; None if DNS is queried for it."""
     follow_cname: bool
     """Whether a CNAME at ``_acme-challenge`` is followed."""
 
@@ -306,13 +306,13 @@ class CertificateSpec(Frozen, kw_only=True, public=True):
     reuse_key: bool = False
     """Whether a renewal keeps the private key."""
     profile: Profile | None = None
-    """The certificate profile of the CA; None: the default of the CA."""
+    """The certificate profile of the CA; None for the default of the CA."""
     csr: GivenRequest | None = None
     """The given request for all orders; None if each order has its own request."""
     lifetime: float | None = None
     """The seconds from the order to the wanted end of validity; None if the CA chooses."""
     preferred_chain: str | None = None
-    """The common name of the wanted root, if the CA offers several chains; None: the first chain."""
+    """The common name of the wanted root, if the CA offers several chains; None for the first chain."""
     renew_before: RenewBefore | None = None
     """When to renew. None means a third of the lifetime before the expiry, or half of it for a short lifetime."""
     routes: tuple[Route, ...] = ()

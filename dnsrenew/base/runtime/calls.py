@@ -155,7 +155,7 @@ class Transient(Exception):  # a signal to resend(), never an error for the call
 
     :ivar error: raised after the last try.
     :ivar after: seconds of the server's ``Retry-After``, or None.
-    :ivar tries: the maximum number of calls from now on; None: the policy's.
+    :ivar tries: the maximum number of calls from now on; None for the policy's.
     """
 
     def __init__(self, error: Exception, *, after: float | None = None, tries: int | None = None) -> None:

@@ -43,7 +43,7 @@ class Translator:
     """Shows messages in one language.
 
     :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`.
-    :param moment: formats a time for people; None: in UTC.
+    :param moment: formats a time for people; None for UTC.
     """
 
     def __init__(self, language: str, moment: Callable[[datetime], str] | None = None) -> None:

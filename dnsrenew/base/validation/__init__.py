@@ -47,7 +47,7 @@ class Mistake(Frozen):
     :ivar expected: a valid value, or a sentence that says what to write.
     :ivar nearest: the valid word nearest to the value.
     :ivar fix: a sentence to show instead of ``expected``, if the value is valid but does not work.
-    :ivar place: the key as people read it, such as ``certificate home, route 2, dns``; None: as ``key``.
+    :ivar place: the key as people read it, such as ``certificate home, route 2, dns``; None if it is ``key``.
     :ivar column: the column of a syntax error, counted from 1.
     :ivar source: the line of a syntax error, without possible secrets.
     """

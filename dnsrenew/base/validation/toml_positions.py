@@ -209,7 +209,7 @@ _LIST_START: Final = r"[^#=\]]*+=\s*\[[^\]]*"
 def syntax_mistake(error: Exception, text: str, file: str, *, shown_keys: Container[str] | None = None) -> Mistake:
     """Return the mistake for a text that ``tomllib`` refused, which stops at the first one.
 
-    :param shown_keys: the keys whose values can be shown; None: no value is a secret.
+    :param shown_keys: the keys whose values can be shown; None if no value is a secret.
     """
     if not isinstance(error, tomllib.TOMLDecodeError):  # nested a thousand levels deep, or a number of 5,000 digits
         return Mistake(file, 1, texts.TOML_SYNTAX, texts.TOML_TOO_DEEP, texts.TOML)

@@ -400,7 +400,7 @@ def check_chain(
     :param identifiers: A-label names, wildcards with their ``*.``, and IP addresses.
     :param key: None if the key is elsewhere.
     :param now: the current time, in UTC.
-    :param wording: the texts of its errors; None: the texts for a certificate from a CA.
+    :param wording: the texts of its errors; None for the texts for a certificate from a CA.
     :raises CAError: ``certificate-wrong``; its ``evidence["wrong"]`` is ``pem``, ``key``, ``names``, ``usage``,
         ``dates`` or ``chain``.
     """

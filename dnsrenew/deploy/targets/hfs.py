@@ -70,7 +70,7 @@ class HfsDeployer(TargetDeployer):
     def _asked(self) -> HfsApi:
         """Return HFS at the given address, or the first one found on this machine that answers.
 
-        :raises DeployError: no HFS of root or of the running user was found. Those of other users are not asked.
+        :raises DeployError: no HFS of root or of the running user was found. An HFS of another user is not asked.
         """
         if "url" in self._options:
             return HfsApi(self._context, str(self._options["url"]))

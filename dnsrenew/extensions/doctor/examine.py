@@ -94,7 +94,7 @@ def examine(
 def subjects(facts: Facts, spec: MaybeSpec) -> Iterator[tuple[CheckEntry, Key, dict[str, Any]]]:
     """Yield the checks that concern the routes of a certificate, each with its key and its subject.
 
-    :param spec: None: only the machine.
+    :param spec: None for only the machine.
     """
     challenges = facts.challenges(spec) if spec is not None else set()
     has_names = spec is None or not all(map(is_ip, spec.identifiers))
@@ -122,7 +122,7 @@ def jobs(
 ) -> dict[Key, partial[Check | None]]:
     """Return a call for each check. Several certificates share one call if possible.
 
-    :param wanted: the codes of the checks; None: all.
+    :param wanted: the codes of the checks; None for all.
     """
     every = [each for spec in specs for each in subjects(facts, spec) if wanted is None or each[0].code in wanted]
     return {key: partial(_make, facts, entry, **about) for entry, key, about in every}

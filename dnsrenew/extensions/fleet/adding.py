@@ -1,7 +1,7 @@
-"""Certificates that are added to a fleet: from lines of JSON, from a program, from the tables of a configuration.
+"""Adds certificates to a fleet: from lines of JSON, from a program, from the tables of a configuration.
 
-All or none. Documents are checked one by one and kept aside in a file, so that memory grows only with their names; then
-they are compared with what stands and written in one transaction.
+Either all are added or none. Documents are checked one by one and collected in a file, so that memory grows only with
+their names. Then they are compared with the existing ones and written in one transaction.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from dnsrenew.extensions.fleet.database.served_certificates import DueDates
 from dnsrenew.extensions.fleet.database.wanted import AddedCounts, FoundClash, NewDocument, Origin, WantedCertificates
 
 _LONGEST: Final = 1 << 20
-"""Bytes of a line."""
+"""The maximum number of bytes of a line."""
 _MOST: Final = 100
-"""Mistakes after which no more lines are read."""
+"""The number of mistakes after which no more lines are read."""
 _IN_MEMORY: Final = 4 << 20
-"""Bytes of documents that are kept in memory; more of them are in a file."""
+"""The number of bytes of documents that are kept in memory. Larger ones are in a file."""
 
 
 class FleetAdder(Frozen):
@@ -70,7 +70,7 @@ class FleetAdder(Frozen):
             return gathered.write()
 
     def add_one(self, document: Mapping[str, Any]) -> str:
-        """Add or change a certificate that a program describes; return its name. Errors are those of :meth:`add_lines`.
+        """Add or change a certificate from a program; return its name. Errors are the same as for :meth:`add_lines`.
 
         :param document: the values of a certificate, and ``tags``.
         """
@@ -84,7 +84,10 @@ class FleetAdder(Frozen):
         return found.spec.name
 
     def sync(self) -> AddedCounts:
-        """Add or change the certificates of the tables of the configuration. Errors are those of :meth:`add_lines`."""
+        """Add or change the certificates in the tables of the configuration.
+
+        Errors are the same as for :meth:`add_lines`.
+        """
         file = str(self.config.path or "")
         with closing(_Gathered(self, file, "sync")) as gathered:
             for number, spec in enumerate(self.config.certificates, 1):
@@ -97,9 +100,9 @@ class FleetAdder(Frozen):
 
 
 class _Gathered:
-    """Documents that are checked and not yet written.
+    """Documents that are checked but not yet written.
 
-    :param file: where they come from, for mistakes; "": a program.
+    :param file: their origin, for mistakes; "" for a program.
     """
 
     def __init__(self, adder: FleetAdder, file: str, origin: Origin) -> None:
@@ -117,7 +120,7 @@ class _Gathered:
         self._aside.close()
 
     def read(self, number: int, line: bytes) -> None:
-        """Take a line of JSON; what is wrong with it is a mistake."""
+        """Read a line of JSON. Its faults become mistakes."""
         try:
             document = _parsed(line)
         except ValueError as error:
@@ -126,7 +129,7 @@ class _Gathered:
         self.take(number, document)
 
     def take(self, number: int, document: object) -> None:
-        """Take a document; what is wrong with it is a mistake.
+        """Add a document. Its faults become mistakes.
 
         :raises ConfigError: there are many mistakes; ``config-untrusted``.
         """
@@ -156,7 +159,7 @@ class _Gathered:
             if written.added or written.changed:
                 DueDates(database).scan_soon()
             return written
-        # Without tags, a table cannot have one of those that clash: that it was added by name is said anyway.
+        # A table has no tags that can clash. That a certificate of its name was added is reported anyway.
         clashes = [clash for clash in written if clash.clash != "tags" or self._origin == "add"]
         self.refuse([_clash(clash, self._origin) for clash in clashes], None)
         self._raise_mistakes()
@@ -165,8 +168,8 @@ class _Gathered:
     def refuse(self, mistakes: Iterable[Mistake], number: int | None) -> None:
         """Record mistakes.
 
-        :param number: of the line; None: they know it.
-        :raises ConfigError: there are many by now.
+        :param number: the number of the line; None if the mistakes have it.
+        :raises ConfigError: there are too many by now.
         """
         for each in mistakes:
             key = texts.THE_LINE if self._has_lines and each.key == config_texts.THE_DOCUMENT else each.key
@@ -190,7 +193,7 @@ class _Gathered:
 def _parsed(line: bytes) -> object:
     """Return the value of a line.
 
-    :raises ValueError: with what was found instead of JSON that the database can keep.
+    :raises ValueError: with the found text, if it is not JSON that the database can keep.
     """
     if len(line) > _LONGEST:
         raise ValueError(texts.LONG_LINE.format(most=_LONGEST))
@@ -214,13 +217,13 @@ def _parsed(line: bytes) -> object:
 
 
 class _KeyTwice(ValueError):
-    """A key stands twice in an object."""
+    """A key occurs twice in an object."""
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """Return an object of a line.
 
-    :raises _KeyTwice: a key stands there twice: which one is meant?
+    :raises _KeyTwice: a key occurs twice, so that its meaning is unclear.
     """
     found: dict[str, object] = {}
     for key, value in pairs:
@@ -233,7 +236,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _clash(found: FoundClash, origin: Origin) -> Mistake:
     """Return a clash as a mistake of its line.
 
-    :param origin: of what is refused; the certificate that stands in its way has the same one unless it is told.
+    :param origin: the origin of the refused document; the other certificate has the same one unless stated.
     """
     tags = list(found.tags)
     if found.clash == "origin":
@@ -248,7 +251,7 @@ def _clash(found: FoundClash, origin: Origin) -> Mistake:
 
 # ── as document ────────────────────────────────────────────────────────────────────────
 
-# A certificate of a configuration as a document of a fleet: all that its table says, with absolute paths.
+# A certificate of a configuration as a document of a fleet: the whole table, with absolute paths.
 
 _ALWAYS: Final = ("name", "domains")
 _OTHERS: Final = (
@@ -262,8 +265,9 @@ _LARGEST: Final = 9999
 def document_of(spec: CertificateSpec, keys: Collection[str] = _OTHERS) -> dict[str, Any]:
     """Return a certificate as a document. A key without a value is null, so that no default takes its place.
 
-    :param keys: the keys to take, beside the name and the domains.
-    :raises ConfigError: ``config-invalid``: it has a secret in plain text or a callable, which no database keeps.
+    :param keys: the keys to take, in addition to the name and the domains.
+    :raises ConfigError: ``config-invalid``: it has a secret in plain text or a callable, which the database cannot
+        store.
     """
     mistakes: list[Mistake] = []
     document = {key: _plain(getattr(spec, key), (key,), mistakes) for key in _ALWAYS}
@@ -277,7 +281,7 @@ def document_of(spec: CertificateSpec, keys: Collection[str] = _OTHERS) -> dict[
 
 
 def _plain(value: Any, path: KeyPath, mistakes: list[Mistake]) -> Any:
-    """Return a value as JSON; what has none becomes a mistake."""
+    """Return a value as JSON. A value without a JSON form becomes a mistake."""
     if value is None or isinstance(value, (str, bool, int, float)):
         return value
     if isinstance(value, os.PathLike):
@@ -328,7 +332,7 @@ _VALUES: Final[Mapping[type, Callable[[Any], Any]]] = {
 
 # ── table lines ────────────────────────────────────────────────────────────────────────
 
-# Where the tables ``[[certificate]]`` are in their files: for mistakes that are found when these were read.
+# The places of the tables ``[[certificate]]`` in their files, for mistakes that are found after these were read.
 
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 
@@ -353,7 +357,7 @@ def in_tables(config: Config, found: Sequence[tuple[str, Mistake]]) -> list[Mist
 
 
 def _places(config: Config) -> Mapping[str, tuple[FieldScope, KeyPath]]:
-    """Return the place of each certificate, by name; nothing without a file, or if it cannot be read any more."""
+    """Return the place of each certificate by name; nothing without a file, or if it cannot be read any more."""
     if config.path is None:
         return {}
     with contextlib.suppress(ConfigError):

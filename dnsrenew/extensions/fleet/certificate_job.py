@@ -1,4 +1,4 @@
-"""The job of one certificate: the story of :mod:`dnsrenew.renewal`, and when a worker looks at it next."""
+"""The job of one certificate: the renewal by :mod:`dnsrenew.renewal`, and the time of its next check."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ from dnsrenew.store import State
 
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 _OTHERS: Final = 8
-"""How often a certificate is handed to other workers, whose files may have the account that ours lacks."""
+"""How often a certificate is passed to other workers, whose files may have the account that ours lacks."""
 _OTHERS_AGAIN: Final = 2
-"""The same, for one that no worker had an account for before."""
+"""The same limit for a certificate for which no worker had an account before."""
 _RETURN_AFTER: Final = (1.0, 5.0)
-"""Seconds after which the next worker may take it, at least and at most."""
+"""The minimum and maximum seconds after which the next worker may take it."""
 
 _LOOK_AGAIN: Final = (0.2, 0.8)
-"""Seconds after which a worker looks at a locked certificate again, at least and at most. Workers look for jobs once a
-second, so it is taken up within two seconds of the release, and no worker waits for it."""
+"""The minimum and maximum seconds after which a worker checks a locked certificate again.
+
+Workers look for jobs once a second, so it is taken within two seconds of the release, and no worker waits for it.
+"""
 
 
 class CertificateJobs(Frozen):
-    """Does the jobs of a worker; each in a thread of its own.
+    """Does the jobs of a worker, each in its own thread.
 
-    :ivar pay_debts: starts the servers of this machine that killed workers have stopped, before anything else is done.
-    :ivar ended: called with the certificate, or None if it is not known, and the outcome of each job.
+    :ivar pay_debts: starts the servers of this machine that interrupted workers have stopped, before any other work.
+    :ivar ended: called with the certificate, or None if unknown, and the outcome of each job.
     """
 
     store: DatabaseStore
@@ -51,10 +53,10 @@ class CertificateJobs(Frozen):
     ended: Callable[[CertificateSpec | None, Outcome], object]
 
     def do(self, name: str, tries: int, cancel: threading.Event) -> None:
-        """Look at a certificate, renew it if it is due, and set when a worker looks at it next.
+        """Check a certificate, renew it if it is due, and set the time of its next check.
 
-        :param tries: how often the job was handed back before.
-        :param cancel: set when the job has to end at once.
+        :param tries: how often the job was already handed back.
+        :param cancel: set when the job must end at once.
         :raises HandedBack: the job is for another worker, or the database was lost.
         """
         try:
@@ -63,7 +65,7 @@ class CertificateJobs(Frozen):
                 row = self.dates.row(name)
                 if row is not None:  # it was not removed in between
                     self._do(run, name, row, tries, cancel)
-        except StoreError as error:  # due stays as it is: nothing is forgotten
+        except StoreError as error:  # the due time stays, so nothing is forgotten
             _logger.debug("%s: %s", name, error.message)
             raise HandedBack from None
 
@@ -82,7 +84,7 @@ class CertificateJobs(Frozen):
         except (HandedBack, StoreError):
             raise
         except Exception as error:  # noqa: BLE001  # the border: one certificate never stops the worker
-            # A document of another version, or a bug: the next look is not in a minute.
+            # A document of another version, or a bug: the next check is not in a minute.
             own = context.for_certificate(name)
             cause = error if isinstance(error, ConfigError) else due.unexpected(error, own)
             outcome = Outcome(name=name, status="failed", reason=None, domains=(), error=cause)
@@ -91,9 +93,9 @@ class CertificateJobs(Frozen):
             self.ended(None, outcome)
 
     def _spec(self, run: WorkerRun, name: str, row: WantedRow) -> CertificateSpec:
-        """Return what is wanted; a document that is refused is noted.
+        """Return the wanted certificate, and record a refused document.
 
-        :raises ConfigError: it is refused.
+        :raises ConfigError: the document is refused.
         """
         try:
             spec = run.documents.spec(row.document, name)
@@ -110,7 +112,7 @@ class CertificateJobs(Frozen):
         outcome = Batch(run.config, self.store, run.services.get, context, run.options).one(wanted)
         if outcome.status == "interrupted":  # the job goes back into the queue, and is still due
             return
-        if outcome.status == "locked":  # by another machine, or where its zone takes one value at a time
+        if outcome.status == "locked":  # by another machine, or because its zone allows one value at a time
             raise HandedBack(context.clock.now() + timedelta(seconds=context.random.uniform(*_LOOK_AGAIN)))
         self._settle(run, spec, row, outcome)
         self._explain(run, spec, outcome)
@@ -118,10 +120,10 @@ class CertificateJobs(Frozen):
         if isinstance(outcome.error, StoreError) and outcome.error.code == "store-unreachable":
             raise HandedBack  # it stays due: any worker that reaches the database takes over
 
-    # ── what comes next ─────────────────────────────────────────────────────────────────
+    # ── the next check ──────────────────────────────────────────────────────────────────
 
     def _settle(self, run: WorkerRun, spec: CertificateSpec, row: WantedRow, outcome: Outcome) -> None:
-        """Set when a worker looks at the certificate next; where the database is lost, it stays due."""
+        """Set the time of the next check of the certificate. If the database is lost, it stays due."""
         with contextlib.suppress(StoreError):
             if (since := self.dates.since(spec.name)) is not None:
                 state = self.store.read_state(spec.name)
@@ -135,7 +137,7 @@ class CertificateJobs(Frozen):
             self.dates.settle(name, at, since=since, mark=row.mark)
 
     def _pass_on(self, run: WorkerRun, name: str, row: WantedRow, lacks: tuple[str, ...], tries: int) -> None:
-        """Hand the certificate to another worker; note it after so many that it seems that none has what it needs.
+        """Pass the certificate to another worker. After many, record that no worker seems to have what it needs.
 
         :raises HandedBack: to the next one.
         """
@@ -146,7 +148,7 @@ class CertificateJobs(Frozen):
         self._settle_later(run, name, row)
 
     def _explain(self, run: WorkerRun, spec: CertificateSpec, outcome: Outcome) -> None:
-        """Look for the cause of a failure, once a minute for each error: hundreds of jobs may have the same."""
+        """Look for the cause of a failure, once a minute for each error, because hundreds of jobs may have the same."""
         if outcome.status != "failed" or outcome.error is None or outcome.error.code in run.explained:
             return
         run.explained.add(outcome.error.code)
@@ -158,31 +160,33 @@ class CertificateJobs(Frozen):
 
 # ── spread ─────────────────────────────────────────────────────────────────────────────
 
-# When a worker looks at a certificate next, so that no hour has more than its share of them. Pure functions.
+# The time of the next check of a certificate, so that no hour has more than its share of them. Pure functions.
 #
 # Each certificate has a slot, ``0 ≤ slot < 1``, from a sequence that fills the interval evenly. Its renewal by its
-# own rule is earlier by that part of :data:`SHARE` of its lifetime. What is missing, expired or called for by its CA
-# (ARI, RFC 9773) is not moved.
+# own rule is earlier by that part of :data:`SHARE` of its lifetime. A missing or expired certificate, and one that its
+# CA asks to renew (ARI, RFC 9773), is not moved.
 
 SHARE: Final = 0.1
 """The part of a lifetime over which renewals are spread: of 100,000 certificates for 90 days, 463 in each hour."""
 _POLLS: Final = 0.25
-"""The part of the pause before the next poll of renewal information over which polls are spread; they are never
-earlier than the CA asked for."""
+"""The part of the pause before the next poll of renewal information over which polls are spread.
+
+They are never earlier than the CA asked for.
+"""
 _LONGEST_POLL: Final = timedelta(days=1)
 """The longest pause between two polls (RFC 9773 section 4.3.2)."""
 SOONEST: Final = timedelta(minutes=1)
-"""The shortest time between two looks: also of what is due again at once, or held by another program."""
+"""The shortest time between two checks, even of a certificate that is due again at once or held by another program."""
 UNKNOWN: Final = timedelta(minutes=10)
-"""The time to the next look after a failure that left no time in the state, such as a store that was full."""
+"""The time to the next check after a failure that left no time in the state, such as a full store."""
 _DUE: Final = frozenset({"failed", "deferred"})
-"""The outcomes of what stays due."""
+"""The outcomes after which a certificate stays due."""
 DEPLOYMENTS: Final = timedelta(hours=1)
-"""The time to the next try of a deployment that failed."""
+"""The time to the next try of a failed deployment."""
 
 
 def spread(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
-    """Return the certificate with its renewal moved earlier by its slot; as it is without a stored certificate."""
+    """Return the certificate with its renewal moved earlier by its slot; unchanged without a stored certificate."""
     if state.not_before is None or state.not_after is None:
         return spec
     own = due.renewal_time(state.not_before, state.not_after, spec.renew_before)
@@ -192,13 +196,13 @@ def spread(spec: CertificateSpec, slot: float, state: State) -> CertificateSpec:
 
 
 def next_check(spec: CertificateSpec, slot: float, state: State, outcome: Outcome, now: datetime) -> datetime:
-    """Return when a worker looks at a certificate next.
+    """Return the time of the next check of a certificate.
 
-    :param state: what is stored after the job.
-    :param outcome: of the job.
+    :param state: the stored state after the job.
+    :param outcome: the outcome of the job.
     """
     times = [_next_try(spec, slot, state, outcome, now)]
-    # What is due is not polled: its next attempt alone decides.
+    # A due certificate is not polled, because its next attempt alone decides.
     if outcome.status not in _DUE and (poll := _next_poll(slot, state, now)) is not None:
         times.append(poll)
     if any(not result.ok for result in outcome.deployed):
@@ -218,23 +222,23 @@ def _next_try(spec: CertificateSpec, slot: float, state: State, outcome: Outcome
 
 
 def _next_poll(slot: float, state: State, now: datetime) -> datetime | None:
-    """Return when the CA is asked for its window again; None if it is not asked."""
+    """Return when the CA is asked for its window again, or None."""
     if state.not_after is None or not state.ca or state.revoked:
         return None
-    if state.ari is None:  # what the first poll brought was lost: it may be revoked
+    if state.ari is None:  # the result of the first poll was lost: it may be revoked
         return now + SOONEST * (1 + slot)
     pause = state.ari["next_poll"] - now
-    if pause <= timedelta(0):  # it was to be polled, and was not
+    if pause <= timedelta(0):  # it should have been polled, and was not
         return now + UNKNOWN * (1 + slot)
     return now + min(pause * (1 + slot * _POLLS), max(pause, _LONGEST_POLL))
 
 
 # ── shared services ────────────────────────────────────────────────────────────────────
 
-# The services that the jobs of a worker share, made anew every minute.
+# The services that the jobs of a worker share, created anew every minute.
 #
-# A worker lives for months, and a run of ``dnsrenew renew`` for minutes: what a run may remember (directories of CAs,
-# DNS answers, values of secrets, what drivers know, warnings) must not get old here, and must not fill the memory.
+# A worker lives for months, and a run of ``dnsrenew renew`` for minutes. So data that a run may remember (CA
+# directories, DNS answers, values of secrets, driver data, warnings) must not get old here, nor fill the memory.
 
 LIFE: Final = 60.0
 """Seconds for which new jobs get the same services: five round trips to a CA in a minute, for any number of jobs."""
@@ -242,11 +246,11 @@ LIFE: Final = 60.0
 
 @dataclass(eq=False)
 class WorkerRun:
-    """What is a run elsewhere: the jobs that begin within a minute. They share its services and its warnings.
+    """The jobs that begin within a minute, in place of a run. They share services and warnings.
 
-    :ivar documents: reads what is wanted of a certificate.
+    :ivar documents: reads the documents of certificates.
     :ivar context: the context of the run.
-    :ivar explained: the codes of errors whose causes were looked for.
+    :ivar explained: the codes of errors whose causes were searched.
     """
 
     config: Config
@@ -259,7 +263,7 @@ class WorkerRun:
 
 
 class SharedServices:
-    """Gives each job the run that it belongs to. Thread-safe.
+    """Gives each job its run. Thread-safe.
 
     :param make: makes a run.
     :param monotonic: a clock in seconds.
@@ -273,7 +277,7 @@ class SharedServices:
 
     @contextlib.contextmanager
     def use(self) -> Iterator[WorkerRun]:
-        """Yield the run of now; its connections stay open until the last job that got it has ended."""
+        """Yield the current run. Its connections stay open until its last job has ended."""
         with self._guard:
             if self._monotonic() - self._started >= LIFE:
                 self._retire()
@@ -290,7 +294,7 @@ class SharedServices:
                     run.services.close()
 
     def renew(self) -> None:
-        """Let jobs that begin from now on have new services."""
+        """Give new services to jobs that begin from now on."""
         with self._guard:
             self._retire()
 

@@ -24,14 +24,14 @@ from dnsrenew.store import Store
 _EXAMINED: Final = 20
 """Number of certificates examined when none is named."""
 _NAMED: Final = 5
-"""Names in a warning; the rest is counted."""
+"""The number of names in a warning; the rest is counted."""
 
 
 _Read = CertificateSpec | UnreadableCertificate
 
 
 class FleetCertificates(Frozen):
-    """The certificates of a configuration whose store is a database: those of its tables, and those of the fleet."""
+    """The certificates of a configuration whose store is a database: its own tables and the fleet."""
 
     config: Config
     store: DatabaseStore
@@ -39,14 +39,14 @@ class FleetCertificates(Frozen):
     documents: CertificateDocuments
 
     def chosen(self, names: Iterable[str] | None, warn: Warn | None = None) -> list[CertificateSpec]:
-        """Return the certificates with these names, or that match these patterns; None: all.
+        """Return the certificates with these names or patterns. None means all.
 
-        Those of the tables come first, in their order. A table that stands in the fleet too (``fleet sync``) is there
-        once. Those that this configuration cannot renew are left out, unless they were named.
+        Certificates in tables come first, in their order. A table that is also in the fleet (``fleet sync``) is listed
+        once. Certificates that this configuration cannot renew are left out, unless they were named.
 
-        :param warn: called with code, message and fix of a warning, if some are left out.
-        :raises ConfigError: ``certificate-unknown``; ``fleet-name-taken``: a name is that of a table and was added to
-            the fleet; as :meth:`one`.
+        :param warn: called with the code, message and fix of a warning if some are left out.
+        :raises ConfigError: ``certificate-unknown``; ``fleet-name-taken``: a name of a table was added to the fleet; or
+            the errors of :meth:`one`.
         """
         named = _listed(names)
         found = self.chosen_with(named, ())
@@ -56,9 +56,9 @@ class FleetCertificates(Frozen):
         return _readable(found.specs, found.unreadable, warn)
 
     def chosen_with(self, names: Iterable[str] | None, stored: Iterable[str]) -> ChosenCertificates:
-        """Return as :meth:`chosen` does, and those that are only stored, and those that cannot be renewed.
+        """Return the certificates of :meth:`chosen`, including those that are only stored or cannot be renewed.
 
-        :param stored: the names of those that are only stored.
+        :param stored: the names of certificates that are only stored.
         """
         tables, wanted, left = self._tables, _listed(names), list(stored)
         taken = self.wanted.added_by_name(list(tables)) if tables else []
@@ -84,9 +84,9 @@ class FleetCertificates(Frozen):
         )
 
     def only_stored(self, names: Iterable[str] | None) -> dict[str, str]:
-        """Return the certificates that nothing names, with what asked for each last.
+        """Return the certificates that are stored but named nowhere, each with its last asker.
 
-        :param names: only those with these names, or that match these patterns; None: all.
+        :param names: only certificates with these names or patterns; None for all.
         """
         wanted, tables = _listed(names), self._tables
         found = self.wanted.only_stored(None if wanted is None or any(map(is_pattern, wanted)) else wanted)
@@ -101,7 +101,7 @@ class FleetCertificates(Frozen):
 
         :raises ConfigError: ``certificate-unknown``; ``fleet-lacks``: the configuration lacks an account or a CA;
             ``config-invalid``, ``document-refused``: its document has mistakes; ``config-untrusted``: others can change
-            a program of it.
+            its program.
         """
         found = self._one(name)
         if isinstance(found, UnreadableCertificate):
@@ -109,7 +109,7 @@ class FleetCertificates(Frozen):
         return found
 
     def examined(self, warn: Warn | None = None) -> list[CertificateSpec]:
-        """Return those of the tables, and twenty of the fleet: those that fail first, then those that are due first.
+        """Return the certificates in tables, and twenty of the fleet: failing ones first, then the ones due first.
 
         :param warn: as for :meth:`chosen`.
         """
@@ -120,12 +120,12 @@ class FleetCertificates(Frozen):
         return _readable([*tables.values(), *specs], unreadable, warn)
 
     def domains_of(self, name: str) -> tuple[str, ...] | None:
-        """Return the domains of a certificate of the fleet; None: no certificate there has this name."""
+        """Return the domains of a certificate of the fleet, or None if the fleet has no such certificate."""
         found = self.wanted.get(name)
         return None if found is None else found.domains
 
     def workers(self) -> int:
-        """Return how many workers are alive."""
+        """Return the number of live workers."""
         return self.wanted.workers()
 
     def close(self) -> None:
@@ -133,7 +133,7 @@ class FleetCertificates(Frozen):
         self.store.close()
 
     def count(self) -> int:
-        """Return how many there are, with those of the tables."""
+        """Return the number of certificates, including tables."""
         return len(self._tables) + self.wanted.count(without=[*self._tables])
 
     @property
@@ -160,7 +160,7 @@ class FleetCertificates(Frozen):
         return self._read(wanted)
 
     def _read(self, wanted: WantedCertificate) -> _Read:
-        """Return the certificate, or why this configuration cannot renew it."""
+        """Return the certificate, or the reason why this configuration cannot renew it."""
         try:
             if lacks := self.documents.lacks(wanted.document):
                 path = str(self.config.path or "")
@@ -176,7 +176,7 @@ class FleetCertificates(Frozen):
 def _readable(
     specs: list[CertificateSpec], unreadable: Sequence[UnreadableCertificate], warn: Warn | None
 ) -> list[CertificateSpec]:
-    """Return those that can be renewed, with a warning about those that are left out."""
+    """Return the renewable certificates, with a warning about the others."""
     if unreadable and warn is not None:
         names = [each.name for each in unreadable]
         shown = names if len(names) <= _NAMED else [*names[:_NAMED], "…"]
@@ -189,7 +189,7 @@ def _listed(names: Iterable[str] | None) -> list[str] | None:
 
 
 def _is_meant(name: str, wanted: str) -> bool:
-    """Return whether a name is the one that is wanted, or matches that pattern."""
+    """Return whether a name equals the wanted one, or matches its pattern."""
     return name == wanted or (is_pattern(wanted) and fnmatchcase(name, wanted.lower()))
 
 
@@ -197,9 +197,9 @@ class DatabaseKind:
     """See :class:`dnsrenew.operations.selection.StoreKind`."""
 
     def open(self, address: StoreAddress, seals: Callable[[], Sequence[bytes]]) -> DatabaseStore:
-        """Return the store in a database; nothing is read yet.
+        """Return the store in a database without reading it yet.
 
-        :raises ConfigError: a seal is not one.
+        :raises ConfigError: a seal is invalid.
         :raises SecretError: a seal cannot be read.
         """
         return DatabaseStore(Database(address), Seals(seals()))
@@ -211,7 +211,7 @@ class DatabaseKind:
         """
         if not isinstance(store, DatabaseStore) or config.fleet is None:
             raise TypeError("the store of this configuration is a folder")
-        store.check_ground()  # before any statement asks for a table that may not be there
+        store.check_ground()  # before any statement needs a table that may be missing
         return FleetCertificates(config, store, WantedCertificates(store.database), config.fleet.documents)
 
 

@@ -1,4 +1,4 @@
-"""The commands fleet and worker: what ``--help``, the man page, completion and docs show of them."""
+"""The commands ``fleet`` and ``worker`` for ``--help``, the man page, completion and docs."""
 
 from __future__ import annotations
 

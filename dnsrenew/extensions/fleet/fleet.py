@@ -37,8 +37,8 @@ _CACHE: Final = 10_000
 class Fleet:
     """Certificates in a database that any number of machines share: adds and removes them, and serves them.
 
-    Thread-safe. Workers (``dnsrenew worker``) obtain and renew what is in it. Its methods block; in asyncio, call them
-    with :func:`asyncio.to_thread`. ``with Fleet(config) as fleet:`` closes it at the end.
+    Thread-safe. Workers (``dnsrenew worker``) obtain and renew its certificates. Its methods block; in asyncio, call
+    them with :func:`asyncio.to_thread`. ``with Fleet(config) as fleet:`` closes it at the end.
 
     :param config: its ``store`` is a database. Certificates are added with its accounts and CAs, and with
         ``[fleet.defaults]``.
@@ -72,15 +72,15 @@ class Fleet:
         tags: str | Iterable[str] = (),
         **settings: Any,  # of a certificate, as in the configuration
     ) -> str:
-        """Add a certificate, or change it if the fleet has one of this name; a worker obtains it within seconds.
+        """Add a certificate, or change the one with this name. A worker obtains it within seconds.
 
         :param domains: the domains, and IP addresses.
         :param name: its name; default: the first domain, with ``_`` for ``*``.
-        :param tags: whose it is. What stands is changed only with one of its own tags; if it has none, with any, which
-            it gets, or without. Its domains are given to another certificate only with one of its tags, or without tags
-            if it has none. A wildcard counts as the names that it covers.
-        :param settings: what ``[[certificate]]`` can say: ``routes``, ``key``, ``deploy`` … A secret is a
-            :class:`Secret` that refers to one, such as ``Secret.env("NAME")``: the database holds none.
+        :param tags: the owners. An existing certificate is changed only with one of its tags. If it has no tags, any
+            tags are allowed, and it gets them. Its domains can be in another certificate only if both share a tag, or
+            if both have no tags. A wildcard counts as the names that it covers.
+        :param settings: the keys of ``[[certificate]]``: ``routes``, ``key``, ``deploy`` … A secret must be a
+            reference, such as ``Secret.env("NAME")``, because the database contains no secrets.
         :returns: the name.
         :raises ConfigError: ``config-invalid``, with all mistakes.
         :raises LockedError: another program adds certificates for longer than a minute.
@@ -92,9 +92,9 @@ class Fleet:
         return adder(self._config, self._store, self._context()).add_one(document)
 
     def remove(self, name: str) -> None:
-        """Take a certificate out of the fleet, with its versions and keys; no server has it ten seconds later.
+        """Remove a certificate from the fleet, with its versions and keys. Ten seconds later, no server has it.
 
-        It stays valid at the CA; to end that, revoke it before (:meth:`Renewer.revoke`).
+        It stays valid at the CA. To end this, revoke it first (:meth:`Renewer.revoke`).
 
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: the database cannot be written.
@@ -105,7 +105,7 @@ class Fleet:
         self._wanted.remove([name])
 
     def certificate(self, name: str) -> Certificate:
-        """Return the current certificate; its PEM texts are in memory, and it has no files.
+        """Return the current certificate. Its PEM texts are in memory, and it has no files.
 
         :raises ConfigError: ``certificate-unknown``.
         :raises StoreError: ``certificate-missing``: it has not been obtained yet; or the database cannot be read.
@@ -119,11 +119,12 @@ class Fleet:
         raise StoreError.of(CERTIFICATE_MISSING, name=name)
 
     def certificates(self, tag: str | None = None) -> Iterator[Certificate]:
-        """Yield the current certificates in the order of their names, reading as it goes.
+        """Yield the current certificates in the order of their names, reading them on the way.
 
-        Those that have not been obtained yet are left out; those that are only stored, which no worker renews, are not.
+        Certificates that are not obtained yet are left out. Certificates that are only stored, which no worker renews,
+        are included.
 
-        :param tag: only those with this tag.
+        :param tag: only certificates with this tag.
         :raises StoreError: the database cannot be read.
         """
         self._store.check_ground()
@@ -132,7 +133,7 @@ class Fleet:
         return (found for found in stored if found is not None)
 
     def status(self, tag: str | None = None) -> FleetStatus:
-        """Return counts of the certificates, the workers that are alive, and what the limits of the CAs leave.
+        """Return the numbers of certificates, the live workers, and the remaining limits of the CAs.
 
         :param tag: count only certificates with this tag.
         :raises StoreError: the database cannot be read.
@@ -144,14 +145,15 @@ class Fleet:
     def ssl_context(self, *, cache: int = _CACHE, on_unknown: Callable[[str], bool] | None = None) -> ssl.SSLContext:
         """Return a context for a server that has the newest certificate for every name of the fleet.
 
-        It follows the database: a certificate is served within two seconds of its issue. A handshake never waits for
-        the database: an unknown name, and a client without SNI, get the alert ``unrecognized_name``, and so does the
-        first client of a name whose certificate is not in memory; it is then loaded. A server with a thread for
-        each connection waits 50 ms for it.
+        It follows the database, so a certificate is served within two seconds of its issue. A handshake never waits for
+        the database. Unknown names and clients without SNI get the alert ``unrecognized_name``. The first client of a
+        name whose certificate is not in memory gets it too, and the certificate is then loaded. A server with a thread
+        for each connection waits 50 ms for it.
 
-        :param cache: certificates in memory at once; each takes 30 kB.
-        :param on_unknown: called, in a thread of its own, with a name that the fleet does not have; True: it is added.
-            That handshake fails, later ones succeed. Names are added at half the rate that the CA allows the account.
+        :param cache: the number of certificates in memory; each takes 30 kB.
+        :param on_unknown: called in a separate thread with a name that the fleet does not have. If it returns True, the
+            name is added. That handshake fails, and later ones succeed. Names are added at half the rate that the CA
+            allows for the account.
         :raises StoreError: the database cannot be read.
         """
         context = ssl_context(
@@ -161,9 +163,9 @@ class Fleet:
         return context
 
     def close(self) -> None:
-        """End what follows the database for its contexts, and close the connections.
+        """Stop following the database for its contexts, and close the connections.
 
-        A later call connects again; the contexts go on serving what they have in memory.
+        A later call connects again. The contexts continue to serve the certificates in memory.
         """
         for context in list(self._contexts):
             context.close()
@@ -191,7 +193,7 @@ def store_of(config: Config) -> DatabaseStore:
 
 
 def adder(config: Config, store: DatabaseStore, context: Context) -> FleetAdder:
-    """Return what adds certificates to the fleet of a configuration.
+    """Return the object that adds certificates to the fleet of a configuration.
 
     :raises ConfigError: ``no-fleet``.
     """
@@ -202,14 +204,14 @@ def adder(config: Config, store: DatabaseStore, context: Context) -> FleetAdder:
 
 # ── removing ───────────────────────────────────────────────────────────────────────────
 
-# Certificates that are taken out of a fleet, and revoked before if that is wanted.
+# Certificates that are removed from a fleet, and revoked first if wanted.
 
 
 class RemovedCertificates(Frozen):
-    """What was taken out.
+    """The result of a removal.
 
     :ivar failed: the certificates that could not be revoked, with the error; they are still in the fleet.
-    :ivar revoked: those that were revoked before.
+    :ivar revoked: the certificates that were revoked first.
     """
 
     removed: tuple[str, ...]
@@ -223,7 +225,7 @@ class RemovedCertificates(Frozen):
 
 
 def chosen(wanted: WantedCertificates, names: Sequence[str], tag: str | None) -> list[str]:
-    """Return the names of the certificates to take out.
+    """Return the names of the certificates to remove.
 
     :param names: names, or patterns; empty: all with the tag.
     :raises ConfigError: ``certificate-unknown``.
@@ -249,18 +251,17 @@ def _named(wanted: WantedCertificates, name: str) -> list[str]:
 
 
 def not_wanted(wanted: WantedCertificates, name: str) -> ConfigError:
-    """Return the error for a certificate that the fleet does not want; it may be stored."""
+    """Return the error for a certificate that the fleet does not want, even if it is stored."""
     is_stored = wanted.only_stored([name])
     return ConfigError.of(texts.NAME_ONLY_STORED if is_stored else texts.NAME_UNKNOWN, name=name)
 
 
 def remove(wanted: WantedCertificates, names: list[str], revoke: Callable[[str], object] | None) -> RemovedCertificates:
-    """Take certificates out, all in one transaction.
+    """Remove certificates in one transaction.
 
-    :param revoke: revokes a certificate first; what cannot be revoked stays in the fleet. A certificate that was never
-        obtained cannot be revoked.
-    :raises StoreError: the database cannot be written; nothing was taken out.
-    :raises Cancelled: cancelled; nothing was taken out, and some may be revoked.
+    :param revoke: revokes a certificate first. One that cannot be revoked (or was never obtained) stays in the fleet.
+    :raises StoreError: the database cannot be written; nothing was removed.
+    :raises Cancelled: cancelled; nothing was removed, but some may be revoked.
     """
     revoked: list[str] = []
     failed: list[tuple[str, DnsRenewError]] = []

@@ -1,6 +1,6 @@
 """The metrics of a fleet, for the endpoint and the text file of a worker.
 
-They are sums over the whole fleet, the same from every worker: a series for each certificate would be too many.
+They are sums over the whole fleet, the same from every worker, because a series for each certificate would be too much.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from dnsrenew.extensions.watch.metrics import Health, labels, metric, write_text
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS
 
 MAX_AGE: Final = 15.0
-"""Seconds for which numbers are used again: each worker of a fleet may be asked."""
+"""Seconds for which numbers are reused, because each worker of a fleet may be asked."""
 PATIENCE: Final = 5.0
-"""Seconds that an answer waits for new numbers; then it has the old ones. Prometheus waits 10 s."""
+"""Seconds that an answer waits for new numbers. After that, it has the old ones. Prometheus waits 10 s."""
 BETWEEN_FILES: Final = 60.0
 """Seconds between two text files."""
 
-# A week is left, and a quarter of the lifetime: a certificate of six days always has less than a week.
+# A week is left, and a quarter of the lifetime, because a six-day certificate always has less than a week.
 _MORE: Final = f"""
 SELECT
     count(*) FILTER (
@@ -49,11 +49,11 @@ FROM dnsrenew_pace WHERE starts_with(key, 'on-demand ')
 
 
 class FleetReading(Frozen):
-    """What was read from the database.
+    """The numbers from the database.
 
-    :ivar expiring: current certificates of which less than a week and less than a quarter of the lifetime is left.
-    :ivar overdue: the seconds for which the first of those that wait for a worker has waited; 0 if there is no queue.
-    :ivar on_demand: the used part, 0 to 1, of what the limits of each CA leave for names on demand, by its name.
+    :ivar expiring: current certificates with less than a week and less than a quarter of the lifetime left.
+    :ivar overdue: the seconds that the first certificate in the queue has waited; 0 without a queue.
+    :ivar on_demand: the used part (0 to 1) of each CA's limit for names on demand, by the name of the CA.
     """
 
     status: FleetStatus
@@ -93,7 +93,7 @@ class FleetNumbers:
     """The metrics of a fleet. Thread-safe; a context manager that writes the text file until it exits.
 
     :param monotonic: a clock in seconds.
-    :param context: hears of a text file that cannot be written.
+    :param context: gets a warning if a text file cannot be written.
     :param read: reads the numbers of the fleet of a configuration.
     """
 
@@ -122,14 +122,14 @@ class FleetNumbers:
             self._config, self._read_at = config, None
 
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
-        """Do nothing: a worker has no rounds."""
+        """Do nothing, because a worker has no rounds."""
 
     def text(self) -> str:
-        """Return the metrics; if the database does not answer, only that."""
+        """Return the metrics, or only that the database does not answer."""
         return "".join(f"{line}\n" for line in fleet_lines(self._latest()))
 
     def health(self) -> Health:
-        """Return whether the database answers: what certificates lack is no fault of a worker."""
+        """Return whether the database answers. Faults of certificates are not a fault of a worker."""
         if self._latest() is None:
             return Health(False, texts.STORE_FAILED.format(code=self._code))
         return Health(True, texts.HEALTHY)
@@ -137,7 +137,7 @@ class FleetNumbers:
     # ── reading ─────────────────────────────────────────────────────────────────────────
 
     def _latest(self) -> FleetReading | None:
-        """Return the numbers, read anew if they are old; None if the database does not answer."""
+        """Return the numbers, read again if they are old; None if the database does not answer."""
         with self._guard:
             age = None if self._read_at is None else self._monotonic() - self._read_at
             if self._reading is None and (age is None or not 0 <= age < MAX_AGE):
@@ -171,7 +171,7 @@ class FleetNumbers:
 def fleet_lines(found: FleetReading | None) -> Iterator[str]:
     """Yield the lines of the exposition.
 
-    :param found: None: the database does not answer.
+    :param found: the numbers; None if the database does not answer.
     """
     reachable = {"": int(found is not None)}
     yield from metric("fleet_database_reachable", "1 if the database of the fleet answers, else 0.", reachable.items())

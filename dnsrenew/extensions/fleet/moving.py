@@ -1,6 +1,6 @@
-"""A store that is a folder into the database of a fleet, and back: accounts, ledgers, versions, orders, the journal.
+"""Copies a folder store into the database of a fleet, or back: accounts, ledgers, versions, orders, the journal.
 
-Nothing is locked where it is read: a version never changes, and the last three are kept.
+The source is not locked, because a version never changes and the last three are kept.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from dnsrenew.store.state import SCHEMA, Meta, State, lacks_key
 _WAIT: Final = 60.0
 """Seconds to wait for a run that works on a certificate in the target."""
 _TRIES: Final = 3
-"""How often to look again for a version that was replaced in between."""
+"""The number of tries to read a version that was replaced in between."""
 V = TypeVar("V")
 
 
 class MovedStore(Result, kw_only=True):
-    """What was moved.
+    """The result of a copy.
 
     :ivar certificates: the number of certificates that were written.
     :ivar accounts: the number of accounts that were written.
-    :ivar kept: the certificates that the target has as new or newer.
-    :ivar kept_accounts: the CAs at which the target has another account already, which stays.
-    :ivar damaged: the certificates whose version in force is missing or damaged.
-    :ivar journal: whether killed runs left TXT values; the target knows of them too.
+    :ivar kept: the certificates of which the target has the same or a newer version.
+    :ivar kept_accounts: the CAs at which the target already has another account, which stays.
+    :ivar damaged: the certificates whose current version is missing or damaged.
+    :ivar journal: whether interrupted runs left TXT values, which the target's journal has too.
     """
 
     certificates: int = 0
@@ -54,10 +54,10 @@ class MovedStore(Result, kw_only=True):
 
 
 def load(folder: Path, config: Config, target: DatabaseStore, context: Context) -> MovedStore:
-    """Write the content of a folder into the database. Of a certificate that both have, the newer version wins.
+    """Write the content of a folder into the database. If both have a certificate, the newer version wins.
 
-    :param folder: absolute.
-    :raises ConfigError: ``fleet-no-store``: it is no store.
+    :param folder: the absolute path.
+    :raises ConfigError: ``fleet-no-store``: the folder is not a store.
     :raises StoreError: ``store-not-private``; the folder cannot be read, or the database cannot be written.
     :raises LockedError: a run works on one of the certificates.
     """
@@ -72,9 +72,9 @@ def load(folder: Path, config: Config, target: DatabaseStore, context: Context) 
 
 
 def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) -> MovedStore:
-    """Write the content of the database into a folder, which is a store then.
+    """Write the content of the database into a folder, which becomes a store.
 
-    :param folder: absolute.
+    :param folder: the absolute path.
     :raises ConfigError: ``fleet-folder-not-empty``.
     :raises StoreError: the database cannot be read, or the folder cannot be written.
     """
@@ -90,7 +90,7 @@ def dump(config: Config, source: DatabaseStore, folder: Path, context: Context) 
 
 
 class _Move:
-    """One move.
+    """One copy.
 
     :param accounts: the accounts of the source.
     """
@@ -115,9 +115,9 @@ class _Move:
         )
 
     def _move_journal(self) -> bool:
-        """Write down in the target too which TXT values killed runs left; return whether there are any.
+        """Copy the journal of TXT values that interrupted runs left to the target; return whether there are any.
 
-        They stay in the source as well: a value that is gone is removed without an error.
+        They stay in the source as well, because removing a missing value is not an error.
         """
         with self._source.journal.left_over(self._context) as entries:
             for entry in entries:
@@ -142,7 +142,7 @@ class _Move:
             return None if other.key_pem == account.key_pem else False
 
     def _move_ledger(self, directory: str, ca: str) -> None:
-        """Add what the CA has said here to what it has said there: of each wait and each limit the later end holds."""
+        """Merge both records of what the CA has said. The later end of each wait and each limit counts."""
         here = self._source.ledger(directory, ca, self._context).place.read(self._context, read_only=True)
         if here is None or here == LedgerState():
             return
@@ -178,13 +178,13 @@ class _Move:
         self._move_rest(name, state, number)
 
     def _move_history(self, name: str, state: State, there: State) -> None:
-        """Move what is known of a certificate that was never obtained: its failures."""
+        """Copy the failures of a certificate that was never obtained."""
         if there.version is None and state != State():
             self._target.write_state(name, replace(state, rebuilt=False, notices=()))
             self._move_rest(name, state, None)
 
     def _move_rest(self, name: str, state: State, number: int | None) -> None:
-        """Move the order that is being finalized, the request to another issuer, and the record of messages."""
+        """Copy the order that is being finalized, the request to another issuer, and the record of messages."""
         order = self._source.orders.load(self._context, name, version=state.version)
         if order is not None:
             self._target.orders.save(name, replace(order, version=number))
@@ -195,7 +195,7 @@ class _Move:
 
 
 def _is_newer(there: State, here: State) -> bool:
-    """Return whether the target has this version already, or a newer one."""
+    """Return whether the target already has this version or a newer one."""
     if there.version is None or there.not_before is None or here.not_before is None:
         return False
     return there.serial == here.serial or there.not_before >= here.not_before
@@ -211,7 +211,7 @@ def _merged(one: LedgerState, two: LedgerState) -> LedgerState:
 
 
 def _later(one: Mapping[str, V], two: Mapping[str, V], end: Callable[[V], Any] = lambda value: value) -> dict[str, V]:
-    """Return both mappings; of a key in both, the value that ends later."""
+    """Return both mappings merged. For a common key, the value that ends later wins."""
     found = dict(one)
     for key, value in two.items():
         if key not in found or end(value) >= end(found[key]):
@@ -221,17 +221,17 @@ def _later(one: Mapping[str, V], two: Mapping[str, V], end: Callable[[V], Any] =
 
 # ── known accounts ─────────────────────────────────────────────────────────────────────
 
-# Which accounts a store has: the directory URL of each CA, and what the store calls it.
+# The accounts of a store: the directory URL of each CA, and its name in the store.
 
 
 KnownAccount = tuple[str, str]
-"""The directory URL of a CA (RFC 8555 section 7.1.1), and its name in the name of the folder of the account."""
+"""The directory URL of a CA (RFC 8555 section 7.1.1), and its name in the account's folder name."""
 
 
 def in_folder(snapshot: StoreSnapshot, known: Iterable[str]) -> list[KnownAccount]:
-    """Return the accounts of a folder; one whose CA cannot be told is left out.
+    """Return the accounts of a folder, without accounts of an unknown CA.
 
-    :param known: directory URLs. The name of a folder has the hash of its own.
+    :param known: directory URLs. The name of a folder has the hash of its URL.
     :raises StoreError: an account cannot be read.
     """
     by_hash = {hashlib.sha256(directory.encode()).hexdigest()[:16]: directory for directory in known}
@@ -256,14 +256,14 @@ def _directory(document: bytes) -> str | None:
 
 # ── tables ─────────────────────────────────────────────────────────────────────────────
 
-# The tables of a fleet: made, or brought to this version, and their private keys sealed with the first seal.
+# The tables of a fleet: created or upgraded, with their private keys sealed by the first seal.
 
 
 def initialize(store: DatabaseStore, *, seal_existing: bool = False) -> dict[str, int]:
-    """Make the tables of dnsrenew and of its queue, or bring them to this version. Repeated, it changes nothing.
+    """Create or upgrade the tables of dnsrenew and of its queue. Repeated, it changes nothing.
 
-    :param seal_existing: seal the private keys that are not sealed; otherwise they are refused where there is a seal.
-    :returns: the version of the tables (``schema``), and how many private keys were sealed anew (``sealed``).
+    :param seal_existing: seal unsealed private keys. If not, they are refused if there is a seal.
+    :returns: the version of the tables (``schema``), and the number of newly sealed private keys (``sealed``).
     :raises StoreError: ``store-newer``, ``store-refused``, ``store-unreachable``, ``seal-wrong``,
         ``store-extra-missing``.
     """

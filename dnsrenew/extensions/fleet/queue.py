@@ -1,8 +1,8 @@
 """The queue of a fleet, which is procrastinate's: one job for each certificate that is due, one scan each minute.
 
-Imported late: it loads procrastinate, and only a worker needs it. procrastinate distributes the jobs, by priority,
-and its heartbeats tell which workers are dead. What is ours is what the queue is filled with (:meth:`WorkQueue.scan`),
-and that the jobs of dead workers go back into it (:meth:`WorkQueue.rescue`).
+It is imported late, because it loads procrastinate and only a worker needs it. procrastinate distributes the jobs by
+priority, and its heartbeats show which workers are dead. Our part is to fill the queue (:meth:`WorkQueue.scan`), and to
+put the jobs of dead workers back into it (:meth:`WorkQueue.rescue`).
 """
 
 from __future__ import annotations
@@ -38,20 +38,22 @@ QUEUE: Final = "dnsrenew"
 SCAN: Final = "dnsrenew.scan"
 EACH_MINUTE: Final = "* * * * *"
 AHEAD: Final = 10_000
-"""Certificates that are queued at most: what a fleet does in the minute between two scans, with some to spare."""
+"""The maximum number of queued certificates: what a fleet does in the minute between two scans, and some more."""
 _AT_ONCE: Final = 1_000
-"""Jobs that are deferred by one statement."""
+"""The number of jobs that are deferred by one statement."""
 _BULK: Final = 1_000
-"""After so many new jobs the statistics of their table are made anew: it was empty, and is searched by each worker."""
+"""After this many new jobs, the statistics of their table are rebuilt, because it was empty and each worker searches
+it.
+"""
 STALLED: Final = 30.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _HEARTBEAT: Final = 5.0
 _POLL: Final = 1.0
-"""Seconds between two looks for jobs of a worker that has none."""
+"""Seconds between two checks for jobs by an idle worker."""
 _LAST_SECONDS: Final = 8.0
-"""Seconds in which a job that is handed back can withdraw what it published."""
+"""Seconds in which a handed-back job can withdraw its published values."""
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
+"""When a handed-back job may run again, independent of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
 _TRY: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
 _BETWEEN: Final = 0.1
@@ -59,9 +61,9 @@ _BETWEEN: Final = 0.1
 
 
 class HandedBack(Exception):
-    """Raised by a job that another worker, or this one later, is to do.
+    """Raised by a job that another worker, or this one later, must do.
 
-    :ivar at: when.
+    :ivar at: the time.
     """
 
     def __init__(self, at: datetime = _AT_ONCE_AGAIN) -> None:
@@ -70,11 +72,11 @@ class HandedBack(Exception):
 
 
 class QueueTasks(Frozen):
-    """What the jobs do; each function blocks and is called in a thread of its own.
+    """The functions of the jobs. Each function blocks and is called in a separate thread.
 
-    :ivar due: returns what is due and has no job, of so many of the most urgent.
-    :ivar renew: looks at one certificate: gets its name, how often the job was handed back before, and an event that
-        is set when the job has to end at once. It raises nothing but :class:`HandedBack`.
+    :ivar due: returns due certificates without a job, of a number of the most urgent.
+    :ivar renew: checks one certificate. It gets the name, the number of times that the job was handed back, and an
+        event that is set when the job must end at once. It only raises :class:`HandedBack`.
     """
 
     due: Callable[[int], Sequence[DueCertificate]]
@@ -82,7 +84,7 @@ class QueueTasks(Frozen):
 
 
 class _RetryReturned(BaseRetryStrategy):
-    """Puts a job into the queue again that was handed back, or that a stop of its worker has ended."""
+    """Puts a job back into the queue that was handed back, or that ended because its worker was stopped."""
 
     def get_retry_decision(self, *, exception: BaseException, job: jobs.Job) -> RetryDecision | None:  # noqa: ARG002  # procrastinate's interface
         if isinstance(exception, HandedBack):
@@ -96,9 +98,9 @@ class WorkQueue:
     """The queue, and a worker on it. Used in one event loop.
 
     :param connection: the address of the database and options of its connections, for psycopg.
-    :param registrations: under which ids this process has taken jobs. Those of earlier queues, which could not end
+    :param registrations: the ids under which this process has taken jobs. Jobs of earlier queues, which could not end
         them, go back into the queue.
-    :ivar lost: set when the database does not answer any more; :meth:`work` then ends.
+    :ivar lost: set when the database no longer answers, which ends :meth:`work`.
     """
 
     def __init__(
@@ -120,10 +122,10 @@ class WorkQueue:
     # ── the worker ──────────────────────────────────────────────────────────────────────
 
     async def work(self, concurrency: int, stop: asyncio.Event, graceful: float) -> None:
-        """Take jobs until ``stop`` or :attr:`lost` is set; then end what is under way.
+        """Take jobs until ``stop`` or :attr:`lost` is set, then end the jobs in progress.
 
-        :param concurrency: jobs at once.
-        :param graceful: seconds in which jobs end after ``stop``; the others are handed back.
+        :param concurrency: the number of jobs at once.
+        :param graceful: seconds in which jobs can end after ``stop``. After that, they are handed back.
         """
         worker = Worker(
             self.app,
@@ -149,13 +151,13 @@ class WorkQueue:
             run.cancel()
             (result,) = await asyncio.gather(run, return_exceptions=True)
         if ended or (result is not None and not isinstance(result, asyncio.CancelledError)):
-            # Its heartbeat, its deferrer or its listener failed: by the database, or it would not have been noticed.
+            # Its heartbeat, deferrer or listener failed: because of the database, or it would not have been noticed.
             cause = result if isinstance(result, BaseException) else ConnectionError()
             self._note_lost(cause.__cause__ or cause)
 
     async def _open(self) -> None:
         await self.app.open_async()
-        for former in [*self._registrations]:  # its jobs then count as those of a dead worker, at once
+        for former in [*self._registrations]:  # its jobs then count at once as jobs of a dead worker
             await self.app.job_manager.unregister_worker(former)
             self._registrations.discard(former)
 
@@ -163,7 +165,7 @@ class WorkQueue:
     async def opened(self, stop: asyncio.Event | None = None) -> AsyncIterator[None]:
         """Connect, and disconnect at the end.
 
-        :param stop: ends the attempt to connect; the block then runs without a connection.
+        :param stop: ends the attempt to connect. The block then runs without a connection.
         :raises ConnectorException: the database does not answer, or its tables do not fit.
         """
         try:
@@ -183,7 +185,7 @@ class WorkQueue:
         await in_thread(partial(self._tasks.renew, name, context.job.attempts, cancel), cancel)
 
     async def scan(self, timestamp: int = 0) -> int:  # noqa: ARG002  # procrastinate passes it
-        """Queue what is due and has no job, the most urgent first; return how many that are.
+        """Queue due certificates without a job, most urgent first; return their number.
 
         Scans of several workers wait for each other, so that each certificate gets one job.
         """
@@ -206,14 +208,14 @@ class WorkQueue:
                 await self._defer(new[half:])
 
     async def rescue(self) -> int:
-        """Put the jobs of dead workers into the queue again; return how many there were."""
+        """Put the jobs of dead workers back into the queue; return their number."""
         manager = self.app.job_manager
         async with self._alone("rescue") as alone:
             stalled = [*await manager.get_stalled_jobs(queue=QUEUE, seconds_since_heartbeat=STALLED)] if alone else []
             for job in stalled:
                 try:
                     await manager.retry_job(job, retry_at=_AT_ONCE_AGAIN)
-                except exceptions.UniqueViolation:  # its certificate is queued again already
+                except exceptions.UniqueViolation:  # its certificate is already queued again
                     await manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
                 except exceptions.ConnectorException as error:  # its worker is alive, and has finished it
                     if self.lost.is_set():
@@ -223,10 +225,10 @@ class WorkQueue:
 
     @contextlib.asynccontextmanager
     async def _alone(self, what: str, *, wait: bool = False) -> AsyncIterator[bool]:
-        """Hold a lock until the end of the block; gives whether it could be had.
+        """Hold a lock until the end of the block; yield whether it could be taken.
 
-        A lost connection ends the session, as one of procrastinate's statements does: the pool would only replace it,
-        and the version of the tables would not be looked at again.
+        A lost connection ends the session, as in a statement of procrastinate. The pool alone would only replace the
+        connection, without another check of the version of the tables.
         """
         alone = False
         try:
@@ -243,7 +245,7 @@ class WorkQueue:
 
 
 def _job(due: DueCertificate) -> jobs.Job:
-    """Return the job of a certificate: the less time it has left, the higher its priority."""
+    """Return the job of a certificate. The less time it has left, the higher its priority."""
     priority = max(min(-int(due.seconds_left), _HIGHEST - 1), -_HIGHEST)
     lock = f"{LOCK}{due.name}"
     return jobs.Job(
@@ -293,20 +295,20 @@ async def in_thread(function: Callable[[], T], cancel: threading.Event) -> T:
 
 # ── queue connections ──────────────────────────────────────────────────────────────────
 
-# The connections of the queue: procrastinate's, with deadlines, and in which a lost database is noticed.
+# The connections of the queue: procrastinate's, with deadlines, and with detection of a lost database.
 #
-# Imported late: it loads procrastinate.
+# Imported late, because it loads procrastinate.
 
 DEADLINE: Final = 10.0
 """Seconds after which a database that does not answer counts as gone."""
 _MOST: Final = 4
-"""Connections at once; each statement takes milliseconds."""
+"""The maximum number of connections; each statement takes milliseconds."""
 _OUR_RULES: Final = ("P0", "23")
-"""SQLSTATE classes of what the queue itself refuses, such as a job that another worker has ended."""
+"""SQLSTATE classes of refusals by the queue itself, such as a job that another worker has ended."""
 
 
 class _LimitedConnection(psycopg.AsyncConnection[Any]):
-    """A connection that is closed when the server is silent for too long: psycopg itself would wait for ever."""
+    """A connection that is closed when the server is silent for too long; psycopg itself would wait forever."""
 
     async def wait(self, *arguments: Any, **options: Any) -> Any:
         """Wait for the end of an operation."""
@@ -314,14 +316,14 @@ class _LimitedConnection(psycopg.AsyncConnection[Any]):
             return await super().wait(*arguments, **{**options, "timeout": DEADLINE})
         except BaseException:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
-                self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
+                self.pgconn.finish()  # the operation in progress does not matter, and even a rollback would wait again
             raise
 
 
 class QueueConnector(procrastinate.PsycopgConnector):
-    """procrastinate's connections, with a deadline; tells when the database is lost.
+    """procrastinate's connections with a deadline. It reports when the database is lost.
 
-    A job whose end could not be written would stay "doing" as long as its worker lives, so the worker then starts anew.
+    A job whose end could not be written would stay "doing" while its worker lives, so the worker then starts again.
 
     :param conninfo: the address of the database.
     :param connection: options of its connections, for psycopg.
@@ -347,7 +349,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
         :raises ConnectorException: the database does not answer, or refuses the connection.
         """
         try:
-            # The pool connects in the background, and says only that it took too long: this one tells the reason.
+            # The pool connects in the background, and reports only that it took too long. This one reports the reason.
             async with asyncio.timeout(DEADLINE):
                 await (await _LimitedConnection.connect(self._conninfo, **self._options)).close()
             await super().open_async(pool)
@@ -368,7 +370,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
 
     async def _within(self, call: Coroutine[Any, Any, T]) -> T:
         try:
-            # The connection gives up first: psycopg takes ten seconds to cancel what is under way.
+            # The connection gives up first, because psycopg takes ten seconds to cancel an operation in progress.
             async with asyncio.timeout(2 * DEADLINE):
                 return await call
         except TimeoutError as error:
@@ -392,5 +394,5 @@ class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
 
 
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
-    """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
+    """Return a pool that does not test each connection before use. A dead one makes the worker start again."""
     return _LimitedPool(**{**options, "check": None})

@@ -20,11 +20,11 @@ from dnsrenew.store.records import Debts
 from dnsrenew.store.state import LONGEST
 
 SHOWN: Final = 10
-"""The most overdue certificates of which the names are given."""
+"""The number of most overdue certificates that are listed by name."""
 LACKING: Final = 100
-"""The same, for those that no worker takes."""
+"""The number of certificates without a worker that are listed by name."""
 
-# A valid certificate whose state was written is looked at by the next worker that looks; that is no renewal.
+# A valid certificate whose state was written is checked by the next worker, which is not a renewal.
 IS_DUE: Final = """due <= now() AND (
     due <= now() - interval '1 minute' OR expires IS NULL OR expires <= now()
     OR COALESCE(state -> 'revoked' = 'true' OR state -> 'failures' > '0', false)
@@ -83,7 +83,7 @@ WHERE issued > now() - %(window)s AND ca IS NOT NULL
     AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND tags @> ARRAY[%(tag)s::text])
 GROUP BY ca ORDER BY ca
 """
-# As dnsrenew.store.state: a wait that a wrong clock has stored is none.
+# As in dnsrenew.store.state, a wait from a wrong clock does not count.
 _LIMITS: Final = """
 WITH held AS (
     SELECT directory, max(until) FILTER (WHERE key = %(any)s) AS until, max(url) FILTER (WHERE key = %(any)s) AS url,
@@ -104,61 +104,73 @@ ORDER BY name LIMIT %(lacking)s
 
 
 class WorkerStatus(Result, kw_only=True, public=True):
-    """A worker of a fleet that is alive."""
+    """A live worker of a fleet."""
 
     host: str
     """The name of its machine."""
     pid: int
-    """Its process there."""
+    """The process ID of the worker on its machine."""
     doing: tuple[str, ...]
-    """The names of the certificates that it works on."""
+    """The names of the certificates that it is working on."""
 
 
 class CaLimits(Result, kw_only=True, public=True):
-    """What the limits of a CA leave, as far as the answers of the CA tell."""
+    """The remaining limits of a CA, according to its answers."""
 
     until: datetime | None
-    """Before when it takes no order at all, in UTC; None: it takes orders."""
+    """The time until which it accepts no order at all, in UTC; None if it accepts orders."""
     held: int
-    """For how many sets of names, or names, it would refuse an order now."""
+    """The number of sets of names, or names, for which it would refuse an order now."""
     pause_url: str | None = None
-    """Where a person ends the pause of the account; None: it is not paused."""
+    """The page where a person can end the pause of the account; None if it is not paused."""
     left: int | None = None
-    """About how many orders the limit of the account leaves now, by the certificates that the fleet has had issued
-    lately; orders that failed and those of others count at the CA too, renewals by ARI may not. None: the limit is
-    not known."""
+    """The approximate number of orders that the account's limit allows now, according to the certificates that the
+    fleet has recently obtained. Failed orders and orders of others count at the CA too, and renewals by ARI may not.
+    None if the limit is unknown.
+    """
 
 
 class FleetStatus(Frozen, kw_only=True, public=True):
-    """The status of a fleet, or of the certificates with a tag; the fields are those of ``fleet status --json``."""
+    """The status of a fleet, or of the certificates with a tag, with the fields of ``fleet status --json``."""
 
     counts: Mapping[str, int]
     """The number of certificates by state: ``valid``, ``missing``, ``expired``, ``revoked``."""
     due: int
-    """How many are to be renewed now: those that wait for a worker, and those that are being worked on."""
+    """The number of certificates to be renewed now, waiting for a worker or in progress."""
     failing: int
-    """How many have failed the last time."""
+    """The number of certificates that failed the last time."""
     most_overdue: tuple[tuple[str, datetime], ...]
-    """Those that have waited the longest, with the time since when, in UTC; ten at most. What a worker works on does
-    not wait."""
+    """The certificates that have waited the longest, each with the time since when, in UTC; at most ten.
+
+    A certificate in progress does not wait.
+    """
     workers: tuple[WorkerStatus, ...]
-    """The workers that are alive."""
+    """The live workers."""
     last_hour: Mapping[str, int]
-    """The certificates that were issued in the last hour, by the name of the CA. With a tag, without those that were
-    removed since."""
+    """The number of certificates issued in the last hour, by the name of the CA.
+
+    With a tag, removed certificates do not count.
+    """
     limits: Mapping[str, CaLimits]
-    """What the limits of each CA leave, by its name."""
+    """The remaining limits of each CA, by its name."""
     lacking: Mapping[str, tuple[str, ...]]
-    """Certificates that no worker takes, or that this configuration cannot renew, with the accounts and CAs that are
-    missing; a hundred at most."""
+    """Certificates that no worker takes, or that this configuration cannot renew, with the missing accounts and CAs; at
+    most a hundred.
+    """
     stored_only: int = 0
-    """How many are stored and not wanted, such as those of ``fleet load``: no worker renews them."""
+    """The number of certificates that are stored and not wanted, such as after ``fleet load``.
+
+    No worker renews them.
+    """
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Certificates whose document in the database a worker has refused, with the keys in it that are wrong, or that
-    ``documents = "plain"`` forbids; a hundred at most."""
+    """Certificates whose document in the database a worker has refused, with the keys that are wrong or forbidden by
+    ``documents = "plain"``; at most a hundred.
+    """
     owed: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """The programs ``after`` that killed workers of this machine have not run, each after the name of its certificate:
-    a server may be stopped."""
+    """The ``after`` programs that interrupted workers of this machine owe, each after the name of its certificate.
+
+    Until then, a server may be stopped.
+    """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -184,12 +196,13 @@ def fleet_status(
     """Return the status of a fleet.
 
     :param cas: the CAs of the configuration, by name.
-    :param tag: count only certificates with this tag; workers and limits are those of all.
-    :param documents: those of the configuration: what it lacks is told too; None: only what every worker lacks.
-    :param debts: what is owed on this machine; None: that is not told.
+    :param tag: count only certificates with this tag; workers and limits are for all certificates.
+    :param documents: the documents reader of the configuration, to report what it lacks too; None to report only what
+        every worker lacks.
+    :param debts: the debts of this machine; None if they are not reported.
     :raises StoreError: the database cannot be read.
     """
-    lacking = threads.start(partial(_lacking, database, documents, tag))  # it looks at as much as the counts
+    lacking = threads.start(partial(_lacking, database, documents, tag))  # it scans as much as the counts
     try:
         found = _without_lacking(database, cas, tag)
     finally:
@@ -227,19 +240,19 @@ def _without_lacking(database: Database, cas: Mapping[str, CA], tag: str | None)
 
 
 def _lacking(database: Database, documents: CertificateDocuments | None, tag: str | None) -> dict[str, tuple[str, ...]]:
-    """Return what certificates lack: what workers have noted that looked at them, and what is missing now."""
+    """Return what certificates lack: notes of workers that checked them, and tables that are missing now."""
     found = {**_noted(database, tag, "lacks"), **find_lacking(database, documents, tag, LACKING)}
     return dict(sorted(found.items())[:LACKING])
 
 
 def _noted(database: Database, tag: str | None, kind: Why) -> dict[str, tuple[str, ...]]:
-    """Return what workers have noted of certificates that they do not take."""
+    """Return the notes of workers about certificates that they do not take."""
     rows = database.fetch(_NOTED, {"tag": tag, "kind": kind, "lacking": LACKING})
     return {name: words_of(words) for name, words in rows}
 
 
 def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, CaLimits]) -> dict[str, CaLimits]:
-    """Return the limits of the CAs whose limit of orders is known, with what it leaves."""
+    """Return the limits of the CAs whose limit of orders is known, with the remaining orders."""
     known = {name: NEW_ORDERS[ca.directory] for name, ca in cas.items() if ca.directory in NEW_ORDERS}
     found = {}
     for window in {limit.window for name, limit in known.items() if name in limits}:
@@ -254,10 +267,10 @@ def _with_left(database: Database, cas: Mapping[str, CA], limits: Mapping[str, C
 
 # ── lacking ────────────────────────────────────────────────────────────────────────────
 
-# Certificates no worker can renew, because its configuration lacks a DNS account or CA.
+# Certificates that no worker can renew, because its configuration lacks a DNS account or CA.
 #
-# Each worker notes in its row what its file has, so that all certificates can be compared with it at any time, also
-# those that are not due.
+# Each worker records in its row what its file has, so that all certificates can be compared with it at any time, even
+# certificates that are not due.
 
 _NOTE: Final = """
 UPDATE dnsrenew_holder SET tables = %(tables)s WHERE id = %(holder)s AND tables IS DISTINCT FROM %(tables)s::text[]
@@ -265,7 +278,7 @@ UPDATE dnsrenew_holder SET tables = %(tables)s WHERE id = %(holder)s AND tables 
 _LACKING_WORKERS: Final = """
 SELECT DISTINCT tables FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) WHERE worker AND tables IS NOT NULL
 """
-# Few look-ups in each document, without taking it apart: a look at 100,000 of them takes 0.1 to 0.2 s.
+# A few look-ups in each document, without parsing it: 100,000 of them take 0.1 to 0.2 s.
 _HAS: Final = """(
     %({of}_any)s AND NOT wanted ?| ARRAY['ca', 'routes']
     OR (wanted ->> 'ca' IS NULL OR wanted -> 'ca' <@ %({of}_cas)s::jsonb)
@@ -276,7 +289,7 @@ _HAS: Final = """(
             wanted, '$.routes[*] ? (@.challenge == $written[*] && !exists (@.dns))', %(written)s::jsonb
         ))
 )"""
-"""Whether a file has all that a document needs; for a few that name no account, the document itself decides."""
+"""Whether a file has everything that a document needs. For a few without an account, the document itself decides."""
 _CANDIDATES: Final = """
 SELECT name, wanted FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]) AND ({condition})
@@ -285,7 +298,7 @@ ORDER BY name LIMIT %(most)s
 
 
 _File = tuple[str, ...]
-"""What a file has: ``dns.NAME``, ``ca.NAME``, and ``dns`` if a document may name no account."""
+"""The contents of a file: ``dns.NAME``, ``ca.NAME``, and ``dns`` if a document may name no account."""
 
 
 def _given(of: str, file: _File) -> dict[str, Any]:
@@ -296,7 +309,7 @@ def _given(of: str, file: _File) -> dict[str, Any]:
 
 
 def note_tables(database: Database, holder: int, documents: CertificateDocuments) -> None:
-    """Record what the file of a worker has.
+    """Record the accounts and CAs in the file of a worker.
 
     :param holder: the id of the worker's process.
     """
@@ -306,10 +319,10 @@ def note_tables(database: Database, holder: int, documents: CertificateDocuments
 def find_lacking(
     database: Database, documents: CertificateDocuments | None, tag: str | None, most: int
 ) -> dict[str, tuple[str, ...]]:
-    """Return certificates for which a table is missing in this file, or in the file of every worker that is alive.
+    """Return certificates for which a table is missing in this file, or in the file of every live worker.
 
-    :param documents: those of this file; None: only workers count.
-    :param most: certificates, at most.
+    :param documents: the documents reader of this file; None if only workers count.
+    :param most: the maximum number of certificates.
     """
     workers = [tuple(tables) for (tables,) in database.fetch(_LACKING_WORKERS)]
     own = [] if documents is None else [tuple(documents.keys())]
@@ -336,7 +349,7 @@ def find_lacking(
 
 
 def _missing_in_all(keys: Iterable[str], workers: Sequence[_File]) -> list[str]:
-    """Return what the file of each worker lacks; if each lacks something else, what one of them does."""
+    """Return the tables that every worker lacks; if there is no such table, the tables that one worker lacks."""
     missing = [[key for key in keys if key not in worker] for worker in workers]
     if not missing or not all(missing):
         return []

@@ -1,4 +1,4 @@
-"""The texts of a fleet: its errors, and the phrases of mistakes in what is added to it."""
+"""The texts of a fleet: its errors, and the phrases of mistakes in added certificates."""
 
 from __future__ import annotations
 

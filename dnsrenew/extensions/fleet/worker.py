@@ -1,6 +1,6 @@
-"""A worker of a fleet: takes what is due, on any number of machines, until it is stopped.
+"""A worker of a fleet, on any number of machines: takes due certificates until it is stopped.
 
-It works in sessions. One ends when the database is lost; the next one begins when it answers again.
+It works in sessions. A session ends when the database is lost, and the next one begins when it answers again.
 """
 
 from __future__ import annotations
@@ -53,43 +53,43 @@ from dnsrenew.store.records import Debt
 _logger = logging.getLogger("dnsrenew.extensions.fleet")
 _POLL: Final = 0.1
 _LONGEST_PAUSE: Final = 30.0
-"""Seconds between two tries to reach the database, at most."""
+"""The maximum seconds between two tries to reach the database."""
 _SETTLED: Final = 60.0
-"""Seconds of a session after which the next loss of the database counts as the first one."""
+"""The length of a session in seconds after which the next loss of the database counts as the first."""
 PATIENCE: Final = 10.0
 """Seconds of silence after which the database counts as gone."""
 _CONNECTIONS: Final = 20
-"""Connections at once, at most; a statement takes milliseconds, so that hundreds of jobs share them."""
+"""The maximum number of connections. A statement takes milliseconds, so hundreds of jobs share them."""
 
 
 class WorkerListener(Protocol):
-    """Hears what a worker does. Its methods are called by several threads, one at a time."""
+    """Listens to a worker. Its methods are called by several threads, one at a time."""
 
     def ready(self) -> None:
-        """Hear that it takes jobs."""
+        """Handle that the worker takes jobs."""
 
     def alive(self) -> None:
-        """Hear that it works, or waits for something to do; several times a second."""
+        """Handle a sign that the worker works or waits for a job; several times a second."""
 
     def waiting(self, error: DnsRenewError, seconds: float) -> None:
-        """Hear that it waits for the database, and when it tries again."""
+        """Handle that the worker waits for the database, and when it tries again."""
 
     def ended(self, outcome: Outcome) -> None:
-        """Hear that a job has ended."""
+        """Handle the end of a job."""
 
 
 class FleetWorker:
     """A worker. Its methods are thread-safe.
 
-    :param listener: hears what it does.
+    :param listener: gets the events of the worker.
     :param on_event: called with every event.
-    :param concurrency: certificates at once; None: as the configuration says.
+    :param concurrency: the number of certificates at once; None for the configured number.
     :param language: the language of messages.
-    :ivar config: the configuration of now.
-    :ivar redactors: know the secrets that are in use, or were in the last minutes.
+    :ivar config: the current configuration.
+    :ivar redactors: have the secrets that are or were in use within the last minutes.
     :ivar registrations: the ids of this process in the queue; each session adds its own.
-    :ivar paying: held while what is owed on this machine is paid.
-    :ivar tried: when what could not be paid was last tried.
+    :ivar paying: held while the debts on this machine are paid.
+    :ivar tried: when debts that could not be paid were last tried.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ class FleetWorker:
         self._session: WorkerSession | None = None
 
     def stop(self) -> None:
-        """Take no more jobs; end what is under way within a minute, and hand back the rest."""
+        """Take no more jobs, end jobs in progress within a minute, and hand back the rest."""
         self._stop.set()
 
     def use(self, config: Config) -> None:
         """Use another configuration for jobs that begin from now on.
 
-        Where the database, its seals or the concurrency differ, what is under way is ended first.
+        If the database, its seals or the concurrency differ, jobs in progress are ended first.
         """
         before, self.config = self.config, config
         session = self._session
@@ -131,7 +131,7 @@ class FleetWorker:
     def run(self) -> None:
         """Work until :meth:`stop` is called; wait for a database that does not answer.
 
-        :raises StoreError: the database can be reached, and cannot be used: ``store-schema``, ``store-newer``,
+        :raises StoreError: the database can be reached, but not used: ``store-schema``, ``store-newer``,
             ``store-refused``, ``store-read-only``, ``store-pooler``, ``seal-wrong``.
         :raises SecretError: the password or a seal cannot be read.
         :raises ConfigError: ``no-fleet``: the store is a folder.
@@ -142,7 +142,7 @@ class FleetWorker:
             started = time.monotonic()
             error: StoreError | None = None
             try:
-                # psycopg cannot use the event loop that is the default on Windows.
+                # psycopg does not support the default event loop of Windows.
                 with self._opened() as session, asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
                     error = runner.run(session.run())
             except StoreError as problem:
@@ -157,8 +157,8 @@ class FleetWorker:
     def _pause(self, error: StoreError | None, losses: int) -> None:
         """Wait before the next try to reach the database.
 
-        :param error: why it cannot be reached, or was lost; None: the session ended otherwise.
-        :param losses: how often in a row it could not be reached.
+        :param error: why it cannot be reached, or was lost; None if the session ended for another reason.
+        :param losses: the number of consecutive failures to reach it.
         """
         longest = min(2.0 ** min(losses, 10) / 2, _LONGEST_PAUSE)
         seconds = random.SystemRandom().uniform(longest / 2, longest)  # many workers have lost it at the same moment
@@ -172,7 +172,7 @@ class FleetWorker:
     def _opened(self) -> Iterator[WorkerSession]:
         """Connect to the database, and disconnect at the end.
 
-        :raises StoreError: it does not answer, or cannot be used.
+        :raises StoreError: the database does not answer, or cannot be used.
         """
         config = self.config
         if config.fleet is None or not isinstance(config.store, StoreAddress):
@@ -184,7 +184,7 @@ class FleetWorker:
         store.debts = debts_of(config)
         try:
             session = WorkerSession(self, store, self._concurrency or config.fleet.concurrency)
-            paying = threads.start(partial(session.pay_debts, self._stop))  # also while the database is gone
+            paying = threads.start(partial(session.pay_debts, self._stop))  # even without the database
             while not paying.done.wait(_POLL):
                 self.tell(self.listener.alive)
             store.prove_writable()
@@ -192,15 +192,15 @@ class FleetWorker:
             yield session
         finally:
             self._session = None
-            store.end()  # a job that is late must not register this worker again
+            store.end()  # a late job must not register this worker again
 
     @property
     def is_over(self) -> bool:
-        """Whether the session is to end."""
+        """Whether the session must end."""
         return self._stop.is_set() or self._again.is_set()
 
     def tell(self, call: Callable[[], object]) -> None:
-        """Tell the listener; a bug there must not stop the worker."""
+        """Call the listener. A bug there must not stop the worker."""
         with self._hearing, contextlib.suppress(Exception):
             call()
 
@@ -210,29 +210,29 @@ class FleetWorker:
 # Connections, locks, services and a registration with the queue that belong together.
 
 GRACEFUL: Final = 60.0
-"""Seconds in which a worker that is stopped ends what is under way; it hands back the rest."""
+"""Seconds in which a stopped worker ends its jobs. After that, it hands back the rest."""
 CLEAN_UP_EVERY: Final = 10.0
-"""Seconds between two looks for what dead workers left: jobs, TXT values, renames."""
+"""Seconds between two checks for leftovers of dead workers: jobs, TXT values, renames."""
 _NOTIFY_EVERY: Final = 60.0
-"""Seconds between two messages: one tells all that has happened since the last one."""
+"""Seconds between two messages. A message contains everything since the last one."""
 _PAY_EVERY: Final = 60.0
-"""Seconds between two tries to start a stopped server, where that fails."""
+"""Seconds between two tries to start a stopped server after a failure."""
 _FORGET: Final = 3600.0
-"""Seconds between two times at which obsolete rows are removed."""
+"""Seconds between two removals of obsolete rows."""
 _MOST_UNSENT: Final = 10_000
-"""Outcomes that wait for the next message, at most; the latest stay."""
+"""The maximum number of outcomes that wait for the next message. The latest stay."""
 _UNFIT: Final = ("42", "3F")
-"""SQLSTATE classes of tables that are missing, of another version, or not ours to use."""
+"""SQLSTATE classes of tables that are missing, of another version, or not accessible."""
 _NAMED: Final = {"42501", "42P05", "3F000"}
-"""Those for which the store has words of its own."""
+"""The classes for which the store has its own texts."""
 
 
 class WorkerSession:
     """A session of a worker.
 
-    :param store: is connected.
-    :param seals: those of the store: what other seals sealed is sealed anew.
-    :param concurrency: certificates at once.
+    :param store: the connected store.
+    :param seals: the seals of the store. Values of other seals are sealed anew.
+    :param concurrency: the number of certificates at once.
     """
 
     def __init__(self, worker: FleetWorker, store: DatabaseStore, concurrency: int) -> None:
@@ -259,7 +259,7 @@ class WorkerSession:
         :raises StoreError: the tables of the queue cannot be used: ``store-schema``, ``store-refused``.
         """
         database, stop = self._store.database, asyncio.Event()
-        # The options hold the password: no variable of a traceback may have them.
+        # The options contain the password, so no variable of a traceback may have them.
         queue = WorkQueue(database.address.url, connection_options(database), self._tasks, self._worker.registrations)
         watch = asyncio.create_task(self._watch(stop))  # before it connects, which may take a while
         try:
@@ -275,7 +275,7 @@ class WorkerSession:
         return None if queue.cause is None else self._loss(queue.cause)
 
     async def _work(self, queue: WorkQueue, stop: asyncio.Event) -> None:
-        await unless(stop, queue.rescue())  # before it says that it is ready: this uses the tables
+        await unless(stop, queue.rescue())  # before it reports that it is ready, because this uses the tables
         await in_thread(partial(self._try, self._note_tables), threading.Event())
         await in_thread(self._dates.scan_soon, threading.Event())
         beside = asyncio.create_task(self._clean_up_regularly(queue, stop))
@@ -289,9 +289,9 @@ class WorkerSession:
             await in_thread(partial(self._try, self._notify), threading.Event())
 
     def _loss(self, cause: BaseException) -> StoreError:
-        """Return the error for what ended the queue.
+        """Return the error for the end of the queue.
 
-        :raises StoreError: to wait would not help.
+        :raises StoreError: waiting would not help.
         """
         _logger.debug("the database was lost: %r", cause)
         database = self._store.database
@@ -307,7 +307,7 @@ class WorkerSession:
     # ── beside the jobs ─────────────────────────────────────────────────────────────────
 
     async def _watch(self, stop: asyncio.Event) -> None:
-        """Set ``stop`` once the session is to end."""
+        """Set ``stop`` when the session must end."""
         while not stop.is_set():
             self._worker.tell(self._worker.listener.alive)
             if self._worker.is_over:
@@ -315,11 +315,11 @@ class WorkerSession:
             await asyncio.sleep(_POLL)
 
     async def _clean_up_regularly(self, queue: WorkQueue, stop: asyncio.Event) -> None:
-        """Look for what dead workers left, again and again."""
+        """Look for leftovers of dead workers regularly."""
         while not stop.is_set():
             try:
                 await queue.rescue()
-            except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
+            except Exception as error:  # noqa: BLE001  # the border: the next check meets it again
                 _logger.debug("jobs of dead workers were not looked for: %r", error)
             cancel = threading.Event()
             await in_thread(partial(self._clean_up_once, cancel), cancel)
@@ -328,7 +328,7 @@ class WorkerSession:
                     await stop.wait()
 
     def _clean_up_once(self, cancel: threading.Event) -> None:
-        """Do all that is to be done beside the jobs; what fails stops nothing else."""
+        """Do all work besides the jobs. A failure does not stop the rest."""
         # The first one registers this process again if its connection was lost.
         steps: list[Callable[[], object]] = [self._note_tables]
         steps += [partial(self.pay_debts, cancel), partial(self._clean_up, cancel)]
@@ -340,17 +340,17 @@ class WorkerSession:
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
-        except Exception as error:  # noqa: BLE001  # the border: the next look meets it again
+        except Exception as error:  # noqa: BLE001  # the border: the next check meets it again
             _logger.debug("a look beside the jobs failed: %r", error)
 
     def _note_tables(self) -> None:
-        """Record which accounts and CAs this worker has; the configuration may be another one by now."""
+        """Record the accounts and CAs of this worker, whose configuration may have changed."""
         holder, fleet = self._store.locks.holder, self._worker.config.fleet
         if fleet is not None:
             note_tables(self._store.database, holder, fleet.documents)
 
     def pay_debts(self, cancel: threading.Event) -> None:
-        """Start the servers of this machine that killed workers have stopped; the database is not needed."""
+        """Start the servers of this machine that interrupted workers have stopped. The database is not needed."""
         worker, debts = self._worker, self._store.debts
         with worker.paying, self.services.use() as run:  # the other jobs wait
             now = run.context.clock.monotonic()
@@ -381,7 +381,7 @@ class WorkerSession:
             self._seals = None
 
     def _notify(self) -> None:
-        """Send messages about what has changed."""
+        """Send messages about changes."""
         self._notified_at = time.monotonic()
         with self._guard:
             unsent = [*self._unsent]
@@ -394,12 +394,12 @@ class WorkerSession:
             notifier = Notifier(config.notify, self._store, context, self._worker.language)
             notifier.notify([spec for spec, _ in unsent], [outcome for _, outcome in unsent], whole=False)
 
-    # ── what the jobs share ─────────────────────────────────────────────────────────────
+    # ── the shared parts of jobs ────────────────────────────────────────────────────────
 
     def _new_run(self) -> WorkerRun:
-        """Return a new run; its services are made when they are first needed."""
+        """Return a new run, whose services are created when they are first needed."""
         config = self._worker.config
-        for use in config.secrets:  # each run uses the values of its time
+        for use in config.secrets:  # each run reads the current values
             use.secret.forget()
         self._log = EventLog()  # it remembers what it has logged
         context = self._context()
@@ -429,12 +429,12 @@ class WorkerSession:
 
 # ── run redactors ──────────────────────────────────────────────────────────────────────
 
-# The secrets of a process that lives for months: those in use are redacted, those of long ago are forgotten.
+# The secrets of a process that lives for months: secrets in use are redacted, and old ones are forgotten.
 #
-# Sessions and tokens are new each time; a redactor that keeps all of them makes each line slower than the one before.
+# Sessions and tokens are new each time, and a redactor that keeps all of them makes each line slower than the last.
 
 _LATEST: Final = 8
-"""Redactors that are kept although nothing uses them any more: a line about a run may come after its end."""
+"""The number of unused redactors that are kept, because a line about a run may come after its end."""
 
 
 class RunRedactors:
@@ -446,7 +446,7 @@ class RunRedactors:
         self._latest: deque[Redactor] = deque(maxlen=_LATEST)
 
     def new(self) -> Redactor:
-        """Return the redactor of a new run; it counts as long as something refers to it, and for a while after that."""
+        """Return the redactor of a new run. It is used while it is referenced, and for a while after that."""
         made = Redactor()
         with self._guard:
             self._used.add(made)

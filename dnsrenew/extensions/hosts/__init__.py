@@ -1,4 +1,4 @@
-"""The DNS hosts: a driver for each HTTP API, a file for each, on :mod:`~dnsrenew.drivers.host_api`; and lexicon's."""
+"""The DNS hosts: a driver in its own file for each API, on :mod:`~dnsrenew.drivers.host_api`, and lexicon's."""
 
 from __future__ import annotations
 

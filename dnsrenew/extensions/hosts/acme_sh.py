@@ -1,4 +1,4 @@
-"""The scripts of acme.sh that a user has (``dnsapi/dns_*.sh``) write the records, a call for each value."""
+"""The user's scripts of acme.sh (``dnsapi/dns_*.sh``) write the records, with one call for each value."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SECONDS: Final = 120.0
 """The time limit of a call of a script."""
 _OUTPUT: Final = 64 << 10
 _OLDEST: Final = (2, 8, 6)
-"""The first version whose functions for settings are those that today's scripts call."""
+"""The first version with the settings functions that today's scripts call."""
 _RUN: Final = """umask 077
 _dnsrenew_script=$1 _dnsrenew_call=$2 _dnsrenew_name=$3 _dnsrenew_value=$4
 set -- true
@@ -34,8 +34,8 @@ mkdir -p "$DOMAIN_PATH" || exit 1
 . "$_dnsrenew_script" || exit 1
 "$_dnsrenew_call" "$_dnsrenew_name" "$_dnsrenew_value"
 """
-"""Read acme.sh, whose last line runs the command in ``$@``, here ``true``; then what it sets up before any command,
-the script, and one of its two functions.
+"""Reads acme.sh, whose last line runs the command in ``$@`` (here ``true``), then its setup before any command, the
+script, and one of the script's two functions.
 """
 _VERSION: Final = re.compile(r"^VER=\"?v?([0-9.]+)", re.MULTILINE)
 _MARKUP: Final = re.compile(r"<[!/a-z][^<>]*>", re.IGNORECASE)
@@ -43,7 +43,7 @@ _COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class AcmeShDriver:
-    """Runs a script under the shell of its first line, in a folder of its own; it ends with all its children."""
+    """Runs a script under the shell of its first line, in a separate folder. It ends with all its children."""
 
     def __init__(self, context: DriverContext) -> None:
         self._context = context
@@ -64,7 +64,7 @@ class AcmeShDriver:
         self._run_all("rm", records)
 
     def _usable(self, script: DnsScript) -> str:
-        """Return the path of the shell, after everything that can be known of a script before it runs."""
+        """Return the path of the shell, after all checks of a script that are possible before it runs."""
         if not script.acme_sh:
             raise self._error(texts.ACME_SH_MISSING, path=script.path, key="home")
         version = _VERSION.search(read_script(script.acme_sh))
@@ -137,7 +137,7 @@ class AcmeShDriver:
 
 
 def _reason(lines: Sequence[str]) -> str:
-    """Return the last line that a script printed; of a web page its words."""
+    """Return the last line that a script printed; for a web page, its words."""
     last = lines[-1] if lines else ""
     if _MARKUP.search(last) is None:
         return last

@@ -15,7 +15,7 @@ from dnsrenew.drivers.host_api import basic, label, pages, pick, unknown_zone
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries
 
 _ROWS: Final = 1000
-"""Records in a page."""
+"""The number of records in a page."""
 
 
 class Active24Driver(RecordDriver):
@@ -32,7 +32,7 @@ class Active24Driver(RecordDriver):
         headers |= {"Authorization": basic(text("api_key"), signature), "Date": date, "X-Date": date}
 
     def find_zone(self, zone: str) -> str:
-        """Return the path of the records of the domain's service: hosting may have the same name, and comes second."""
+        """Return the path of the records of the domain's service. Hosting may have the same name, and comes second."""
         services = pick(self.json("GET", "/v1/user/self/service"), "items", kind=list)
         found = [item for item in services if pick(item, "name", kind=str).lower() == zone]
         if not found:
@@ -41,7 +41,7 @@ class Active24Driver(RecordDriver):
         return f"/v2/service/{service}/dns/record"
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain: the filters that the API documents select none."""
+        """Yield all TXT records of the domain, because the documented filters select none."""
 
         def read(number: int) -> tuple[list[Any], int]:
             found = self.json("GET", zone, params={"page": number, "rowsPerPage": _ROWS})
@@ -50,7 +50,7 @@ class Active24Driver(RecordDriver):
         return txt_entries(pages(read))
 
     def create(self, zone: str, record: TxtRecord) -> None:
-        """Create a record; the answer is empty."""
+        """Create a record. The answer is empty."""
         content = {"type": "TXT", "name": label(record), "content": record.value, "ttl": record.ttl}
         self.request("POST", zone, content=content)
 

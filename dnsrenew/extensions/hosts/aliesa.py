@@ -15,13 +15,13 @@ from dnsrenew.drivers.host_api import HostError, pages, pick, refusal, unquoted,
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, digest, keyed, zone_among
 
 _MOST: Final = 500
-"""Records in a page."""
+"""The number of records in a page."""
 _CODES: Final = {
     **dict.fromkeys(("Forbidden", "IncompleteSignature", "InvalidAccessKeyId"), "provider-unauthorized"),
     **dict.fromkeys(("InvalidSecurityToken", "NoPermission", "SignatureDoesNotMatch"), "provider-unauthorized"),
     "Throttling": "provider-rate-limited",
 }
-"""The codes of errors by the first part of those of the API."""
+"""The codes of errors by the first part of the API's codes."""
 
 
 class AliEsaDriver(RecordDriver):
@@ -60,11 +60,11 @@ class AliEsaDriver(RecordDriver):
     def find_zone(self, zone: str) -> Any:
         """Return the number of a site."""
         sites = pick(self._act("ListSites", SiteName=zone, SiteSearchType="exact"), "Sites", kind=list)
-        served = [item for item in sites if item.get("AccessType", "NS") == "NS"]  # others have other name servers
+        served = [item for item in sites if item.get("AccessType", "NS") == "NS"]  # other sites have other name servers
         return zone_among(served, zone, name="SiteName", key="SiteId")
 
     def entries(self, zone: int, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the site: the API selects by one name only."""
+        """Yield all TXT records of the site, because the API selects by only one name."""
 
         def read(skipped: int) -> tuple[list[Any], int]:
             page = {"PageNumber": skipped // _MOST + 1, "PageSize": _MOST}
@@ -86,6 +86,6 @@ class AliEsaDriver(RecordDriver):
         self._act("DeleteRecord", RecordId=identifier)
 
     def _act(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """Do an action and return what it answers."""
+        """Do an action and return its answer."""
         query = urlencode(sorted(parameters.items()), quote_via=quote)
         return pick(self.json("POST", f"/?{query}", headers={"x-acs-action": action}), kind=dict)

@@ -1,6 +1,6 @@
 """ALL-INKL (https://kasapi.kasserver.com/dokumentation/phpdoc/): the KAS API, SOAP with JSON inside.
 
-Each call logs in; each answer says how long the next request has to wait.
+Each call logs in. Each answer says how long the next request has to wait.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENVELOPE: Final = (
 )
 _CODES: Final = {"zone_not_found": "provider-zone-unknown", "zone_syntax_incorrect": "provider-zone-unknown"}
 _LOGIN: Final = ("kas_", "got_no_login_data", "session_")
-"""How the faults of wrong credentials begin."""
+"""The beginnings of the faults for wrong credentials."""
 
 
 class AllInklDriver(RecordDriver):
@@ -43,12 +43,12 @@ class AllInklDriver(RecordDriver):
         self._session = pick(found, kind=str)
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
+        """Return all TXT records of the zone, because the API has no filter."""
         items = pick(self.ask("get_dns_settings", zone_host=f"{zone}.") or [], kind=list)
         return txt_entries(items, zone, key="record_id", name="record_name", value="record_data", kind="record_type")
 
     def create(self, zone: str, record: TxtRecord) -> Any:
-        """Create a record; the API knows no TTL."""
+        """Create a record. The API has no TTL."""
         content = {"record_name": label(record, apex=""), "record_type": "TXT", "record_data": record.value}
         return self.ask("add_dns_settings", zone_host=f"{zone}.", record_aux="0", **content) or None
 
@@ -57,7 +57,7 @@ class AllInklDriver(RecordDriver):
         self.ask("delete_dns_settings", record_id=identifier)
 
     def ask(self, action: str, **parameters: str) -> Any:
-        """Call an action and return what it answers: a list of maps, a text, or ``""``.
+        """Call an action and return its answer: a list of maps, a text, or ``""``.
 
         :raises HostError: the API refused it.
         """
@@ -87,7 +87,7 @@ class AllInklDriver(RecordDriver):
 
 
 def _refused(message: str, detail: str) -> HostError:
-    """Return the error for a fault; one of too many requests says how long to wait."""
+    """Return the error for a fault. A fault for too many requests says how long to wait."""
     if message == "flood_protection":
         after = {"Retry-After": str(ceil(_seconds(detail)))}
         return HostError(message, code="provider-rate-limited", headers=after)
@@ -98,7 +98,7 @@ def _refused(message: str, detail: str) -> HostError:
 
 
 def _decoded(value: ElementTree.Element) -> Any:
-    """Return a value: a map and a list have items, of which those of a map have keys."""
+    """Return a value: a map and a list have items, and the items of a map have keys."""
     items = value.findall("item")
     if not items:
         return (value.text or "").strip()

@@ -27,14 +27,14 @@ class AutoDnsDriver(BatchDriver):
         return refusal(response, code="provider-unauthorized" if _NO_SUCH_USER in codes else None)
 
     def find_zone(self, zone: str) -> tuple[str, str]:
-        """Return the name of a zone, and the path of it at its first name server."""
+        """Return the name of a zone, and its path at its first name server."""
         filters = [{"key": "name", "operator": "EQUAL", "value": zone}]
         found = _data(self.json("POST", "/zone/_search", content={"filters": filters}))
         server = pick(zone_among(found, zone, name="origin", key=""), "virtualNameServer", kind=str)
         return zone, f"/zone/{segment(zone)}/{segment(server)}"
 
     def entries(self, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone, because the API sends it as a whole."""
         domain, path = zone
         items = pick(_data(self.json("GET", path)), 0, "resourceRecords", kind=list)
         return txt_entries(items, domain, key="", value="value")

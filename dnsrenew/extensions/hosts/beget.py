@@ -12,15 +12,15 @@ from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 _KEPT: Final = ("A", "AAAA", "CAA", "MX", "SRV")
-"""Types of records that are written back as they were read."""
+"""Types of records that are written back unchanged."""
 _NAME_SERVERS: Final = frozenset({"DNS", "DNS_IP"})
-"""What the API shows among the records of a name, though they are not written with them."""
+"""Records that the API shows at a name although they are not written with it."""
 _CODES: Final = (
     ("AUTH", "provider-unauthorized"),
     ("LIMIT", "provider-rate-limited"),
     ("INTERNAL", "provider-server-error"),
 )
-"""A part of an error code of the API, and ours."""
+"""A part of an error code of the API, and our code for it."""
 
 
 class BegetDriver(RecordSetDriver):
@@ -40,7 +40,7 @@ class BegetDriver(RecordSetDriver):
             yield RecordSet(owner, [value for value in values if value], 0, records)
 
     def save(self, zone: str, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Replace all records of a name, of which only the TXT values are other ones."""
+        """Replace all records of a name, changing only the TXT values."""
         shown: Mapping[str, list[Any]] = record_set.shown
         name = names.relative(record_set.name)
         if others := sorted(kind for kind in shown.keys() - _NAME_SERVERS - {*_KEPT, "TXT"} if shown[kind]):
@@ -61,7 +61,7 @@ class BegetDriver(RecordSetDriver):
     def ask(self, function: str, **parameters: Any) -> Any:
         """Call a function and return its result.
 
-        :raises HostError: the API refused it, which it tells with the status 200.
+        :raises HostError: the API refused it, with the status 200.
         """
         text = self.text
         form = {"login": text("username"), "passwd": text("password"), "input_format": "json", "output_format": "json"}
@@ -75,7 +75,7 @@ class BegetDriver(RecordSetDriver):
 
 
 def _refused(errors: Any) -> HostError:
-    """Return the error for those of an answer."""
+    """Return the error for the errors of an answer."""
     found = [error for error in errors if isinstance(error, dict)] if isinstance(errors, list) else []
     numbers = " ".join(str(error.get("error_code")) for error in found)
     message = "; ".join(str(error.get("error_text") or error.get("error_code")) for error in found)

@@ -25,7 +25,7 @@ class BunnyDriver(RecordDriver):
         return zone_among(pick(found, "Items", kind=list), zone, name="Domain", key="Id"), zone
 
     def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone, because the API sends it as a whole."""
         items = pick(self.json("GET", f"/dnszone/{zone[0]}"), "Records", kind=list)
         txt = [item for item in items if pick(item, kind=dict).get("Type") == _TXT]
         return txt_entries(txt, zone[1], key="Id", name="Name", value="Value", kind="")

@@ -13,7 +13,7 @@ from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, key_of, memory_of, portions, txt_entries
 
 _BATCH: Final = 200
-"""Records in a request on the free plan; the others allow 3,500."""
+"""The number of records in a request on the free plan; other plans allow 3,500."""
 _PAGE: Final = 5000
 _LISTING: Final = "com.cloudflare.api.account.zone.list"
 """The permission that the message of a refusal may name."""
@@ -23,7 +23,7 @@ Zone = tuple[str, str]
 
 
 class CloudflareDriver(RecordDriver):
-    """Writes through the API of Cloudflare, with an API token or with the Global API Key and its e-mail address."""
+    """Writes through the API of Cloudflare, with an API token or with the Global API Key and its email address."""
 
     address = "https://api.cloudflare.com/client/v4"
 
@@ -41,7 +41,7 @@ class CloudflareDriver(RecordDriver):
         return f"/zones/{segment(self.text('zone_id') or self._find_zone(zone))}/dns_records", zone
 
     def entries(self, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of a zone; of one name if there is only one owner."""
+        """Yield the TXT records of a zone, or of one name if there is only one owner."""
         parameters: dict[str, Any] = {"type": "TXT", "per_page": _PAGE}
         if len(owners) == 1:
             parameters["name.exact"] = names.relative(next(iter(owners)))
@@ -61,13 +61,13 @@ class CloudflareDriver(RecordDriver):
             except CloudflareRefusal as refused:
                 if not refused.numbers & ALREADY_EXISTS:
                     raise
-                # One of them was written in between; then a batch changes nothing.
+                # One of them was written in between, and then a batch changes nothing.
                 existing = self.existing(zone, some)
                 yield from ((each, existing[key_of(each)][0].identifier) for each in some if key_of(each) in existing)
                 yield from self._create(zone, [each for each in some if key_of(each) not in existing])
 
     def delete_remembered(self, zone: Zone, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
-        """Delete what this run has written or found; return all records if any is not known or not there."""
+        """Delete records that this run has written or found. Return all if any is unknown or missing."""
         known = [self.context.remembered.pop(key, None) for key in dict.fromkeys(map(memory_of, records))]
         if None in known:
             return records
@@ -102,7 +102,7 @@ class CloudflareDriver(RecordDriver):
         posted = pick(self._batch(zone, posts=posts), "posts", kind=list) if posts else []
         written = {key_of(entry): entry for entry in txt_entries(posted)}
         if self.text("zone_id") and {name for name, _ in written} != {key_of(each)[0] for each in records}:
-            # Cloudflare takes a name that is not in the zone for one below it.
+            # Cloudflare reads a name that is not in the zone as a name below it.
             self.erase(zone, [*written.values()])
             raise self.error(texts.CLOUDFLARE_OTHER_ZONE, zone=zone[1])
         for record in records:
@@ -125,7 +125,7 @@ class CloudflareDriver(RecordDriver):
         by_key = bool(self.text("auth_username"))
         try:
             found = pick(self.ask("GET", "/zones", params={"name": zone}), "result", kind=list)
-            # Another account may have added the same zone; it is then pending there.
+            # Another account may have added the same zone, which is then pending there.
             if named := [item for item in found if pick(item, "name", kind=str).lower() == zone]:
                 return pick(min(named, key=lambda item: item.get("status") != "active"), "id", kind=str)
             may_read = by_key or bool(pick(self.ask("GET", "/zones"), "result", kind=list))
@@ -136,7 +136,7 @@ class CloudflareDriver(RecordDriver):
         raise unknown_zone(zone) if may_read else self.error(texts.CLOUDFLARE_NO_ZONE_READ, zone=zone)
 
     def _is_valid(self, refused: CloudflareRefusal) -> bool:
-        """Return whether a token that may not list zones is valid: the code is the same for one that is not."""
+        """Return whether a token that may not list zones is valid, because an invalid token has the same code."""
         if _LISTING in str(refused):
             return True
         try:
@@ -172,7 +172,7 @@ class CloudflareRefusal(HostError):
 
 
 def _numbers(error: Any) -> Iterator[int]:
-    """Yield the codes of an error, and of those that it is made of."""
+    """Yield the codes of an error and of its parts."""
     if not isinstance(error, dict):
         return
     if isinstance(error.get("code"), int):

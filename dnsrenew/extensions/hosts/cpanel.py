@@ -1,6 +1,6 @@
 """cPanel (https://api.docs.cpanel.net/openapi/cpanel/operation/dns-mass_edit_zone/), and the same in WHM.
 
-A zone is read with its serial number, and changed only while it has that number; records are known by their lines.
+A zone is read with its serial number, and changed only while it has that number. Lines identify records.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, porti
 _CPANEL: Final = ("/execute/DNS/parse_zone", "/execute/DNS/mass_edit_zone")
 _WHM: Final = ("/json-api/parse_dns_zone", "/json-api/mass_edit_dns_zone")
 MOST: Final = 20
-"""Records in a request, all of which stand in its URL."""
+"""The number of records in a request, all of which are in its URL."""
 _STRING: Final = 255
 
 
 class CpanelDriver(BatchDriver):
     """Writes through UAPI of cPanel, or the API of WHM, with an API token.
 
-    A zone is read before each request: a change moves its lines.
+    A zone is read before each request, because a change moves its lines.
     """
 
     if_missing = WRONG_ADDRESS
 
     def begin(self) -> None:
-        """Add the header of the token, which tells whether it is one of WHM."""
+        """Add the header of the token, which shows whether it is for WHM."""
         self._is_whm = self.text("mode").lower() == "whm"
         kind, (self._read, self._edit) = ("whm", _WHM) if self._is_whm else ("cpanel", _CPANEL)
         self._headers["Authorization"] = f"{kind} {self.text('username')}:{self.text('token')}"
 
     def entries(self, zone: str, owners: Collection[str]) -> list[TxtEntry]:
-        """Return the TXT records of a zone, known by their lines, and take note of its serial number."""
+        """Return the TXT records of a zone, identified by their lines, and remember its serial number."""
         data = self._ask(self._read, {"zone": zone})
         self._serial, lines = "", []
         for item in pick(data, "payload", kind=list) if self._is_whm else pick(data, kind=list):
@@ -70,7 +70,7 @@ class CpanelDriver(BatchDriver):
         self.edit(zone, remove=[str(entry.identifier) for entry in entries])
 
     def edit(self, zone: str, **changes: list[str]) -> None:
-        """Change a zone, if it has still the serial number with which it was read."""
+        """Change a zone, if it still has the serial number with which it was read."""
         self._ask(self._edit, {"zone": zone, "serial": self._serial, **changes})
 
     def _ask(self, function: str, arguments: Mapping[str, Any]) -> Any:
@@ -82,7 +82,7 @@ class CpanelDriver(BatchDriver):
             return answer.get("data")
         found = answer["metadata"].get("reason") if self._is_whm else answer.get("errors")
         message = "; ".join(map(str, found)) if isinstance(found, list) else str(found or "")
-        if "serial number" in message:  # somebody else has changed the zone: the next attempt reads it again
+        if "serial number" in message:  # another program has changed the zone: the next attempt reads it again
             raise HostError(message, code="provider-server-error")
         is_unknown = "do not control a dns zone" in message.lower()
         raise HostError(message, code="provider-zone-unknown" if is_unknown else None)

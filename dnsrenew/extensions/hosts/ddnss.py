@@ -16,7 +16,7 @@ _CODES: Final = {"badauth": "provider-unauthorized", **dict.fromkeys(("nohost", 
 
 
 class DdnssDriver(HostDriver):
-    """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
+    """Writes the only TXT value of a domain. A second value replaces the first, so the caller writes one at a time."""
 
     address = "https://ddnss.de/upd.php"
 
@@ -26,11 +26,11 @@ class DdnssDriver(HostDriver):
             self._update(host=zone, txtm="1", txt=record.value)
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Clear the value of the domain once: it has only one."""
+        """Clear the value of the domain once, because it has only one."""
         self._update(host=zone, txtm="2")
 
     def _update(self, **parameters: str) -> None:
-        """Send a request, and tell by its page whether it was done."""
+        """Send a request, and read from its page whether it succeeded."""
         page = self.request("GET", params={"key": self.text("key"), **parameters}).body.decode("utf-8", "replace")
         if reasons := dict(_REASON.findall(page)):
             code = next((_CODES[word] for word in reasons if word in _CODES), "provider-refused")

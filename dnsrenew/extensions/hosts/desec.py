@@ -20,7 +20,7 @@ class DesecDriver(RecordSetDriver):
     headers: ClassVar = {"Authorization": "Token {auth_token}"}
 
     def record_sets(self, zone: str, owners: Collection[str]) -> Iterator[RecordSet]:
-        """Yield the TXT record sets of a zone; of one name if there is only one owner."""
+        """Yield the TXT record sets of a zone, or of one name if there is only one owner."""
         names = [within(each, zone, apex="") for each in owners]
         parameters = {"type": "TXT", **({"subname": names[0]} if len(names) == 1 else {})}
         for item in self._pages(zone, parameters):
@@ -28,22 +28,22 @@ class DesecDriver(RecordSetDriver):
             yield RecordSet(owner(pick(item, "subname", kind=str), zone), contents, 0, item)
 
     def change(self, zone: str, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
-        """Make all changes of a zone or, if one is refused, none; an empty set is deleted."""
+        """Make all changes of a zone, or none if one is refused. An empty set is deleted."""
         items = []
         for found, contents in changes:
             item = {"subname": within(found.name, zone, apex=""), "type": "TXT", "records": list(contents)}
-            # A set that exists keeps its TTL: other values are in it.
+            # An existing set keeps its TTL, because it contains other values.
             items.append(item if found.shown else {**item, "ttl": max(found.ttl, self._minimum_ttl(zone))})
         if items:
             self.json("PATCH", f"/domains/{segment(zone)}/rrsets/", content=items)
 
     def _minimum_ttl(self, zone: str) -> int:
-        """Return the least TTL (seconds) of a zone; it is 3600, but deSEC can lower it for a domain."""
+        """Return the minimum TTL of a zone in seconds. It is 3600, but deSEC can lower it for a domain."""
         path = f"/domains/{segment(zone)}/"
         return self.remembered(("minimum_ttl", zone), lambda: pick(self.json("GET", path), "minimum_ttl", kind=int))
 
     def _pages(self, zone: str, parameters: dict[str, str]) -> Iterator[Any]:
-        """Yield the record sets of all pages; each page names the cursor of the next one in its header ``Link``."""
+        """Yield the record sets of all pages. Each page names the cursor of the next one in its header ``Link``."""
 
         def read(cursor: str) -> tuple[list[Any], str]:
             path = f"/domains/{segment(zone)}/rrsets/"

@@ -9,23 +9,23 @@ from dnsrenew.base.model import TxtRecord
 from dnsrenew.drivers.host_api import HostDriver, HostError, label, parsed, pick
 
 _DONE: Final = frozenset({0, 1})
-"""1 is "some execution problems, may not indicate action failures": a value exists already, or is gone."""
+"""The code 1 is "some execution problems, may not indicate action failures": a value exists already, or is gone."""
 _CODES: Final = {2: "provider-unauthorized", 6: "provider-zone-unknown", 7: "provider-server-error"}
-"""The codes of errors by those of the API; 6 is "fail to find" the owner of a domain."""
+"""The codes of errors by the API's codes. 6 is "fail to find" the owner of a domain."""
 
 
 class DnsExitDriver(HostDriver):
     """Writes through the API of DNSExit, with its key.
 
-    Its answers do not tell apart a value that exists already from one that could not be written: whether a value is
-    served, the wait for the name servers shows.
+    Its answers are the same for an existing value and for one that could not be written. The wait for the name servers
+    shows whether a value is served.
     """
 
     address = "https://api.dnsexit.com/dns"
     headers: ClassVar = {"apikey": "{api_key}"}
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Write the values beside the others at their names."""
+        """Write the values in addition to other values at their names."""
         unique = dict.fromkeys(records)
         self._change(zone, add=[{**_item(each), "ttl": -(-each.ttl // 60), "overwrite": False} for each in unique])
 

@@ -11,9 +11,9 @@ from dnsrenew.extensions.hosts import texts
 
 
 class DodeDriver(HostDriver):
-    """Writes one TXT value at a name; it cannot be read, and all values of a name are removed together.
+    """Writes one TXT value at a name. It cannot be read, and all values of a name are removed together.
 
-    What this run has written last at a name is remembered: another value is not removed in its place.
+    The last value that this run wrote at a name is remembered, so that another value is not removed by mistake.
     """
 
     address = "https://my.do.de/api"
@@ -25,11 +25,11 @@ class DodeDriver(HostDriver):
             self._change(zone, names.relative(record.name), value=record.value)
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Clear each name once, unless its value is another one."""
+        """Clear each name once, unless it has another value."""
         remembered = self.context.remembered
         for record in records:
             name = names.relative(record.name)
-            if remembered.get(name, record.value) == record.value:  # by a killed run, if this one wrote nothing
+            if remembered.get(name, record.value) == record.value:  # of an interrupted run, if this one wrote nothing
                 self._change(zone, name, action="delete")
                 remembered[name] = None
 

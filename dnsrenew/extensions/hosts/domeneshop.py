@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import label, pick
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_entries, zone_among
 
 TTL_STEP: Final = 60
-"""A TTL is a multiple of it."""
+"""A TTL is a multiple of this."""
 
 
 class DomeneshopDriver(RecordDriver):

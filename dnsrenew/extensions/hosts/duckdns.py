@@ -11,7 +11,7 @@ from dnsrenew.extensions.hosts import texts
 
 
 class DuckDnsDriver(HostDriver):
-    """Writes the one TXT value of a domain; a second value replaces the first, so the caller writes one at a time."""
+    """Writes the only TXT value of a domain. A second value replaces the first, so the caller writes one at a time."""
 
     address = "https://www.duckdns.org"
 
@@ -21,13 +21,13 @@ class DuckDnsDriver(HostDriver):
             self._update(zone, txt=record.value)
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Clear the value of the domain once: it has only one."""
+        """Clear the value of the domain once, because it has only one."""
         # The service requires a value for clear too, and clears any value.
         self._update(zone, txt=records[0].value, clear="true")
 
     def _update(self, zone: str, **parameters: str) -> None:
         params = {"domains": names.labels(zone)[0], "token": self.text("token"), **parameters}
-        # Any other error is a page of something in between, such as the login page of a hotel.
+        # Any other error is a page of a device in between, such as the login page of a hotel.
         answer = self.request("GET", "/update", params=params, accept=set(range(400, 500)) - {429})
         body = answer.body.decode("utf-8", "replace").strip()
         if body.split()[:1] != ["OK"]:

@@ -13,7 +13,7 @@ from dnsrenew.drivers.host_api import HostError, label, pick, refusal, segment
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, keyed
 
 _LISTS: Final = ("dns_main_list", "dns_sub_list")
-"""The records of the domain itself, and those below it."""
+"""The records of the domain itself, and the records below it."""
 
 
 class DynadotDriver(BatchDriver):
@@ -36,7 +36,7 @@ class DynadotDriver(BatchDriver):
         return _refusal(fields, response.status, response.headers) if is_described else refusal(response)
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain, and remember its TTL: it has one for all records."""
+        """Yield all TXT records of the domain, and remember its TTL, which is the same for all records."""
         glue = pick(self._send("GET", zone), "data", "glue_info", kind=dict)
         self.context.remembered["ttl", zone] = glue.get("ttl")
         for key in _LISTS:
@@ -47,7 +47,7 @@ class DynadotDriver(BatchDriver):
                     yield TxtEntry(item, name, pick(item, "record_value1", kind=str))
 
     def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records; the TTL of the domain stays."""
+        """Create records, keeping the TTL of the domain."""
         items = [(label(each, apex=""), {"record_type": "txt", "record_value1": each.value}) for each in records]
         wanted = [{**({"sub_host": host} if host else {}), **item} for host, item in items]
         ttl = str(self.context.remembered.get(("ttl", zone)) or "")
@@ -55,7 +55,7 @@ class DynadotDriver(BatchDriver):
         self._send("POST", zone, **_parted(wanted), **more, add_dns_to_current_setting=True)
 
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records, which are named by all that the API shows of them."""
+        """Delete records, which are named by all fields that the API shows."""
         self._send("DELETE", zone, **_parted([entry.identifier for entry in entries]))
 
     def _send(self, method: str, zone: str, **content: Any) -> dict[str, Any]:
@@ -74,6 +74,6 @@ def _refusal(answer: dict[str, Any], status: int, headers: Mapping[str, str] | N
 
 
 def _parted(items: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """Return records in the lists that they belong to."""
+    """Return records in the lists to which they belong."""
     mains, subs = ([item for item in items if bool(item.get("sub_host")) is below] for below in (False, True))
     return {key: found for key, found in zip(_LISTS, (mains, subs), strict=True) if found}

@@ -22,7 +22,7 @@ from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver, 
 
 _ROOT: Final = "/config-dns/v2"
 _SIGNED: Final = 131072
-"""Octets of a body that are signed."""
+"""The number of octets of a body that are signed."""
 
 
 class EdgeDnsDriver(RecordSetDriver):
@@ -37,7 +37,7 @@ class EdgeDnsDriver(RecordSetDriver):
             raise ConfigError.of(texts.EDGEDNS_HOST, account=context.account)
 
     def request(self, method: str, path: str = "", **arguments: Any) -> Response:
-        """Send a request; see :meth:`HostDriver.request`. No parameters: they would have to be signed too."""
+        """Send a request; see :meth:`HostDriver.request`. It has no parameters, which would have to be signed too."""
         key = self.text("account_switch_key")
         query = f"?accountSwitchKey={segment(key)}" if key else ""
         return super().request(method, f"{_ROOT}{path}{query}", **arguments)
@@ -51,7 +51,7 @@ class EdgeDnsDriver(RecordSetDriver):
         headers["Authorization"] = f"{start}signature={signature}"
 
     def find_zone(self, zone: str) -> str:
-        """Return the zone, which the API knows by its name."""
+        """Return the zone, which the API identifies by its name."""
         return pick(self.json("GET", f"/zones/{segment(zone)}"), "zone", kind=str)
 
     def record_set(self, zone: str, owner: str) -> RecordSet:
@@ -78,6 +78,6 @@ def signature_of(secret: str, method: str, address: str, body: bytes, start: str
     parts, time = urlsplit(address), start.partition("timestamp=")[2].partition(";")[0]
     asked = parts.path + (f"?{parts.query}" if parts.query else "")
     digest = b64encode(hashlib.sha256(body[:_SIGNED]).digest()).decode() if method == "POST" and body else ""
-    # The empty field has the values of signed headers: Edge DNS wants none.
+    # The empty field has the values of signed headers, which Edge DNS does not require.
     signed = f"{method}\t{parts.scheme}\t{parts.netloc}\t{asked}\t\t{digest}\t{start}"
     return b64encode(keyed(b64encode(keyed(secret, time)), signed)).decode()

@@ -11,14 +11,14 @@ from dnsrenew.drivers.host_api import HostError, pages, pairs, pick, up_to
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, digest, keyed, txt_entries, zone_among
 
 _MOST: Final = 1000
-"""Records in a page."""
+"""The number of records in a page."""
 _CODES: Final = {
     "AuthFailure": "provider-unauthorized",
     "UnauthorizedOperation": "provider-unauthorized",
     "RequestLimitExceeded": "provider-rate-limited",
     "InternalError": "provider-server-error",
 }
-"""The codes of errors by the first part of those of the API, which come with the status 200."""
+"""The codes of errors by the first part of the API's codes, which come with the status 200."""
 
 
 class EdgeOneDriver(RecordDriver):
@@ -28,7 +28,7 @@ class EdgeOneDriver(RecordDriver):
     headers: ClassVar = {"X-TC-Version": "2022-09-01"}
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the headers of an action, of which the host and the type of its content are signed."""
+        """Add the headers of an action, of which the host and the content type are signed."""
         secret, parts, now = self.text, self.place(path), self.now()
         date, signed = f"{now:%Y-%m-%d}", "content-type;host"
         lines = f"POST\n{parts.path}\n\ncontent-type:application/json\nhost:{parts.netloc}\n\n{signed}\n"
@@ -54,7 +54,7 @@ class EdgeOneDriver(RecordDriver):
         return str(zone_among(served, zone, name="ZoneName", key="ZoneId"))
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the site: the API selects by 20 names at most."""
+        """Yield all TXT records of the site, because the API selects by at most 20 names."""
         filters = [{"Name": "type", "Values": ["TXT"]}]
 
         def read(skipped: int) -> tuple[list[Any], int]:
@@ -73,7 +73,7 @@ class EdgeOneDriver(RecordDriver):
         self._act("DeleteDnsRecords", ZoneId=zone, RecordIds=[identifier])
 
     def _act(self, action: str, **parameters: Any) -> dict[str, Any]:
-        """Do an action and return what it answers."""
+        """Do an action and return its answer."""
         found = self.json("POST", "/", content=parameters, headers={"X-TC-Action": action})
         answer = pick(found, "Response", kind=dict)
         if (error := answer.get("Error")) is None:

@@ -11,21 +11,21 @@ from dnsrenew.drivers.host_api import HostError, label, pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, keyed, txt_entries, zone_among
 
 PAUSE: Final = 0.5
-"""Seconds between two looks at an operation."""
+"""Seconds between two checks of an operation."""
 _FAULTS: Final = ("busy", "fault", "interrupted", "unavailable")
 _REASONS: Final = {"forbidden": "provider-unauthorized", **dict.fromkeys(_FAULTS, "provider-server-error")}
-"""Why an operation failed: the code, if not `provider-refused`."""
+"""The codes of failed operations, if not `provider-refused`."""
 
 
 class ExoscaleDriver(RecordDriver):
     """Writes through the API of Exoscale, with an API key and its secret."""
 
     address = "https://api-ch-gva-2.exoscale.com/v2"
-    """Each zone (data centre) of Exoscale has one; DNS is the same in all."""
+    """Each zone (data centre) of Exoscale has one. DNS is the same in all."""
     headers: ClassVar = {"Content-Type": "application/json"}
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the header ``Authorization``. No parameters: they would have to be signed too."""
+        """Add the header ``Authorization``. There are no parameters, which would have to be signed too."""
         text, expires = self.text, int(self.now().timestamp()) + 600  # seconds
         start = f"{method} {self.place(path).path}\n".encode()
         signed = start + body + b"\n\n\n%d" % expires  # two empty lines: signed parameters and headers
@@ -39,11 +39,11 @@ class ExoscaleDriver(RecordDriver):
         return f"/dns-domain/{segment(zone_among(found, zone, name='unicode-name'))}/record", zone
 
     def entries(self, zone: tuple[str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
+        """Return all TXT records of the zone, because the API has no filter."""
         return txt_entries(pick(self.json("GET", zone[0]), "dns-domain-records", kind=list), zone[1])
 
     def create_all(self, zone: tuple[str, str], records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
-        """Create all records, then look at their operations: most are finished by then."""
+        """Create all records, then check their operations, most of which are finished by then."""
         started = []
         for record in records:
             content = {"name": label(record, apex=""), "type": "TXT", "content": record.value, "ttl": record.ttl}
@@ -56,9 +56,9 @@ class ExoscaleDriver(RecordDriver):
         self._finish(self.json("DELETE", f"{zone[0]}/{segment(identifier)}"))
 
     def _finish(self, operation: Any) -> str | None:
-        """Wait until an operation is finished; return the identifier of its record, if it tells one.
+        """Wait until an operation is finished; return the identifier of its record, if it has one.
 
-        :raises HostError: it failed.
+        :raises HostError: the operation failed.
         """
         is_first = True
         while (state := pick(operation, "state", kind=str)) == "pending":

@@ -17,7 +17,7 @@ class FlexibleEngineDriver(RecordSetDriver):
     headers: ClassVar = {"X-Auth-Token": "{auth_token}"}
 
     def find_zone(self, zone: str) -> str:
-        """Return the path of the record sets of a zone; other zones whose name contains this one are listed too."""
+        """Return the path of the record sets of a zone. The API also lists other zones whose names contain this one."""
         given, wanted = self.text("zone_id"), {"type": "public", "name": zone}
         return f"/zones/{segment(given or zone_among(self._pages('/zones', wanted, 'zones'), zone))}/recordsets"
 
@@ -36,7 +36,10 @@ class FlexibleEngineDriver(RecordSetDriver):
         return {"name": name, "type": "TXT", "ttl": record_set.ttl, "records": [*contents]}
 
     def _pages(self, path: str, parameters: dict[str, str], key: str) -> Iterator[Any]:
-        """Yield the items of all pages. The link to the next one is not followed: it may lead to another host."""
+        """Yield the items of all pages.
+
+        The link to the next one is not followed, because it may lead to another host.
+        """
 
         def read(marker: dict[str, str]) -> tuple[list[Any], dict[str, str] | None]:
             answer = self.json("GET", path, params={**parameters, "limit": 500, **marker})

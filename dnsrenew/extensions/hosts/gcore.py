@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 _KEPT: Final = ("filters", "pickers", "meta")
-"""What a record set has besides its records and TTL."""
+"""The fields of a record set besides its records and TTL."""
 _RECORD: Final = ("content", "enabled", "meta")
 
 
@@ -22,7 +22,7 @@ class GcoreDriver(RecordSetDriver):
     quotes = False  # the API takes it without quotes
 
     def find_zone(self, zone: str) -> str:
-        """Return the zone, which the API knows by its name."""
+        """Return the zone, which the API identifies by its name."""
         return pick(self.json("GET", f"/v2/zones/{segment(zone)}"), "name", kind=str)
 
     def record_set(self, zone: str, owner: str) -> RecordSet:
@@ -36,7 +36,7 @@ class GcoreDriver(RecordSetDriver):
         return f"/v2/zones/{segment(zone)}/{segment(names.relative(record_set.name))}/TXT"
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
-        """Return a record set for the API; its other records and settings stay as they are."""
+        """Return a record set for the API, keeping its other records and settings."""
         shown = record_set.shown or {"resource_records": []}
         known = {_value(each): {key: each[key] for key in _RECORD if key in each} for each in shown["resource_records"]}
         return {

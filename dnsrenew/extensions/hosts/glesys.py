@@ -11,7 +11,7 @@ from dnsrenew.extensions.hosts.record_driver import RecordDriver, TxtEntry, txt_
 
 
 class GlesysDriver(RecordDriver):
-    """Writes through the API of GleSYS, with the number of the project and an API key of it."""
+    """Writes through the API of GleSYS, with the number of the project and its API key."""
 
     unclear: ClassVar = (400, 403)
 
@@ -19,21 +19,24 @@ class GlesysDriver(RecordDriver):
     login = ("auth_username", "auth_token")
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain; the API has no filter."""
+        """Yield all TXT records of the domain, because the API has no filter."""
         items = pick(self._call("listrecords", domainname=zone), "records", kind=list)
         return txt_entries(items, zone, key="recordid", name="host", value="data")
 
     def create(self, zone: str, record: TxtRecord) -> Any:
-        """Create a record. Its host is relative to the domain: of an absolute one GleSYS takes every label."""
+        """Create a record.
+
+        Its host is relative to the domain, because GleSYS would take every label of an absolute one.
+        """
         content = {"host": label(record), "type": "TXT", "data": record.value, "ttl": record.ttl}
         return pick(self._call("addrecord", domainname=zone, **content), "record", "recordid", kind=int)
 
     def delete(self, zone: str, identifier: int) -> None:
-        """Delete a record. What GleSYS answers if there is none is not documented: see `unclear`."""
+        """Delete a record. The answer of GleSYS for a missing record is not documented, see `unclear`."""
         self._call("deleterecord", recordid=identifier)
 
     def _call(self, command: str, **arguments: Any) -> dict[str, Any]:
-        """Send a command and return its response; the status in the body counts too."""
+        """Send a command and return its response. The status in the body counts too."""
         answer = pick(self.json("POST", f"/domain/{command}", content=arguments), "response", kind=dict)
         status = pick(answer, "status", "code", kind=int)
         if status >= 400:

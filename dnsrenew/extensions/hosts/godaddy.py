@@ -13,9 +13,9 @@ from dnsrenew.extensions.hosts import texts
 
 LEAST_TTL: Final = 600
 _MOST: Final = 500
-"""Values of a name that are read; a name with more is not written."""
+"""The number of values that are read at a name. A name with more values is not written."""
 _PLACE: Final = frozenset({"type", "name"})
-"""Fields of a record that stand in the path when it is written back."""
+"""Fields of a record that are in the path when it is written back."""
 _WRITABLE: Final = frozenset({"data", "ttl", "port", "priority", "protocol", "service", "weight"})
 
 
@@ -29,7 +29,7 @@ class GoDaddyDriver(HostDriver):
     headers: ClassVar = {"Authorization": "sso-key {auth_key}:{auth_secret}"}
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Add the values in one request; only if one of them exists already, read which."""
+        """Add the values in one request. Only if one of them already exists, read which one."""
         items = {(label(record), record.value): _item(record) for record in records}
         if self._append(zone, list(items.values())):
             return
@@ -40,12 +40,12 @@ class GoDaddyDriver(HostDriver):
             raise HostError("DUPLICATE_RECORD", code="provider-refused")
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Replace the values of each name by the others; delete them if there are no others."""
+        """Replace the values of each name by the others, or delete them if there are no others."""
         for name, same in grouped(records, label).items():
             self._remove(zone, name, {record.value for record in same})
 
     def _append(self, zone: str, items: list[Any]) -> bool:
-        """Add records; return False, with nothing added, if one of them exists already."""
+        """Add records; return False without adding any if one of them already exists."""
         response = self._send("PATCH", zone, content=items, accept={422})
         if response.status != 422:
             return True
@@ -54,7 +54,7 @@ class GoDaddyDriver(HostDriver):
         return False
 
     def _values(self, zone: str, name: str) -> list[dict[str, Any]]:
-        """Return the TXT records at a name, as they are now."""
+        """Return the current TXT records at a name."""
         items = pick(parsed(self._send("GET", zone, f"/TXT/{segment(name)}", params={"limit": _MOST})), kind=list)
         for item in items:
             if pick(item, "type", kind=str) != "TXT" or pick(item, "name", kind=str).lower() != name:

@@ -14,11 +14,11 @@ from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import suppress_missing
 
 PAUSE: Final = 0.5
-"""Seconds between two looks at actions that are not finished."""
+"""Seconds between two checks of unfinished actions."""
 _PAGE: Final = 50
 _CODES: Final = {
     "conflict": "provider-server-error",  # "the resource has changed during the request, please retry"
-    "locked": "provider-server-error",  # an action of somebody else is running: a later attempt may succeed
+    "locked": "provider-server-error",  # another action is running, and a later attempt may succeed
     "protected": "provider-refused",
     "resource_limit_exceeded": "provider-refused",
 }
@@ -32,7 +32,7 @@ class HetznerDriver(HostDriver):
 
     def __init__(self, context: DriverContext) -> None:
         super().__init__(context)
-        if len(context.text("auth_token")) == 32:  # one of the API before this one
+        if len(context.text("auth_token")) == 32:  # a token of the API before this one
             raise self.error(texts.HETZNER_OLD_TOKEN)
 
     def refused(self, response: Response) -> HostError:
@@ -42,18 +42,18 @@ class HetznerDriver(HostDriver):
         return refused
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Add the values; existing ones stay."""
+        """Add the values. Existing ones stay."""
         self._finish([action for part in _by_name(zone, records) for action in self._add(*part)])
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist; the host deletes an empty record set."""
+        """Remove the existing values. The host deletes an empty record set."""
         parts = _by_name(zone, records)
         self._finish([action for path, values, _ttl in parts for action in self._remove(zone, path, values)])
 
     def _finish(self, running: list[int]) -> None:
         """Wait until all actions are finished.
 
-        :raises HostError: one of them failed.
+        :raises HostError: an action failed.
         """
         while running:
             identifiers, running = running[:_PAGE], running[_PAGE:]
@@ -67,7 +67,7 @@ class HetznerDriver(HostDriver):
         try:
             return self._act(path, "add_records", values, ttl=ttl)
         except HostError as error:
-            # The values or others exist: the host takes no value twice, and no other TTL than that of the record set.
+            # The values or others exist. The host accepts no value twice, and only the TTL of the record set.
             if error.status_code not in {409, 422}:
                 raise
             if (record_set := self._record_set(path)) is None:
@@ -98,7 +98,7 @@ class HetznerDriver(HostDriver):
         return _running(pick(answer, "action", kind=dict))
 
     def _record_set(self, path: str) -> dict[str, Any] | None:
-        """Return the record set of a name; None if there is none."""
+        """Return the record set of a name, or None."""
         with suppress_missing():
             return pick(self.json("GET", path), "rrset", kind=dict)
         return None

@@ -1,4 +1,4 @@
-"""A server of one's own that speaks lego's protocol (https://go-acme.github.io/lego/dns/httpreq/)."""
+"""A self-hosted server with lego's protocol (https://go-acme.github.io/lego/dns/httpreq/)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dnsrenew.drivers.host_api import WRONG_ADDRESS, HostDriver
 
 
 class HttpreqDriver(HostDriver):
-    """Sends each value to ``present`` and ``cleanup``; the server has to keep the other values of the name."""
+    """Sends each value to ``present`` and ``cleanup``. The server must keep other values of the name."""
 
     if_missing = WRONG_ADDRESS
     login = ("username", "password")

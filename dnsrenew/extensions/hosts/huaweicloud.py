@@ -19,7 +19,7 @@ class HuaweiCloudDriver(FlexibleEngineDriver):
     headers: ClassVar = {"Content-Type": "application/json"}
 
     def json(self, method: str, path: str = "", *, params: Any = None, **arguments: Any) -> Any:
-        """Send a request and return the JSON of the answer; the names and values of parameters are signed too.
+        """Send a request and return the JSON of the answer. The names and values of parameters are signed too.
 
         :raises HostError: the status is 400 or above, or the body is not JSON.
         """
@@ -27,7 +27,7 @@ class HuaweiCloudDriver(FlexibleEngineDriver):
         return super().json(method, f"{path}?{query}" if query else path, **arguments)
 
     def sign(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Add the header ``Authorization``; the path ends with a slash in what is signed."""
+        """Add the header ``Authorization``. The signed path ends with a slash."""
         secret, place, time = self.text, self.place(path), f"{self.now():%Y%m%dT%H%M%SZ}"
         lines = f"host:{place.netloc}\nx-sdk-date:{time}\n\nhost;x-sdk-date\n{digest(body)}"
         asked = f"{method}\n{place.path}/\n{place.query}\n{lines}"

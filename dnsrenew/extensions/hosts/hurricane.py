@@ -1,4 +1,4 @@
-"""Hurricane Electric's dynamic TXT records (https://dns.he.net, "Dynamic DNS"): a key of its own for each name."""
+"""Hurricane Electric's dynamic TXT records (https://dns.he.net, "Dynamic DNS"), with a separate key for each name."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CODES: Final = {
 
 
 class HurricaneDriver(HostDriver):
-    """Sets the value of a record that exists, with the key of that record; it can do nothing else in the zone."""
+    """Sets the value of an existing record with its key, which allows nothing else in the zone."""
 
     address = "https://dyn.dns.he.net/nic/update"
 
@@ -28,7 +28,7 @@ class HurricaneDriver(HostDriver):
         self._update({(names.relative(record.name), record.value) for record in records})
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Replace the value of each name by a dot: the record itself stays, and a value cannot be empty."""
+        """Replace the value of each name by a dot, because the record stays and a value cannot be empty."""
         self._update({(names.relative(record.name), ".") for record in records})
 
     def _update(self, wanted: set[tuple[str, str]]) -> None:

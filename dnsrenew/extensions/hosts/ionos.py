@@ -29,7 +29,7 @@ class IonosDriver(RecordDriver):
         return txt_entries(pick(answer, "records", kind=list))
 
     def create_all(self, zone: str, records: Sequence[TxtRecord]) -> Iterator[tuple[TxtRecord, Any]]:
-        """Create all records with one request; its names are absolute, without the final dot."""
+        """Create all records with one request. Its names are absolute, without the final dot."""
         content = [
             {"name": names.relative(each.name), "type": "TXT", "content": each.value, "ttl": max(each.ttl, LEAST_TTL)}
             for each in records

@@ -19,7 +19,7 @@ Identifier = tuple[str, str, str]
 class Ipv64Driver(RecordDriver):
     """Writes through the API of IPv64.net, with the API key of the account.
 
-    A domain such as `me.ipv64.net` is no zone in DNS, so the one of a record is found by its name.
+    A domain such as `me.ipv64.net` is not a zone in DNS, so the domain of a record is found by its name.
     """
 
     unclear: ClassVar = (400, 403)
@@ -55,7 +55,7 @@ class Ipv64Driver(RecordDriver):
         self._send("DELETE", form=_form("del_record", identifier))
 
     def _send(self, method: str, **arguments: Any) -> dict[str, Any]:
-        """Send a request. Its answer counts by its field `info`; why it is refused is in the field of the action."""
+        """Send a request. The field `info` of its answer has the result, and the field of the action has the reason."""
         response = self.request(method, "/api", accept=(400, 403), **arguments)
         answer = parsed(response)
         if pick(answer, "info", kind=str) == "success":

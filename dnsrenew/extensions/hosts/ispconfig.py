@@ -28,13 +28,13 @@ class IspConfigDriver(RecordDriver):
         self._session = pick(self._call("login", login), kind=str)
 
     def find_zone(self, zone: str) -> tuple[str, str, str]:
-        """Return the number of a zone, that of its server, and its name."""
+        """Return the number of a zone, the number of its server, and its name."""
         found = pick(self.ask("dns_zone_get", primary_id={"origin": f"{zone}."}) or [], kind=list)
         item = zone_among(found, zone, name="origin", key="")
         return _number(item, "id"), _number(item, "server_id"), zone
 
     def entries(self, zone: tuple[str, str, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone; their names are absolute, or relative to it."""
+        """Yield all TXT records of the zone. Their names are absolute, or relative to it."""
         found = self.ask("dns_txt_get", primary_id={"zone": zone[0], "type": "TXT"})
         return txt_entries(pick(found or [], kind=list), zone[2], value="data")
 
@@ -48,7 +48,7 @@ class IspConfigDriver(RecordDriver):
         return _number({"response": answer}, "response")
 
     def delete(self, zone: tuple[str, str, str], identifier: str) -> None:
-        """Delete a record; the API tells how many it has deleted."""
+        """Delete a record. The API returns the number of deleted records."""
         answer = self.ask("dns_txt_delete", primary_id=identifier, update_serial=True)
         if _number({"response": answer}, "response") == "0":
             raise HostError("no such record", status=404)
@@ -56,7 +56,7 @@ class IspConfigDriver(RecordDriver):
     def ask(self, function: str, **arguments: Any) -> Any:
         """Call a function and return its result.
 
-        :raises HostError: the server refused it.
+        :raises HostError: the server refused the call.
         """
         return self._call(function, {"session_id": self._session, **arguments})
 
@@ -70,7 +70,7 @@ class IspConfigDriver(RecordDriver):
 
 
 def _number(item: Any, key: str) -> str:
-    """Return a number, which the API gives as text or as a number."""
+    """Return a number, which the API sends as text or as a number."""
     value = item.get(key)
     if isinstance(value, bool) or not str(value).isdecimal():
         raise malformed_field(key)

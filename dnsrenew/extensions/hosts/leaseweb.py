@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import pick, segment
 from dnsrenew.extensions.hosts.record_driver import RecordSet, RecordSetDriver
 
 TTLS: Final = (60, 300, 1800, 3600, 14400, 28800, 43200, 86400)
-"""The API takes no others."""
+"""The only values that the API accepts."""
 
 
 class LeasewebDriver(RecordSetDriver):
@@ -29,7 +29,7 @@ class LeasewebDriver(RecordSetDriver):
                 yield RecordSet(pick(item, "name", kind=str), contents, pick(item, "ttl", kind=int), item)
 
     def path(self, zone: str, record_set: RecordSet) -> str:
-        """Return the path of a record set, or that of all."""
+        """Return the path of a record set, or of all record sets."""
         name = f"/{segment(names.absolute(record_set.name))}/TXT" if record_set.shown else ""
         return f"/domains/{segment(zone)}/resourceRecordSets{name}"
 

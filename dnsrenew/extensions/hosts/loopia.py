@@ -1,8 +1,8 @@
-"""Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): a name must be made before its records."""
+"""Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): a name must be created before its records."""
 
 from __future__ import annotations
 
-import xmlrpc.client  # `document` has refused a document type before it reads
+import xmlrpc.client  # `document` has already refused a document type
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, ClassVar, Final
 
@@ -14,7 +14,7 @@ from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry
 # The API of Loopia (https://support.loopia.se/wiki/loopiaapi-oversikt): XML-RPC (http://xmlrpc.com/spec.md).
 
 _UNKNOWN_ERROR: Final = "UNKNOWN_ERROR"
-"""The status for anything that has no other, such as a zone of another account."""
+"""The status for anything without its own status, such as a zone of another account."""
 _STATUSES: Final = {
     "AUTH_ERROR": "provider-unauthorized",
     "RATE_LIMITED": "provider-rate-limited",
@@ -28,7 +28,7 @@ _FAULTS: Final = {
     639: "provider-unauthorized",  # the API user may not call the method
 }
 _MINUTE: Final = {"Retry-After": "60"}
-"""The limit is for each minute, and the answer does not tell when it ends."""
+"""The limit is for each minute, and the answer does not say when it ends."""
 
 
 def _refused(message: str, code: str) -> HostError:
@@ -38,7 +38,7 @@ def _refused(message: str, code: str) -> HostError:
 def _decoded(body: bytes) -> Any:
     """Return the value of a response.
 
-    :raises HostError: it is a fault, or no response.
+    :raises HostError: the body is a fault, or not a response.
     """
     document(body)  # it has no document type
     try:
@@ -58,14 +58,14 @@ LEAST_TTL: Final = 300
 class LoopiaDriver(BatchDriver):
     """Writes through the API of Loopia, with an API user of the account.
 
-    It makes the names that do not exist yet, and removes each name that this run has made and that holds nothing else.
+    It creates missing names, and removes each name that this run has created and that has no other records.
     """
 
     address = "https://api.loopia.se/RPCSERV"
     headers: ClassVar = {"Accept": "text/xml", "Content-Type": "text/xml; charset=utf-8"}
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the TXT records of each name that exists, and remember how many records it has."""
+        """Yield the TXT records of each existing name, and remember the number of its records."""
         self.names = {str(name).lower() for name in self.items("getSubdomains", zone)} | {"@"}  # the zone itself
         self.counts: dict[str, int] = {}
         for owner in owners:
@@ -79,14 +79,14 @@ class LoopiaDriver(BatchDriver):
         """Create records, and their names."""
         for record in records:
             if (name := label(record)) not in self.names:
-                self.context.remembered["made", zone, name] = True  # before: the answer may get lost
+                self.context.remembered["made", zone, name] = True  # before the call, because the answer may get lost
                 self.order("addSubdomain", zone, name)
                 self.names.add(name)
             content = {"type": "TXT", "ttl": max(record.ttl, LEAST_TTL), "priority": 0, "rdata": record.value}
             self.order("addZoneRecord", zone, name, {**content, "record_id": 0})
 
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records, or a name of ours with all its records."""
+        """Delete records, or one of our names with all its records."""
         for owner, ours in grouped(entries, lambda entry: entry.name).items():
             name = within(owner, zone)
             if len(ours) == self.counts[name] and ("made", zone, name) in self.context.remembered:
@@ -97,7 +97,7 @@ class LoopiaDriver(BatchDriver):
                 self.order("removeZoneRecord", zone, name, pick(entry.identifier, "record_id", kind=int))
 
     def order(self, method: str, *arguments: Any) -> None:
-        """Call a method that answers with a status.
+        """Call a method that returns a status.
 
         :raises HostError: the status is not OK.
         """
@@ -105,13 +105,13 @@ class LoopiaDriver(BatchDriver):
             raise malformed("its status is not OK")
 
     def items(self, method: str, *arguments: Any) -> list[Any]:
-        """Call a method that answers with a list."""
+        """Call a method that returns a list."""
         return pick({"list": self.call(method, *arguments)}, "list", kind=list)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method and return its value.
 
-        :raises HostError: the value is the status of an error, alone or as the only item of a list; or it is a fault.
+        :raises HostError: the value is the status of an error (alone or as the only item of a list), or a fault.
         """
         login = map(self.text, ("auth_username", "auth_password"))
         body = xmlrpc.client.dumps((*login, *arguments), method).encode()

@@ -23,7 +23,7 @@ class MailInABoxDriver(RecordDriver):
         return zone
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield the custom TXT records of all zones: those that the box makes itself are not in the list."""
+        """Yield the custom TXT records of all zones. The box's own records are not in the list."""
         for item in pick(self.json("GET", "/admin/dns/custom"), kind=list):
             if pick(item, "rtype", kind=str) == "TXT":
                 name, value = pick(item, "qname", kind=str), pick(item, "value", kind=str)
@@ -36,7 +36,7 @@ class MailInABoxDriver(RecordDriver):
         return identifier
 
     def delete(self, zone: str, identifier: tuple[str, str]) -> None:
-        """Delete a record; without a value in its body, the request would delete all at the name."""
+        """Delete a record. Without a value in its body, the request would delete all at the name."""
         self._send("DELETE", identifier)
 
     def _send(self, method: str, identifier: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""mijn.host (https://mijn.host/api/doc/, version 2): a zone is written whole, and a record deleted by its value."""
+"""mijn.host (https://mijn.host/api/doc/, version 2): zones are written as a whole, and records deleted by value."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 _FIELDS: Final = frozenset({"type", "name", "value", "ttl"})
-"""What the API shows of a record, and takes."""
+"""The fields of a record that the API shows and accepts."""
 
 
 class MijnHostDriver(BatchDriver):
     """Writes through the API of mijn.host, with its key.
 
-    A zone is read again right before it is written. Its own request for a single record is not used to add one: what
-    it does to another value at the same name is not documented.
+    A zone is read again right before it is written. The API's request for a single record is not used to add one,
+    because its effect on another value at the same name is not documented.
     """
 
     address = "https://mijn.host/api/v2"
@@ -31,16 +31,16 @@ class MijnHostDriver(BatchDriver):
         return refusal(response, described if isinstance(described, str) else None)
 
     def find_zone(self, zone: str) -> str:
-        """Return the zone, if it is in the account: for any other the API has a status 400."""
+        """Return the zone if it is in the account. For any other, the API has the status 400."""
         zone_among(pick(self.json("GET", "/domains"), "data", "domains", kind=list), zone, name="domain", key="domain")
         return zone
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API sends it as a whole."""
+        """Yield all TXT records of the zone, because the API sends it as a whole."""
         return txt_entries(self._records(zone), zone, key="", value="value")
 
     def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Write the zone with more records."""
+        """Write the zone with additional records."""
         found = self._records(zone)
         if not found:  # a zone in use is never empty
             raise self.error(texts.REWRITE_EMPTY, zone=zone, title="mijn.host")
@@ -51,7 +51,7 @@ class MijnHostDriver(BatchDriver):
         pick(self.json("PUT", _path(zone), content={"records": [*kept, *added]}), kind=dict)
 
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records, which are named as the zone has them; other values at their names stay."""
+        """Delete records, which are named as the zone has them. Other values at their names stay."""
         for entry in entries:
             record = {key: entry.identifier[key] for key in ("type", "name", "value")}
             pick(self.json("DELETE", _path(zone), content={"record": record}), kind=dict)

@@ -1,4 +1,4 @@
-"""Namecheap: each change replaces the zone, so whatever would be lost is looked for before it is written."""
+"""Namecheap: each change replaces the zone, so possible losses are checked before a write."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 # The API of Namecheap (https://www.namecheap.com/support/api/methods/domains-dns/): reads and writes whole zones.
 
 FIELDS: Final = {"name": "HostName", "type": "RecordType", "address": "Address", "mxpref": "MXPref", "ttl": "TTL"}
-"""What the API shows of a record (in lower case): what it takes."""
+"""The fields of a record that the API shows (in lower case), and the fields that it accepts."""
 
 _ADDRESS_REFUSED: Final = frozenset({"1010105", "1011105", "1011150", "1017105", "1017150"})
 _NOT_OUR_DNS: Final = "2030288"
 _CODES: Final = {**dict.fromkeys(("2016166", "2019166"), "provider-zone-unknown"), "500000": "provider-rate-limited"}
 _BY_DIGIT: Final = {"1": "provider-unauthorized", "3": "provider-server-error", "5": "provider-server-error"}
 _MINUTE: Final = {"Retry-After": "60"}
-"""The tightest limit is for each minute, and the answer does not tell when it ends."""
+"""The tightest limit is for each minute, and the answer does not say when it ends."""
 
 Record = dict[str, str]
 """A record, with the fields of the API in lower case."""
 
 
 def _lower(attributes: Mapping[str, str]) -> Record:
-    """Return attributes with keys in lower case: the documentation and the API differ in it."""
+    """Return attributes with keys in lower case, in which the documentation and the API differ."""
     return {key.lower(): value for key, value in attributes.items()}
 
 
 # ── driver ──────────────────────────────────────────────────────────────────────────────
 
 _TYPES: Final = frozenset({"A", "AAAA", "ALIAS", "CAA", "CNAME", "FRAME", "MX", "MXE", "NS", "TXT", "URL", "URL301"})
-"""What the API can write."""
+"""The types that the API can write."""
 _HARMLESS: Final = {"hostid": re.compile(".*"), "isactive": re.compile("true"), "isddnsenabled": re.compile("false")}
 """Fields that cannot be written: the values that every new record gets."""
 _LABELS: Final = frozenset({"associatedapptitle", "friendlyname"})
 _OWN_LABEL: Final = re.compile(r"|[A-Z0-9]+ Record")
 _MAIL: Final = frozenset({"MX", "MXE"})
-"""Their labels come from the e-mail setting, which is written back."""
+"""Labels from the email setting, which is written back."""
 _CAA: Final = re.compile(r"\s*\d+\s+\w+\s+\S.*")
 _ZONE_FIELDS: Final = frozenset({"domain", "emailtype", "isusingourdns"})
 _MOST_NAMED: Final = 5
@@ -122,7 +122,7 @@ class NamecheapDriver(RewriteDriver):
         return result
 
     def _refused(self, zone: str, error: ElementTree.Element | None) -> Exception:
-        """Return the error for one of the API, which it sends with status 200."""
+        """Return the error for one of the API's errors, which have the status 200."""
         number = "" if error is None else error.get("Number", "")
         message = "" if error is None else (error.text or "").strip()
         if number in _ADDRESS_REFUSED:

@@ -45,11 +45,14 @@ class NetcupDriver(BatchDriver):
         return txt_entries(items, zone, key="", name="hostname", value="destination")
 
     def write(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Create records: one without an identifier is created, and those that the request does not name stay."""
+        """Create records.
+
+        A record without an identifier is created, and records that the request does not name stay.
+        """
         self.update(zone, [{"hostname": label(each), "type": "TXT", "destination": each.value} for each in records])
 
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records; the API needs all their fields."""
+        """Delete records. The API needs all their fields."""
         items = [{key: pick(each.identifier, key, kind=str) for key in _FIELDS} for each in entries]
         self.update(zone, [{**item, "deleterecord": True} for item in items])
 
@@ -72,7 +75,7 @@ class NetcupDriver(BatchDriver):
             return HostError(message, code="provider-rate-limited")
         if action == "login":
             return HostError(message, code="provider-unauthorized")
-        if answer.get("statuscode") == 4001:  # no such session: of new ones too; the next call has another one
+        if answer.get("statuscode") == 4001:  # no such session, for new ones too; the next call has another one
             return HostError(message, code="provider-server-error")
         if "could not be found" in message:
             return self.error(texts.NETCUP_ZONE, zone=zone)

@@ -22,7 +22,7 @@ class NetlifyDriver(RecordDriver):
         return f"/dns_zones/{segment(zone_among(self._pages('/dns_zones'), zone))}/dns_records"
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone, which have absolute names; the API has no filter."""
+        """Yield all TXT records of the zone, which have absolute names. The API has no filter."""
         return txt_entries(self._pages(zone), name="hostname", value="value")
 
     def create(self, zone: str, record: TxtRecord) -> Any:
@@ -31,7 +31,7 @@ class NetlifyDriver(RecordDriver):
         return pick(self.json("POST", zone, content=content), "id", kind=str)
 
     def _pages(self, path: str) -> Iterator[Any]:
-        """Yield the items of all pages; the header Link (RFC 8288) tells whether another follows."""
+        """Yield the items of all pages. The header Link (RFC 8288) shows whether another one follows."""
 
         def read(number: int) -> tuple[list[Any], int]:
             response = self.request("GET", path, params={"page": number, "per_page": 100})

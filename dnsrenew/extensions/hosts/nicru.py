@@ -1,4 +1,4 @@
-"""RU-CENTER (https://www.nic.ru/help/api-dns-hostinga_3643.html): changes of a zone count once they are committed.
+"""RU-CENTER (https://www.nic.ru/help/api-dns-hostinga_3643.html): changes of a zone take effect with a commit.
 
 Each call gets a token with the password of the account (OAuth 2.0, RFC 6749 section 4.3).
 """
@@ -63,10 +63,10 @@ class NicRuDriver(RecordDriver):
         return f"/services/{segment(service)}/zones/{segment(zone)}", zone
 
     def entries(self, zone: Zone, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone, committed or not; the API has no filter."""
+        """Yield all TXT records of the zone, committed or not. The API has no filter."""
         root = self.ask("GET", f"{zone[0]}/records")
         if any(item.get("has-changes") == "true" for item in root.findall("data/zone")):
-            self.uncommitted |= {zone[0]}  # ours, of a run that was killed
+            self.uncommitted |= {zone[0]}  # ours, of an interrupted run
         for item in root.findall("data/zone/rr"):
             if item.findtext("type") == "TXT":
                 yield _entry(item, zone[1])
@@ -87,7 +87,7 @@ class NicRuDriver(RecordDriver):
     def ask(self, method: str, path: str, body: bytes | None = None) -> ElementTree.Element:
         """Send a request and return the root of the answer.
 
-        :raises HostError: the API refused it.
+        :raises HostError: the API refused the request.
         """
         root = document(self.request(method, f"/dns-master{path}", body=body).body)
         if root.findtext("status") == "success":
@@ -98,14 +98,14 @@ class NicRuDriver(RecordDriver):
 
 
 def _refused(error: ElementTree.Element, response: Response | None = None) -> HostError:
-    # The token is not known or has expired.
+    # The token is unknown or has expired.
     code = "provider-unauthorized" if error.get("code") == "4097" else None
     status, headers = (response.status, response.headers) if response else (None, None)
     return HostError((error.text or "").strip(), code=code, status=status, headers=headers)
 
 
 def _entry(item: ElementTree.Element, zone: str) -> TxtEntry:
-    """Return a TXT record, whose value may be in several strings."""
+    """Return a TXT record, whose value may have several strings."""
     value = "".join(part.text or "" for part in item.findall("txt/string"))
     return TxtEntry(item.get("id", ""), owner(item.findtext("name", ""), zone), unquoted(value))
 

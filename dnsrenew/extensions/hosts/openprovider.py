@@ -12,7 +12,7 @@ from dnsrenew.drivers.host_api import HostError, label, pages, pick, quoted, ref
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, txt_entries, zone_among
 
 _MOST: Final = 500
-"""Records in a page."""
+"""The number of records in a page."""
 
 
 class OpenproviderDriver(BatchDriver):
@@ -36,7 +36,7 @@ class OpenproviderDriver(BatchDriver):
         return pick(answer, "data", kind=dict)
 
     def refused(self, response: Response) -> HostError:
-        """Return the error for a status of 400 or above; a wrong password has the status 500."""
+        """Return the error for a status of 400 or above. A wrong password has the status 500."""
         fields = response.fields()
         return refusal(response, str(fields["desc"]) if "desc" in fields else None, code=_reason(fields.get("code")))
 
@@ -46,7 +46,7 @@ class OpenproviderDriver(BatchDriver):
         return zone_among(found, zone), zone
 
     def entries(self, zone: tuple[int, str], owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects by a pattern only."""
+        """Yield all TXT records of the zone, because the API selects only by a pattern."""
 
         def read(skipped: int) -> tuple[list[Any], int]:
             found = self.json("GET", f"{_path(zone)}/records", params={"limit": _MOST, "offset": skipped})
@@ -55,7 +55,7 @@ class OpenproviderDriver(BatchDriver):
         return txt_entries(pages(read, 0), key="", value="value")
 
     def write(self, zone: tuple[int, str], records: Sequence[TxtRecord]) -> None:
-        """Create records; the host would put a value into quotes by itself too."""
+        """Create records. The host would also put a value into quotes by itself."""
         items = [(label(record, apex=""), quoted(record.value), max(record.ttl, 600)) for record in records]
         self._change(zone, add=items)
 
@@ -79,12 +79,12 @@ class OpenproviderDriver(BatchDriver):
 
 
 def _reason(code: Any) -> str | None:
-    """Return our code for that of a wrong user or password, of a token that has expired, and of a missing right."""
+    """Return our code for a wrong user or password, an expired token, or a missing right."""
     return "provider-unauthorized" if code == 196 else None
 
 
 def _results(data: dict[str, Any]) -> list[Any]:
-    """Return the items of a list; an empty one may be left out."""
+    """Return the items of a list. An empty list may be left out."""
     return pick(data, "results", kind=list) if data.get("total") != 0 else []
 
 

@@ -16,7 +16,7 @@ _CODES: Final = {
     **dict.fromkeys(("INVALID_USER", "IP_NOT_ALLOWED"), "provider-unauthorized"),
     "RATE_LIMIT_EXCEEDED": "provider-rate-limited",
 }
-"""The codes of errors by those of the API."""
+"""The codes of errors by the API's codes."""
 
 
 class PorkbunDriver(RecordDriver):
@@ -25,11 +25,11 @@ class PorkbunDriver(RecordDriver):
     address = "https://api.porkbun.com/api/json/v3"
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the zone: the API selects by one name only."""
+        """Yield all TXT records of the zone, because the API selects by only one name."""
         return txt_entries(pick(self._post("retrieve", zone), "records", kind=list))
 
     def create(self, zone: str, record: TxtRecord) -> Any:
-        """Create a record; the name is relative on the way there, and absolute on the way back."""
+        """Create a record. Its name is relative in the request, and absolute in the answer."""
         name, ttl = label(record, apex=""), max(record.ttl, LEAST_TTL)
         return identifier_of(self._post("create", zone, name=name, type="TXT", content=record.value, ttl=ttl))
 
@@ -38,7 +38,7 @@ class PorkbunDriver(RecordDriver):
         self._post("delete", zone, identifier)
 
     def _post(self, action: str, zone: str, *more: str, **content: Any) -> Any:
-        """Send a request; an error may have the status 200 too."""
+        """Send a request. An error may have the status 200 too."""
         keys = {"apikey": self.text("auth_key"), "secretapikey": self.text("auth_secret")}
         path = "/".join(map(segment, (action, zone, *more)))
         response = self.request("POST", f"/dns/{path}", content={**keys, **content}, accept=(400, 403))

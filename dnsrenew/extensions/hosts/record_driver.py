@@ -1,4 +1,4 @@
-"""What drivers share: of hosts with identifiers of records, with values for each name, or with zones as a whole."""
+"""The shared parts of drivers, for hosts with record identifiers, with values for each name, or with whole zones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _ZoneDriver(HostDriver):
     """A driver that remembers the identifiers of zones for the run."""
 
     def find_zone(self, zone: str) -> Any:
-        """Return the identifier of a zone, which is a name without the final dot; default: that name.
+        """Return the identifier of a zone, given by its name without the final dot; default: that name.
 
         :raises HostError: ``provider-zone-unknown``, see :func:`~dnsrenew.drivers.host_api.unknown_zone`.
         """
@@ -44,35 +44,37 @@ class _ZoneDriver(HostDriver):
 class RecordDriver(_ZoneDriver, ABC):
     """Writes and removes values one by one. A driver defines the abstract methods, and ``create`` or ``create_all``.
 
-    Identifiers of zones and of written records are remembered for the run, so that N values of a zone take N requests
-    to write and N to remove, and two more: one for the zone, and one for its records.
+    Identifiers of zones and of written records are remembered for the run. So N values of a zone need N requests to
+    write and N to remove, and two more for the zone and its records.
     """
 
     unclear: ClassVar[Collection[int]] = ()
-    """Statuses that may answer the deletion of a record that is gone, besides 404: then the list of all decides."""
+    """Statuses besides 404 that may answer the deletion of a missing record. Then the list of all records decides."""
 
     @abstractmethod
     def entries(self, zone: Any, owners: Collection[str]) -> Iterable[TxtEntry]:
-        """Yield the TXT records at some absolute names; also those at other names if the API has no filter."""
+        """Yield the TXT records at some absolute names, and records at other names if the API has no filter."""
 
     def create(self, zone: Any, record: TxtRecord) -> Any:
-        """Create a record; return its identifier, or None if the host does not tell it.
+        """Create a record; return its identifier, or None if the host does not return it.
 
-        A driver of a host that creates several at once defines :meth:`create_all` instead.
+        A driver for a host that creates several at once defines :meth:`create_all` instead.
         """
         raise NotImplementedError
 
     def create_all(self, zone: Any, records: Sequence[TxtRecord]) -> Iterable[tuple[TxtRecord, Any]]:
-        """Create records, one by one; give each with its identifier as soon as it exists."""
+        """Create records one by one, and yield each with its identifier as soon as it exists."""
         for record in records:
             yield record, self.create(zone, record)
 
     def delete(self, zone: Any, identifier: Any) -> None:
-        """Delete a record; default: below the path of the records of the zone, which ``find_zone`` returns, or first.
+        """Delete a record.
 
-        A driver of a host that deletes several at once defines :meth:`erase` instead.
+        Default: below the path of the zone's records, which ``find_zone`` returns (or returns first).
 
-        :raises HostError: status 404: there is no such record.
+        A driver for a host that deletes several at once defines :meth:`erase` instead.
+
+        :raises HostError: status 404: the record does not exist.
         """
         self.json("DELETE", f"{_path_of(zone)}/{api.segment(identifier)}")
 
@@ -89,7 +91,7 @@ class RecordDriver(_ZoneDriver, ABC):
                 self.context.remembered[memory_of(record)] = written
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
+        """Remove the existing values."""
         identifier = self._zone(zone)
         unknown = self.delete_remembered(identifier, records)
         existing = self.existing(identifier, unknown) if unknown else {}
@@ -107,7 +109,7 @@ class RecordDriver(_ZoneDriver, ABC):
         return grouped(self.entries(zone, sorted({record.name for record in records})), key_of)
 
     def delete_remembered(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
-        """Delete the records that this run has written; return those that were not there."""
+        """Delete the records that this run has written; return the missing ones."""
         remembered, left = self.context.remembered, []
         for record in records:
             identifier = remembered.pop(memory_of(record), None)
@@ -139,9 +141,9 @@ def txt_entries(
 ) -> Iterator[TxtEntry]:
     """Yield the TXT records among those of a host.
 
-    :param zone: what the names are relative to; "": they are absolute.
-    :param key: the field of a record with its identifier; "": the record itself is what its deletion needs.
-    :param kind: the field with its type; "": all are TXT records.
+    :param zone: the zone to which the names are relative; "" if they are absolute.
+    :param key: the field of a record with its identifier; "" if the deletion needs the record itself.
+    :param kind: the field with its type; "" if all are TXT records.
     """
     for item in items:
         if not kind or api.pick(item, kind, kind=str).upper() == "TXT":
@@ -151,9 +153,9 @@ def txt_entries(
 
 
 def zone_among(items: Iterable[Any], zone: str, *, name: str = "name", key: str = "id") -> Any:
-    """Return the identifier of a zone among those of the account.
+    """Return the identifier of a zone from the zones of the account.
 
-    :param key: the field with it; "": the zone itself is returned.
+    :param key: the field with the identifier; "" to return the zone itself.
     :raises HostError: ``provider-zone-unknown``.
     """
     for item in items:
@@ -175,7 +177,7 @@ class RecordSet(Frozen):
 
     :ivar name: absolute, with or without the final dot.
     :ivar contents: the values in the form of the host.
-    :ivar shown: whatever the host shows of it; None: the host has none yet.
+    :ivar shown: the record set as the host shows it; None if it does not exist yet.
     """
 
     name: str
@@ -187,58 +189,58 @@ class RecordSet(Frozen):
 class RecordSetDriver(_ZoneDriver):
     """Changes all values of a name together.
 
-    A driver defines ``record_set`` or ``record_sets``, and ``body``, ``save`` and ``drop``, or ``change``.
-    What exists is read right before it is changed, and the other values are written back in the form in which they were
-    read. Two writers could lose each other's values: the provider file says ``exclusive``.
+    A driver defines ``record_set`` or ``record_sets``, and ``body``, ``save`` and ``drop``, or ``change``. The existing
+    values are read right before a change, and other values are written back unchanged. Two writers could lose each
+    other's values, so the provider file says ``exclusive``.
     """
 
     def record_set(self, zone: Any, owner: str) -> RecordSet:
         """Return the TXT record set at an absolute name.
 
-        :raises HostError: status 404: there is none.
+        :raises HostError: status 404: the record set does not exist.
         """
         raise NotImplementedError
 
     def record_sets(self, zone: Any, owners: Collection[str]) -> Iterable[RecordSet]:
         """Yield the TXT record sets at some absolute names, one by one.
 
-        A driver of a host that lists them defines this instead of :meth:`record_set`; others may be among them.
+        A driver for a host that lists them defines this instead of :meth:`record_set`. It may yield other sets too.
         """
         for name in owners:
             with suppress_missing():
                 yield self.record_set(zone, name)
 
     update: ClassVar[str] = "PUT"
-    """The method that replaces a record set; ``POST`` creates one."""
+    """The method that replaces a record set. ``POST`` creates one."""
 
     def path(self, zone: Any, record_set: RecordSet) -> str:
-        """Return the path of a record set, or the one where a new one is created.
+        """Return the path of a record set, or the path at which a new one is created.
 
-        Default: by its identifier below the path of all sets of the zone, which ``find_zone`` returns, or first.
+        Default: its identifier below the path of the zone's sets, which ``find_zone`` returns (or returns first).
         """
         place = _path_of(zone)
         return f"{place}/{api.segment(api.pick(record_set.shown, 'id', kind=str))}" if record_set.shown else place
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
-        """Return a record set for the API with other contents; whatever else it has stays."""
+        """Return a record set for the API with other contents, keeping all its other fields."""
         raise NotImplementedError
 
     def save(self, zone: Any, record_set: RecordSet, contents: Sequence[str]) -> None:
-        """Write the values of a name, in the form of the host, in place of those of a record set."""
+        """Replace the values of a record set, in the form of the host."""
         method = self.update if record_set.shown else "POST"
         self.json(method, self.path(zone, record_set), content=self.body(record_set, contents))
 
     def drop(self, zone: Any, record_set: RecordSet) -> None:
         """Delete a record set.
 
-        :raises HostError: status 404: there is none.
+        :raises HostError: status 404: the record set does not exist.
         """
         self.json("DELETE", self.path(zone, record_set))
 
     def change(self, zone: Any, changes: Sequence[tuple[RecordSet, Sequence[str]]]) -> None:
-        """Write the new contents of record sets, one by one; a set without contents is deleted.
+        """Write the new contents of record sets one by one. A set without contents is deleted.
 
-        A driver of a host that changes several at once defines this instead of :meth:`save` and :meth:`drop`.
+        A driver for a host that changes several at once defines this instead of :meth:`save` and :meth:`drop`.
         """
         for record_set, contents in changes:
             if contents:
@@ -248,7 +250,7 @@ class RecordSetDriver(_ZoneDriver):
                     self.drop(zone, record_set)
 
     quotes: ClassVar[bool] = True
-    """Whether the host takes values in quotes."""
+    """Whether the host expects values in quotes."""
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
         """Add the values that do not exist yet to the record sets of their names."""
@@ -261,7 +263,7 @@ class RecordSetDriver(_ZoneDriver):
         self._change(zone, records, more)
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Take the values out of the record sets of their names; an empty one is deleted."""
+        """Remove the values from the record sets of their names. An empty set is deleted."""
 
         def fewer(record_set: RecordSet, values: Collection[str]) -> Sequence[str]:
             return [content for content in record_set.contents if api.unquoted(content) not in values]
@@ -271,7 +273,7 @@ class RecordSetDriver(_ZoneDriver):
     def _change(
         self, zone: str, records: Sequence[TxtRecord], wanted: Callable[[RecordSet, Collection[str]], Sequence[str]]
     ) -> None:
-        """Change the record sets whose contents are not the wanted ones."""
+        """Change the record sets whose contents differ from the wanted ones."""
         identifier, by_name = self._zone(zone), grouped(records, lambda record: _owner(record.name))
         owners = sorted(same[0].name for same in by_name.values())
         found = {_owner(each.name): each for each in self.record_sets(identifier, owners)}
@@ -286,7 +288,7 @@ class RecordSetDriver(_ZoneDriver):
 
 @contextmanager
 def suppress_missing() -> Iterator[None]:
-    """Leave the block where the host answers that there is no such record (status 404)."""
+    """Leave the block if the host answers that the record does not exist (status 404)."""
     try:
         yield
     except HostError as error:
@@ -308,7 +310,7 @@ def key_of(record: TxtRecord | TxtEntry) -> tuple[tuple[str, ...], str]:
 
 
 def memory_of(record: TxtRecord) -> tuple[str, str, str, str]:
-    """Return the key by which the identifier of a written record is remembered."""
+    """Return the key under which the identifier of a written record is remembered."""
     return "record", record.zone, record.name, record.value
 
 
@@ -318,9 +320,10 @@ def memory_of(record: TxtRecord) -> tuple[str, str, str, str]:
 
 
 class BatchDriver(RecordDriver):
-    """Writes any number of values of a zone in one request, and removes them in one; the identifier is what it needs.
+    """Writes any number of values of a zone in one request, and removes them in another.
 
-    What exists is read before each change: a change with a record that exists already, or is gone, may fail as a whole.
+    The ``identifier`` is the data that a removal needs. Existing records are read before each change, because a change
+    with an existing or missing record may fail as a whole.
     """
 
     @abstractmethod
@@ -337,7 +340,7 @@ class BatchDriver(RecordDriver):
         return ()
 
     def delete_remembered(self, zone: Any, records: Sequence[TxtRecord]) -> Sequence[TxtRecord]:
-        """Look for all records: an identifier may have become another one."""
+        """Look for all records, because an identifier may have changed."""
         return records
 
 
@@ -350,9 +353,9 @@ _Change = Callable[[list[Any], Mapping[tuple[str, str], TxtRecord]], list[Any]]
 
 
 class RewriteDriver(HostDriver, ABC):
-    """Reads a zone right before each change, and writes it back with every other record as it was.
+    """Reads a zone right before each change, and writes it back with every other record unchanged.
 
-    :cvar empty: the text for a zone without records: one in use is never empty.
+    :cvar empty: the text for a zone without records, because a zone in use is never empty.
     :cvar unsafe: the text for a zone that would lose something.
     """
 
@@ -389,7 +392,7 @@ class RewriteDriver(HostDriver, ABC):
         self._change(zone, records, more)
 
     def remove_from(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Remove the values that exist."""
+        """Remove the existing values."""
         self._change(zone, records, lambda items, unwanted: [item for item in items if self.txt(item) not in unwanted])
 
     def _change(self, zone: str, records: Sequence[TxtRecord], change: _Change) -> None:
@@ -419,6 +422,6 @@ def keyed(key: str | bytes, data: str | bytes) -> bytes:
 
 
 def portions(items: Sequence[T], most: int) -> Iterator[Sequence[T]]:
-    """Yield items in portions of so many at most."""
+    """Yield items in portions of limited size."""
     for start in range(0, len(items), most):
         yield items[start : start + most]

@@ -16,7 +16,7 @@ _CODES: Final = (
     ("provider-zone-unknown", ("DOMAIN", "SERVICE")),
     ("provider-server-error", ("INTERNAL",)),
 )
-"""Our code, and parts of error codes of the API, one of which it stands for."""
+"""Our codes, each with parts of the API's error codes that it stands for."""
 
 
 class RegRuDriver(RecordDriver):
@@ -25,14 +25,14 @@ class RegRuDriver(RecordDriver):
     address = "https://api.reg.ru/api/regru2"
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Yield all TXT records of the domain; the API has no filter."""
+        """Yield all TXT records of the domain, because the API has no filter."""
         for item in pick(self.ask("get_resource_records", zone), "rrs", kind=list):
             if pick(item, "rectype", kind=str) == "TXT":
                 name, value = pick(item, "subname", kind=str), pick(item, "content", kind=str)
                 yield TxtEntry((name, value), owner(name, zone), unquoted(value))
 
     def create(self, zone: str, record: TxtRecord) -> tuple[str, str]:
-        """Create a record; its TTL is that of the zone."""
+        """Create a record. It has the TTL of the zone."""
         self.ask("add_txt", zone, subdomain=label(record), text=record.value)
         return label(record), record.value
 
@@ -41,9 +41,9 @@ class RegRuDriver(RecordDriver):
         self.ask("remove_record", zone, subdomain=identifier[0], content=identifier[1], record_type="TXT")
 
     def ask(self, function: str, zone: str, **parameters: str) -> Any:
-        """Call a function for a domain, and return what it says of it.
+        """Call a function for a domain, and return the answer about the domain.
 
-        :raises HostError: the API refused it, which it tells with the status 200.
+        :raises HostError: the API refused it, with the status 200.
         """
         text = self.text
         account = {"username": text("username"), "password": text("password"), "output_content_type": "plain"}
@@ -59,7 +59,7 @@ class RegRuDriver(RecordDriver):
 
 
 def _refused(answer: Any) -> HostError:
-    """Return the error for an answer, of all or of one domain."""
+    """Return the error for an answer as a whole or for one domain."""
     number = str(answer.get("error_code"))
     code = next((ours for ours, parts in _CODES if any(part in number for part in parts)), "provider-refused")
     return HostError(str(answer.get("error_text") or number), code=code)

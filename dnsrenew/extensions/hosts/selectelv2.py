@@ -1,6 +1,6 @@
 """Selectel (https://developers.selectel.com/docs/cloud-services/dns_api/dns_api_actual/): values are replaced together.
 
-This is version 2 of the API, whose tokens are those of OpenStack's Keystone; zones of version 1 are not in it.
+This is version 2 of the API, which uses tokens of OpenStack's Keystone. It does not have the zones of version 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _PAGE: Final = 1000
 _KEPT: Final = ("comment", "managed_by")
 
 Zone = tuple[str, str, str]
-"""The path of the record sets of a zone, its name as the API has it, and as DNS has it."""
+"""The path of the record sets of a zone, its name in the API, and its name in DNS."""
 
 
 class SelectelDriver(RecordSetDriver):
@@ -45,7 +45,7 @@ class SelectelDriver(RecordSetDriver):
                 yield RecordSet(owner(inside, zone[2]), contents, pick(item, "ttl", kind=int), item)
 
     def body(self, record_set: RecordSet, contents: Sequence[str]) -> dict[str, Any]:
-        """Return a record set for the API; its other records stay as they are, disabled or not."""
+        """Return a record set for the API. Its other records stay unchanged, disabled or not."""
         shown = record_set.shown or {"records": []}
         known = {each["content"]: each for each in shown["records"]}
         records = [known.get(content, {"content": content}) for content in contents]

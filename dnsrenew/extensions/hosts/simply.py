@@ -1,4 +1,4 @@
-"""Simply.com (https://www.simply.com/docs/api/): a request for each record; the body has a status of its own."""
+"""Simply.com (https://www.simply.com/docs/api/): a request for each record. The body has its own status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SimplyDriver(RecordDriver):
     login = ("account_name", "api_key")
 
     def entries(self, zone: str, owners: Collection[str]) -> Iterator[TxtEntry]:
-        """Return all TXT records of the zone; the API has no filter."""
+        """Return all TXT records of the zone, because the API has no filter."""
         return txt_entries(pick(self._send("GET", zone), "records", kind=list), zone, key="record_id", value="data")
 
     def create(self, zone: str, record: TxtRecord) -> Any:
@@ -30,7 +30,7 @@ class SimplyDriver(RecordDriver):
         self._send("DELETE", zone, f"{identifier}/")
 
     def _send(self, method: str, zone: str, record: str = "", **arguments: Any) -> Any:
-        """Send a request about the records of a zone; its answer counts by the status in the body."""
+        """Send a request about the records of a zone. The status in its body counts."""
         path = f"/my/products/{segment(zone)}/dns/records/{record}"
         response = self.request(method, path, accept=(400, 404), **arguments)
         answer = parsed(response)

@@ -10,7 +10,7 @@ from dnsrenew.drivers.host_api import label, pages, pick, segment, up_to
 from dnsrenew.extensions.hosts.record_driver import BatchDriver, TxtEntry, portions, txt_entries
 
 _MOST: Final = 500
-"""Records in a page, and in a request that writes."""
+"""The number of records in a page, and in a write request."""
 
 
 class SpaceshipDriver(BatchDriver):
@@ -36,7 +36,7 @@ class SpaceshipDriver(BatchDriver):
             self.json("PUT", _path(zone), content={"force": False, "items": some})
 
     def erase(self, zone: str, entries: Sequence[TxtEntry]) -> None:
-        """Delete records, which are named by what they have."""
+        """Delete records, which are identified by their contents."""
         items = [{key: each.identifier[key] for key in ("type", "name", "value")} for each in entries]
         for some in portions(items, _MOST):
             self.json("DELETE", _path(zone), content=some)

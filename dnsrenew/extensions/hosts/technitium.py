@@ -14,11 +14,11 @@ class TechnitiumDriver(HostDriver):
     """Writes through the HTTP API of a Technitium server, with an API token."""
 
     if_missing = WRONG_ADDRESS
-    # Servers before version 15 know the token only as a parameter.
+    # Servers before version 15 read the token only as a parameter.
     headers: ClassVar = {"Authorization": "Bearer {auth_token}"}
 
     def add_to(self, zone: str, records: Sequence[TxtRecord]) -> None:
-        """Write the values one by one; the server keeps a value once."""
+        """Write the values one by one. The server keeps a value once."""
         for record in records:
             self._change("add", record, ttl=record.ttl)
 
@@ -31,7 +31,7 @@ class TechnitiumDriver(HostDriver):
         try:
             self._post(action, record, type="TXT", text=record.value, **more)
         except HostError as error:
-            # The server refuses to add a value that exists, and to delete one that does not.
+            # The server refuses to add an existing value, and to delete a missing one.
             if error.code or error.status_code or self._exists(record) is not (action == "add"):
                 raise
 
@@ -41,7 +41,7 @@ class TechnitiumDriver(HostDriver):
         return record.value in values
 
     def _post(self, action: str, record: TxtRecord, **parameters: Any) -> Any:
-        """Send a request about a record; the server reports errors with status 200."""
+        """Send a request about a record. The server reports errors with status 200."""
         zone = names.relative(record.zone)
         form = {"token": self.text("auth_token"), "zone": zone, "domain": names.relative(record.name)}
         answer = self.json("POST", f"/api/zones/records/{action}", form={**form, **parameters})

@@ -1,4 +1,4 @@
-"""The texts of errors that only one DNS host has; those that all have are in ``drivers/texts.py``."""
+"""The texts of errors that only one DNS host has. Texts that all hosts share are in ``drivers/texts.py``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from dnsrenew.errors import Text
 
-# ── hosts that take whole zones ─────────────────────────────────────────────────────────
+# ── hosts that accept only whole zones ──────────────────────────────────────────────────
 
 REWRITE_EMPTY: Final = Text(
     "provider-rewrite-unsafe",

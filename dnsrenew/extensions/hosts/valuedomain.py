@@ -11,10 +11,10 @@ from dnsrenew.extensions.hosts import texts
 from dnsrenew.extensions.hosts.record_driver import RewriteDriver
 
 LEAST_TTL: Final = 120
-"""The host takes 3600 for a lower TTL of a zone."""
+"""The host uses 3600 for a lower TTL of a zone."""
 _WRITTEN: Final = frozenset({"ns_type", "records", "ttl"})
 _KNOWN: Final = frozenset({"domainid", "domainname", *_WRITTEN})
-"""What the API shows of a zone: what it takes, and what names the zone."""
+"""The fields that the API shows of a zone: the fields that it accepts, and the name of the zone."""
 
 
 class ValueDomainDriver(RewriteDriver):
@@ -26,7 +26,7 @@ class ValueDomainDriver(RewriteDriver):
     unsafe = texts.VALUEDOMAIN_UNSAFE
 
     def read(self, zone: str) -> tuple[dict[str, Any], list[str]]:
-        """Return what the API shows of a zone, and its lines without the empty one that a final line break makes."""
+        """Return the API's data of a zone, and its lines without the empty one after a final line break."""
         found = pick(self.json("GET", f"/domains/{segment(zone)}/dns"), "results", kind=dict)
         text = pick(found, "records", kind=str)
         return found, text.removesuffix("\n").split("\n") if text.strip() else []
@@ -48,7 +48,7 @@ class ValueDomainDriver(RewriteDriver):
         return f"txt {label(record)} {record.value}"
 
     def lost(self, settings: dict[str, Any], items: Sequence[str]) -> list[str]:
-        """Return the settings that the API would not take, or not keep."""
+        """Return the settings that the API would not accept or not keep."""
         lost = sorted(key for key, value in settings.items() if key not in _KNOWN and value)
         if not str(settings.get("ns_type")).startswith("valuedomain"):  # other name servers do not serve its records
             lost.append("ns_type")

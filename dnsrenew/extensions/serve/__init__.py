@@ -1,4 +1,4 @@
-"""The command ``dnsrenew serve``: runs a web app in Python with a certificate that is kept new."""
+"""The command ``dnsrenew serve``: runs a web app in Python with an always current certificate."""
 
 from __future__ import annotations
 

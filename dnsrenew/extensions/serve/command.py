@@ -1,7 +1,7 @@
-"""``dnsrenew serve``: runs a web app in Python with a certificate that is kept new.
+"""``dnsrenew serve``: runs a web app in Python with an always current certificate.
 
-This process opens the ports, obtains what is missing, redirects from HTTP, and keeps the processes running that import
-and serve the app. Each of those follows the store too: one renews, and all get the new certificate.
+This process opens the ports, obtains missing certificates, redirects from HTTP, and keeps the processes running that
+import and serve the app. Each of these follows the store too: one renews, and all get the new certificate.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import socket
 
 _PACKAGES: Final = {"a2wsgi": (1, 10), "uvicorn": (0, 47)}
-"""What the extra serve installs, and from which version on it can be used."""
+"""The packages of the extra serve, and their first usable versions."""
 _END: Final = KILL_AFTER + 4.0
 """Seconds from the first signal to the exit."""
 
@@ -83,7 +83,7 @@ def serve(invocation: Invocation) -> int:
             pass
         systemd.send(STOPPING=1)
         terminal.write_info(texts.ENDING.format(seconds=GRACE))
-        threads.start(served.close)  # at once, beside the requests that finish: the call at the end waits for it
+        threads.start(served.close)  # at once, beside the requests that finish; the call at the end waits for it
     terminal.write_info(texts.ENDED)
     terminal.write_document({"app": options.app, **shown})
     return signals.status or 130
@@ -99,11 +99,11 @@ def _enter(invocation: Invocation, served: Served, opened: Sequence[socket.socke
     signals = invocation.signals
     invocation.terminal.write_info(texts.OBTAINING.format(app=invocation.options.app))
     signals.run(served.__enter__, cleans_up=True, tick=lambda: served.close() if signals.cancel.is_set() else None)
-    sockets.listen_all(opened, "--bind")  # not before: the challenge tls-alpn-01 may need the port
+    sockets.listen_all(opened, "--bind")  # not before, because the challenge tls-alpn-01 may need the port
 
 
 def _check_packages() -> None:
-    """Check that the packages of the extra are there.
+    """Check that the packages of the extra are installed.
 
     :raises ConfigError: ``serve-extra-missing``.
     """
@@ -117,7 +117,7 @@ def _lacks(name: str, least: tuple[int, int]) -> bool:
         return True
     try:
         found = re.match(r"(\d+)\.(\d+)", metadata.version(name))
-    except metadata.PackageNotFoundError:  # its files alone: it shows what it can
+    except metadata.PackageNotFoundError:  # only its files: it shows what it can
         return False
     return found is not None and (int(found[1]), int(found[2])) < least
 
@@ -139,7 +139,7 @@ def _check_addresses(options: Options) -> None:
 
 
 def _check_ground(invocation: Invocation) -> None:
-    """Check that no other user can change the imported code: the current folder, and in it the module of the app.
+    """Check that no other user can change the imported code: the current folder and the app's module in it.
 
     :raises ConfigError: ``config-untrusted``, for root.
     """
@@ -154,6 +154,6 @@ def _check_ground(invocation: Invocation) -> None:
 
 
 def _first_host(config: Config) -> str:
-    """Return the host for requests that name none."""
+    """Return the host for requests that do not name one."""
     domains = [domain for spec in config.certificates for domain in spec.domains]
     return domains[0].removeprefix("*.") if domains else "localhost"

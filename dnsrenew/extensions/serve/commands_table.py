@@ -1,4 +1,4 @@
-"""The command serve: what ``--help``, the man page, completion and docs show of it."""
+"""The command ``serve`` for ``--help``, the man page, completion and docs."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _HTTP: Final = "http"
 
 
 def passed(environ: Mapping[str, str] = os.environ) -> tuple[list[socket.socket], list[socket.socket]]:
-    """Return the sockets that systemd has opened for this process: those for the app, and those for the redirect."""
+    """Return the sockets that systemd has opened for this process: first for the app, then for the redirect."""
     count = environ.get("LISTEN_FDS", "")
     if environ.get("LISTEN_PID") != str(os.getpid()) or not count.isdecimal():
         return [], []
@@ -39,7 +39,7 @@ def passed(environ: Mapping[str, str] = os.environ) -> tuple[list[socket.socket]
 
 
 def opened(address: str, option: str) -> list[socket.socket]:
-    """Bind an address; it listens later. ``:PORT`` is all addresses, of IPv4 and of IPv6.
+    """Bind an address, which listens later. ``:PORT`` means all IPv4 and IPv6 addresses.
 
     :param address: ``HOST:PORT``.
     :param option: the option that named it.
@@ -53,7 +53,7 @@ def opened(address: str, option: str) -> list[socket.socket]:
 
 
 def listen_all(opened: Sequence[socket.socket], option: str) -> None:
-    """Let connections come in; they wait for the process that answers them.
+    """Accept connections, which wait for the process that answers them.
 
     :raises DnsRenewError: ``serve-port-taken``: another program was bound too, and began to listen first.
     """
@@ -71,7 +71,7 @@ def close_all(opened: Sequence[socket.socket]) -> None:
 
 
 def shown(scheme: str, opened: Sequence[socket.socket]) -> list[str]:
-    """Return the URL of each address; all addresses of both families are one, without a host."""
+    """Return the URL of each address. All addresses of both families are one URL, without a host."""
     places = [each.getsockname()[:2] for each in opened]
     hosts = [("" if host in {"0.0.0.0", "::"} else host, port) for host, port in places]  # noqa: S104  # compared only
     return list(dict.fromkeys(f"{scheme}://{host_port.join(host, port)}" for host, port in hosts))
@@ -95,7 +95,7 @@ def _failure(address: str, option: str, error: OSError) -> DnsRenewError:
 
 # ── redirect ───────────────────────────────────────────────────────────────────────────
 
-# The server at port 80 of ``dnsrenew serve``: it answers http-01, and sends everything else to HTTPS.
+# The server at port 80 of ``dnsrenew serve``: it answers http-01, and redirects everything else to HTTPS.
 
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}", re.ASCII)
 
@@ -124,7 +124,7 @@ class _RedirectHandler(SmallHandler):
 
 
 class RedirectServer(SmallServer):
-    """Serves a WSGI app, of which it uses the status, ``Location`` and the body.
+    """Serves a WSGI app, using its status, ``Location`` and body.
 
     :param opened: a bound socket; the server owns it from now on.
     """
@@ -139,17 +139,17 @@ class RedirectServer(SmallServer):
         self.start()
 
     def server_bind(self) -> None:
-        """Take the socket that is bound already."""
+        """Take the socket that is already bound."""
         self.socket.close()
         self.socket = self._opened
         self.server_address = self.socket.getsockname()
 
 
 def to_https(port: int, default: str) -> Callable[..., Iterable[bytes]]:
-    """Return a WSGI app that sends every request to HTTPS.
+    """Return a WSGI app that redirects every request to HTTPS.
 
-    :param port: of HTTPS.
-    :param default: the host for requests that name none.
+    :param port: the port of HTTPS.
+    :param default: the host for requests that do not name one.
     """
 
     def redirect(environ: dict[str, Any], start_response: Callable[..., object]) -> Iterable[bytes]:
@@ -170,7 +170,7 @@ def _host(header: str) -> str:
 
 
 def _path(target: str) -> str:
-    """Return the path and the query of a request target; a proxy's request has the whole address."""
+    """Return the path and the query of a request target. A proxy's request has the whole address."""
     if not target.startswith("/"):
         _, _, target = target.partition("//")
         _, slash, rest = target.partition("/")

@@ -1,4 +1,4 @@
-"""The certificates of ``dnsrenew serve``: those of the configuration, or one from the options."""
+"""The certificates of ``dnsrenew serve``, from the configuration or from the options."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_WITH_DOMAIN: Final = ("config", "certificate")
 
 
 def read_config(invocation: Invocation, *, show: bool) -> Config:
-    """Return the configuration, or that of ``--domain``. Where port 80 redirects, it answers http-01 for ``listen``.
+    """Return the configuration, or the one for ``--domain``. If port 80 redirects, it answers http-01 for ``listen``.
 
     :param show: whether its path and its warnings are shown.
     :raises ConfigError: with all mistakes; ``usage``: the options do not fit together.
@@ -45,7 +45,7 @@ def read_config(invocation: Invocation, *, show: bool) -> Config:
             else:
                 config = Config.find(options.config, insist=options.insist)
         except ConfigError as error:
-            if error.code == "config-missing" and "suggested" in error.evidence:  # none was named
+            if error.code == "config-missing" and "suggested" in error.evidence:  # no configuration was named
                 raise ConfigError.of(texts.NO_CONFIG, searched=error.evidence["searched"]) from None
             raise
     if options.redirect is None:
@@ -55,7 +55,7 @@ def read_config(invocation: Invocation, *, show: bool) -> Config:
 
 
 def make_served(invocation: Invocation, config: Config, on_event: Callable[[Event], object]) -> Served:
-    """Return what keeps the certificates new in this process.
+    """Return the object that keeps the certificates current in this process.
 
     :raises ConfigError: ``certificate-unknown``.
     """
@@ -114,13 +114,13 @@ def _dns_options(options: Options) -> dict[str, str]:
     for each in options.dns_option or ():
         key, equals, value = each.partition("=")
         if not key or not equals:
-            raise usage(texts.BAD_OPTION, _COMMAND, provider=options.dns)  # what was given may be the secret
+            raise usage(texts.BAD_OPTION, _COMMAND, provider=options.dns)  # the given text may be the secret
         found[key.replace("-", "_")] = value
     return found
 
 
 def _plain_secrets(options: Options, config: Config) -> list[Notice]:
-    """Return a warning for each secret that stands on the command line itself."""
+    """Return a warning for each secret that is on the command line itself."""
     secret = {use.path[-1] for use in config.secrets}
     plain = [key for key, value in _dns_options(options).items() if not value.startswith(_REFERENCES)]
     return [Notice(*texts.PLAIN_SECRET.fill(key=key)) for key in plain if key in secret]

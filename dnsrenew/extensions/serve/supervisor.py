@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 _SPAWN: Final = multiprocessing.get_context("spawn")  # no threads of ours are in it, as after a fork
 KILL_AFTER: Final = GRACE + 1.5
-"""Seconds until a process that does not end is killed: less than the 10 that Docker gives."""
+"""Seconds until a process that does not end is killed; less than Docker's 10."""
 _TICK: Final = 0.2
 _LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at the files of the app."""
+"""Seconds between two checks of the files of the app."""
 _RETRY: Final = 2.0
 """Seconds after the end of a process until another one starts."""
 _SKIPPED: Final = frozenset({"__pycache__", "node_modules", "site-packages"})
@@ -42,12 +42,12 @@ class _WorkerProcess:
         theirs.close()  # so that its end is seen at the pipe, and ours by it
 
     def say(self, word: str) -> None:
-        """Say something, unless it has just ended."""
+        """Send a message, unless the process has just ended."""
         with contextlib.suppress(OSError):
             self.pipe.send(word)
 
     def heard(self) -> str | None:
-        """Return the word that it has said; None if it has ended without one.
+        """Return the word that the process has sent; None if it has ended without one.
 
         :raises DnsRenewError: the error that ends it.
         """
@@ -90,19 +90,19 @@ class Supervisor:
         self._starting: list[_WorkerProcess] = []
         self._files = dict(_python_files(os.getcwd())) if invocation.options.reload else {}
         self._revive_at = 0.0
-        self._silence = _SPAWN.Pipe()  # nothing is said there: a wait needs something to wait for
+        self._silence = _SPAWN.Pipe()  # an empty pipe, because a wait needs something to wait for
 
     def start(self, before_serving: Callable[[], object]) -> None:
         """Start the processes, and return when all answer connections.
 
-        :param before_serving: called when the app is imported; the processes wait for its end.
+        :param before_serving: called when the app is imported; the processes wait until it returns.
         :raises DnsRenewError: a process cannot start.
         :raises Cancelled: a signal arrived.
         """
         self._running = self._started(self._invocation.options.workers, before_serving)
 
     def run(self) -> None:
-        """Start again what has ended or changed, until a signal to stop arrives."""
+        """Restart ended or changed processes until a signal to stop arrives."""
         invocation = self._invocation
         options, signals, clock = invocation.options, invocation.signals, invocation.clock
         looked = clock.monotonic()
@@ -121,7 +121,7 @@ class Supervisor:
             self._revive()
 
     def stop(self) -> None:
-        """End all processes: requests get some seconds to finish."""
+        """End all processes. Requests get some seconds to finish."""
         self._end([*self._starting, *self._running])
         self._starting, self._running = [], []
 
@@ -130,7 +130,7 @@ class Supervisor:
     def _started(self, count: int, before_serving: Callable[[], object] = lambda: None) -> list[_WorkerProcess]:
         """Return processes that answer connections.
 
-        :raises DnsRenewError: a process cannot start; all are then ended.
+        :raises DnsRenewError: a process cannot start. All others are then ended.
         """
         self._starting = [_WorkerProcess(self._invocation, self._sockets) for _ in range(count)]
         try:
@@ -162,13 +162,13 @@ class Supervisor:
     # ── starting again ──────────────────────────────────────────────────────────────────
 
     def _replace(self) -> None:
-        """Start new processes, and end the old ones when they answer."""
+        """Start new processes, and end the old ones when the new ones answer."""
         if new := self._tried(self._invocation.options.workers, texts.NOT_RESTARTED):
             self._end(self._running)
             self._running = new
 
     def _reload(self, changed: str) -> None:
-        """End the processes and start new ones: two versions of an app that is being written may not go together."""
+        """End the processes and start new ones, because two versions of a changing app may not fit together."""
         file = os.path.relpath(changed)
         self._invocation.terminal.write_info(texts.CHANGED.format(file=file, app=self._app))
         self._end(self._running)
@@ -176,7 +176,7 @@ class Supervisor:
         self._revive_at = 0.0 if self._running else math.inf
 
     def _revive(self) -> None:
-        """Start others for the processes that have ended, after a while: an app may end again and again."""
+        """Replace processes that have ended after a while, because an app may end repeatedly."""
         now = self._invocation.clock.monotonic()
         for each in [each for each in self._running if not each.process.is_alive()]:
             self._running.remove(each)
@@ -189,7 +189,7 @@ class Supervisor:
             self._revive_at = now + _RETRY
 
     def _tried(self, count: int, otherwise: str = "") -> list[_WorkerProcess]:
-        """Return new processes; if they cannot start, say why, and return none."""
+        """Return new processes. If they cannot start, report why and return an empty list."""
         try:
             return self._started(count)
         except Cancelled:  # the loop ends
@@ -216,7 +216,7 @@ class Supervisor:
 
 
 def _python_files(folder: str) -> Iterator[tuple[str, int]]:
-    """Yield each Python file of a folder, and when it was changed; not those of environments and hidden folders."""
+    """Yield each Python file of a folder and its modification time, without environments and hidden folders."""
     for place, folders, files in os.walk(folder):
         if "pyvenv.cfg" in files:
             folders[:] = []

@@ -39,31 +39,31 @@ if TYPE_CHECKING:
 _App = tuple[str, Callable[..., Any]]
 """The interface of an app, and the app."""
 GRACE: Final = 8
-"""Seconds that requests get to finish."""
+"""Seconds that requests have to finish."""
 LOADED: Final = "loaded"
-"""What the process says when the app is imported; then it waits for :data:`GO`."""
+"""The message of the process when the app is imported. Then it waits for :data:`GO`."""
 READY: Final = "ready"
-"""What it says when connections are answered."""
+"""The message of the process when connections are answered."""
 GO: Final = "go"
 _TICK: Final = 0.2
 _FIRST_REQUEST: Final = 0.5
-"""Seconds for a connection that was just accepted to send its request: uvicorn ends what is idle."""
+"""Seconds for a just accepted connection to send its request, because uvicorn ends idle ones."""
 _BLOCKED_AFTER: Final = 5.0
-"""Seconds without a sign of the event loop until a warning; it gives one every second."""
+"""Seconds without a sign of the event loop until a warning. It gives a sign every second."""
 _IMPORTING: Final = (__file__, importlib.__file__, "<frozen importlib")
-"""Where the frames are that lead to the first line of an app."""
+"""The files of the frames that lead to the first line of an app."""
 _STANDARD: Final = os.path.dirname(os.__file__)
 
 
 def work(options: Options, sockets: Sequence[socket.socket], parent: Connection) -> None:
-    """Serve until the parent says so, or ends.
+    """Serve until the parent says stop, or ends.
 
     :param options: the options of the command line.
-    :param parent: gets :data:`LOADED`, :data:`READY`, or what the error is made of that ends this process.
+    :param parent: gets :data:`LOADED`, :data:`READY`, or the parts of the error that ends this process.
     """
     _ignore_signals()
     if options.json:
-        os.dup2(2, 1)  # standard output has the one document of the command
+        os.dup2(2, 1)  # standard output has the only document of the command
     with contextlib.suppress(OSError):
         sys.stdin = open(0, closefd=False)  # noqa: SIM115  # multiprocessing has closed it; debuggers of the app read it
     formatting.choose(options.lang, json=options.json, only_json=options.json)
@@ -106,7 +106,7 @@ def _serve(invocation: Invocation, app: _App, sockets: Sequence[socket.socket], 
     server = uvicorn.Server(config)
 
     def follow_parent() -> None:
-        """Tell the parent when connections are answered, and end when it says so, or has ended itself."""
+        """Tell the parent when connections are answered. End when it says so or has ended itself."""
         told = False
         while not _has_ended(parent):
             if server.started and not told:
@@ -117,7 +117,7 @@ def _serve(invocation: Invocation, app: _App, sockets: Sequence[socket.socket], 
                 invocation.terminal.write_message(message, WARNING_LINE)
         if server.started:
             loop.close(server.servers)  # new connections wait for another process
-        threads.start(served.close)  # a renewal at work withdraws its values even if the app blocks the loop
+        threads.start(served.close)  # a renewal in progress withdraws its values even if the app blocks the loop
         if server.started:
             time.sleep(_FIRST_REQUEST)
         server.should_exit = True
@@ -133,7 +133,7 @@ def _say(parent: Connection, what: object) -> None:
 
 
 def _as_told(error: DnsRenewError) -> Any:
-    """Return an error, or for those of the app what the parent makes it of: a pickled message would stay English."""
+    """Return an error, or for errors of the app its parts for the parent: a pickled message would stay English."""
     if type(error) not in {ConfigError, DnsRenewError} or not error.code.startswith("serve-"):
         return error
     message, fix = (getattr(each, "template", each) for each in (error.message, error.fix))
@@ -158,7 +158,7 @@ def _ignore_signals() -> None:
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent lets signals wait while it starts us
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # the parent blocks signals while it starts us
 
 
 # ── the app ─────────────────────────────────────────────────────────────────────────────
@@ -169,7 +169,7 @@ def load(name: str, wanted: str | None) -> _App:
 
     :param name: ``MODULE:APP``; APP may be a function without arguments that returns the app.
     :param wanted: the interface, if it is known.
-    :raises ConfigError: ``serve-app-missing``; ``serve-app-interface``: it has neither interface.
+    :raises ConfigError: ``serve-app-missing``; ``serve-app-interface``: the app has neither interface.
     :raises DnsRenewError: ``serve-app-failed``: the module raises an exception, which was printed.
     """
     module_name, _, path = name.partition(":")
@@ -203,7 +203,7 @@ def _imported(name: str) -> Any:
 
 
 def _printing(name: str, call: Callable[[], Any]) -> Any:
-    """Call code of the app. What it raises is printed as Python would, without the frames that led to it.
+    """Call code of the app. Its exceptions are printed as by Python, without the frames that led to it.
 
     :raises DnsRenewError: ``serve-app-failed``.
     """
@@ -233,7 +233,7 @@ def _interface(app: Any) -> str | None:
 
 
 def _count(app: Any) -> int:
-    """Return how many arguments a callable needs; -1 if that is not known."""
+    """Return the number of arguments that a callable needs; -1 if unknown."""
     try:
         parameters = inspect.signature(app).parameters.values()
     except (TypeError, ValueError):
@@ -258,7 +258,7 @@ def _as_asgi(interface: str, app: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _LoopWatch:
-    """Notices that the app blocks the event loop: nothing else then answers, and no handshake is made."""
+    """Notices when the app blocks the event loop, so that no other request is answered and no handshake is made."""
 
     def __init__(self) -> None:
         self._beat: float | None = None
@@ -266,7 +266,7 @@ class _LoopWatch:
         self._told = False
 
     async def beat(self) -> None:
-        """Record that the loop runs; uvicorn calls it every second."""
+        """Record that the loop runs. uvicorn calls this every second."""
         self._loop = asyncio.get_running_loop()
         self._beat = time.monotonic()
         self._told = False
@@ -278,7 +278,7 @@ class _LoopWatch:
                 self._loop.call_soon_threadsafe(each.close)
 
     def blocked_at(self) -> str | None:
-        """Return the place in the app that blocks the loop, once for each time; None if the loop runs."""
+        """Return the place in the app that blocks the loop, once for each block; None if the loop runs."""
         if self._told or self._beat is None or time.monotonic() - self._beat < _BLOCKED_AFTER:
             return None
         self._told = True
@@ -286,7 +286,7 @@ class _LoopWatch:
 
 
 def _place(frame: FrameType | None) -> str:
-    """Return the innermost line that is neither of the standard library nor of a package: file, line and function."""
+    """Return the file, line and function of the innermost line outside the standard library and packages."""
     if frame is None:
         return texts.NOWHERE.format()
     named = ((each, each.f_code.co_filename) for each, _ in traceback.walk_stack(frame))
@@ -299,7 +299,7 @@ def _place(frame: FrameType | None) -> str:
 
 
 class _ServerLines(logging.Handler):
-    """Writes the log of uvicorn: requests, and with ``-v`` its own story; errors with what the app raised."""
+    """Writes the log of uvicorn: requests, with ``-v`` its other messages, and errors with the app's exception."""
 
     def __init__(self, terminal: Terminal) -> None:
         super().__init__()

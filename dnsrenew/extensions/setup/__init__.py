@@ -1,4 +1,4 @@
-"""Getting there: the first configuration, taking over from other ACME clients, delegated names, and backups."""
+"""Setting up: the first configuration, imports from other ACME clients, delegated names, and backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands init, import, delegate, export and restore: what help, the man page and docs show of them."""
+"""The commands init, import, delegate, export and restore, for help, the man page and docs."""
 
 from __future__ import annotations
 

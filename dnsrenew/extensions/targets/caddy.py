@@ -17,12 +17,12 @@ _SECONDS: Final = 30.0
 
 
 class CaddyDeployer(FileDeployer):
-    """Replaces the files, then has Caddy load its own configuration again."""
+    """Replaces the files, then makes Caddy load its own configuration again."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
         self._url = str(self._options.get("url", _URL)).rstrip("/")
-        if not is_safe(self._url):  # the configuration that is sent back may hold secrets
+        if not is_safe(self._url):  # the configuration that is sent back may contain secrets
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=self._url)
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
@@ -31,7 +31,7 @@ class CaddyDeployer(FileDeployer):
         return [self.file(self._options["certificate"], fullchain, "mode"), self.file(self._options["key"], key)]
 
     def activate(self) -> None:
-        """Post the running configuration back; without the header, Caddy ignores one that has not changed."""
+        """Post the running configuration back. Without the header, Caddy ignores an unchanged one."""
         running = self._request("GET", "/config/")
         self.has_changed = True
         headers = {"Content-Type": "application/json", "Cache-Control": "must-revalidate"}

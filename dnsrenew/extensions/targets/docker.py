@@ -24,11 +24,11 @@ from dnsrenew.errors import DeployError, printable
 _SOCKET: Final = "/var/run/docker.sock"
 _SHOWN: Final = 300
 _HEADER: Final = struct.Struct(">BxxxL")
-"""Before each piece of output: which stream, and its length."""
+"""The header of each piece of output: the stream, and the length."""
 
 
 class DockerDeployer(TargetDeployer):
-    """Signals a container, or runs a program in it; what that did cannot be looked at or put back."""
+    """Signals a container, or runs a program in it. The effect cannot be inspected or undone."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
@@ -135,7 +135,7 @@ def _demultiplexed(output: bytes) -> bytes:
     while len(rest) >= _HEADER.size:
         stream, length = _HEADER.unpack_from(rest)
         if stream > 2:
-            return output  # not in pieces, or its begin was dropped
+            return output  # not in pieces, or its beginning was dropped
         found += rest[_HEADER.size : _HEADER.size + length]
         rest = rest[_HEADER.size + length :]
     return found

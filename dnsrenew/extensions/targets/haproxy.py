@@ -1,4 +1,4 @@
-"""``haproxy``: the file that HAProxy has loaded, and the same content over its runtime socket: no reload is needed."""
+"""``haproxy``: the file that HAProxy has loaded, and the same content over its runtime socket, without a reload."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SECONDS: Final = 10.0
 
 
 class HaproxyDeployer(FileDeployer):
-    """Replaces the file, so that a restart has it, and the certificate in the running HAProxy."""
+    """Replaces the file for the next restart, and the certificate in the running HAProxy."""
 
     def check(self, certificate: Certificate) -> bool:
         """Return whether the file has this content, and the running HAProxy this serial number."""
@@ -29,11 +29,11 @@ class HaproxyDeployer(FileDeployer):
         return str(self._options["certificate"])
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
-        """Return the one file."""
+        """Return the only file."""
         return [self.file(self._path, (certificate.private_key_pem + certificate.fullchain_pem).encode("ascii"))]
 
     def activate(self) -> None:
-        """Set the certificate in a transaction, and commit it; an open one of a killed run is given up first."""
+        """Abort the open transaction of an interrupted run; then set the certificate in a transaction and commit it."""
         self._ask(f"abort ssl cert {self._path}")
         lines = (read_file(self._path) or b"").decode("ascii").splitlines()
         pem = "\n".join(filter(str.strip, lines))  # an empty line would end the command
@@ -47,7 +47,7 @@ class HaproxyDeployer(FileDeployer):
             raise DeployError.of(texts.HAPROXY_REFUSED, socket=where, reason=reason, path=self._path)
 
     def _ask(self, command: str) -> str:
-        """Send one command and return the answer; HAProxy closes the connection after it."""
+        """Send one command and return the answer. HAProxy closes the connection after it."""
         where, seconds = self._options["socket"], self._options.get("timeout", _SECONDS)
         try:
             return self._context.run.call(lambda: _exchange(where, command, seconds))
@@ -68,7 +68,7 @@ def _exchange(where: str, command: str, seconds: float) -> str:
 
 
 def _opened(where: str, seconds: float) -> socket.socket:
-    """Return a socket, which is connected unless it is one for a path; the private key goes through it as it is."""
+    """Return a connected socket, or an unconnected one for a path. The private key is sent through it unencrypted."""
     if where.startswith("/"):
         unix = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         unix.settimeout(seconds)

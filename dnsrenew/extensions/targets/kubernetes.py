@@ -32,7 +32,7 @@ _MANAGER: Final = "fieldManager=dnsrenew&force=true"
 
 
 class KubernetesDeployer(TargetDeployer):
-    """Applies both keys of a secret in one request; other keys, labels and annotations stay as they are."""
+    """Applies both keys of a secret in one request, and keeps its other keys, labels and annotations."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
@@ -49,7 +49,7 @@ class KubernetesDeployer(TargetDeployer):
         return self._read() == _data(certificate)
 
     def deploy(self, certificate: Certificate) -> None:
-        """Apply the secret; it is created if there is none."""
+        """Apply the secret, creating it if it is missing."""
         saved, new = self._context.saved, _data(certificate)
         old = self._read()
         if old == new:
@@ -60,7 +60,7 @@ class KubernetesDeployer(TargetDeployer):
         self._apply(new)
 
     def restore(self) -> bool:
-        """Apply the old certificate and key, if there were any."""
+        """Apply the old certificate and key, if they existed."""
         old = {name: _encoded(value) for name, value in self._context.saved.kept().items()}
         if not old or self._read() == old:
             return False
@@ -68,7 +68,7 @@ class KubernetesDeployer(TargetDeployer):
         return True
 
     def _read(self) -> dict[str, str] | None:
-        """Return both keys of the secret, base64; None if there is no secret."""
+        """Return both keys of the secret in base64; None if the secret does not exist."""
         if (found := self._api.ask("GET", self._path, missing=(404,))) is None:
             return None
         if not isinstance(found, dict) or found.get("kind") != "Secret":
@@ -86,7 +86,7 @@ class KubernetesDeployer(TargetDeployer):
 
 
 def _api(context: DeployerContext, cluster: Cluster) -> HttpApi:
-    """Return the API; its certificates are written to a private temporary folder, because they are read from files."""
+    """Return the API. Its certificates are written to a private temporary folder, because they are read from files."""
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         trust = _file(folder, "root", cluster.root) if cluster.root else None
         pair = None
@@ -135,12 +135,12 @@ TARGET = TargetKind(
 
 # ── kubeconfig ─────────────────────────────────────────────────────────────────────────
 
-# Where the API of a Kubernetes cluster is, and how to log in there: from a kubeconfig, or in a pod of the cluster.
+# The address and login of a Kubernetes cluster's API: from a kubeconfig, or in a pod of the cluster.
 #
-# A kubeconfig is read as JSON, which kubectl writes too; programs that fetch tokens (``exec``) are not run.
+# A kubeconfig is read as JSON, which kubectl writes too. Programs that fetch tokens (``exec``) are not run.
 
 POD_FOLDER: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
-"""Where a pod has its token, the root of the cluster, and its namespace."""
+"""The folder in which a pod has its token, the root of the cluster, and its namespace."""
 _DEFAULT: Final = "default"
 _LARGEST: Final = 1 << 20
 
@@ -148,9 +148,9 @@ _LARGEST: Final = 1 << 20
 class Cluster(Frozen, hidden=("token", "pair")):
     """The API of a cluster.
 
-    :ivar root: its root certificates, PEM; empty: those of the operating system.
-    :ivar namespace: that of the context, or of the pod.
-    :ivar token: a bearer token; empty if there is none.
+    :ivar root: its root certificates, PEM; empty: the roots of the operating system.
+    :ivar namespace: the namespace of the context or the pod.
+    :ivar token: a bearer token, or empty.
     :ivar pair: a client certificate and its key, PEM.
     """
 
@@ -164,7 +164,7 @@ class Cluster(Frozen, hidden=("token", "pair")):
 def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) -> Cluster:
     """Return the cluster that this program runs in.
 
-    :raises DeployError: ``deploy-unsupported``: it runs in none.
+    :raises DeployError: ``deploy-unsupported``: it does not run in a cluster.
     """
     host, port = environ.get("KUBERNETES_SERVICE_HOST", ""), environ.get("KUBERNETES_SERVICE_PORT", "443")
     try:
@@ -229,7 +229,7 @@ def _text(table: Any, key: str) -> str:
 
 
 def _content(table: Mapping[str, Any], key: str, folder: str) -> bytes:
-    """Return what a key has as base64 in ``KEY-data``, or in a file, which was found: the kubeconfig was named."""
+    """Return the content of a key, from base64 in ``KEY-data`` or from a file, which counts as found."""
     data, path = _text(table, f"{key}-data"), _text(table, key)
     if data:
         return base64.b64decode(data, validate=True)

@@ -12,7 +12,10 @@ class Pkcs12Deployer(ReloadedFiles):
     """Replaces a PKCS#12 file, then runs the reload command."""
 
     def make(self, certificate: Certificate) -> list[TargetFile]:
-        """Return the file; as it is if it opens with the password and has this pair: new bytes differ each time."""
+        """Return the file.
+
+        It stays unchanged if it already has this pair and password, because new bytes always differ.
+        """
         options, there, password = self._options, read_file(self._options["path"]), self._password()
         pair = certificate.fullchain_pem, certificate.private_key_pem.encode("ascii")
         if there is None or not user_files.pkcs12_holds(there, password, *pair):
@@ -21,7 +24,7 @@ class Pkcs12Deployer(ReloadedFiles):
         return [self.file(options["path"], there)]
 
     def kept(self) -> dict[str, bytes]:
-        """Return the old leaf, which tells whether it has expired."""
+        """Return the old leaf, which shows whether it has expired."""
         there = read_file(self._options["path"])
         leaf = "" if there is None else user_files.pkcs12_leaf(there, self._password())
         return {"leaf": leaf.encode("ascii")} if leaf else {}

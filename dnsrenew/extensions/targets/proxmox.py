@@ -29,12 +29,12 @@ class ProxmoxDeployer(TargetDeployer):
         self._leaf: bytes | None = None
 
     def check(self, certificate: Certificate) -> bool:
-        """Return whether the node has this certificate; it refuses one whose key does not fit."""
+        """Return whether the node has this certificate. It refuses a certificate whose key does not fit."""
         self._leaf = x509.to_der(certificate.fullchain_pem)
         return self._is_ours(self._custom())
 
     def deploy(self, certificate: Certificate) -> None:
-        """Upload the certificate; the node restarts its web server."""
+        """Upload the certificate. The node then restarts its web server."""
         saved = self._context.saved
         if not saved.kept():
             old = self._custom()
@@ -43,7 +43,7 @@ class ProxmoxDeployer(TargetDeployer):
         self._ask("POST", f"{self._path}/custom", _form(certificate))
 
     def restore(self) -> bool:
-        """Delete the certificate if there was none before; the key of an old one cannot be read from the API."""
+        """Delete the certificate if there was none before. The API does not return the key of an old one."""
         if _NONE not in self._context.saved.kept() or not self._is_ours(self._custom()):
             return False
         self._ask("DELETE", f"{self._path}/custom?restart=1")
@@ -56,11 +56,11 @@ class ProxmoxDeployer(TargetDeployer):
             return False
 
     def _custom(self) -> str | None:
-        """Return the certificate that was uploaded, or None."""
+        """Return the uploaded certificate, or None."""
         found = self._ask("GET", f"{self._path}/info")
         if not isinstance(found, list):
             raise self._api.error(texts.API_STRANGE, reason=texts.NO_LIST)
-        # The name of the uploaded certificate in the list of a node; without one its own certificate is served.
+        # The name of the uploaded certificate in the list of a node. Without it, the node's own certificate is served.
         entries = [one for one in found if isinstance(one, dict) and one.get("filename") == "pveproxy-ssl.pem"]
         return str(entries[0].get("pem") or "") if entries else None
 
@@ -90,7 +90,7 @@ class ProxmoxDeployer(TargetDeployer):
 
 
 def _form(certificate: Certificate) -> Payload:
-    """Return what uploads a certificate, in the place of another one, and restarts the web server."""
+    """Return the form that uploads a certificate in place of another one, and restarts the web server."""
     pair = {"certificates": certificate.fullchain_pem, "key": certificate.private_key_pem}
     return as_form({**pair, "force": "1", "restart": "1"})
 

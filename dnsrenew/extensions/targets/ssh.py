@@ -1,4 +1,4 @@
-"""``ssh``: PEM files on another machine, by ``sftp`` of OpenSSH, and a program there that loads them."""
+"""``ssh``: PEM files on another machine, by OpenSSH's ``sftp``, and a program there that loads them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dnsrenew.errors import DeployError, system_reason
 
 _FILES: Final = ("certificate", "chain", "leaf", "key", "combined")
 _ATTRIBUTES: Final = "attributes"
-"""Where modes and owners of the kept files are, as JSON."""
+"""The key of the modes and owners of the saved files, as JSON."""
 
 
 class SshDeployer(ActivatedFiles):
@@ -58,7 +58,7 @@ class SshDeployer(ActivatedFiles):
         self._is_activated = True
 
     def restore(self) -> bool:
-        """Put the old files back, and run the program again."""
+        """Restore the old files, and run the program again."""
         old = self._context.saved.kept()
         attributes = json.loads(old.get(_ATTRIBUTES, b"{}"))
         ours = {file.path for file in self._files}
@@ -117,7 +117,7 @@ TARGET = TargetKind(
 
 # ── openssh ────────────────────────────────────────────────────────────────────────────
 
-# Runs ``ssh`` and ``sftp`` of OpenSSH without questions; a host with an unknown or a changed key gets nothing.
+# Runs OpenSSH's ``ssh`` and ``sftp`` without questions. A host with an unknown or changed key gets nothing.
 
 _OPTIONS: Final = (
     *("BatchMode=yes", "StrictHostKeyChecking=yes", "ConnectTimeout=10", "LogLevel=ERROR", "ControlPath=none"),
@@ -130,7 +130,7 @@ _DENIED: Final = "Permission denied"
 class OpenSsh:
     """One host, as the options of an entry describe it.
 
-    :ivar host: its name or address.
+    :ivar host: the name or address of the host.
     """
 
     def __init__(self, run: Context, options: Mapping[str, Any]) -> None:
@@ -139,9 +139,9 @@ class OpenSsh:
         self._seconds = float(options.get("timeout", PROGRAM_TIMEOUT))
 
     def quoted(self, path: str) -> str:
-        """Return a path for a line of ``batch``; patterns in it are not expanded.
+        """Return a path for a line of ``batch``, in which patterns are not expanded.
 
-        :raises DeployError: it has control characters, which end a line.
+        :raises DeployError: the path has control characters, which end a line.
         """
         if not path.isprintable():
             raise DeployError.of(texts.SSH_PATH, path=repr(path), host=self.host)
@@ -149,11 +149,11 @@ class OpenSsh:
         return f'"{escaped}"'
 
     def batch(self, lines: Sequence[str], folder: str, *, largest: int | None = None) -> list[str]:
-        """Run commands of sftp, and return the lines that it printed; a line with ``-`` before it may fail.
+        """Run commands of sftp, and return the printed lines. A command with ``-`` before it may fail.
 
-        :param folder: where the temporary file with the commands is created.
-        :param largest: the bytes of a file that it may fetch.
-        :raises DeployError: ``deploy-unwritable``: a command failed, and those after it were not run.
+        :param folder: the folder for the temporary file with the commands.
+        :param largest: the maximum bytes of a fetched file.
+        :raises DeployError: ``deploy-unwritable``: a command failed, and later ones were not run.
         """
         commands = os.path.join(folder, "batch")
         Path(commands).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -168,7 +168,7 @@ class OpenSsh:
     def run(self, command: Sequence[str]) -> None:
         """Run a program on the host.
 
-        :raises DeployError: ``deploy-refused``: its status is not 0.
+        :raises DeployError: ``deploy-refused``: the status is not 0.
         """
         done = self._start("ssh", [*self._arguments(), "--", self.host, shlex.join(command)])
         if done.status != 0:
@@ -239,7 +239,7 @@ _SUFFIX: Final = ".dnsrenew-new"
 class RemoteFile(Frozen, hidden=("content",)):
     """A file that is on the host.
 
-    :ivar owner: the name or number of its user; None: not known.
+    :ivar owner: the name or number of its user; None if unknown.
     """
 
     content: bytes
@@ -249,10 +249,10 @@ class RemoteFile(Frozen, hidden=("content",)):
 
 
 def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
-    """Return those of the files that are on the host.
+    """Return the files that exist on the host.
 
-    :raises DeployError: ``deploy-unwritable``: one cannot be read, so it could not be put back, or is no file of a
-        certificate; or no connection.
+    :raises DeployError: ``deploy-unwritable``: a file cannot be read (and so not be restored), is not a certificate
+        file, or there is no connection.
     """
     with tempfile.TemporaryDirectory(prefix="dnsrenew-") as folder:
         listed = _batch(ssh, [f"-ls -l {ssh.quoted(path)}" for path in paths], folder)
@@ -261,7 +261,7 @@ def fetch(ssh: OpenSsh, paths: Sequence[str]) -> dict[str, RemoteFile]:
         local = {path: os.path.join(folder, f"{number}") for number, path in enumerate(paths)}
         try:
             _batch(ssh, [f"-get -p {ssh.quoted(path)} {ssh.quoted(here)}" for path, here in local.items()], folder)
-        finally:  # the host may send more than it has said
+        finally:  # the host may send more than it has announced
             received = {path: here for path, here in local.items() if os.path.exists(here)}
             _check_sizes(ssh, {path: os.path.getsize(here) for path, here in received.items()})
         return {path: _read(here, found.get(path)) for path, here in received.items()}
@@ -284,8 +284,8 @@ def _check_sizes(ssh: OpenSsh, sizes: Mapping[str, int]) -> None:
 def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> None:
     """Write all files aside on the host, then rename them.
 
-    :param is_back: these are the old files, which come back even if their owner cannot be set.
-    :raises DeployError: nothing is replaced, unless the host refused one of several renames.
+    :param is_back: whether these are the old files, which are restored even if their owner cannot be set.
+    :raises DeployError: no file is replaced, unless the host refused one of several renames.
     """
     # Random names, which no other user can have created.
     temps = {f"{_prefix(file.path)}{secrets.token_hex(8)}{_SUFFIX}": file for file in files}
@@ -294,7 +294,7 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
         for number, (temp, file) in enumerate(temps.items()):
             here = os.path.join(folder, f"{number}")  # readable by the user only, and so is the file on the host
             OpenFolder(folder, None).write(f"{number}", file.content, PRIVATE_FILE)
-            stale.append(f"-rm {ssh.quoted(_prefix(file.path))}*{ssh.quoted(_SUFFIX)}")  # of killed runs
+            stale.append(f"-rm {ssh.quoted(_prefix(file.path))}*{ssh.quoted(_SUFFIX)}")  # of interrupted runs
             writes.append(f"put -f {ssh.quoted(here)} {ssh.quoted(temp)}")
             finish.append(f"chmod {file.mode:o} {ssh.quoted(temp)}")
         finish += [f"rename {ssh.quoted(temp)} {ssh.quoted(file.path)}" for temp, file in temps.items()]
@@ -302,14 +302,14 @@ def put(ssh: OpenSsh, files: Sequence[TargetFile], *, is_back: bool = False) -> 
             ssh.batch([*stale, *writes], folder)
             _set_owners(ssh, temps, is_back=is_back)
             ssh.batch(finish, folder)
-        except Exception:  # whatever it was: no key stays aside on the host
+        except Exception:  # after any error, no key stays aside on the host
             with contextlib.suppress(DeployError):
                 ssh.batch([f"-rm {ssh.quoted(temp)}" for temp in temps], folder)
             raise
 
 
 def _set_owners(ssh: OpenSsh, temps: Mapping[str, TargetFile], *, is_back: bool) -> None:
-    """Hand the files that were written aside to their users and groups; sftp itself knows only numbers."""
+    """Give the files that were written aside to their users and groups. sftp itself needs numbers."""
     owners: dict[str, list[str]] = {}
     for temp, file in temps.items():
         if file.owner or file.group:

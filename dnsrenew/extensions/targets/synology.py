@@ -34,9 +34,9 @@ _REASONS: Final = {
 
 
 class SynologyDeployer(TargetDeployer):
-    """Imports the certificate in the place of one that DSM has, so that its services go on with it.
+    """Imports the certificate in place of an existing one of DSM, so that its services use it.
 
-    DSM does not show its certificates, and does not give the key of the old one.
+    DSM does not show its certificates, and does not return the key of the old one.
     """
 
     def __init__(self, context: DeployerContext) -> None:
@@ -56,7 +56,7 @@ class SynologyDeployer(TargetDeployer):
             self._data(f"{_CERTIFICATE} import", answer)
 
     def _place(self) -> Mapping[str, Any]:
-        """Return the certificate to replace: that of the description, which may not exist yet, or the default one."""
+        """Return the certificate to replace: by its description, which may not exist yet, or the default one."""
         call = f"{_CERTIFICATE}.CRT"
         answer = self._api.ask("POST", "/entry.cgi", as_form(_call(call, "list")))
         found = self._data(f"{call} list", answer).get("certificates")
@@ -96,14 +96,14 @@ class SynologyDeployer(TargetDeployer):
             self._api.headers["X-SYNO-TOKEN"] = add(str(session["synotoken"]))
 
     def _device(self) -> dict[str, str]:
-        """Return what spares a login the second factor."""
+        """Return the device code that replaces the second factor of a login."""
         if "device" not in self._options:
             return {}
         device = self._context.reveal(self._options["device"])
         return {"device_id": device, "device_name": self._options.get("device_name", _DEVICE)}
 
     def _login_api(self) -> tuple[str, int]:
-        """Return the path and the version of the login, which DSM 6 and 7 have at different places."""
+        """Return the path and the version of the login, which differ between DSM 6 and 7."""
         query = urlencode(_call("SYNO.API.Info", "query", query=_AUTH))
         found = self._data("SYNO.API.Info", self._api.ask("GET", f"/query.cgi?{query}")).get(_AUTH)
         if not isinstance(found, dict) or not isinstance(found.get("maxVersion"), int):
@@ -112,7 +112,7 @@ class SynologyDeployer(TargetDeployer):
         return f"/{quote(str(found.get('path') or 'entry.cgi'))}", min(found["maxVersion"], 7)
 
     def _data(self, call: str, answer: Any) -> Mapping[str, Any]:
-        """Return the data of an answer; DSM answers errors with status 200 too."""
+        """Return the data of an answer. DSM answers errors with status 200 too."""
         if (number := _error_number(answer)) is not None:
             raise self._api.error(texts.SYNOLOGY_REFUSED, call=call, number=number)
         if not isinstance(answer, dict) or answer.get("success") is not True:

@@ -38,7 +38,7 @@ _WRONG: Final = "AUTH_ERR"
 
 
 class TruenasDeployer(TargetDeployer):
-    """Imports the certificate, and has the web interface use it."""
+    """Imports the certificate, and makes the web interface use it."""
 
     def __init__(self, context: DeployerContext) -> None:
         super().__init__(context)
@@ -49,12 +49,15 @@ class TruenasDeployer(TargetDeployer):
         self._is_rpc = False
 
     def check(self, certificate: Certificate) -> bool:
-        """Return whether the web interface uses this certificate; TrueNAS refuses one whose key does not fit."""
+        """Return whether the web interface uses this certificate.
+
+        TrueNAS refuses a certificate whose key does not fit.
+        """
         with self._logged_in():
             return _is_same(self._certificate(self._in_use()).get("certificate"), certificate)
 
     def deploy(self, certificate: Certificate) -> None:
-        """Import the certificate, set it, and restart the web interface; our older ones are deleted."""
+        """Import the certificate, set it, and restart the web interface. Our older certificates are deleted."""
         with self._logged_in():
             old = self._in_use()
             if not self._context.saved.kept():
@@ -65,7 +68,7 @@ class TruenasDeployer(TargetDeployer):
             self.has_changed = True
             if new is None:
                 job = self._call("certificate.create", lambda: _new(name, certificate))
-                if isinstance(job, int):  # otherwise it is the certificate, of older versions
+                if isinstance(job, int):  # otherwise it is the certificate, in older versions
                     self._wait(job)
                 new = self._find(name)
             if new is None:
@@ -75,7 +78,7 @@ class TruenasDeployer(TargetDeployer):
             self._restart()
 
     def restore(self) -> bool:
-        """Have the web interface use the old certificate again, which TrueNAS still has."""
+        """Make the web interface use the old certificate again, which TrueNAS still has."""
         old = self._context.saved.kept().get(_ID)
         with self._logged_in():
             if old is None or self._in_use() == int(old):
@@ -86,7 +89,7 @@ class TruenasDeployer(TargetDeployer):
 
     @contextlib.contextmanager
     def _logged_in(self) -> Iterator[None]:
-        """Find out which API there is, and log in: by WebSocket where TrueNAS has that, else by REST."""
+        """Find out which API exists, and log in: by WebSocket if TrueNAS supports it, otherwise by REST."""
         options = self._context.options
         if "token" not in options and not {"user", "password"} <= options.keys():
             raise self._http.error(texts.API_NO_LOGIN)
@@ -125,9 +128,9 @@ class TruenasDeployer(TargetDeployer):
     # ── calls ───────────────────────────────────────────────────────────────────────────
 
     def _call(self, method: str, argument: Any = None) -> Any:
-        """Call a method of JSON-RPC, or what it is in REST.
+        """Call a method of JSON-RPC, or its equivalent in REST.
 
-        :param argument: what has a secret is made in the call, so that no error holds it.
+        :param argument: makes the argument. One with a secret is made in the call, so that no error holds it.
         """
 
         def made() -> Any:
@@ -148,7 +151,7 @@ class TruenasDeployer(TargetDeployer):
         except RpcError as refused:
             reason, status = self._http.reason(json.dumps(_reason(refused.error)).encode()), refused.code
             failed = self._http.error(texts.TRUENAS_REFUSED, method=method, status=status, reason=reason)
-        raise failed  # outside the `except`: the first error holds what was sent
+        raise failed  # outside the `except`: the first error holds the sent data
 
     def _restart(self) -> None:
         try:
@@ -199,7 +202,7 @@ class TruenasDeployer(TargetDeployer):
         raise self._http.error(texts.TRUENAS_JOB_LATE, **late(self._seconds))
 
     def _delete_others(self, certificate: Certificate, kept: set[int]) -> None:
-        """Delete the imports of earlier renewals; TrueNAS keeps those that another service uses."""
+        """Delete the imports of earlier renewals. TrueNAS keeps those that another service uses."""
         prefix = _prefix(certificate)
         with contextlib.suppress(DeployError):
             for one in self._all():
@@ -208,7 +211,7 @@ class TruenasDeployer(TargetDeployer):
 
 
 def _outcome(answer: Any) -> str:
-    """Return the word for what became of a login; no other text of the answer."""
+    """Return the word for the result of a login, and no other text of the answer."""
     if isinstance(answer, dict):
         word = str(answer.get("response_type"))
         return word if re.fullmatch(r"[A-Z_]{1,40}", word) else _WRONG
@@ -216,13 +219,13 @@ def _outcome(answer: Any) -> str:
 
 
 def _reason(error: Mapping[str, Any]) -> Any:
-    """Return what an error says: the reason of TrueNAS, or the message of JSON-RPC."""
+    """Return the reason in an error: TrueNAS's own reason, or the message of JSON-RPC."""
     data = error.get("data")
     return (data.get("reason") if isinstance(data, dict) else None) or error.get("message")
 
 
 def _new(name: str, certificate: Certificate) -> dict[str, Any]:
-    """Return what imports a certificate."""
+    """Return the arguments that import a certificate."""
     pem, key = certificate.fullchain_pem, certificate.private_key_pem
     return {"create_type": "CERTIFICATE_CREATE_IMPORTED", "name": name, "certificate": pem, "privatekey": key}
 

@@ -1,4 +1,4 @@
-"""``webhook``: a signed POST of JSON to an address of the user's own."""
+"""``webhook``: a signed POST of JSON to an address of the user."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class WebhookDeployer(TargetDeployer):
     """Posts the certificate."""
 
     def check(self, _certificate: Certificate) -> bool:
-        """Return False: the entry is not pending any more if the address has accepted the certificate."""
+        """Return False. The entry is no longer pending once the address has accepted the certificate."""
         if not is_safe(self._options["url"]):
             raise DeployError.of(texts.WEBHOOK_PLAIN, url=_describe(self._options))
         return False
 
     def deploy(self, certificate: Certificate) -> None:
-        """Post the certificate; any answer but 2xx is an error."""
+        """Post the certificate; any answer except 2xx is an error."""
         shown, seconds = _describe(self._options), self._options.get("timeout", _SECONDS)
         response = answer(self._context, lambda: self._post(certificate, seconds), shown, seconds)
         if not 200 <= response.status < 300:
@@ -53,7 +53,7 @@ class WebhookDeployer(TargetDeployer):
 
 
 def _describe(options: Mapping[str, Any]) -> str:
-    parts = urlsplit(options["url"])  # without what is often a secret: user, password, path, query
+    parts = urlsplit(options["url"])  # without the parts that are often secret: user, password, path, query
     host = parts.hostname or ""
     return f"{parts.scheme}://{host_port.join(host, parts.port) if parts.port else host}"
 

@@ -1,4 +1,4 @@
-"""What others hear of the certificates: messages, a heartbeat and metrics."""
+"""Reports about the certificates: messages, a heartbeat and metrics."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from dnsrenew.extensions.watch.notify import Notifier, Sending
 
 
 def notify(invocation: Invocation) -> int:
-    """Send a test message to every address; return the exit status: 1 if one fails.
+    """Send a test message to every address; return the exit status, which is 1 if one fails.
 
     :raises ConfigError: the configuration has no addresses.
     :raises Cancelled: a signal arrived.

@@ -1,4 +1,4 @@
-"""The command notify: what ``--help``, the man page, completion and docs show of them."""
+"""The command ``notify`` for ``--help``, the man page, completion and docs."""
 
 from __future__ import annotations
 

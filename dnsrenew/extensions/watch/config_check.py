@@ -1,4 +1,4 @@
-"""Whether the addresses of ``[notify]`` can be used. Nothing is sent."""
+"""Whether the addresses of ``[notify]`` can be used. No message is sent."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WEB: Final = re.compile(r"https?://[^/\s]\S*")
 def check_notify(draft: Draft) -> None:
     """Add a mistake for each address that cannot be used, and one if the package that sends messages is missing.
 
-    Secrets that cannot be read are mistakes already.
+    Unreadable secrets are already mistakes.
     """
     uses = [use for use in draft.report.secrets if use.path[:1] == ("notify",)]
     messages = [use for use in uses if use.path[1] == "to"]
@@ -40,7 +40,7 @@ def check_notify(draft: Draft) -> None:
 
 
 def _is_known(address: str) -> bool:
-    """Return whether apprise understands an address; its log then contains no part of the address."""
+    """Return whether apprise supports an address. Its log then contains no part of the address."""
     import apprise  # slow to load
 
     redactor = Redactor()

@@ -1,4 +1,4 @@
-"""After a run: its metrics and messages; while ``dnsrenew run`` runs: the endpoint of the metrics."""
+"""Metrics and messages after a run, and the metrics endpoint of a running ``dnsrenew run``."""
 
 from __future__ import annotations
 

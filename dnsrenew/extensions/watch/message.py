@@ -1,4 +1,4 @@
-"""One message with all that a run has to tell, in the language of the reader."""
+"""One message about everything that a run reports, in the language of the reader."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from dnsrenew.extensions.watch import notify_texts as texts
 from dnsrenew.store.records import Notified
 
 _MOST: Final = 10
-"""Certificates that a message tells in full."""
+"""The number of certificates that a message describes in full."""
 _MOST_TITLES: Final = 100
-"""Further certificates that it names; services cut or refuse long messages."""
+"""The number of further certificates that it names. Services cut or refuse long messages."""
 _MOST_DOMAINS: Final = 6
 _MOST_CAUSES: Final = 3
-"""Causes that the doctor found of a failure."""
+"""The number of causes that the doctor found for a failure."""
 _BAD: Final = frozenset({"expiring", "failed", "not-deployed"})
 
 Severity = Literal["info", "success", "failure"]
@@ -32,7 +32,7 @@ class OutgoingMessage(Frozen):
 
     :ivar title: one short line.
     :ivar body: plain text.
-    :ivar severity: what services show with a colour or a sign.
+    :ivar severity: the severity, which services show with a colour or a sign.
     """
 
     title: str
@@ -43,7 +43,7 @@ class OutgoingMessage(Frozen):
 def compose(news: Sequence[News], translator: Translator, host: str, now: datetime) -> OutgoingMessage:
     """Return the message about certificates; the worst change comes first.
 
-    :param news: at least one, each with something to tell.
+    :param news: at least one, each with something to report.
     :param host: the name of this machine.
     """
     order = list(texts.TITLES)
@@ -101,9 +101,9 @@ def _domains(outcome: Outcome) -> list[str]:
 
 
 def _failure(outcome: Outcome, now: datetime) -> Iterator[Message]:
-    """Yield the reason of a failure, until when the old certificate can be used, and when the next attempt is made."""
+    """Yield the reason of a failure, the end of the old certificate, and the time of the next attempt."""
     if (error := outcome.error) is not None:
-        # A deferred renewal has the error of the earlier one; its own words are for a person at a prompt.
+        # A deferred renewal has the error of the earlier one. Its own words are for a person at a prompt.
         yield _reason({"message": error.evidence.get("failure", error.message), "fix": error.fix})
         for check in [each for each in error.evidence.get("checks", ()) if each["result"] == "bad"][:_MOST_CAUSES]:
             yield _reason({"message": check["summary"], "fix": check["fix"]})
@@ -124,7 +124,7 @@ def _validity(outcome: Outcome) -> Iterator[Message]:
 
 
 def _reason(error: Mapping[str, Any]) -> Message:
-    """Return message and fix of an error; each stays a message, so that it can be translated."""
+    """Return message and fix of an error. Each stays a message, so that it can be translated."""
     return texts.REASON.format(message=error["message"], fix=error.get("fix") or "")
 
 
@@ -141,22 +141,22 @@ _FINE: Final = frozenset({"renewed", "not-due"})
 _THIRD: Final = 1
 _SIXTH: Final = 2
 _FOUND: Final = frozenset({"hfs"})
-"""Kinds of targets that are named by their address once they were found."""
+"""Kinds of targets that are named by their address after they were found."""
 _UNKNOWN: Final = "-"
-"""No serial number: any certificate differs from it."""
+"""No serial number, which differs from that of any certificate."""
 
 
 class News(Frozen):
-    """What changed for one certificate.
+    """The changes of one certificate.
 
-    :ivar outcome: its outcome.
-    :ivar notified: the record of messages, once this is sent.
-    :ivar kinds: the changes to notify of, the worst first; empty: none.
+    :ivar outcome: the outcome of the certificate.
+    :ivar notified: the record of messages after this is sent.
+    :ivar kinds: the changes to report, the worst first; empty without changes.
     :ivar expiring: for ``expiring``: 1 if less than a third of the lifetime is left, 2 if less than a sixth.
     :ivar not_deployed: the deployments that failed, for ``not-deployed``.
     :ivar deployed: the deployments that succeeded after a message about their failure, for ``recovered``.
-    :ivar renewal_recovered: for ``recovered``: the renewal failed, and does no longer.
-    :ivar unsent: what is recorded before this is sent, so that it is not lost; None: nothing.
+    :ivar renewal_recovered: for ``recovered``: the renewal failed before and now succeeds.
+    :ivar unsent: the record to write before this is sent, so that it is not lost, or None.
     """
 
     outcome: Outcome
@@ -170,11 +170,11 @@ class News(Frozen):
 
 
 def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], now: datetime) -> News:
-    """Return what changed.
+    """Return the changes.
 
-    A lock, an interruption and a dry run change nothing. Nor does a failure of ``--force`` where nothing is due.
+    A lock, an interruption and a dry run change nothing, nor does a failure of ``--force`` before a renewal is due.
 
-    :param on: the changes that are wanted; others leave no trace in ``notified``.
+    :param on: the wanted changes; others leave no trace in ``notified``.
     """
     if outcome.status in {"locked", "interrupted", "rehearsed"}:
         return News(outcome, notified)
@@ -191,7 +191,7 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
             expiring, notified = level, replace(notified, expiring=level, serial=serial)
     if "renewed" not in on:
         notified = replace(notified, renewed="")
-    elif outcome.serial and outcome.serial != before.renewed:  # the next run sends the message of a killed run
+    elif outcome.serial and outcome.serial != before.renewed:  # the next run sends the message of an interrupted run
         is_first = outcome.status == "renewed" and not before.renewed
         is_new = bool(before.renewed) or is_first  # otherwise it is older than [notify]
         unsent = replace(before, renewed=_UNKNOWN) if is_first else None  # the next run would take it for an older one
@@ -210,13 +210,13 @@ def compare(outcome: Outcome, notified: Notified, on: Collection[ChangeKind], no
 def _has_failed(outcome: Outcome) -> bool:
     """Return whether the renewal failed, now or in an earlier run that defers this one. Limits of the CA do not count.
 
-    An earlier run may have been killed before it sent a message.
+    An earlier run may have been interrupted before it sent a message.
     """
     return outcome.status == "failed" or (outcome.error is not None and "failure" in outcome.error.evidence)
 
 
 def _level(outcome: Outcome, now: datetime) -> int:
-    """Return how little of the lifetime is left of a certificate that is due."""
+    """Return the level of the remaining lifetime of a certificate that is due."""
     if outcome.not_before is None or outcome.not_after is None:
         return 0
     left, lifetime = outcome.not_after - now, outcome.not_after - outcome.not_before
@@ -231,7 +231,7 @@ _Results = tuple[DeploymentResult, ...]
 def _deployments(
     outcome: Outcome, notified: Mapping[str, str], on: Collection[ChangeKind]
 ) -> tuple[_Results, _Results, Mapping[str, str]]:
-    """Return the failures to notify of, once for each target and certificate, the successes after one, the record."""
+    """Return the failures to report (once for each target and certificate), the successes after one, and the record."""
     if not outcome.deployed:
         return (), (), notified
     serial, moved = outcome.serial or "", _moved(outcome.deployed, notified)
@@ -247,7 +247,7 @@ def _key(result: DeploymentResult) -> str:
 
 
 def _moved(deployed: Sequence[DeploymentResult], notified: Collection[str]) -> set[str]:
-    """Return the kinds whose only target has another name than before, because it was found in the meantime."""
+    """Return the kinds whose only target has a new name, because it was found in the meantime."""
     keys, kinds = {_key(one) for one in deployed}, Counter(one.to for one in deployed)
     gone = [key.partition(" ")[0] for key in notified if key not in keys]
     return {kind for kind in gone if kind in _FOUND and kinds[kind] == 1}

@@ -1,4 +1,4 @@
-"""The endpoint of ``dnsrenew run``: ``/metrics`` for Prometheus, ``/healthz`` for what supervises a container.
+"""The endpoint of ``dnsrenew run``: ``/metrics`` for Prometheus, ``/healthz`` for a container's supervisor.
 
 It is meant for the loopback interface or a private network.
 """
@@ -62,10 +62,10 @@ class MetricsServer(SmallServer):
 
     @classmethod
     def started(cls, listen: str, source: WatchedNumbers, monotonic: Callable[[], float]) -> MetricsServer:
-        """Return a server that runs.
+        """Return a running server.
 
-        :param listen: ``HOST:PORT``; ``:PORT`` is all addresses, IPv4 and IPv6.
-        :param source: where the answers come from.
+        :param listen: ``HOST:PORT``; ``:PORT`` means all addresses, IPv4 and IPv6.
+        :param source: the source of the answers.
         :raises ConfigError: ``metrics-port``: the port is taken, or this machine does not have the address.
         """
         try:
@@ -79,16 +79,16 @@ class MetricsServer(SmallServer):
 
 # ── source ─────────────────────────────────────────────────────────────────────────────
 
-# What the endpoint tells: read from the store at most once every few seconds, however often it is asked.
+# The data of the endpoint: read from the store at most once every few seconds, regardless of the number of requests.
 
 MAX_AGE: Final = 5.0
-"""Seconds for which an answer is used again."""
+"""Seconds for which an answer is reused."""
 
 
 class FoundNumbers(Frozen):
-    """What was read.
+    """The numbers read at one time.
 
-    :ivar time: when; a monotonic time.
+    :ivar time: the monotonic time of the reading.
     :ivar certificates: the numbers; None if the store could not be read.
     :ivar error: why it could not be read.
     """
@@ -118,7 +118,7 @@ class MetricsSource:
     def round_ended(self, outcomes: Sequence[Outcome] | None) -> None:
         """Record the end of a round.
 
-        :param outcomes: None if it failed as a whole.
+        :param outcomes: the outcomes; None if the round failed as a whole.
         """
         now = self._clock.now()
         with self._lock:
@@ -126,7 +126,7 @@ class MetricsSource:
             self._found = None
 
     def read(self) -> tuple[FoundNumbers, LastRun | None]:
-        """Return the numbers, at most :data:`MAX_AGE` seconds old, and the last round that has ended."""
+        """Return the numbers, at most :data:`MAX_AGE` seconds old, and the last finished round."""
         with self._reading:  # other requests wait for this reading and share it; the rounds do not
             with self._lock:
                 found, ended, config, store = self._found, self._round, self._config, self._store
@@ -160,15 +160,15 @@ class MetricsSource:
 # The text file for the node exporter's textfile collector, replaced as a whole.
 #
 # The new content is written to a file beside it whose name the collector ignores (it reads ``*.prom``), and renamed.
-# So the collector never reads a part, and a full disk leaves the old file. Everybody may read it.
+# So the collector never reads a part, and a full disk leaves the old file. All users may read it.
 
 _FULL: Final = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG}
 
 
 def write_after_run(config: Config, store: Store, context: Context, outcomes: Sequence[Outcome]) -> None:
-    """Write the file that ``[metrics]`` names, if it names one; what prevents it becomes a warning.
+    """Write the file that ``[metrics]`` names, if any. A failure becomes a warning.
 
-    In a fleet only workers write it: it has the numbers of the whole fleet.
+    In a fleet, only workers write it, because it has the numbers of the whole fleet.
     """
     path = config.metrics and config.metrics.textfile
     if not path or config.fleet is not None:
@@ -183,7 +183,7 @@ def write_after_run(config: Config, store: Store, context: Context, outcomes: Se
 
 
 def write_text(path: str, text: str, context: Context) -> None:
-    """Replace the file at an absolute path; what prevents it becomes a warning."""
+    """Replace the file at an absolute path. A failure becomes a warning."""
     try:
         replace_file(path, text.encode())
     except ForeignLinkError as error:
@@ -202,15 +202,15 @@ def write_text(path: str, text: str, context: Context) -> None:
 # The numbers about the certificates, read from the store.
 
 _GOOD: Final = (0, 3)
-"""Exit statuses: nothing needs attention; another run holds a lock, and nothing failed."""
+"""The exit statuses without a problem: nothing needs attention; another run holds a lock, and nothing failed."""
 
 
 class CertificateNumbers(Frozen, kw_only=True):
-    """What the metrics tell about one certificate.
+    """The metrics of one certificate.
 
-    :ivar status: its status.
-    :ivar failures: the failed runs in a row.
-    :ivar deployed: whether each target has the certificate in force, by kind of target and target.
+    :ivar status: the status of the certificate.
+    :ivar failures: the number of consecutive failed runs.
+    :ivar deployed: whether each target has the current certificate, by kind of target and target.
     """
 
     status: CertificateStatus
@@ -232,18 +232,18 @@ class LastRun(Frozen):
 def last_run(outcomes: Sequence[Outcome] | None, now: datetime) -> LastRun:
     """Return the run that ends now.
 
-    :param outcomes: None if it failed as a whole.
+    :param outcomes: the outcomes; None if the run failed as a whole.
     """
     return LastRun(now, outcomes is not None and exit_status(outcomes, now) in _GOOD)
 
 
 def collect(config: Config, store: Store, clock: Clock) -> list[CertificateNumbers]:
-    """Return the numbers of all certificates: those of the configuration, then those that it no longer names.
+    """Return the numbers of all certificates, first the configured ones, then those no longer configured.
 
     :raises StoreError: ``store-not-private``: others can change the store.
     """
     store.check_ground()
-    context = Context(clock=clock)  # without listeners: only a run reports damage
+    context = Context(clock=clock)  # without listeners, because only a run reports damage
     orphans = unconfigured(config, store)
     known = [_numbers(spec, store, context) for spec in config.certificates]
     return known + [CertificateNumbers(status=unconfigured_status(name, orphans[name], store)) for name in orphans]
@@ -255,7 +255,7 @@ def _numbers(spec: CertificateSpec, store: Store, context: Context) -> Certifica
         if status.last_failure is not None or status.deployment_pending:
             state = store.read_state(spec.name, quarantine=False)
     failures = 0 if status.last_failure is None else max(state.failures if state is not None else 0, 1)
-    # Several entries may have the same target; Prometheus refuses two values of one series: all of them must have it.
+    # Several entries may have the same target. Prometheus refuses two values of one series, so all must have it.
     deployed: dict[tuple[str, str], bool] = {}
     for to, target, ok in _entries(spec, status, state) if spec.deploy else ():
         deployed[to, target] = deployed.get((to, target), True) and ok
@@ -263,7 +263,7 @@ def _numbers(spec: CertificateSpec, store: Store, context: Context) -> Certifica
 
 
 def _entries(spec: CertificateSpec, status: CertificateStatus, state: State | None) -> list[tuple[str, str, bool]]:
-    """Return kind and target of each deployment, and whether it has the certificate in force."""
+    """Return kind and target of each deployment, and whether it has the current certificate."""
     if not status.deployment_pending:
         return [(result.to, result.target, result.ok) for result in status.deployed]
     found: list[tuple[str, str, bool]] = []
@@ -284,7 +284,7 @@ def _entries(spec: CertificateSpec, status: CertificateStatus, state: State | No
 # The numbers as text, in the Prometheus text format 0.0.4.
 #
 # Its rules: https://prometheus.io/docs/instrumenting/exposition_formats/. All samples of a metric are together, times
-# are seconds since 1970-01-01 UTC, and what is unknown has no sample.
+# are seconds since 1970-01-01 UTC, and unknown values have no sample.
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 STATES: Final[tuple[str, ...]] = get_args(CertificateState)
@@ -299,7 +299,7 @@ _TIMES: Final = {
 def exposition(certificates: Sequence[CertificateNumbers], last_run: LastRun | None) -> str:
     """Return the text.
 
-    :param last_run: the last run; None if none has ended yet.
+    :param last_run: the last run; None before the first has ended.
     """
     return "".join(f"{line}\n" for line in _lines(certificates, last_run))
 
@@ -326,7 +326,7 @@ def _lines(certificates: Sequence[CertificateNumbers], last_run: LastRun | None)
 
 
 def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Yield the lines of one metric; all are gauges."""
+    """Yield the lines of one metric. All are gauges."""
     yield f"# HELP dnsrenew_{name} {meaning}"
     yield f"# TYPE dnsrenew_{name} gauge"
     for labelled, value in samples:
@@ -334,7 +334,7 @@ def metric(name: str, meaning: str, samples: Iterable[tuple[str, float]]) -> Ite
 
 
 def labels(**values: str) -> str:
-    """Return labels as they follow the name of a metric."""
+    """Return labels in the form that follows the name of a metric."""
     return "{" + ",".join(f'{name}="{value.translate(_ESCAPED)}"' for name, value in values.items()) + "}"
 
 
@@ -345,10 +345,10 @@ def epoch_seconds(time: datetime) -> int:
 
 # ── health ─────────────────────────────────────────────────────────────────────────────
 
-# One line for ``/healthz``: whether certificates are served well, and if not, which are not.
+# One line for ``/healthz``: whether all certificates are OK, and if not, which ones are not.
 
 _SHOWN: Final = 10
-"""Names of a line; the others are counted."""
+"""The number of names in a line; the rest is counted."""
 _PROBLEMS: Final[tuple[tuple[str, Phrase], ...]] = (("expired", texts.EXPIRED), ("missing", texts.MISSING))
 
 
@@ -356,7 +356,7 @@ class Health(Frozen):
     """The answer of ``/healthz``.
 
     :ivar ok: False for status 503.
-    :ivar line: "ok", or what is wrong.
+    :ivar line: "ok", or the problem.
     """
 
     ok: bool
@@ -364,7 +364,7 @@ class Health(Frozen):
 
 
 def health(certificates: Sequence[CertificateNumbers], *, round_failed: bool) -> Health:
-    """Return the answer: bad if a certificate is expired or missing, or if the last round failed as a whole."""
+    """Return the answer. It is bad if a certificate is expired or missing, or if the last round failed as a whole."""
     parts = [texts.ROUND_FAILED.format()] if round_failed else []
     for state, phrase in _PROBLEMS:
         if names := [one.status.name for one in certificates if one.status.state == state]:

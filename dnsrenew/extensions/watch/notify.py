@@ -1,7 +1,7 @@
-"""Sends a message to addresses by apprise, and never holds up the end of a run.
+"""Sends a message to addresses with apprise, and never delays the end of a run.
 
-Each address has a daemon thread of its own, which is left behind if it does not end in time: apprise cannot be
-interrupted. What apprise logs may hold parts of the address, so the log of these threads is redacted.
+Each address has its own daemon thread, which is abandoned if it does not end in time, because apprise cannot be
+interrupted. The log of apprise may contain parts of the address, so the log of these threads is redacted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class SendingLimits(Frozen):
     """How long sending may take.
 
     :ivar each: seconds for one address.
-    :ivar all: seconds for all of them together.
+    :ivar all: seconds for all addresses together.
     """
 
     each: float = 20.0
@@ -59,11 +59,11 @@ class SendingLimits(Frozen):
 class Sending:
     """One thing to send: a message to one address, or the heartbeat.
 
-    :param label: the name of the address for people; it shows nothing of it.
+    :param label: the name of the address for people, without any part of the address.
     :param secret: the address.
     :param send: sends to the address.
-    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has none.
-    :ivar failure: why it was not sent; None for success, and before its end.
+    :ivar scheme: the scheme of the address, such as ``ntfy``; None if the address is unknown or has no scheme.
+    :ivar failure: why it was not sent; None after a success, and before its end.
     """
 
     def __init__(self, label: str, secret: Secret, send: Send) -> None:
@@ -84,8 +84,8 @@ class Sending:
     def run(self, redactor: Redactor, cancel: threading.Event) -> None:
         """Send.
 
-        :param redactor: of the run; it learns the address.
-        :raises DnsRenewError: the service did not take it; :class:`SecretError`: the address cannot be resolved.
+        :param redactor: the redactor of the run, which gets the address.
+        :raises DnsRenewError: the service did not accept it; :class:`SecretError`: the address cannot be resolved.
         """
         self.started = time.monotonic()
         address = redactor.add(self._secret.reveal(cancel=cancel).strip())
@@ -98,7 +98,7 @@ class Sending:
 
 
 Send = Callable[[str, Sending, Redactor], None]
-"""Sends to an address, and raises why it is not taken; the redactor knows all parts of the address."""
+"""Sends to an address, or raises why it was not accepted. The redactor has all parts of the address."""
 
 
 def by_apprise(message: OutgoingMessage) -> Send:
@@ -108,9 +108,9 @@ def by_apprise(message: OutgoingMessage) -> Send:
         if importlib.util.find_spec(_PACKAGE) is None:
             command = install_command(_PACKAGE)
             raise DnsRenewError.of(texts.NO_PACKAGE, address=sending.shown, command=command)
-        import apprise  # slow to load: only where there is something to tell
+        import apprise  # slow to load: only if there is something to send
 
-        # Without a time limit of its own, apprise sends in this thread. Its pool would delay the exit of the process.
+        # Without its own time limit, apprise sends in this thread. Its pool would delay the exit of the process.
         asset = apprise.AppriseAsset(app_id="dnsrenew", app_desc="dnsrenew", app_url="", service_timeout=0)
         if (service := apprise.Apprise.instantiate(address, asset=asset)) is None:
             raise DnsRenewError.of(texts.UNKNOWN_ADDRESS, address=sending.shown)
@@ -127,7 +127,7 @@ def by_apprise(message: OutgoingMessage) -> Send:
 def deliver(
     sendings: Sequence[Sending], redactor: Redactor, cancel: threading.Event, limits: SendingLimits
 ) -> Sequence[Sending]:
-    """Send all, each in its thread, and return them with what became of each. A cancel ends the wait."""
+    """Send all, each in its thread, and return them with their results. A cancel ends the wait."""
     end = time.monotonic() + limits.all
     tasks = threads.start_all([partial(sending.run, redactor, cancel) for sending in sendings], _AT_ONCE)
     for sending, task in zip(sendings, tasks, strict=True):
@@ -139,7 +139,7 @@ def deliver(
 
 
 def _wait(done: threading.Event, sending: Sending, end: float, each: float, cancel: threading.Event) -> bool:
-    """Wait for a thread in real time, because a service is real; return whether it has ended."""
+    """Wait for a thread in real time, because services are real; return whether it has ended."""
     while not done.is_set() and not cancel.is_set():
         until = end if sending.started is None else min(end, sending.started + each)
         left = until - time.monotonic()
@@ -150,7 +150,7 @@ def _wait(done: threading.Event, sending: Sending, end: float, each: float, canc
 
 
 def _error(task: threads.Task[None], sending: Sending) -> DnsRenewError | None:
-    """Return why it was not sent, without the frames of the call: they hold the address."""
+    """Return why it was not sent, without the frames of the call, which have the address."""
     if (error := task.error) is None:
         return None
     if isinstance(error, SecretError):
@@ -170,7 +170,7 @@ def _why(result: Any, redactor: Redactor) -> str:  # an AppriseResult
 
 # ── notifier ───────────────────────────────────────────────────────────────────────────
 
-# After a run: finds what changed, sends each change once, and the heartbeat. Nothing here fails a renewal.
+# After a run: finds the changes, sends each change once, and the heartbeat. Failures here never fail a renewal.
 
 _logger = logging.getLogger("dnsrenew.extensions.watch.notify")
 
@@ -179,7 +179,7 @@ class Notifier(Frozen):
     """Sends messages about the outcomes of runs.
 
     :ivar settings: the content of ``[notify]``.
-    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`; None: that of the environment.
+    :ivar language: one of :data:`dnsrenew.locale.LANGUAGES`; None for the language of the environment.
     """
 
     settings: NotifySettings
@@ -189,11 +189,11 @@ class Notifier(Frozen):
     limits: SendingLimits = SendingLimits()
 
     def notify(self, specs: Sequence[CertificateSpec], outcomes: Sequence[Outcome], *, whole: bool) -> None:
-        """Send each change once, and the heartbeat; what could not be sent becomes a warning.
+        """Send each change once, and the heartbeat. A failure becomes a warning.
 
         :param whole: whether the run was over all certificates.
         """
-        if self.context.cancel.is_set():  # the process is to end; the next run finds the same changes
+        if self.context.cancel.is_set():  # the process is to end, and the next run finds the same changes
             return
         try:
             self._send(self._news_of(specs, outcomes), self._heartbeat(outcomes) if whole else [])
@@ -202,7 +202,7 @@ class Notifier(Frozen):
             self.context.warn(*texts.BROKEN.fill(type=type(error).__name__))
 
     def test(self) -> Sequence[Sending]:
-        """Send a test message to every address; the heartbeat is left alone."""
+        """Send a test message to every address, but not the heartbeat."""
         message = test_message(self.settings.on, self._translator(), socket.gethostname())
         return deliver(self._messages(message), self.context.redactor, self.context.cancel, self.limits)
 
@@ -244,7 +244,7 @@ class Notifier(Frozen):
         for sent in deliver([*messages, *beat], self.context.redactor, self.context.cancel, self.limits):
             if sent.failure is not None:
                 self.context.warn(sent.failure.code, sent.failure.message, sent.failure.fix)
-        # One address is enough: all of them again would send those that got it a second message.
+        # One address is enough, because a repetition would send a second message to those that got it.
         if any(sent.failure is None for sent in messages):
             for each in news:
                 self._keep(each.outcome.name, each.notified)
@@ -274,7 +274,7 @@ class Notifier(Frozen):
 
 
 def _local(time: datetime) -> str:
-    """Return a time in the zone of this machine; the reader may be in another one, so the zone is named."""
+    """Return a time in the zone of this machine. The zone is named, because the reader may be in another one."""
     with contextlib.suppress(OverflowError, OSError):
         time = time.astimezone()
     return f"{time:%Y-%m-%d %H:%M} {time:%Z}".rstrip()
@@ -282,17 +282,17 @@ def _local(time: datetime) -> str:
 
 # ── heartbeat ──────────────────────────────────────────────────────────────────────────
 
-# The heartbeat: a service that watches learns how each run over all certificates ended, and alarms if none comes.
+# The heartbeat: a monitoring service learns how each run over all certificates ended, and alarms if none comes.
 
 _TIMEOUT: Final = (5.0, 5.0)
 """Seconds to connect, and for the answer."""
 
 
 def is_success(outcomes: Sequence[Outcome], now: datetime) -> bool | None:
-    """Return what the heartbeat of a run over all certificates says; None: it is not sent.
+    """Return the value of the heartbeat after a run over all certificates; None if it is not sent.
 
-    It is the exit status of ``dnsrenew renew``: True for 0, False for 1. After an interruption, or where another run
-    holds a lock, the end of that run is not known.
+    It is the exit status of ``dnsrenew renew``: True for 0, False for 1. After an interruption, or if another run holds
+    a lock, the end of that run is unknown.
     """
     return {0: True, 1: False}.get(exit_status(outcomes, now)) if outcomes else None
 
@@ -311,7 +311,7 @@ def by_request(*, success: bool) -> Send:
 
 
 def _request(url: str) -> str | None:
-    """Request a URL, and once more after no answer or an error of the server; return why it failed."""
+    """Request a URL, and once more after a missing answer or an error of the server; return why it failed."""
     from dnsrenew.base.http import HttpClient, HttpFailure  # late: messages alone do not need it
 
     reason = ""
@@ -331,6 +331,6 @@ def _request(url: str) -> str | None:
 
 
 def failing(url: str) -> str:
-    """Return the URL for a run that failed: ``/fail`` at the end of the path, as Healthchecks has it."""
+    """Return the URL for a failed run: ``/fail`` at the end of the path, as for Healthchecks."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/fail"))

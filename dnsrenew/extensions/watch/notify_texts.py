@@ -15,7 +15,7 @@ TITLES: Final = {
     "recovered": Phrase("{name}: works again"),
     "renewed": Phrase("{name}: renewed"),
 }
-"""By the kind of change, the worst first."""
+"""The titles by the kind of change, the worst first."""
 TITLE_EXPIRED: Final = Phrase("{name}: still not renewed, expired on {until}")
 TITLE_MORE: Final = Phrase("{first} (and {count} more)")
 TITLE_TEST: Final = Phrase("dnsrenew: test message")
@@ -28,7 +28,7 @@ LEFT: Final = {
     1: Phrase("Less than a third of the certificate's lifetime is left."),
     2: Phrase("Less than a sixth of the certificate's lifetime is left."),
 }
-"""By the level of ``expiring``."""
+"""The texts by the level of ``expiring``."""
 RECOVERED: Final = Phrase("{name} works again after a failed renewal: {domains}.")
 RENEWED: Final = Phrase("{name} was renewed: {domains}.")
 NOT_DEPLOYED: Final = Phrase("{name} was not deployed: {to} ({target}).")

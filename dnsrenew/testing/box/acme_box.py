@@ -180,7 +180,7 @@ def acme_box(
 
     :param lifetime: the lifetime of the certificates, unless an order asks for another end (``notAfter``).
     :param authorization_reuse: how long the CA accepts an earlier validation of a name; 0: each order needs a new one.
-    :param http_port: the loopback port that the CA validates http-01 at; None: it offers dns-01 only.
+    :param http_port: the loopback port that the CA validates http-01 at; None if it offers only dns-01.
     """
     process, folder = os.getpid(), tempfile.mkdtemp(prefix="dnsrenew-box-")
     try:

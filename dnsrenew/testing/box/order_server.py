@@ -116,7 +116,7 @@ class OrderServer(AccountServer):
     :param base: the address that its URLs begin with.
     :param validate: checks the published responses.
     :param lifetime: of its certificates, unless an order has ``notAfter``.
-    :param suggest: suggests a window for a renewal; None: the CA has no ARI.
+    :param suggest: suggests a window for a renewal; None if the CA has no ARI.
     :param offers: the challenge types.
     :param authorization_reuse: how long a validation stays valid for later orders of the account.
     :ivar age: the age of a certificate at issuance.
@@ -373,7 +373,7 @@ class BoxValidation:
     """Validates challenges.
 
     :param values: returns the TXT values at an absolute name.
-    :param http_port: the loopback port for http-01; None: http-01 is not offered.
+    :param http_port: the loopback port for http-01; None if http-01 is not offered.
     """
 
     def __init__(self, values: Callable[[str], set[str]], http_port: int | None) -> None:

@@ -250,7 +250,7 @@ class AcmeProblem(Exception):
 
     :param kind: the word after ``urn:ietf:params:acme:error:``; or ``notFound`` or ``conflict``, which are sent as
         ``malformed`` with a status of their own.
-    :param retry_after: seconds for the header Retry-After; None: the header is not sent.
+    :param retry_after: seconds for the header Retry-After; None if the header is not sent.
     :param subproblems: problem documents about single names.
     """
 

@@ -112,7 +112,7 @@ def read(facts: Facts, secret: Secret) -> str | SecretError | None:
 def unreadable(error: SecretError | None, evidence: Mapping[str, Any], blocks: tuple[str, ...]) -> Check:
     """Return the check for a secret that was not read.
 
-    :param error: the error; None: it was not read in time.
+    :param error: the error; None if it was not read in time.
     """
     if error is None:
         return Check.of(texts.SECRET_LATE, "unknown", evidence, blocks=blocks)

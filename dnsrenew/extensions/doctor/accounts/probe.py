@@ -135,7 +135,7 @@ def try_values(
 ) -> TriedValues:
     """Write test values by group, wait until the accepted ones are visible, and always remove all of them.
 
-    :param wanted: the seconds to wait, shortened so that the removal ends before the deadline; None: the seconds of
+    :param wanted: the seconds to wait, shortened so that the removal ends before the deadline; None for the seconds of
         ``how``.
     :raises StoreError: the journal cannot be written; nothing was written to DNS.
     """

@@ -245,7 +245,7 @@ def judge_ipv6(
 
     :param own: the public IPv6 addresses of this machine.
     :param found: the addresses of the names.
-    :param works: whether a CA's host that answers by IPv4 also answers by IPv6; None: there is no host to try.
+    :param works: whether a CA's host that answers by IPv4 also answers by IPv6; None if there is no host to try.
     """
     named = {name: its for name, its in found.items() if any(":" in each for each in its)}
     evidence: dict[str, Any] = {"addresses": list(own)}
@@ -350,7 +350,7 @@ def judge_port_53(
 
     :param servers: the name servers of the certificates to which there is a route.
     :param roots: the root servers, if no other server answers with authority.
-    :param names: the names that need the answers of their own servers; None: all.
+    :param names: the names that need the answers of their own servers; None for all.
     :param without: why ``servers`` is empty.
     """
     every, without = [*servers, *roots], without or Unqueried()

@@ -57,7 +57,7 @@ class OutboundRoute(Frozen):
 class Listener(Frozen):
     """A TCP socket that listens.
 
-    :ivar pid: the process that opened it; None: only root may see it.
+    :ivar pid: the process that opened it; None if only root may see it.
     :ivar program: the name of the program; empty if unknown.
     :ivar user: the name of its user; empty if unknown.
     :ivar is_trusted: whether it belongs to root, to us or to a service, so that its name can be trusted.

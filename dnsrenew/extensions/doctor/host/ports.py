@@ -174,7 +174,7 @@ def judge_listening(
     :param served: the address families with an answer from outside.
     :param forwarded: the firewall's verdict on the port, for each family (``verdict_of``).
     :param is_direct: whether a name has an address of this machine, so that no router can change the port.
-    :param only_listens: False: a route of this challenge opens the port itself.
+    :param only_listens: False if a route of this challenge opens the port itself.
     """
     blocks = HTTP if only_listens else ()
     addresses, programs = ({one.address for one in listeners}, {one.program for one in listeners if one.program})

@@ -107,7 +107,7 @@ def _connect(ca: CA, context: Context) -> ConnectionStages:
 def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now: datetime) -> Check:
     """Return the verdict.
 
-    :param stages: the stages of a later connection; None: they were not checked.
+    :param stages: the stages of a later connection; None if they were not checked.
     :param now: the time of this machine's clock.
     """
     evidence: dict[str, Any] = {"ca": ca.name, "directory": ca.directory, "seconds": answer.seconds}

@@ -48,7 +48,7 @@ def caa(facts: Facts, spec: CertificateSpec, ca: str) -> Check | None:
 def judge(ca: str, verdicts: Verdicts, identities: Sequence[str] | None) -> Check:
     """Return one check for all names: the denial of most challenges, or the unknown ones, or OK.
 
-    :param identities: the names of the CA in CAA records; None: the CA did not answer.
+    :param identities: the names of the CA in CAA records; None if the CA did not answer.
     """
     names, blocks = _widest(verdicts, "bad")
     if names:

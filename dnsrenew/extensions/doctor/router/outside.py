@@ -138,7 +138,7 @@ def seen_addresses(facts: Facts) -> list[str]:
 def view(facts: Facts, spec: MaybeSpec, port: int | None) -> OutsideView:
     """Return the helper's answer about a port, for the routes of a certificate; nothing without a helper.
 
-    :param port: None: only the addresses of this machine.
+    :param port: None for only the addresses of this machine.
     """
     if (url := probe_url(facts)) is None:
         return OutsideView({}, {})
@@ -372,7 +372,7 @@ def port_80_forwarded(facts: Facts, spec: MaybeSpec) -> Check:
 def judge_forwarded(here: Surroundings, port: int | None, proven: list[str]) -> Check:
     """Return the check for the mapping of port 80. Pure.
 
-    :param port: the port that http-01 listens on; None: another program answers.
+    :param port: the port that http-01 listens on; None if another program answers.
     :param proven: addresses through whose port 80 an outside helper reached this machine.
     """
     evidence = {**here.evidence(), "port": port, "proven": proven}

@@ -28,7 +28,7 @@ class Surroundings(Frozen):
     :ivar ipv6: its public IPv6 address, or None.
     :ivar gateway: the router's address in this network; not looked up if the machine has a public address.
     :ivar wan: the router's external address, by protocol; empty if it reports none.
-    :ivar mappings: None: the router does not report them.
+    :ivar mappings: None if the router does not report them.
     :ivar own: all addresses of this machine.
     :ivar ignored: devices that answered as if they were the router.
     """

@@ -36,7 +36,7 @@ _DO: Final = b"\0\0\x80\0"  # in the TTL of the OPT record (RFC 3225)
 class ProbeQuestion(DnsQuestion):
     """A question of an examination; the additional section of its answer is read.
 
-    :ivar is_tcp: whether it is sent only over TCP; False: only over UDP, unless the answer is truncated.
+    :ivar is_tcp: whether it is sent only over TCP; False if it is sent over UDP unless the answer is truncated.
     :ivar signed: whether to request signatures (DO).
     :ivar unchecked: whether a recursive server must answer without validation (CD).
     """

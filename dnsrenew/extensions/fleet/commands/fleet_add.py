@@ -1,4 +1,4 @@
-"""``dnsrenew fleet add`` and ``dnsrenew fleet sync``: certificates into the fleet, from a file or the configuration."""
+"""``dnsrenew fleet add`` and ``dnsrenew fleet sync``: add certificates from a file or the configuration."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from dnsrenew.extensions.fleet.fleet import adder, store_of
 def fleet_add(invocation: Invocation) -> int:
     """Add or change the certificates of JSON lines; return the exit status.
 
-    :raises ConfigError: with the mistakes of all lines; nothing was added. Or the file cannot be read.
+    :raises ConfigError: with the mistakes of all lines, and without adding any; or the file cannot be read.
     :raises LockedError: another program adds certificates.
     :raises StoreError: the database cannot be written.
     """
@@ -42,7 +42,10 @@ def fleet_add(invocation: Invocation) -> int:
 
 
 def fleet_sync(invocation: Invocation) -> int:
-    """Write the tables of the configuration into the fleet; return the exit status. Errors are those of ``add``."""
+    """Write the tables of the configuration into the fleet; return the exit status.
+
+    Errors are the same as for ``add``.
+    """
     return _add(invocation, lambda adder: adder.sync())
 
 
@@ -76,7 +79,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
 
 
 def _write(invocation: Invocation, document: Mapping[str, Any], lines: Sequence[tuple[str, str]]) -> None:
-    """Write what was done: as JSON, or as lines with their marks."""
+    """Write the result: as JSON, or as lines with their marks."""
     invocation.terminal.write_document(document)
     for mark, line in () if invocation.terminal.quiet else lines:
         invocation.terminal.write_marked_result(mark, line)
@@ -88,10 +91,10 @@ def _write(invocation: Invocation, document: Mapping[str, Any], lines: Sequence[
 
 
 def fleet_init(invocation: Invocation) -> int:
-    """Make the tables, or bring them to this version; return the exit status.
+    """Create the tables, or upgrade them to this version; return the exit status.
 
     :raises ConfigError: the store is a folder.
-    :raises StoreError: the database cannot be used, a later version made the tables, or keys are not sealed.
+    :raises StoreError: the database cannot be used, a later version created the tables, or keys are not sealed.
     """
     with contextlib.closing(store_of(invocation.config())) as store:
         work = partial(moving.initialize, store, seal_existing=invocation.options.seal_existing)
@@ -109,9 +112,9 @@ def fleet_init(invocation: Invocation) -> int:
 
 
 def fleet_move(invocation: Invocation) -> int:
-    """Write the content of a folder into the database, or back; return the exit status: 1 if a certificate is damaged.
+    """Copy a folder into the database, or back; return the exit status, which is 1 if a certificate is damaged.
 
-    :raises ConfigError: the folder is no store, or that of a dump is not empty.
+    :raises ConfigError: the folder is not a store, or the folder for a dump is not empty.
     :raises LockedError: a run works on one of the certificates.
     :raises StoreError: the folder or the database cannot be read or written.
     """
@@ -139,18 +142,18 @@ def fleet_move(invocation: Invocation) -> int:
 
 # ── fleet remove ───────────────────────────────────────────────────────────────────────
 
-# ``dnsrenew fleet remove``: takes certificates out of the fleet.
+# ``dnsrenew fleet remove``: removes certificates from the fleet.
 
 _COMMAND: Final = "dnsrenew fleet remove"
 _SHOWN: Final = 5
-"""Names in the question; the rest is counted."""
+"""The number of names in the question; the rest is counted."""
 
 
 def fleet_remove(invocation: Invocation) -> int:
-    """Take certificates out; return the exit status: 1 if one could not be revoked.
+    """Remove certificates; return the exit status, which is 1 if one could not be revoked.
 
-    :raises ConfigError: there is no such certificate or tag, or there is no terminal to ask at.
-    :raises DnsRenewError: the user does not want it.
+    :raises ConfigError: the certificate or tag does not exist, or there is no terminal to ask at.
+    :raises DnsRenewError: the user declined.
     :raises StoreError: the database cannot be written.
     """
     options, terminal, signals = invocation.options, invocation.terminal, invocation.signals
@@ -189,7 +192,7 @@ def _confirm(invocation: Invocation, names: list[str], obtained: int) -> None:
 
 # ── fleet status ───────────────────────────────────────────────────────────────────────
 
-# ``dnsrenew fleet status``: how a fleet is doing, for people and as JSON.
+# ``dnsrenew fleet status``: the state of a fleet, for people and as JSON.
 
 
 def fleet_status(invocation: Invocation) -> int:
@@ -205,7 +208,7 @@ def fleet_status(invocation: Invocation) -> int:
 
 
 def _read(config: Config, tag: str | None) -> tuple[status.FleetStatus, datetime]:
-    """Return the status, and the time of the database: that of this machine may be another one."""
+    """Return the status, and the time of the database, because this machine's clock may differ."""
     with contextlib.closing(store_of(config)) as store:
         store.only_read()
         store.check_ground()
@@ -217,7 +220,7 @@ def _read(config: Config, tag: str | None) -> tuple[status.FleetStatus, datetime
 def status_lines(found: status.FleetStatus, now: datetime, columns: int | None, tag: str | None = None) -> list[str]:
     """Return the status as lines.
 
-    :param columns: the width of the terminal; None: it is none.
+    :param columns: the width of the terminal, or None.
     :param tag: only certificates with this tag were counted.
     """
     lines = list(_counted(found, columns, tag))

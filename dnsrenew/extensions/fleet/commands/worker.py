@@ -1,4 +1,4 @@
-"""``dnsrenew worker``: renews what is due in a fleet, with any number of others, until a signal arrives."""
+"""``dnsrenew worker``: renews due certificates of a fleet until a signal arrives, beside other workers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from dnsrenew.extensions.fleet.database.server import check_packages
 from dnsrenew.extensions.fleet.metrics import FleetNumbers
 
 SECONDS: Final = 75.0
-"""From the first signal to the exit: a minute for what is under way, and some seconds to hand back the rest."""
+"""Seconds from the first signal to the exit: a minute for the jobs in progress, and some seconds to hand back the rest.
+"""
 
 
 def worker(invocation: Invocation) -> int:
     """Work until a signal arrives; return the exit status for the signal.
 
-    :raises ConfigError: the configuration has mistakes, or is not that of a fleet.
-    :raises StoreError: the database can be reached, and cannot be used; ``store-extra-missing``.
-    :raises Cancelled: a signal arrived, and something did not end in time.
+    :raises ConfigError: the configuration has mistakes, or does not belong to a fleet.
+    :raises StoreError: the database can be reached, but not used; ``store-extra-missing``.
+    :raises Cancelled: a signal arrived, and a job did not end in time.
     """
     terminal, signals = invocation.terminal, invocation.signals
     use_service_log(invocation)
@@ -45,7 +46,7 @@ def worker(invocation: Invocation) -> int:
 
 
 class _Work:
-    """One ``dnsrenew worker``; it hears what the worker does.
+    """One ``dnsrenew worker``, which listens to the worker.
 
     :ivar statuses: the number of jobs with each status.
     """
@@ -87,7 +88,7 @@ class _Work:
             self._read_again()
 
     def _read_again(self) -> None:
-        """Use the configuration as it is now; the old one if the new one has a mistake."""
+        """Use the current configuration, or the old one if the new one has a mistake."""
         self._watch.reloading()
         status = texts.CONFIG_READ_AGAIN
         try:
@@ -96,16 +97,16 @@ class _Work:
         except ConfigError as error:
             status = write_reload_error(self._terminal, error)
         except Cancelled:
-            return  # the next look at the signals stops the worker
+            return  # the next check of the signals stops the worker
         else:
             self._worker.use(config)
             self._terminal.write_info(status)
         self._watch.ready(status)
 
-    # ── what the worker does ────────────────────────────────────────────────────────────
+    # ── events of the worker ────────────────────────────────────────────────────────────
 
     def ready(self) -> None:
-        """Write that it takes jobs; after a wait for the database, that it answers again."""
+        """Write that it takes jobs, or after a wait for the database that this answers again."""
         certificates = formatting.count(self._concurrency, texts.CERTIFICATE)
         line = texts.WORKER_BACK if self._waits_for else texts.WORKER_READY.format(certificates=certificates)
         self._waits_for = None

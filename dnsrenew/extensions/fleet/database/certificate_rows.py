@@ -1,7 +1,7 @@
 """The states and versions of certificates, in a database.
 
-A change of a certificate is one statement, so one transaction. It is fenced: if another process has locked the
-certificate since, nothing is written.
+A change of a certificate is one statement, and so one transaction. It is fenced: if another process has locked the
+certificate since, it has no effect.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ SELECT %(name)s, %(number)s, %(chain)s, %(key)s::bytea, %(meta)s::jsonb, nullif(
 FROM fence RETURNING 1
 """
 _ADD_ALONE: Final = f"{_PRUNE} {_ADD}"
-# A row for each, not one that counts: runs would wait for each other's. As many old ones leave, so that few are there.
+# A row for each, because runs would wait for each other with a single counter. Old ones are removed at the same rate.
 _COUNT: Final = """
 , counted AS (
   INSERT INTO dnsrenew_issued (ca) SELECT %(ca)s::text FROM fence WHERE %(ca)s::text <> ''
@@ -126,7 +126,7 @@ class CertificateRows(DamageReports, Store):
         return replace(state, notices=warnings) if warnings else state
 
     def _path(self, name: str, part: str) -> str:
-        """Return what messages call a part of a certificate."""
+        """Return the name of a part of a certificate in messages."""
         return f"{self.place} ({part} of {name})"
 
     def _from_versions(self, name: str) -> State:
@@ -164,7 +164,7 @@ class CertificateRows(DamageReports, Store):
         return None  # it is read with the rest
 
     def _damage(self, name: str, number: int, state: State) -> str:
-        """Return what is wrong with a version; "" if nothing is."""
+        """Return the fault of a version, or ""."""
         row = self.database.one(f"SELECT octet_length(chain), octet_length(key) {_ONE}", (check_name(name), number))
         if row is None:
             return "it is missing"
@@ -234,7 +234,7 @@ class CertificateRows(DamageReports, Store):
         """Two statements."""
         values = self._version_values(name, *pair, meta, state)
         new = remember(state.renewed(values["number"], meta))
-        # The statement does not see its own version, so one less of the others is kept. Issued now: the CA may set
+        # The statement does not see its own version, so it keeps one fewer of the others. Issued now: the CA may set
         # not_before an hour back.
         values |= {"in_force": None, "keep": KEEP - 1, "issued": None, **_state_values(new)}
         self._write(name, _KEEP, values)
@@ -247,7 +247,7 @@ class CertificateRows(DamageReports, Store):
         self._write(name, _ACTIVATE, {"in_force": state.version, "keep": KEEP, **_state_values(state)})
         return replace(state, notices=self.warnings(name))
 
-    def is_consistent(self, name: str, state: State) -> bool:  # noqa: ARG002  # only a state can be damaged or gone
+    def is_consistent(self, name: str, state: State) -> bool:  # noqa: ARG002  # only a state can be damaged or missing
         return not state.rebuilt
 
     def make_consistent(self, name: str) -> None:
@@ -260,7 +260,7 @@ class CertificateRows(DamageReports, Store):
         self.locks.run_fenced(key, statement, {"name": name, **values})
 
     def _version_values(self, name: str, chain: str, key: bytes, meta: Meta, state: State) -> dict[str, Any]:
-        """Return the values of a new version, whose number is above those of all versions and of the state."""
+        """Return the values of a new version, whose number is above all other versions and the state's."""
         ((highest,),) = self.database.fetch(_HIGHEST, (check_name(name),))
         number = int(max(highest, state.version or 0, state.switching or 0)) + 1
         sealed = self.seals.seal(key, place("version", name, number))

@@ -1,7 +1,7 @@
 """The connections of a process to the database: a pool, deadlines, and errors in our words.
 
-The pool is ours because psycopg_pool connects in the background: a wrong password would be a time-out without a reason,
-and after a restart of the server each of its connections would fail once.
+The pool is our own, because psycopg_pool connects in the background: a wrong password would be a time-out without a
+reason, and after a restart of the server each of its connections would fail once.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Statements(Protocol):
     def fetch(self, sql: str, params: Params = ()) -> list[Row]:
         """Execute a statement and return its rows.
 
-        :raises StoreError: it failed.
+        :raises StoreError: the statement failed.
         """
         return self.run_one(sql, params)[0]
 
     def one(self, sql: str, params: Params = ()) -> Row | None:
         """Execute a statement and return its first row, or None.
 
-        :raises StoreError: it failed.
+        :raises StoreError: the statement failed.
         """
         rows = self.fetch(sql, params)
         return rows[0] if rows else None
@@ -60,13 +60,13 @@ class Statements(Protocol):
     def execute(self, sql: str, params: Params = ()) -> int:
         """Execute a statement and return the number of rows that it changed.
 
-        :raises StoreError: it failed.
+        :raises StoreError: the statement failed.
         """
         return self.run_one(sql, params)[1]
 
 
 class Transaction(Statements):
-    """Statements that take effect together, or not at all. A failed one ends it."""
+    """Statements that take effect together or not at all. A failed statement ends it."""
 
     def __init__(self, server: Server, connection: DeadlineConnection) -> None:
         self._server, self._connection = server, connection
@@ -78,13 +78,13 @@ class Transaction(Statements):
 class Database(Server, Statements):
     """A PostgreSQL database. Thread-safe; it connects when it is first used, and again after a lost connection.
 
-    Every method that talks to the server raises :class:`~dnsrenew.errors.StoreError` only: ``store-unreachable``
+    Every method that contacts the server raises only :class:`~dnsrenew.errors.StoreError`: ``store-unreachable``
     (silent for ``patience`` seconds, refused, restarted, cut), ``store-refused`` (login, rights), ``store-read-only``,
     ``store-full``, ``store-schema``, ``store-pooler``, ``store-io-error``, ``store-failed``, ``store-bad-path``,
     ``store-extra-missing``; and :class:`~dnsrenew.errors.SecretError` if the password cannot be read. A failed
     statement is never repeated.
 
-    :param size: connections at once, at most.
+    :param size: the maximum number of connections.
     :param patience: seconds of silence after which the database counts as gone.
     """
 
@@ -105,7 +105,7 @@ class Database(Server, Statements):
 
     @contextlib.contextmanager
     def transaction(self, *, patience: float | None = None) -> Iterator[Transaction]:
-        """Begin a transaction; it is committed at the end of the block, and rolled back by an error.
+        """Begin a transaction, which is committed at the end of the block and rolled back after an error.
 
         If the commit itself raises ``store-unreachable``, it is unknown whether it took effect.
 
@@ -130,9 +130,9 @@ class Database(Server, Statements):
                 connection.patience = self.patience
 
     def stream(self, sql: str, params: Params = (), *, at_once: int = 1000) -> Generator[Row, None, None]:
-        """Return the rows one by one; they are never in memory together, here or there.
+        """Return the rows one by one. They are never in memory together, neither here nor in the server.
 
-        The iterator has a connection until it ends or is closed; the consumer may take any time.
+        The iterator keeps a connection until it ends or is closed. The consumer may take any time.
 
         :param at_once: rows that are fetched with one statement.
         """
@@ -143,7 +143,7 @@ class Database(Server, Statements):
                 yield from rows
 
     def notifications(self, channel: str) -> contextlib.AbstractContextManager[Notifications]:
-        """Listen to a channel (NOTIFY) on a connection of its own."""
+        """Listen to a channel (NOTIFY) on a separate connection."""
         return contextlib.closing(Notifications(self, channel))
 
     def close(self) -> None:
@@ -166,10 +166,10 @@ class Database(Server, Statements):
             yield connection
 
     def _take(self) -> DeadlineConnection | None:
-        """Return an idle connection that the server has not closed; the one used last comes first."""
+        """Return an idle connection that the server has not closed, the last used one first."""
         while True:
             with self._guard:
-                if self._process != os.getpid():  # a fork: its connections are those of the parent
+                if self._process != os.getpid():  # a fork, whose connections belong to the parent
                     self._process, self._idle = os.getpid(), []
                 connection = self._idle.pop() if self._idle else None
             if connection is None or not connection.is_cut():
@@ -189,12 +189,14 @@ class Database(Server, Statements):
 # How a connection to the database is opened and checked.
 
 _OLDEST: Final = 140000
-"""PostgreSQL 14: before it, idle_session_timeout does not exist, which frees the locks of a host that hangs."""
+"""PostgreSQL 14. Earlier versions lack idle_session_timeout, which frees the locks of a machine that hangs."""
 _NO_TRANSACTIONS: Final = "08P01"
 """PgBouncer's answer to a BEGIN if it pools single statements."""
 _IDLE_IN_TRANSACTION: Final = 5_000
-"""Milliseconds after which the server ends the transaction of a client that hangs, and with it its row locks: others
-that wait for those rows give up after 10 s."""
+"""Milliseconds after which the server ends the transaction of a hanging client, and with it its row locks.
+
+Others that wait for those rows give up after 10 s.
+"""
 _HANDOVER: Final = 0.1
 """Seconds for the end of a thread that has connected in time."""
 _SETUP: Final = """
@@ -207,7 +209,7 @@ SELECT pg_backend_pid(), clock_timestamp(), pg_is_in_recovery(), current_setting
 def connect(server: Server) -> DeadlineConnection:
     """Open a connection, set its session up and check the server.
 
-    :raises StoreError: it cannot connect, or the server does not suit.
+    :raises StoreError: it cannot connect, or the server is not suitable.
     """
     connection = _open(server)
     try:
@@ -219,12 +221,12 @@ def connect(server: Server) -> DeadlineConnection:
 
 
 def _open(server: Server) -> DeadlineConnection:
-    """Connect, in a thread: neither a resolver nor several addresses may take longer than the patience."""
+    """Connect in a thread, so that neither a resolver nor several addresses can take longer than the patience."""
     library = server.library
     lock, given_up = threading.Lock(), threading.Event()
 
     def connect() -> DeadlineConnection | None:
-        # The options hold the password: no variable of a traceback may have them.
+        # The options hold the password, so no variable of a traceback may have them.
         connection: DeadlineConnection = library.DeadlineConnection.connect(
             server.address.url, autocommit=True, **connection_options(server)
         )
@@ -240,7 +242,7 @@ def _open(server: Server) -> DeadlineConnection:
     task.done.wait(server.patience)
     with lock:
         given_up.set()
-    # libpq gives up at the same moment: its error may come only now, and must not be looked at before.
+    # libpq gives up at the same moment: its error may come only now, and must not be checked earlier.
     is_done = task.done.wait(_HANDOVER)
     if is_done and isinstance(task.error, library.DatabaseError):
         raise server.translate(task.error)
@@ -281,15 +283,15 @@ def _prepare(server: Server, connection: DeadlineConnection) -> None:
         raise server.error(texts.TOO_OLD, version=version)
     if (is_replica or read_only == "on") and not server.reads_only:
         raise server.error(texts.REPLICA if is_replica else texts.READ_ONLY)
-    if connection.info.backend_pid != pid:  # the number told at the login is another one: a pooler answered it
+    if connection.info.backend_pid != pid:  # the number from the login differs: a pooler answered it
         _refuse_shared_sessions(server, connection, pid)
 
 
 def _refuse_shared_sessions(server: Server, connection: DeadlineConnection, pid: int) -> None:
     """Raise an error if a pooler gives each transaction another session.
 
-    While a second connection is in a transaction, either it got the session of the first one, or the first one
-    gets another session than before. A pooler that gives two sessions in turn shows it the second time.
+    While a second connection is in a transaction, either it got the session of the first one, or the first one gets a
+    different session than before. A pooler that assigns two sessions in turn is detected the second time.
     """
     is_shared, other = False, _open(server)
     try:
@@ -311,19 +313,19 @@ def _refuse_shared_sessions(server: Server, connection: DeadlineConnection, pid:
 
 # ── notifications ──────────────────────────────────────────────────────────────────────
 
-# What others tell by NOTIFY, on a connection of its own.
+# Messages of others by NOTIFY, on a separate connection.
 
 _BEAT: Final = 0.3
-"""The silence after which the server is asked whether it is still there, as a part of the patience: 3 s of 10 s."""
+"""The silence after which the server is asked whether it still exists, as a part of the patience: 3 s of 10 s."""
 
 
 class Notifications:
-    """The payloads that are told on a channel; not thread-safe.
+    """The payloads that arrive on a channel. Not thread-safe.
 
-    After a ``store-unreachable`` the next :meth:`wait` connects again. Notifications in between are lost: the caller
+    After a ``store-unreachable`` the next :meth:`wait` connects again. Notifications in between are lost, so the caller
     reads the tables again whenever :attr:`connections` has changed.
 
-    :ivar connections: how often it has connected.
+    :ivar connections: the number of connections so far.
     """
 
     def __init__(self, server: Server, channel: str) -> None:
@@ -334,11 +336,11 @@ class Notifications:
         self._last = 0.0
 
     def wait(self, seconds: float) -> list[str]:
-        """Return what was told, as soon as there is something, or an empty list after some seconds.
+        """Return payloads as soon as some arrive, or an empty list after some seconds.
 
         The first call connects, and returns at once.
 
-        :raises StoreError: ``store-unreachable`` and others: there is no connection, or it is lost.
+        :raises StoreError: ``store-unreachable`` and others: the connection is missing or lost.
         """
         try:
             if self._connection is None:

@@ -1,7 +1,7 @@
-"""The store in a database: what :class:`~dnsrenew.store.folder_store.FolderStore` is in a folder.
+"""The store in a database, as :class:`~dnsrenew.store.folder_store.FolderStore` is in a folder.
 
-A renewal of one certificate takes some 25 statements. All locks of the process are on one connection; what one of its
-certificates writes has no effect once another process has taken the lock of that certificate.
+A renewal of one certificate takes about 25 statements. All locks of the process are on one connection. Writes for a
+certificate have no effect once another process has taken its lock.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ if TYPE_CHECKING:
 
 _FINGERPRINT_KEY: Final = "fingerprint-key"
 _LENGTH: Final = 32
-"""Bytes of that key."""
+"""The length of that key in bytes."""
 _SHOWN_NAMES: Final = 3
-"""Names of a set that messages show."""
+"""The number of names of a set that messages show."""
 _BESIDE: Final = 0.5
-"""Seconds that a job waits for one that is alone; it then goes back, for another machine. No such wait is told."""
+"""Seconds that a job waits for one that is alone. After that, the job goes back for another machine.
+
+Shorter than a reported wait.
+"""
 _READ_SETTING: Final = "SELECT value FROM dnsrenew_setting WHERE name = %s"
 _MAKE_SETTING: Final = "INSERT INTO dnsrenew_setting (name, value) VALUES (%s, %s) ON CONFLICT DO NOTHING"
-# The row of this process; no other process writes to it.
+# The row of this process. No other process writes to it.
 _PROVE: Final = """
 , proof AS (UPDATE dnsrenew_holder SET since = since WHERE id = %(holder)s AND EXISTS (SELECT FROM fence))
 SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s) FROM fence
@@ -49,7 +52,7 @@ SELECT EXISTS (SELECT FROM dnsrenew_seal WHERE id = %(seal)s) FROM fence
 class DatabaseStore(CertificateRows):
     """A PostgreSQL database. Thread-safe; it connects when it is first used.
 
-    :param seals: private keys are sealed with the first one.
+    :param seals: the seals. The first one seals private keys.
     :param worker: whether the process is a worker of a fleet.
     :ivar database: the connections.
     :ivar locks: the locks of this process.
@@ -67,18 +70,18 @@ class DatabaseStore(CertificateRows):
         weakref.finalize(self, _close, self.locks, database).atexit = False  # the system does it, without a wait
 
     def close(self) -> None:
-        """Free all locks and close the connections; a later use connects again."""
+        """Free all locks and close the connections. A later use connects again."""
         _close(self.locks, self.database)
 
     def end(self) -> None:
-        """Close for ever: a call that is late cannot register this process again."""
+        """Close permanently, so that a late call cannot register this process again."""
         self.locks.end()
         self.close()
 
     # ── before a run ────────────────────────────────────────────────────────────────────
 
     def check_ground(self) -> None:
-        """The tables and the seals are looked at once."""
+        """Check the ground. The tables and the seals are checked once."""
         if not self._is_checked:
             schema.check(self.database, self.seals)
             self._is_checked = True
@@ -89,7 +92,7 @@ class DatabaseStore(CertificateRows):
     def prove_writable(self, name: str | None = None) -> None:
         """One statement, and one more the first time.
 
-        The seals are looked at again if another process has sealed all values anew and has forgotten our first seal.
+        The seals are checked again if another process has sealed all values anew and has forgotten our first seal.
         """
         self.check_ground()
         if not self._may_write:
@@ -171,7 +174,7 @@ def _remove_folder(folder: str, process: int) -> None:
 
 # ── rights ─────────────────────────────────────────────────────────────────────────────
 
-# Whether the role of the configuration may write what a renewal writes: a right that is missing is found before it.
+# Whether the role of the configuration may write what a renewal writes. A missing right is found before the renewal.
 
 _LACKING: Final = """
 SELECT relname FROM pg_class

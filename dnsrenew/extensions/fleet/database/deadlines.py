@@ -1,4 +1,4 @@
-"""Connections that give up on a server that does not answer, and their errors. It imports psycopg: import it late."""
+"""Connections that give up on a silent server, and their errors. This imports psycopg, so import it late."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from dnsrenew.extensions.fleet.database import texts
 T = TypeVar("T")
 
 _READY_NONE: Final = 0
-"""What psycopg sends to its generators after each interval (0.1 s) in which nothing came."""
+"""The value that psycopg sends to its generators after each interval (0.1 s) without data."""
 
 
 DatabaseError: Final = psycopg.Error
 read_json: Final = set_json_loads
-"""Lets the JSON of a connection become what a function makes of it."""
+"""Converts the JSON of a connection with a given function."""
 
 
 class SilentServerError(psycopg.OperationalError):
-    """The server did not answer in time; the connection is closed."""
+    """The server did not answer in time, and the connection is closed."""
 
 
 class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
-    """A connection that is closed when the server is silent for too long: psycopg itself would wait for ever.
+    """A connection that is closed when the server is silent for too long; psycopg itself would wait forever.
 
-    :ivar patience: the seconds.
+    :ivar patience: the maximum silence in seconds.
     """
 
     patience: float = 10.0
@@ -47,19 +47,19 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
         try:
             return super().wait(_limited(gen, self.patience), *arguments, **options)
         except SilentServerError:
-            self.pgconn.finish()  # what is under way there is of no interest: even a rollback would wait again
+            self.pgconn.finish()  # the operation in progress does not matter, and even a rollback would wait again
             raise
 
     def has_input(self, seconds: float = 0.0) -> bool:
-        """Return whether the server has sent something to the idle connection; wait for it some seconds."""
+        """Wait some seconds for data on the idle connection; return whether the server has sent any."""
         if not hasattr(select, "poll"):  # Windows
             return bool(select.select([self.fileno()], [], [], seconds)[0])
-        poll = select.poll()  # select() knows no file number above 1023
+        poll = select.poll()  # select() does not support file numbers above 1023
         poll.register(self.fileno(), select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
     def is_cut(self) -> bool:
-        """Read what the server has sent to the idle connection; tell whether it is closed."""
+        """Read the data that the server has sent to the idle connection; return whether the connection is closed."""
         if self.closed:
             return True
         try:
@@ -71,7 +71,7 @@ class DeadlineConnection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def _limited(operation: Generator[Any, Any, T], patience: float) -> Generator[Any, Any, T]:
-    """Pass everything on between an operation and the one that waits for it, and end it after a long silence."""
+    """Pass everything on between an operation and its waiting caller, and end it after a long silence."""
     end = time.monotonic() + patience
     try:
         state = next(operation)
@@ -89,7 +89,7 @@ def _limited(operation: Generator[Any, Any, T], patience: float) -> Generator[An
 
 # ── sqlstates ──────────────────────────────────────────────────────────────────────────
 
-# The one place where an error of psycopg becomes a :class:`~dnsrenew.errors.StoreError`.
+# The only place where an error of psycopg becomes a :class:`~dnsrenew.errors.StoreError`.
 
 _LOGINS: Final = (
     (re.compile(r"unsupported startup parameter"), "08P01"),
@@ -105,11 +105,11 @@ _LOGINS: Final = (
         "28000",
     ),
 )
-"""PostgreSQL's English words; those of a server that speaks another language make an unreachable database of it."""
+"""PostgreSQL's English words. In another language of the server, the database counts as unreachable."""
 _PARAMETER: Final = re.compile(r"\binvalid (?:\w+ value: |port number|integer value)|^bad value for ")
-"""libpq's words about a parameter of the address that it does not understand."""
+"""libpq's words about an unknown parameter of the address."""
 _OUR_TABLE: Final = re.compile(r'"dnsrenew_(?!schema")\w+"')
-"""A table that is missing; without dnsrenew_schema, there are none yet."""
+"""A missing table. Without dnsrenew_schema, no table exists yet."""
 _PREFIX: Final = re.compile(r"^.*(?:failed: |FATAL: |connection is bad: )\s*")
 
 
@@ -117,8 +117,8 @@ def translate(error: psycopg.Error, place: Mapping[str, Any], seconds: float, pa
     """Return the :class:`StoreError` for an error of psycopg.
 
     :param place: ``server``, ``database`` and ``user``.
-    :param seconds: how long the server may be silent.
-    :param password: it is removed from the words of the server and of libpq.
+    :param seconds: the seconds for which the server may be silent.
+    :param password: the password, which is removed from the words of the server and of libpq.
     """
     words = error.diag.message_primary or str(error)
     text, reason = _text(error, words), _reason(words, password)
@@ -141,7 +141,7 @@ def _text(error: psycopg.Error, words: str) -> Text:
 
 
 def _reason(words: str, password: str | None) -> str:
-    """Return the reason in an error: its last line without libpq's hints, which are indented, and its prefixes."""
+    """Return the reason in an error: its last line without libpq's indented hints and its prefixes."""
     lines = [line for line in words.splitlines() if line.strip() and not line.startswith("\t")]
     line = _PREFIX.sub("", " ".join(lines[-1].split())) if lines else "?"
     return as_clause(line.replace(password, "•••") if password else line)
@@ -149,11 +149,11 @@ def _reason(words: str, password: str | None) -> str:
 
 # ── place ──────────────────────────────────────────────────────────────────────────────
 
-# Which database an address means, for the evidence of errors.
+# The database that an address means, for the evidence of errors.
 
 
 def parameters_of(url: str) -> Mapping[str, Any] | None:
-    """Return the parameters in a URL; None if libpq cannot read it: its words quote the address."""
+    """Return the parameters in a URL; None if libpq cannot read it. Its words would quote the address."""
     try:
         return conninfo_to_dict(url)
     except psycopg.Error:

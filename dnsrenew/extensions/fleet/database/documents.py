@@ -1,4 +1,4 @@
-"""Documents of a certificate and accounts, in a database: sealed, because they have keys."""
+"""Documents of certificates and accounts in a database. They are sealed, because they contain keys."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ _SCHEMA: Final = 1
 class DocumentTable(Frozen, hidden=("seals",)):
     """The ``Documents`` of a database. A write is fenced by the lock of the certificate, if this process holds it.
 
-    Renames are of files of one machine, which alone completes them; all else is the same for all machines.
+    Renames concern files of one machine, which alone completes them. Everything else is the same for all machines.
 
-    :ivar place: of the database, for messages.
+    :ivar place: the place of the database, for messages.
     """
 
     database: Database
@@ -124,8 +124,8 @@ class DocumentTable(Frozen, hidden=("seals",)):
 def _parts(kind: str, data: bytes) -> dict[str, bytes]:
     """Return the parts of a document.
 
-    :raises DamagedFile: dnsrenew cannot have written it.
-    :raises NewerSchema: a newer dnsrenew wrote it.
+    :raises DamagedFile: the document is not from dnsrenew.
+    :raises NewerSchema: a newer dnsrenew wrote the document.
     """
     document = json_files.load(data, _SCHEMA)
     if kind != ORDER:
@@ -174,10 +174,10 @@ SELECT 1 FROM fence
 
 
 class AccountRow(Frozen, hidden=("seals",)):
-    """The ``AccountPlace`` of a database. All machines share it, whatever their configurations call the CA.
+    """The ``AccountPlace`` of a database. All machines share it, regardless of the CA's name in their configuration.
 
-    :ivar label: what messages call it.
-    :ivar where: of the database, for messages.
+    :ivar label: its name in messages.
+    :ivar where: the place of the database, for messages.
     """
 
     database: Database
@@ -204,7 +204,7 @@ class AccountRow(Frozen, hidden=("seals",)):
         return part
 
     def restrict(self) -> None:
-        """Nothing: the roles of the database decide."""
+        """Do nothing, because the roles of the database decide."""
 
     def path(self, part: str) -> str:
         return f"{self.where} (account {self.label}).{part}"
@@ -234,25 +234,25 @@ _NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def json_text(data: bytes) -> str:
-    """Return a JSON document for a column of type jsonb, which cannot hold the character NUL: U+FFFD replaces it."""
+    """Return a JSON document for a column of type jsonb. U+FFFD replaces the character NUL, which it cannot hold."""
     text = data.decode("utf-8")
     return _NUL.sub(r"\1\\ufffd", text) if "\\u0000" in text else text
 
 
 def damaged_value(place: str, kind: texts.DamageTexts, reason: str) -> Notice:
-    """Return the warning about a value that dnsrenew cannot have written.
+    """Return the warning about a value that is not from dnsrenew.
 
-    :param place: where it is.
+    :param place: the place of the value.
     """
     return Notice(*kind.in_database.fill(path=place, reason=reason))
 
 
 # ── journal ────────────────────────────────────────────────────────────────────────────
 
-# The journal in a database: an entry belongs to the process that made it for as long as that is alive.
+# The journal in a database. An entry belongs to the process that made it while that process lives.
 #
-# A process is alive as long as the server has its lock connection, so entries of a dead one are found by all machines
-# within 30 s, whatever its clock said.
+# A process is alive as long as the server has its lock connection. So all machines find the entries of a dead one
+# within 30 s, regardless of its clock.
 
 _LOCK: Final = "journal"
 _DEAD: Final = "(holder IS NULL OR holder NOT IN (SELECT id FROM dnsrenew_alive))"
@@ -261,7 +261,7 @@ _ANY_LEFT: Final = f"{_ANY_DEAD} OR EXISTS (SELECT FROM dnsrenew_document WHERE 
 _JOURNAL_READ: Final = f"SELECT id, page::text, asked, holder, {_DEAD} FROM dnsrenew_journal ORDER BY certificate, id"  # noqa: S608  # constants
 _PAGES: Final = "SELECT id, page::text FROM dnsrenew_journal ORDER BY certificate, id"
 _LIVE: Final = f"SELECT page::text FROM dnsrenew_journal WHERE NOT {_DEAD}"  # noqa: S608  # constants
-# The answer is about the entries before this one: a cleanup that has not listed them yet sees this one too.
+# The answer is about the entries before this one. A cleanup that has not listed them yet sees this one too.
 _ENTER: Final = """
 WITH entry AS (
   INSERT INTO dnsrenew_journal (certificate, page, holder) VALUES (%(certificate)s, %(page)s::jsonb, %(holder)s)
@@ -284,7 +284,7 @@ _END: Final = f"DELETE FROM dnsrenew_journal WHERE {_OURS}"  # noqa: S608  # con
 class JournalRow(JournalEntry):
     """An entry in a database.
 
-    :param holder: the process that it belongs to; None: it is kept for cleanup.
+    :param holder: the process that owns it; None if it is kept for cleanup.
     """
 
     def __init__(
@@ -328,7 +328,7 @@ class JournalRow(JournalEntry):
 class JournalRows(Journal):
     """The journal of a database.
 
-    :param place: of the database, for messages.
+    :param place: the place of the database, for messages.
     """
 
     def __init__(self, database: Database, locks: LockSession, place: str) -> None:
@@ -337,11 +337,11 @@ class JournalRows(Journal):
         self._given_up: set[int] = set()
 
     def path(self, number: int) -> str:
-        """Return what messages call an entry."""
+        """Return the name of an entry in messages."""
         return f"{self._place} (journal {number})"
 
     def give_up(self, number: int) -> None:
-        """Leave an entry to cleanup as soon as the database answers again: this process lives on."""
+        """Leave an entry to cleanup as soon as the database answers again, because this process lives on."""
         with self._guard:
             self._given_up.add(number)
 
@@ -409,9 +409,9 @@ class JournalRows(Journal):
         return self.database.one(question, params) == (True,)
 
     def _release(self) -> None:
-        """Hand back what could not be removed from the journal when the database did not answer.
+        """Hand back entries that could not be removed from the journal when the database did not answer.
 
-        :raises StoreError: it still does not.
+        :raises StoreError: it still does not answer.
         """
         with self._guard:
             numbers = sorted(self._given_up)

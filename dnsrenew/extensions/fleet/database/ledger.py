@@ -1,6 +1,6 @@
-"""A ledger in a database: a row for each name, set of names or wait that counts.
+"""A ledger in a database, with a row for each relevant name, set of names or wait.
 
-A fleet has hundreds of thousands of them, so only those that an order is about are read and written.
+A fleet has hundreds of thousands of rows, so only the rows of an order are read and written.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ SELECT kind, key, until, since, url FROM (
   WHERE directory = %(directory)s
 ) AS ranked WHERE place <= %(most)s
 """
-# Rows that are not there yet cannot be locked.
+# Missing rows cannot be locked.
 _LOCK_SOME: Final = """
 SELECT pg_advisory_xact_lock_shared(hashtextextended('dnsrenew:limits ' || %(directory)s, 0)),
   pg_advisory_xact_lock(hashtextextended('dnsrenew:limit ' || %(directory)s || ' ' || key, 0))
 FROM unnest(%(keys)s::text[]) AS key
 """
 _LOCK_ALL: Final = "SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:limits ' || %(directory)s, 0))"
-# Each change removes some others that are over, so that they do not pile up.
+# Each change removes some other expired rows, so that they do not pile up.
 _WRITE: Final = """
 WITH over AS (
   SELECT directory, key, kind FROM dnsrenew_limit
@@ -68,7 +68,7 @@ class LedgerRows(Frozen):
     directory: str
 
     def read(self, context: Context, *, read_only: bool, keys: Collection[str] | None = None) -> LedgerState | None:  # noqa: ARG002  # nothing can be damaged
-        """Return the ledger; None with a warning if it cannot be read."""
+        """Return the ledger, or None with a warning if it cannot be read."""
         try:
             return _state(self.database.fetch(*self._query(keys)))
         except StoreError as error:
@@ -81,9 +81,9 @@ class LedgerRows(Frozen):
         change: Callable[[LedgerState, datetime], LedgerState],
         keys: Collection[str] | None = None,
     ) -> None:
-        """Replace the ledger, or what it has of some keys; other machines wait for it, some milliseconds.
+        """Replace the ledger, or its rows for some keys. Other machines wait for this some milliseconds.
 
-        :raises StoreError: it cannot be written.
+        :raises StoreError: the ledger cannot be written.
         :raises Cancelled: cancelled.
         """
         context.check()
@@ -132,7 +132,7 @@ def _entries(state: LedgerState) -> _Entries:
 
 # The rate limits of CAs and DNS accounts over all machines of a fleet: token buckets in a table.
 #
-# A bucket is one time, at which it will be full again (GCRA), by the database's clock. Tokens are taken several at
+# A bucket is stored as the time when it will be full again (GCRA), by the database's clock. Several tokens are taken at
 # once, so that a certificate costs about one statement.
 
 _LATER: Final = "greatest(pace.empty_until, now()) + %(take)s * interval '1 second'"
@@ -142,7 +142,7 @@ ON CONFLICT (key) DO UPDATE SET empty_until = {_LATER}
 """  # noqa: S608  # constants
 _TAKE: Final = f"{_FILL} RETURNING extract(epoch FROM empty_until - now())::double precision"
 _TRY: Final = f"{_FILL} WHERE {_LATER} <= now() + %(full)s * interval '1 second' RETURNING 1"
-# A bucket without a row is full. The few of names on demand stay: the metrics show what is used of them.
+# A bucket without a row is full. The few of names on demand stay, because the metrics show their use.
 _FORGET: Final = """
 DELETE FROM dnsrenew_pace WHERE key IN (
   SELECT key FROM dnsrenew_pace
@@ -151,9 +151,9 @@ DELETE FROM dnsrenew_pace WHERE key IN (
 )
 """
 _TAKEN_AT_ONCE: Final = 0.2
-"""Seconds' worth of tokens that are taken at once."""
+"""The number of seconds whose tokens are taken at once."""
 _KEPT: Final = 2.0
-"""Seconds for which tokens are kept that nobody has used: many machines that keep many are a burst."""
+"""Seconds for which unused tokens are kept, because many machines that keep many cause a burst."""
 
 
 class SharedBucket(TokenBucket):
@@ -167,13 +167,13 @@ class SharedBucket(TokenBucket):
         self._guard = threading.Lock()
         self._stock = self._none_before = 0.0
         self._stock_at = 0.0
-        """When the last token of the stock exists; they come one after the other."""
+        """When the last token of the stock becomes valid. Tokens become valid one after the other."""
 
     def try_take(self, context: Context) -> bool:
-        """Take a token if there is one; return whether there was."""
+        """Take a token if one is available; return whether it was taken."""
         with self._guard:
             now = context.clock.monotonic()
-            if now < self._none_before:  # callers ask again and again
+            if now < self._none_before:  # callers ask repeatedly
                 return False
             full = self._rate.burst / self._rate.per_second
             if self._database.one(_TRY, {**self._fields(1), "full": full}) is not None:
@@ -182,7 +182,7 @@ class SharedBucket(TokenBucket):
             return False
 
     def charge(self, context: Context, count: float) -> float:
-        """Take tokens without waiting, for a request that cannot wait; return the seconds until there was one.
+        """Take tokens without waiting, for a request that cannot wait; return the seconds until one is available.
 
         :raises StoreError: the database does not answer.
         """
@@ -199,7 +199,7 @@ class SharedBucket(TokenBucket):
             ahead = row[0] if row is not None else 0.0
             self._stock += wanted
             self._stock_at = now + max(ahead - self._rate.burst / self._rate.per_second, 0.0)
-        # As the bucket of one process: a caller needs one token to proceed, and what it takes beyond that is a debt.
+        # As in the bucket of one process: a caller needs one token to proceed, and later callers wait for the refill.
         first_at = self._stock_at - (self._stock - 1) / self._rate.per_second
         self._stock -= count
         return max(first_at - now, 0.0)
@@ -220,19 +220,19 @@ class SharedBuckets(TokenBuckets):
 
 
 def forget_full_buckets(database: Database) -> int:
-    """Forget buckets that have been full for an hour; return how many, ten thousand at most.
+    """Forget buckets that have been full for an hour, at most ten thousand; return their number.
 
-    :raises StoreError: the database cannot be asked.
+    :raises StoreError: the database does not answer.
     """
     return database.execute(_FORGET, (10_000,))
 
 
 # ── demand rate ────────────────────────────────────────────────────────────────────────
 
-# How many names may be obtained on demand, on all machines of a fleet together.
+# The number of names that may be obtained on demand, on all machines of a fleet together.
 
 _ONCE: Final = "on-demand-name "
-"""What the keys of the names start with that count already."""
+"""The prefix of the keys of names that already count."""
 _WANTED: Final = """
 SELECT 1 FROM dnsrenew_certificate
 WHERE wanted IS NOT NULL AND identifiers && ARRAY[%(name)s, %(wildcard)s] LIMIT 1
@@ -247,7 +247,7 @@ _FREE: Final = "SELECT empty_until + (%(take)s - %(full)s) * interval '1 second'
 
 
 class DemandRate(Frozen):
-    """A bucket in the database; each name takes one token, whichever machine asks for it, and however often.
+    """A bucket in the database. Each name takes one token, regardless of the asking machines and their number.
 
     :ivar account: the directory URL of the CA, at which the fleet has one account.
     """
@@ -257,12 +257,12 @@ class DemandRate(Frozen):
     limit: Limit
 
     def is_wanted(self, name: str) -> bool:
-        """Return whether the fleet wants a certificate for a name already."""
+        """Return whether the fleet already wants a certificate for a name."""
         fields = {"name": name, "wildcard": f"*.{name.partition('.')[2]}"}
         return bool(self.database.fetch(_WANTED, fields))
 
     def take(self, name: str) -> datetime | None:
-        """Take the token of a name; return None, or when there will be one.
+        """Take the token of a name; return None, or the time when one is available.
 
         :raises StoreError: the database does not answer.
         """

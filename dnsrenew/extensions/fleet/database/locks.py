@@ -2,7 +2,7 @@
 
 All locks of a process are on one connection (:mod:`.lock_connection`). The statement that takes a lock also counts up
 its fence, the number that each write compares (:meth:`LockSession.run_fenced`), so that a holder that has lost its lock
-without noticing cannot write over its successor.
+without noticing cannot overwrite data of its successor.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ FOR SHARE OF lock
 _WANTED: Final = """
 SELECT 1 FROM dnsrenew_certificate AS known WHERE name = %(fence_name)s AND wanted IS NOT NULL FOR KEY SHARE OF known
 """
-# The lock comes first, as where a certificate is removed: two that wait for each other would be a deadlock.
+# The lock comes first, as in the removal of a certificate, because two that wait for each other would be a deadlock.
 _WANTED_FENCE: Final = """
 SELECT 1 FROM dnsrenew_lock AS lock, dnsrenew_certificate AS known
 WHERE key = %(fence_key)s AND fence = %(fence)s AND holder = %(fence_holder)s
@@ -65,8 +65,8 @@ FOR SHARE OF lock FOR KEY SHARE OF known
 class _Held(Frozen):
     """A lock that this process holds.
 
-    :ivar what: what is locked, for messages.
-    :ivar since: when, as RFC 3339.
+    :ivar what: the locked object, for messages.
+    :ivar since: the time of the lock, as RFC 3339.
     """
 
     connection: LockConnection
@@ -84,10 +84,10 @@ def acquire(
     context: Context,
     owner: Callable[[], Mapping[str, Any]] = lambda: {"pid": None, "host": None, "since": None},
 ) -> T:
-    """Take a lock, again and again until it is free; return what ``take`` gives then.
+    """Try to take a lock until it is free; return the result of ``take``.
 
-    :param owner: returns pid, host and time of the one that holds it; None for each that is not known.
-    :raises LockedError: another one still holds it after ``wait`` seconds.
+    :param owner: returns pid, host and time of the holder; each is None if unknown.
+    :raises LockedError: another holder still has it after ``wait`` seconds.
     :raises Cancelled: cancelled while waiting.
     """
     start = context.clock.monotonic()
@@ -108,9 +108,9 @@ def acquire(
 
 
 class LockSession:
-    """The locks of a process; its threads exclude each other too. Thread-safe; it connects when it is first used.
+    """The locks of a process, whose threads exclude each other too. Thread-safe; it connects on first use.
 
-    A lost connection is never repaired: its locks are lost, and the next :meth:`hold` makes a new one.
+    A lost connection is never repaired. Its locks are lost, and the next :meth:`hold` makes a new connection.
 
     :param worker: whether the process is a worker.
     """
@@ -124,27 +124,27 @@ class LockSession:
         self._failure: tuple[float, StoreError] | None = None
         self._guard = threading.Lock()
         self._held: dict[str, _Held | None] = {}
-        """By key; None: a thread is about to take it."""
+        """The locks by key; None while a thread is taking the lock."""
         self._only_wanted = Counter[str]()
-        """By key: how many jobs write only while the fleet wants the certificate."""
+        """By key, the number of jobs that write only while the fleet wants the certificate."""
 
     @property
     def holder(self) -> int:
-        """The id of this process in ``dnsrenew_holder``; another one after a lost connection.
+        """The id of this process in ``dnsrenew_holder``, which changes after a lost connection.
 
-        :raises StoreError: there is no connection.
+        :raises StoreError: the connection cannot be made.
         """
         return self._connected().holder
 
     @contextlib.contextmanager
     def hold(self, key: str, what: str, *, wait: float, context: Context) -> Iterator[None]:
-        """Hold a lock. Meanwhile ``context.check()`` raises ``store-unreachable`` once the lock is lost.
+        """Hold a lock. In the block, ``context.check()`` raises ``store-unreachable`` once the lock is lost.
 
         :param key: such as ``certificate-home``.
-        :param what: what is locked, for the message: ``certificate home``.
-        :param wait: seconds to wait for it; 0: do not wait.
+        :param what: the locked object, for the message, such as ``certificate home``.
+        :param wait: seconds to wait for the lock; 0: do not wait.
         :raises LockedError: ``locked``: another run or thread holds it; evidence has ``pid``, ``host``, ``since``.
-        :raises StoreError: there is no connection, or the database refused it.
+        :raises StoreError: the connection is missing, or the database refused the lock.
         :raises Cancelled: cancelled while waiting.
         """
         take, owner = partial(self._try, key, what), partial(self._owner, key)
@@ -162,9 +162,10 @@ class LockSession:
 
         Without a lock of this process on the key, it always takes effect.
 
-        :param statement: follows ``WITH fence AS (…)``, so it starts with a comma or with the main statement. It
-            writes only for the row of ``fence``, and returns at least one row if it has that.
-        :raises StoreError: ``store-unreachable``: somebody has; nothing was written. And those of a statement.
+        :param statement: follows ``WITH fence AS (…)``, so it starts with a comma or with the main statement. It writes
+            only for the row of ``fence``, and returns at least one row if it has that.
+        :raises StoreError: ``store-unreachable``: another process has; nothing was written. Also the errors of a
+            statement.
         """
         with self._guard:
             held, name = self._held.get(key), key.removeprefix(_CERTIFICATE) if self._only_wanted[key] else None
@@ -180,9 +181,9 @@ class LockSession:
 
     @contextlib.contextmanager
     def only_wanted(self, name: str) -> Iterator[None]:
-        """Let no write of this process to a certificate take effect once the fleet does not want it any more.
+        """Make writes of this process to a certificate ineffective once the fleet no longer wants it.
 
-        So a job does not bring back a certificate that was removed before it took the lock.
+        So a job does not restore a certificate that was removed before it took the lock.
         """
         key = f"{_CERTIFICATE}{name}"
         with self._guard:
@@ -196,14 +197,14 @@ class LockSession:
                     del self._only_wanted[key]
 
     def close(self) -> None:
-        """Free all locks and close the connection; a later use makes a new one."""
+        """Free all locks and close the connection. A later use makes a new one."""
         with self._connecting:
             connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
     def end(self) -> None:
-        """Close for ever: a later use raises ``store-unreachable``, and the process is not registered again."""
+        """Close permanently. A later use raises ``store-unreachable``, and the process is not registered again."""
         with self._connecting:
             self._has_ended = True
         self.close()
@@ -211,7 +212,7 @@ class LockSession:
     # ── taking and freeing ──────────────────────────────────────────────────────────────
 
     def _try(self, key: str, what: str) -> _Held | None:
-        """Take a lock without waiting; None: it is taken. Threads of this process ask no server."""
+        """Take a lock without waiting; return None if it is taken. Threads of this process do not ask the server."""
         with self._guard:
             if key in self._held:
                 return None
@@ -232,9 +233,9 @@ class LockSession:
         try:
             rows = connection.fetch(_TAKE, {"key": key, "holder": connection.holder})
         except BaseException as error:
-            self._free(connection, key)  # what fails after the lock was taken does not free it
+            self._free(connection, key)  # an error after the lock was taken does not free it
             if isinstance(error, StoreError) and error.evidence.get("sqlstate") == "55P03":
-                return None  # the last write of an older holder is under way
+                return None  # the last write of an older holder is in progress
             raise
         if not rows:
             return None
@@ -250,7 +251,7 @@ class LockSession:
                 del self._held[key]
 
     def _free(self, connection: LockConnection, key: str) -> None:
-        """Free a lock; where the server refuses, end the connection, or the lock would be taken for as long as it."""
+        """Free a lock. If the server refuses, end the connection, which would otherwise keep the lock."""
         try:
             connection.fetch(_FREE, (key,))
         except StoreError:
@@ -263,7 +264,7 @@ class LockSession:
     # ── the owner ────────────────────────────────────────────────────────────────────
 
     def _owner(self, key: str) -> dict[str, Any]:
-        """Return pid, host and time of the one that holds a lock; None for each that is not known."""
+        """Return pid, host and time of the holder of a lock; each is None if unknown."""
         with self._guard:
             ours = self._held.get(key)
         if ours is not None:
@@ -274,7 +275,7 @@ class LockSession:
     # ── the connection ──────────────────────────────────────────────────────────────────
 
     def _connected(self) -> LockConnection:
-        """Return the connection; make a new one if it is lost. Threads that wait for it share its failure."""
+        """Return the connection, or make a new one if it is lost. Threads that wait for it share its failure."""
         called = time.monotonic()
         with self._connecting:
             if self._has_ended:
@@ -295,15 +296,15 @@ class LockSession:
 
 # The connection whose end frees the locks of a process, and its heartbeat.
 #
-# The server ends it after 20 s without a statement, so that a host that hangs or is cut off keeps no lock. This
-# process counts it as lost before that: 10 s after the last statement that was answered.
+# The server ends it after 20 s without a statement, so that a hanging or disconnected machine keeps no lock. This
+# process counts it as lost earlier: 10 s after the last statement that was answered.
 
 _BEATS: Final = 0.3
 """The time between two heartbeats, as a part of the patience: 3 s of 10 s."""
 _SERVER: Final = 2.0
 """The patience of the server, in terms of ours: 20 s."""
 _ROW_LOCK: Final = "1s"
-"""How long a statement waits for the lock of a row: behind the last write of an older holder."""
+"""Seconds that a statement waits for the lock of a row, behind the last write of an older holder."""
 _SHORTEST: Final = 0.05
 _REGISTER: Final = """
 WITH new AS (
@@ -315,7 +316,7 @@ SELECT id, pg_try_advisory_lock(hashtextextended('dnsrenew:holder-' || id, 0)),
   set_config('dnsrenew.holder', id::text, false)
 FROM new
 """
-"""The setting tells whether the session is that of this holder alone: two in one session would have the same locks."""
+"""The setting shows whether the session belongs to this holder alone. Two in one session would have the same locks."""
 _BEAT: Final = "SELECT clock_timestamp(), current_setting('dnsrenew.holder', true) = %s"
 _FORGET_DEAD: Final = "DELETE FROM dnsrenew_holder WHERE id NOT IN (SELECT id FROM dnsrenew_alive)"
 # Both go on during a suspend; on macOS it is mach_continuous_time(), and time.monotonic() is mach_absolute_time().
@@ -328,7 +329,7 @@ def _seconds() -> float:
 
 
 class LockConnection:
-    """A connection that is registered as a process of the fleet; lost once, lost for ever. Thread-safe.
+    """A connection that is registered as a process of the fleet. Once lost, it stays lost. Thread-safe.
 
     :param worker: whether the process is a worker.
     :ivar holder: the id of the process; it is alive as long as it is in the view ``dnsrenew_alive``.
@@ -357,8 +358,8 @@ class LockConnection:
 
     @property
     def is_lost(self) -> bool:
-        """Whether its locks may belong to others by now."""
-        if not self._is_over() and self._lock.acquire(blocking=False):  # a statement of another thread tells too
+        """Whether its locks may already belong to others."""
+        if not self._is_over() and self._lock.acquire(blocking=False):  # a statement of another thread shows it too
             try:
                 if self._connection.is_cut():
                     self._end.set()
@@ -369,7 +370,7 @@ class LockConnection:
     def fetch(self, sql: str, params: Params = ()) -> list[Row]:
         """Execute a statement, which commits, and return its rows.
 
-        :raises StoreError: it failed; ``store-unreachable``: the connection is lost.
+        :raises StoreError: the statement failed; ``store-unreachable``: the connection is lost.
         """
         with self._lock:
             if self._is_over():
@@ -406,13 +407,13 @@ class LockConnection:
         return self._end.is_set()
 
     def _beat(self) -> None:
-        """Ask from time to time: the server hears from this process, and this process from the server."""
+        """Ask from time to time, so that the server and this process hear from each other."""
         while not self._end.wait(self._database.patience * _BEATS):
             before = time.monotonic()
             try:
                 ((now, is_ours),) = self.fetch(_BEAT, (str(self.holder),))
             except StoreError:
-                continue  # lost, or the next one tells
+                continue  # lost, or the next one shows it
             self._database.clock.note(before, now, time.monotonic())
             if not is_ours:
                 self._end.set()

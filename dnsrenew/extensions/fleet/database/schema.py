@@ -1,7 +1,7 @@
-"""The tables: how they are made, which version they have, and which seals their keys have.
+"""The tables: their creation, their version, and the seals of their keys.
 
-They are in the first schema of the search path. ``dnsrenew fleet init`` makes them, in one transaction, and those of
-procrastinate with them; everything else only checks.
+They are in the first schema of the search path. ``dnsrenew fleet init`` creates them in one transaction, together with
+procrastinate's tables. Everything else only checks them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dnsrenew.extensions.fleet.database.connection import Database, Transaction
 from dnsrenew.extensions.fleet.database.seal import OPEN, SEALED, UNSEALED_ID, Seals, place
 
 _PATIENCE: Final = 600.0
-"""Seconds that a statement may take that changes the schema: an index on a hundred thousand rows."""
+"""Seconds that a schema change may take: an index on a hundred thousand rows."""
 
 _FIRST: Final = """
 CREATE TABLE dnsrenew_schema (version int NOT NULL);
@@ -134,7 +134,7 @@ INSERT INTO dnsrenew_schema VALUES (0);
 """
 
 STEPS: Final[Sequence[str]] = (_FIRST,)
-"""Each brings the tables to the next version; a step that has been released is never changed."""
+"""Each step upgrades the tables to the next version. A released step is never changed."""
 VERSION: Final = len(STEPS)
 
 _VALUES: Final = (
@@ -144,10 +144,10 @@ _VALUES: Final = (
     ("account", "directory", "'next_key'", "next_key"),
     ("setting", "name", "'value'", "value"),
 )
-"""Where sealed values are: the table, and its columns for name, kind and value."""
+"""The places of sealed values: the table, and its columns for name, kind and value."""
 _AT_ONCE: Final = 200
 _SHOWN: Final = 3
-"""Unsealed values that an error names."""
+"""The number of unsealed values that an error names."""
 _EACH_UNSEALED: Final = " UNION ALL ".join(
     f"SELECT '{table}', {name}, {kind}::text FROM dnsrenew_{table} WHERE substr({value}, 1, 1) = '\\x00'"  # noqa: S608  # constants
     f" AND substr({value}, 1, 5) < '\\x01'"  # for the index of versions
@@ -157,11 +157,11 @@ _UNSEALED: Final = f"SELECT *, count(*) OVER () FROM ({_EACH_UNSEALED}) AS found
 
 
 def initialize(database: Database, seals: Seals, *, seal_existing: bool = False) -> None:
-    """Make the tables, or bring them to this version, and take note of the first seal. Does nothing if all is there.
+    """Create the tables or upgrade them to this version, and record the first seal. No-op if all is done.
 
-    :param seal_existing: there may be unsealed values, which :func:`reseal` is to seal.
-    :raises StoreError: ``store-newer``: a later version made them; ``seal-wrong``, also for unsealed values: nothing
-        was changed; ``store-refused``: no right to create tables; and those of :class:`Database`.
+    :param seal_existing: there may be unsealed values, which :func:`reseal` will seal.
+    :raises StoreError: ``store-newer``: a later version created them; ``seal-wrong``, also for unsealed values: nothing
+        was changed; ``store-refused``: no right to create tables; and the errors of :class:`Database`.
     """
     with database.transaction(patience=_PATIENCE) as transaction:
         transaction.fetch("SELECT pg_advisory_xact_lock(hashtextextended('dnsrenew:schema', 0))")
@@ -176,7 +176,7 @@ def initialize(database: Database, seals: Seals, *, seal_existing: bool = False)
             from procrastinate.schema import SchemaManager
 
             queue = SchemaManager.get_schema()
-            for kind, name in re.findall(r"(?m)^CREATE (TYPE|TABLE|FUNCTION) (\w+)", queue):  # what is left of it
+            for kind, name in re.findall(r"(?m)^CREATE (TYPE|TABLE|FUNCTION) (\w+)", queue):  # the leftovers of it
                 transaction.execute(f"DROP {kind} IF EXISTS {name} CASCADE")
             transaction.execute(queue)
         if seals and not seal_existing:
@@ -185,10 +185,10 @@ def initialize(database: Database, seals: Seals, *, seal_existing: bool = False)
 
 
 def check(database: Database, seals: Seals, *, seal_existing: bool = False) -> None:
-    """Return if the tables are of this version and every seal that they have is one of ours; note our first one.
+    """Check that the tables are of this version and all their seals are ours, and record our first seal.
 
-    :param seal_existing: note it as well where it is the first seal, and there are unsealed values.
-    :raises StoreError: ``store-schema``, ``store-newer``, ``seal-wrong``, and those of :class:`Database`.
+    :param seal_existing: record it even if it is the first seal and there are unsealed values.
+    :raises StoreError: ``store-schema``, ``store-newer``, ``seal-wrong``, and the errors of :class:`Database`.
     """
     rows = database.fetch(
         "SELECT version, id, proof FROM dnsrenew_schema LEFT JOIN dnsrenew_seal ON true ORDER BY since"
@@ -209,7 +209,7 @@ def check(database: Database, seals: Seals, *, seal_existing: bool = False) -> N
 
 
 def _refuse_unsealed(database: Database, transaction: Transaction) -> None:
-    """Return if no value is unsealed; all are looked at.
+    """Check all values; raise if one is unsealed.
 
     :raises StoreError: ``seal-wrong``, with the places of the first ones.
     """
@@ -220,13 +220,13 @@ def _refuse_unsealed(database: Database, transaction: Transaction) -> None:
 
 
 def reseal(database: Database, seals: Seals, *, seal_existing: bool = False) -> int:
-    """Seal with the first seal what another one sealed, then forget the other seals.
+    """Seal values of other seals with the first seal, then forget the other seals.
 
     Any number of processes may do it at once. Without seals it does nothing.
 
-    :param seal_existing: seal what is unsealed too; else it stays as it is.
+    :param seal_existing: also seal unsealed values, which stay unchanged otherwise.
     :returns: the number of values.
-    :raises StoreError: ``seal-wrong``: a value cannot be opened; those before it are sealed.
+    :raises StoreError: ``seal-wrong``: a value cannot be opened. Values before it are sealed.
     """
     if not seals:
         return 0
@@ -263,7 +263,7 @@ def _reseal(database: Database, seals: Seals, column: tuple[str, str, str, str],
 
 
 def _has_only(database: Database, prefix: bytes) -> bool:
-    """Return whether every key of a version begins with a prefix, from both ends of the index: no row is read."""
+    """Return whether all keys of versions begin with a prefix, from both ends of the index, without reading a row."""
     ends = """
       (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) LIMIT 1) UNION ALL
       (SELECT substr(key, 1, 5) FROM dnsrenew_version ORDER BY substr(key, 1, 5) DESC LIMIT 1)
@@ -272,7 +272,7 @@ def _has_only(database: Database, prefix: bytes) -> bool:
 
 
 def _version(transaction: Transaction) -> int:
-    """Return the version of the tables; 0: there are none."""
+    """Return the version of the tables, or 0 without tables."""
     if transaction.one("SELECT to_regclass('dnsrenew_schema') IS NULL") == (True,):
         return 0
     row = transaction.one("SELECT version FROM dnsrenew_schema")
@@ -283,7 +283,7 @@ def _version(transaction: Transaction) -> int:
 
 # Deletes lock rows of zones, names and certificates that are no longer used.
 
-# The holder of a lock has its row, and a row that was taken in between is no longer old.
+# The holder of a lock has its row locked, and a row that was taken in between is no longer old.
 _FORGET: Final = """
 DELETE FROM dnsrenew_lock WHERE key IN (
   SELECT key FROM dnsrenew_lock AS lock WHERE since < now() - interval '1 day' AND NOT EXISTS (
@@ -298,10 +298,10 @@ DELETE FROM dnsrenew_lock WHERE key IN (
 
 
 def forget_old_locks(database: Database) -> int:
-    """Forget who held locks that are free and were taken a day ago or earlier; return how many, ten thousand at most.
+    """Forget the last holders of free locks that were taken over a day ago, at most ten thousand; return how many.
 
-    A holder that has lost its lock and wakes up later finds no row, and writes nothing.
+    A holder that has lost its lock and wakes up later finds no row, so its write has no effect.
 
-    :raises StoreError: the database cannot be asked.
+    :raises StoreError: the database does not answer.
     """
     return database.execute(_FORGET, (10_000,))

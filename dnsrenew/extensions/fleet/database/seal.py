@@ -1,4 +1,4 @@
-"""The seal: private keys are encrypted before they reach the database, so that a copy of it opens none.
+"""The seal: private keys are encrypted before they reach the database, so that a copy of it reveals none.
 
 A sealed value is ``01``, 4 bytes that name the seal, a nonce of 12 bytes, and ciphertext with tag (AES-256-GCM). It is
 bound to its place, so that a role with write access to the database cannot move it to another row. An unsealed value is
@@ -18,7 +18,7 @@ from dnsrenew.extensions.fleet.database import texts
 SEALED: Final = b"\x01"
 OPEN: Final = b"\x00"
 UNSEALED_ID: Final = b""
-"""In place of the name of a seal: values are stored unsealed."""
+"""Replaces the name of a seal for values that are stored unsealed."""
 _ID: Final = 4
 _PROOF: Final = b"dnsrenew"
 
@@ -33,10 +33,10 @@ def place(table: str, name: str, kind: object) -> str:
 
 
 class Seals:
-    """The seals of a fleet: the first one seals, all open.
+    """The seals of a fleet. The first one seals, and all can open.
 
-    An unsealed value is refused where there are seals, whatever the tables say: another program that can write to the
-    database could have put a key of its own there. Only :meth:`sealed_anew` takes one.
+    With seals, an unsealed value is always refused, because another program with write access to the database could
+    have put its own key there. Only :meth:`sealed_anew` accepts one.
 
     :param keys: 32 bytes each; empty: values are stored unsealed.
     """
@@ -46,12 +46,12 @@ class Seals:
 
     @property
     def ids(self) -> tuple[bytes, ...]:
-        """The names of the seals, in order; :data:`UNSEALED_ID` alone if there are none."""
+        """The names of the seals in order; only :data:`UNSEALED_ID` without seals."""
         return tuple(self._keys) or (UNSEALED_ID,)
 
     @property
     def prefix(self) -> bytes:
-        """What every value starts with that is sealed now."""
+        """The prefix of every value that is sealed now."""
         return SEALED + self.ids[0] if self._keys else OPEN
 
     def __bool__(self) -> bool:
@@ -61,7 +61,7 @@ class Seals:
     def seal(self, data: bytes, place: str) -> bytes:
         """Return the value to store.
 
-        :param place: where it will be: :func:`place`.
+        :param place: its future place, see :func:`place`.
         """
         if not self._keys:
             return OPEN + data
@@ -70,8 +70,8 @@ class Seals:
     def open(self, blob: bytes, place: str) -> bytes:
         """Return the data of a stored value.
 
-        :raises StoreError: ``seal-wrong``: it was changed or moved, or none of the seals has sealed it. It has the
-            evidence ``sealed`` (False) if it is not sealed at all.
+        :raises StoreError: ``seal-wrong``: it was changed or moved, or has another seal. The evidence has ``sealed``
+            (False) if it is not sealed at all.
         """
         if blob[:1] == OPEN:
             if self._keys:
@@ -84,7 +84,7 @@ class Seals:
         return data
 
     def sealed_anew(self, blob: bytes, place: str) -> bytes:
-        """Return a stored value, sealed by the first seal; one that is unsealed is taken as it is.
+        """Return a stored value, sealed by the first seal. An unsealed value is accepted.
 
         :raises StoreError: as :meth:`open`.
         """
@@ -95,7 +95,7 @@ class Seals:
         return self.seal(_PROOF, _place_of_proof(self.ids[0])) if self._keys else b""
 
     def proves(self, name: bytes, proof: bytes) -> bool:
-        """Return whether a proof was made by the seal of ours that has this name."""
+        """Return whether a proof was made by our seal with this name."""
         try:
             return proof[1 : 1 + _ID] == name and self.open(proof, _place_of_proof(name)) == _PROOF
         except StoreError:

@@ -1,4 +1,4 @@
-"""What servers read of the fleet: every certificate with its names, what has changed, and certificates with keys."""
+"""The data that servers read: every certificate with its names, changes, and certificates with keys."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from dnsrenew.extensions.fleet.database.seal import Seals, place
 from dnsrenew.store import json_files
 
 CHANNEL: Final = "dnsrenew_changed"
-"""Notified, with the name of the certificate, in each transaction that changes or removes one."""
+"""The channel that is notified, with the certificate's name, in each transaction that changes or removes one."""
 
-# What is in `state` is checked here, not there: one damaged value must not hide all other certificates.
+# The content of `state` is checked here and not there, because one damaged value must not hide all other certificates.
 _COLUMNS: Final = """
 SELECT name, version, state->>'not_before', EXTRACT(EPOCH FROM COALESCE(expires, 'epoch'))::bigint,
     state->'identifiers', identifiers
@@ -31,12 +31,12 @@ _MISSING: Final = """
 SELECT name FROM unnest(%s::text[]) AS name
 WHERE NOT EXISTS (SELECT FROM dnsrenew_certificate AS known WHERE known.name = name.name AND known.version IS NOT NULL)
 """
-# The counter of the statistics finds removals without reading a row.
+# The counter of the statistics shows removals without reading a row.
 _PULSE: Final = "SELECT last_value, pg_stat_get_tuples_deleted('dnsrenew_certificate'::regclass) FROM dnsrenew_change"
 
 
 class ServedCertificate(Frozen):
-    """A certificate, by its version in force.
+    """The current version of a certificate.
 
     :ivar version: its number; None if there is none yet, which :meth:`ServedCertificates.all` leaves out.
     :ivar begin: of its validity, seconds since 1970.
@@ -52,9 +52,9 @@ class ServedCertificate(Frozen):
 
 
 class Pulse(Frozen):
-    """Whether anything has changed, in a few bytes.
+    """A few bytes that show whether anything has changed.
 
-    :ivar changed: the number of the last change, also of one that is not committed yet.
+    :ivar changed: the number of the last change, even if it is not committed yet.
     :ivar removals: grows with each removed certificate, some seconds late; a crash of the server sets it to 0.
     """
 
@@ -63,10 +63,10 @@ class Pulse(Frozen):
 
 
 class SealedPair(ServedCertificate):
-    """A certificate in force, with its key.
+    """A current certificate with its key.
 
     :ivar chain: the certificate and its chain, PEM.
-    :ivar key: the private key as it is stored; :meth:`ServedCertificates.opened` opens it.
+    :ivar key: the private key in its stored form; :meth:`ServedCertificates.opened` opens it.
     """
 
     chain: str
@@ -80,11 +80,11 @@ class ServedCertificates(Frozen, hidden=("seals",)):
     seals: Seals
 
     def all(self) -> Iterator[ServedCertificate]:
-        """Yield every certificate in force, by a cursor of the server: constant memory."""
+        """Yield every current certificate with a cursor of the server, in constant memory."""
         return map(_served, self.database.stream(f"{_SERVED} WHERE version IS NOT NULL"))
 
     def named(self, certificates: Sequence[str]) -> list[ServedCertificate]:
-        """Return these certificates, but those that are removed."""
+        """Return these certificates, except removed ones."""
         return [_served(row) for row in self.database.fetch(f"{_SERVED} WHERE name = ANY(%s)", (list(certificates),))]
 
     def changed_since(self, number: int) -> Iterator[ServedCertificate]:
@@ -92,7 +92,7 @@ class ServedCertificates(Frozen, hidden=("seals",)):
         return map(_served, self.database.stream(f"{_SERVED} WHERE changed > %s", (number,)))
 
     def missing(self, certificates: Sequence[str]) -> list[str]:
-        """Return those of these certificates that are removed."""
+        """Return the removed ones of these certificates."""
         return [name for (name,) in self.database.fetch(_MISSING, (list(certificates),))]
 
     def pulse(self) -> Pulse:
@@ -102,7 +102,7 @@ class ServedCertificates(Frozen, hidden=("seals",)):
         return Pulse(*row)
 
     def pairs(self, certificates: Sequence[str]) -> list[SealedPair]:
-        """Return the versions in force of these certificates."""
+        """Return the current versions of these certificates."""
         rows = self.database.fetch(_PAIRS, (list(certificates),))
         return [SealedPair(**vars(_served(row)), chain=chain, key=bytes(key)) for *row, chain, key in rows]
 
@@ -126,23 +126,23 @@ def _seconds(time: str | None) -> int:
 
 
 def _names(stored: Any, wanted: list[str]) -> list[str]:
-    """Return the names of a certificate: those of its state, or those that are wanted if it is damaged."""
+    """Return the names of a certificate from its state, or the wanted names if the state is damaged."""
     is_whole = isinstance(stored, list) and all(isinstance(name, str) for name in stored)
     return stored if is_whole else wanted
 
 
 # ── due dates ──────────────────────────────────────────────────────────────────────────
 
-# Which certificates of a fleet a worker looks at, and when next: the column ``due``. The database's clock decides.
+# Which certificates of a fleet a worker checks, and when: the column ``due``. The database's clock decides.
 
 LOCK: Final = "dnsrenew:"
-"""What the queueing locks of our jobs start with; the name of the certificate follows."""
+"""The prefix of our jobs' queueing locks, followed by the name of the certificate."""
 Why = Literal["lacks", "refused"]
-"""Why no worker takes a certificate: the tables that every file lacks, or the keys of its document that are refused."""
+"""Why no worker takes a certificate: the tables that every file lacks, or the refused keys of its document."""
 RENEW: Final = "dnsrenew.renew"
-"""The task of procrastinate that looks at one certificate."""
+"""The task of procrastinate that checks one certificate."""
 
-# NOT IN, not NOT EXISTS: it is hashed once, whatever the statistics of a table that is filled and emptied all day.
+# NOT IN instead of NOT EXISTS, because it is hashed once, even with bad statistics of a busy table.
 _DUE: Final = """
 SELECT name, left_
 FROM (
@@ -177,7 +177,7 @@ ON CONFLICT (name, kind) DO UPDATE SET content = EXCLUDED.content, made = now()
 """
 
 
-# The scan of each minute does it too; one that waits already is enough.
+# The scan of each minute does it too; one waiting job is enough.
 _SCAN_SOON: Final = """
 SELECT procrastinate_defer_jobs_v1(ARRAY[(
     'dnsrenew', 'dnsrenew.scan', 2147483647, NULL, 'dnsrenew.scan', '{}', NULL
@@ -187,15 +187,15 @@ WHERE NOT EXISTS (SELECT FROM procrastinate_jobs WHERE status = 'todo' AND queue
 
 
 def words_of(note: bytes) -> tuple[str, ...]:
-    """Return the words of a note (:meth:`DueDates.note`), which anything may stand in place of."""
+    """Return the words of a note (:meth:`DueDates.note`), whose stored value may be anything."""
     words = json_files.value(bytes(note))
     return tuple(word for word in words if isinstance(word, str)) if isinstance(words, list) else ()
 
 
 class DueCertificate(Frozen):
-    """A certificate that a worker is to look at.
+    """A certificate that a worker must check.
 
-    :ivar seconds_left: until it expires; negative if it has, 0 if there is none yet.
+    :ivar seconds_left: the seconds until it expires; negative after that, 0 before the first version.
     """
 
     name: str
@@ -203,12 +203,12 @@ class DueCertificate(Frozen):
 
 
 class WantedRow(Frozen):
-    """What is wanted of a certificate.
+    """The wanted certificate.
 
-    :ivar document: what ``[[certificate]]`` may say; None if no JSON of ours can be nested so deeply.
-    :ivar mark: differs for another document.
-    :ivar lacks: what the file of a worker lacked for it, as noted.
-    :ivar refused: whether a worker has noted that it refuses the document.
+    :ivar document: the keys of ``[[certificate]]``; None if it is nested more deeply than our JSON can be.
+    :ivar mark: a mark that changes with the document.
+    :ivar lacks: the recorded tables that a worker's file lacked for it.
+    :ivar refused: whether a worker has recorded that it refuses the document.
     """
 
     document: Any
@@ -219,21 +219,21 @@ class WantedRow(Frozen):
 
 
 class DueDates(Frozen):
-    """The column ``due``. Every write of a state, and every change of what is wanted, sets it to now."""
+    """The column ``due``. Every write of a state, and every change of a document, sets it to now."""
 
     database: Database
 
     def due(self, most: int) -> list[DueCertificate]:
-        """Return what is due and has no job, of the ``most`` that have the least time left; the most urgent first."""
+        """Return due certificates without a job, of the ``most`` with the least time left, most urgent first."""
         return [DueCertificate(*row) for row in self.database.fetch(_DUE, (most,))]
 
     def scan_soon(self) -> None:
-        """Let a worker look within seconds for what is due; without it, within a minute."""
-        with contextlib.suppress(StoreError):  # another program has asked for it at the same moment
+        """Let a worker look for due certificates within seconds instead of within a minute."""
+        with contextlib.suppress(StoreError):  # another program has requested it at the same moment
             self.database.fetch(_SCAN_SOON)
 
     def row(self, name: str) -> WantedRow | None:
-        """Return what is wanted of a certificate; None if nothing is."""
+        """Return the wanted certificate, or None."""
         found = self.database.one(_ROW, (name,))
         if found is None:
             return None
@@ -241,15 +241,15 @@ class DueDates(Frozen):
         return WantedRow(document, mark, slot, () if lacks is None else words_of(lacks), refused)
 
     def since(self, name: str) -> datetime | None:
-        """Return since when a certificate is due; None if it is gone."""
+        """Return the time since when a certificate is due; None if it does not exist."""
         found = self.database.one("SELECT due FROM dnsrenew_certificate WHERE name = %s", (name,))
         return None if found is None else found[0]
 
     def settle(self, name: str, at: datetime, *, since: datetime, mark: int) -> bool:
-        """Set when a worker looks at a certificate next, unless something has changed since: then it is due.
+        """Set the next check of a certificate, unless something has changed since: then it is due.
 
-        :param since: what :meth:`since` returned before the state was read that ``at`` follows from.
-        :param mark: of what was wanted.
+        :param since: the result of :meth:`since` before reading the state from which ``at`` follows.
+        :param mark: the mark of the wanted certificate.
         :returns: whether it was set.
         """
         return self.database.execute(_SETTLE, (at, name, since, mark)) > 0
@@ -259,5 +259,5 @@ class DueDates(Frozen):
         self.database.execute(_NOTE, {"name": name, "kind": kind, "words": json.dumps(list(words)).encode()})
 
     def forget(self, name: str, kind: Why) -> None:
-        """Forget what was noted: it is true no more."""
+        """Forget the note, because it is no longer true."""
         self.database.execute("DELETE FROM dnsrenew_document WHERE name = %s AND kind = %s", (name, kind))

@@ -30,7 +30,7 @@ Row = tuple[Any, ...]
 
 
 class Address(Protocol):
-    """Where the database is."""
+    """The place of the database."""
 
     @property
     def url(self) -> str:
@@ -45,13 +45,13 @@ _UNREADABLE: Final = re.compile(r"permission denied for (?:table|view) (\w+)")
 
 
 class Server:
-    """Where the database is, and what all connections to it share. Thread-safe.
+    """The place of the database, and the data that all connections to it share. Thread-safe.
 
     :param patience: seconds of silence after which the database counts as gone.
-    :param measure: connects, if the time of the database is needed before anything else.
+    :param measure: connects, if the time of the database is needed before any statement.
     :ivar queries: the number of statements so far, BEGIN and COMMIT too.
-    :ivar clock: the clock of the database; it is set by each new connection.
-    :ivar reads_only: whether nothing is written, so that a replica will do.
+    :ivar clock: the clock of the database, which each new connection sets.
+    :ivar reads_only: whether nothing is written, so that a replica is enough.
     """
 
     def __init__(self, address: Address, patience: float, measure: Callable[[], object]) -> None:
@@ -62,12 +62,12 @@ class Server:
 
     @functools.cached_property
     def library(self) -> Any:
-        """What uses psycopg: :mod:`.deadlines`.
+        """The module that uses psycopg: :mod:`.deadlines`.
 
         :raises StoreError: ``store-extra-missing``.
         """
         try:
-            from dnsrenew.extensions.fleet.database import deadlines  # only where a database is used
+            from dnsrenew.extensions.fleet.database import deadlines  # only with a database
         except ImportError:
             check_packages()
             raise
@@ -97,20 +97,20 @@ class Server:
         return found
 
     def translate(self, error: Any) -> StoreError:  # psycopg is imported late
-        """Return the error for one of psycopg."""
+        """Return the error for an error of psycopg."""
         made: StoreError = self.library.translate(error, self.place, self.patience, self.address.read_password())
         return made
 
 
 # ── clock ──────────────────────────────────────────────────────────────────────────────
 
-# The clock of the database, by which a fleet decides: machines may differ by minutes.
+# The clock of the database, which decides in a fleet, because the clocks of machines may differ by minutes.
 
 
 class DatabaseClock(Clock):
-    """The wall-clock time of the database: the monotonic clock of this machine and the difference last measured.
+    """The wall-clock time of the database: this machine's monotonic clock plus the last measured difference.
 
-    :param measure: asks the database once, if nothing has been measured when the time is first needed.
+    :param measure: asks the database once, if the time is needed before the first measurement.
     """
 
     def __init__(self, measure: Callable[[], object]) -> None:
@@ -120,14 +120,14 @@ class DatabaseClock(Clock):
         """The time of the database at second 0 of the monotonic clock."""
 
     def note(self, before: float, time: datetime, after: float) -> None:
-        """Take over a time that the database time.
+        """Record a time of the database.
 
-        :param before: the monotonic second before the question, and in ``after`` after the answer.
+        :param before: the monotonic second before the question; ``after`` is the one after the answer.
         """
         self._origin = time.astimezone(UTC) - timedelta(seconds=(before + after) / 2)
 
     def now(self) -> datetime:
-        """Return the time of the database in UTC; of this machine as long as the database cannot be asked."""
+        """Return the time of the database in UTC, or this machine's time while the database cannot be asked."""
         if self._origin is None:
             try:
                 self._measure()
@@ -146,23 +146,23 @@ class DatabaseClock(Clock):
 
 # ── packages ───────────────────────────────────────────────────────────────────────────
 
-# The Python packages that a store in a database needs, those of the extra ``fleet``.
+# The Python packages that a store in a database needs, from the extra ``fleet``.
 
 PACKAGES: Final = {"psycopg": "psycopg[binary,pool]", "psycopg_pool": "psycopg-pool", "procrastinate": "procrastinate"}
-"""The modules, and what is installed for each."""
+"""The modules, each with its package."""
 _EXTRA: Final = "dnsrenew[fleet]"
-"""What is installed for all of them."""
+"""The name under which all of them can be installed."""
 
 
 def missing_packages() -> list[str]:
-    """Return what has to be installed."""
+    """Return the packages that must be installed."""
     return [package for module, package in PACKAGES.items() if importlib.util.find_spec(module) is None]
 
 
 def check_packages() -> None:
-    """Return if all packages are installed.
+    """Check that all packages are installed.
 
-    :raises StoreError: ``store-extra-missing``, which names all that are not.
+    :raises StoreError: ``store-extra-missing``, which names the missing ones.
     """
     if missing := missing_packages():
         raise StoreError.of(texts.NO_PACKAGE, packages=missing, command=install_command(_EXTRA))
@@ -186,5 +186,5 @@ def check_fleet(draft: Draft) -> None:
         return
     from dnsrenew.extensions.fleet.database.deadlines import parameters_of
 
-    if parameters_of(store.url) is None:  # the message of libpq can have any part of the address
+    if parameters_of(store.url) is None:  # the message of libpq may contain any part of the address
         draft.report.add(Unlocated(draft.main.file, _STORE, config_texts.NOT_READ_BY_LIBPQ, config_texts.DATABASE_URL))

@@ -1,7 +1,7 @@
-"""What a fleet wants: a document for each certificate, which says what ``[[certificate]]`` can say, and its tags.
+"""The certificates that a fleet wants: a document for each (with the keys of ``[[certificate]]``), and its tags.
 
-Tags tell whose a certificate is. A change that shares no tag with the existing certificate is refused; one without tags
-has no owner, and can be given some.
+Tags show the owner of a certificate. A change that shares no tag with the existing certificate is refused. A
+certificate without tags has no owner, and can be given tags.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from dnsrenew.extensions.fleet.database.connection import Database, in_parts
 from dnsrenew.extensions.fleet.database.locks import acquire
 
 Origin = Literal["add", "sync"]
-"""Who wants a certificate: ``fleet add`` or a program, or the table of a configuration (``fleet sync``)."""
+"""The origin of a certificate: ``fleet add`` or a program, or the table of a configuration (``fleet sync``)."""
 Clash = Literal["tags", "origin", "domain", "twice"]
-"""Why a document is refused: the certificate has other tags, or comes from elsewhere; one of its domains is in another
-certificate with other tags, in the fleet or among what is added.
+"""Why a document is refused: the certificate has other tags or another origin, or one of its domains is in another
+certificate with other tags, in the fleet or among the added ones.
 """
 
 _AT_ONCE: Final = 1000
-"""Rows of one statement."""
+"""The number of rows of one statement."""
 _PATIENCE: Final = 300.0
 """Seconds that each statement of a change may take."""
 _WAIT: Final = 60.0
 """Seconds to wait for another program that adds certificates."""
 _LIST: Final = "list of the certificates of the fleet"
 """The name of the lock."""
-# It ends with the transaction, so that it is lost only together with what was written.
+# It ends with the transaction, so that it is lost only together with the written data.
 _TAKE: Final = "SELECT 1 WHERE pg_try_advisory_xact_lock(hashtextextended('dnsrenew:adding', 0))"
 
 _STAGE: Final = """
@@ -45,7 +45,7 @@ SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s:
   AS row(number int, name text, wanted jsonb, tags text[], identifiers text[])
 """
 _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
-"""Before a statement: a few rows are given with it, so that adding one certificate makes no table."""
+"""Before a statement: a few rows are given with it, so that adding one certificate creates no table."""
 _COUNT: Final = """
 SELECT
   count(*) FILTER (WHERE existing.wanted IS NULL),
@@ -55,8 +55,8 @@ SELECT
   count(*) FILTER (WHERE existing.wanted = staged.wanted AND existing.tags = staged.tags)
 FROM staged LEFT JOIN dnsrenew_certificate AS existing USING (name)
 """
-# What is missing is due at once, and so is what has changed: a worker looks whether it has to be renewed. All changes
-# take rows in the same order, or two of them could wait for each other.
+# A missing or changed certificate is due at once: a worker checks whether it must be renewed. All changes
+# lock rows in the same order, because two of them could wait for each other.
 _WRITE: Final = """
 INSERT INTO dnsrenew_certificate AS existing (name, wanted, tags, origin, identifiers, parents)
 SELECT name, wanted, tags, %(origin)s, identifiers,
@@ -90,7 +90,7 @@ _WORKERS: Final = "SELECT count(*) FROM dnsrenew_holder JOIN dnsrenew_alive USIN
 _TROUBLED: Final = f"""
 {_READ} AND name <> ALL(%(without)s) ORDER BY COALESCE(state -> 'failures' > '0', false) DESC, due, name LIMIT %(most)s
 """
-# A run that is under way has its fence taken: it can write nothing any more, and does not bring the certificate back.
+# A run in progress loses its fence: it can write nothing any more, and does not restore the certificate.
 _REMOVE: Final = (
     'SELECT FROM dnsrenew_lock WHERE key = ANY(%(locks)s) ORDER BY key COLLATE "C" FOR UPDATE',
     'SELECT FROM dnsrenew_certificate WHERE name = ANY(%(names)s) ORDER BY name COLLATE "C" FOR UPDATE',
@@ -105,7 +105,7 @@ _REMOVE: Final = (
 class NewDocument(Frozen):
     """A document to be added.
 
-    :ivar number: of its line, or in its list: unique among those that are added.
+    :ivar number: the number of its line, or in its list; unique among the added documents.
     :ivar identifiers: its domains as A-labels.
     """
 
@@ -119,10 +119,10 @@ class NewDocument(Frozen):
 class FoundClash(Frozen):
     """Why a document is refused.
 
-    :ivar number: of the document.
-    :ivar other: the certificate that is in its way, or has the same name.
-    :ivar tags: those of the other certificate.
-    :ivar domain: as A-labels; None if it is not about one.
+    :ivar number: the number of the document.
+    :ivar other: the conflicting certificate, or the one with the same name.
+    :ivar tags: the tags of the other certificate.
+    :ivar domain: the domain as A-labels, or None.
     """
 
     number: int
@@ -133,7 +133,7 @@ class FoundClash(Frozen):
 
 
 class AddedCounts(Frozen):
-    """What became of documents."""
+    """The results for documents."""
 
     added: int
     changed: int
@@ -143,7 +143,7 @@ class AddedCounts(Frozen):
 class WantedCertificate(Frozen):
     """A certificate that the fleet wants.
 
-    :ivar document: what the database says of it, which can be any JSON; None if it is nested too deeply.
+    :ivar document: its document in the database, which can be any JSON; None if it is nested too deeply.
     """
 
     name: str
@@ -153,7 +153,7 @@ class WantedCertificate(Frozen):
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains of the document, as far as there are any."""
+        """The domains of the document, if it has any."""
         found = self.document.get("domains") if isinstance(self.document, dict) else None
         listed = found if isinstance(found, list) else [found]
         return tuple(each for each in listed if isinstance(each, str))
@@ -171,8 +171,8 @@ class WantedCertificates(Frozen):
 
         No other process adds until the transaction has ended, so that no domain is added twice.
 
-        :param context: for the wait for others who add, a minute at most.
-        :returns: what was done, or what was found; a hundred clashes at most.
+        :param context: for the wait for other programs that add, at most a minute.
+        :returns: the results, or the clashes, at most a hundred.
         :raises LockedError: another program adds certificates.
         :raises Cancelled: cancelled while waiting.
         """
@@ -181,7 +181,7 @@ class WantedCertificates(Frozen):
         with self.database.transaction(patience=_PATIENCE) as transaction:
             take = partial(transaction.fetch, _TAKE)
             acquire(take, "adding", _LIST, wait=_WAIT, context=context or Context())
-            transaction.execute("SET LOCAL jit = off")  # to compile the look for clashes takes longer than the look
+            transaction.execute("SET LOCAL jit = off")  # compiling the search for clashes takes longer than the search
             given = {"origin": origin, "rows": _json_rows(first)}
             before, clashes = _FEW, CLASHES_OF_FEW
             if second:  # too many for one statement
@@ -197,14 +197,14 @@ class WantedCertificates(Frozen):
             return AddedCounts(*counts)
 
     def get(self, name: str) -> WantedCertificate | None:
-        """Return what is wanted of a certificate; None if nothing is."""
+        """Return the wanted certificate, or None."""
         row = self.database.one(f"{_READ} AND name = %s", (name,))
         return None if row is None else _wanted(row)
 
     def all(self, tag: str | None = None) -> Iterator[WantedCertificate]:
         """Yield all certificates in the order of their names, a thousand at a time.
 
-        :param tag: only those with this tag.
+        :param tag: only certificates with this tag.
         """
         after = ""
         while rows := self.database.fetch(_PAGE, {"after": after, "tag": tag}):
@@ -212,15 +212,15 @@ class WantedCertificates(Frozen):
             after = rows[-1][0]
 
     def count(self, without: Sequence[str] = ()) -> int:
-        """Return how many there are.
+        """Return the number of certificates.
 
-        :param without: not those with these names.
+        :param without: names that do not count.
         """
         ((count,),) = self.database.fetch(_NUMBER, (list(without),))
         return int(count)
 
     def added_by_name(self, names: Sequence[str]) -> list[str]:
-        """Return which of these names are those of certificates that were added, not those of a configuration."""
+        """Return the names among these that were added by name, not by a configuration."""
         return [name for (name,) in self.database.fetch(_ADDED, (list(names),))]
 
     def obtained(self, names: Sequence[str]) -> list[str]:
@@ -235,28 +235,28 @@ class WantedCertificates(Frozen):
             after = rows[-1][0]
 
     def only_stored(self, names: Sequence[str] | None = None) -> dict[str, str]:
-        """Return the certificates that were obtained and are not wanted, sorted, each with what asked for it last.
+        """Return the obtained certificates that are not wanted, sorted, each with its last asker.
 
-        :param names: only those of these names; None: all.
+        :param names: only certificates with these names; None for all.
         """
         return dict(self.database.fetch(_ONLY_STORED, {"names": None if names is None else list(names)}))
 
     def troubled(self, most: int, without: Sequence[str] = ()) -> list[WantedCertificate]:
-        """Return certificates: those that fail, then those that are due first.
+        """Return certificates: failing ones, then the ones that are due first.
 
-        :param without: not those with these names.
+        :param without: names to leave out.
         """
         return [_wanted(row) for row in self.database.fetch(_TROUBLED, {"most": most, "without": list(without)})]
 
     def workers(self) -> int:
-        """Return how many workers are alive, which obtain what is wanted."""
+        """Return the number of live workers, which obtain the wanted certificates."""
         ((count,),) = self.database.fetch(_WORKERS)
         return int(count)
 
     def remove(self, names: Sequence[str]) -> None:
-        """Remove certificates, with versions, keys and states, all in one transaction; servers are told.
+        """Remove certificates with versions, keys and states in one transaction, and notify servers.
 
-        A run that is under way for one of them writes nothing any more. Its TXT values stay in the journal.
+        Writes of a run in progress for one of them have no effect any more. Its TXT values stay in the journal.
         """
         with self.database.transaction(patience=_PATIENCE) as transaction:
             for part in in_parts(sorted(names), _AT_ONCE):  # two that remove the same ones wait for each other in turn
@@ -278,16 +278,16 @@ def _wanted(row: tuple[Any, ...]) -> WantedCertificate:
 
 # The statements that find out why documents must not be added to a fleet.
 #
-# Two domains clash if one certificate could be used for the other domain: they are the same, one is the wildcard that
+# Two domains clash if one certificate could be used for the other domain: they are equal, one is the wildcard that
 # covers the other, or one is the wildcard below the other. Certificates that share a tag never clash, and neither do
 # two without tags.
 
 _OTHER: Final = "NOT {one}.tags && {two}.tags AND cardinality({one}.tags) + cardinality({two}.tags) > 0"
 _STRANGERS: Final = _OTHER.format(one="existing", two="staged")
-# A certificate without tags has no owner: a line of its name may give it some.
+# A certificate without tags has no owner. A line with its name may give it tags.
 _NOT_ITS_OWN: Final = "NOT existing.tags && staged.tags AND cardinality(existing.tags) > 0"
-# What certificates with the domain ``own`` or a wildcard about it have among their identifiers, except for those that
-# a wildcard ``own`` covers: their parents are it.
+# The identifiers of certificates with the domain ``own`` or a wildcard about it, except for identifiers that a wildcard
+# ``own`` covers, whose parents are it.
 _ABOUT: Final = """
 unnest(CASE WHEN starts_with(own, '*.') THEN ARRAY[own, substr(own, 3)]
   ELSE ARRAY[own, '*.' || own, '*.' || substr(own, strpos(own, '.') + 1)] END)
@@ -313,7 +313,7 @@ GROUP BY number, name, tags
 """  # noqa: S608  # constants
 _OF_STAGED: Final = "SELECT number, name, tags, unnest(identifiers) AS own FROM staged"
 _ABOUT_STAGED: Final = f"SELECT number, name, tags, own, {_ABOUT} AS about FROM ({_OF_STAGED}) AS owned"  # noqa: S608  # constants
-# Thousands of look-ups in the index would take longer than one look at each certificate.
+# Thousands of look-ups in the index would take longer than one scan of all certificates.
 _BY_HASH: Final = f"""
 SELECT number, 'domain', name, tags, min(own) FROM (
   SELECT staged.number, existing.name, existing.tags, own
@@ -331,7 +331,7 @@ SELECT number, 'domain', name, tags, min(own) FROM (
 WHERE NOT EXISTS (SELECT FROM staged AS too WHERE too.name = domains.name)
 GROUP BY number, name, tags
 """  # noqa: S608  # constants
-# Each pair is found from one of its sides at least; the later document is refused.
+# Each pair is found from at least one of its sides. The later document is refused.
 _TWICE: Final = f"""
 SELECT greatest(one.number, two.number), 'twice', CASE WHEN one.number > two.number THEN two.name ELSE one.name END,
   CASE WHEN one.number > two.number THEN two.tags ELSE one.tags END,
@@ -361,6 +361,6 @@ SELECT number, clash, other, tags, domain FROM (
 
 
 CLASHES_OF_FEW: Final = _clashes(_BY_INDEX)
-"""What is found in a relation ``staged`` of some rows: number, clash, name and tags of the other, domain."""
+"""The clashes in a relation ``staged`` of some rows: number, clash, name and tags of the other, domain."""
 CLASHES: Final = _clashes(_BY_HASH)
-"""The same for a table ``staged`` of any size."""
+"""The clashes in a table ``staged`` of any size."""

@@ -18,14 +18,14 @@ from dnsrenew.extensions.fleet.serving.loading import BackgroundLoader, NameInde
 from dnsrenew.serving.recorded_context import RecordedContext
 
 PATIENCE: Final = 0.05
-"""Seconds that a handshake in a thread of its own waits for a certificate that is being loaded."""
+"""Seconds that a handshake in its own thread waits for a certificate that is being loaded."""
 
 
 class FleetContext(RecordedContext):
-    """A server-side context for every name of a fleet; names are told apart by SNI (RFC 6066 section 3).
+    """A server-side context for every name of a fleet, selected by SNI (RFC 6066 section 3).
 
-    A name that the fleet does not have, and none at all, get the alert ``unrecognized_name``. A handshake never waits
-    for the database: what is not in the cache is loaded in the background, and the next handshake gets it.
+    An unknown or missing name gets the alert ``unrecognized_name``. A handshake never waits for the database. A
+    certificate that is not in the cache is loaded in the background, and the next handshake gets it.
     """
 
     def __init__(
@@ -42,27 +42,27 @@ class FleetContext(RecordedContext):
         self.sslobject_class = LoopConnection
 
     def close(self) -> None:
-        """End the threads behind the context, and wait for them; what is in memory goes on being served."""
+        """End the threads behind the context, and wait for them. Certificates in memory are still served."""
         self._threads.stopping.set()
         self._threads.join()
 
     def adopt(self, pair: SealedPair, key: bytes) -> None:
-        """Serve a certificate from now on, in place of an older version of it.
+        """Serve a certificate from now on, instead of its older version.
 
-        :raises OSError: no file can be made for OpenSSL.
-        :raises ssl.SSLError: it cannot be used.
+        :raises OSError: no file can be created for OpenSSL.
+        :raises ssl.SSLError: the certificate cannot be used.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         done = self._repeat(context)
         load_pair(context, pair.chain, key)
-        with self._lock:  # no setting is lost in between
+        with self._lock:  # so that no setting is lost in between
             self._repeat(context, done)
             self._cache.put(pair.certificate, CachedContext(pair.version, pair.names, pair.end, context))
 
     def find(self, server_name: str | None, connection: Any = None) -> ssl.SSLContext | None:
-        """Return the context for a name; None: it is unknown, or not loaded yet.
+        """Return the context for a name, or None if the name is unknown or not loaded yet.
 
-        :param connection: tells the address of the client.
+        :param connection: the connection, which has the address of the client.
         """
         if not server_name:
             return None
@@ -103,7 +103,7 @@ class FleetContext(RecordedContext):
 
 
 def is_event_loop() -> bool:
-    """Return whether an event loop (asyncio, uvloop, Trio) runs in this thread: then nothing in it may wait."""
+    """Return whether an event loop (asyncio, uvloop, Trio) runs in this thread, which then must not wait."""
     asyncio, trio = sys.modules.get("asyncio"), sys.modules.get("trio")
     if asyncio is not None and asyncio._get_running_loop() is not None:  # noqa: SLF001  # exported for this purpose
         return True
@@ -112,31 +112,31 @@ def is_event_loop() -> bool:
 
 # ── pem memory ─────────────────────────────────────────────────────────────────────────
 
-# OpenSSL reads certificates from files only, as far as Python offers it: a file that is never on a disk.
+# OpenSSL, as far as Python offers it, reads certificates only from files: here, a file that is never on a disk.
 
 
 def load_pair(context: ssl.SSLContext, chain: str, key: bytes) -> None:
     """Load a certificate and its private key, both PEM, into a context.
 
-    :raises OSError: no file can be made.
-    :raises ssl.SSLError: certificate and key do not fit, or are none.
+    :raises OSError: no file can be created.
+    :raises ssl.SSLError: certificate and key are invalid or do not fit.
     """
     with memory_file(key + b"\n" + chain.encode()) as path:
-        context.load_cert_chain(path, password="")  # or an encrypted key would make OpenSSL ask at the terminal
+        context.load_cert_chain(path, password="")  # otherwise OpenSSL would ask at the terminal for an encrypted key
 
 
 # ── cache ──────────────────────────────────────────────────────────────────────────────
 
-# The ``SSLContext`` of each certificate that was asked for lately; each takes 30 kB.
+# The ``SSLContext`` of each recently requested certificate. Each takes 30 kB.
 
 
 @dataclass(slots=True, eq=False)
 class CachedContext:
     """The context of one version of a certificate.
 
-    :ivar names: those of the certificate: a newer version may have others.
-    :ivar end: of its validity, seconds since 1970.
-    :ivar is_asked: whether it was asked for since the last call of :meth:`ContextCache.evict_expired`.
+    :ivar names: the names of the certificate; a newer version may have others.
+    :ivar end: the end of its validity in seconds since 1970.
+    :ivar is_asked: whether it was requested since the last call of :meth:`ContextCache.evict_expired`.
     """
 
     version: int | None
@@ -151,9 +151,9 @@ class CachedContext:
 
 
 class ContextCache:
-    """Contexts by the name of the certificate; the one that was asked for the longest ago goes first. Thread-safe.
+    """Contexts by the name of the certificate. The least recently requested one is removed first. Thread-safe.
 
-    :param size: how many there are at most.
+    :param size: the maximum number of contexts.
     """
 
     def __init__(self, size: int) -> None:
@@ -162,7 +162,7 @@ class ContextCache:
         self._contexts: OrderedDict[str, CachedContext] = OrderedDict()
 
     def get(self, certificate: str) -> CachedContext | None:
-        """Return the context of a certificate, perhaps of an old version of it."""
+        """Return the context of a certificate, possibly of an old version."""
         with self._lock:
             found = self._contexts.get(certificate)
             if found is not None:
@@ -171,13 +171,13 @@ class ContextCache:
             return found
 
     def version(self, certificate: str) -> int | None:
-        """Return which version of a certificate there is; that is no question for it."""
+        """Return the version of a certificate in the cache, without counting as a request."""
         with self._lock:
             found = self._contexts.get(certificate)
             return None if found is None else found.version
 
     def put(self, certificate: str, new: CachedContext) -> None:
-        """Add a context, or replace that of another version."""
+        """Add a context, or replace the context of another version."""
         with self._lock:
             self._contexts[certificate] = new
             self._contexts.move_to_end(certificate)
@@ -185,7 +185,7 @@ class ContextCache:
                 self._contexts.popitem(last=False)
 
     def discard(self, certificates: Iterable[str]) -> None:
-        """Remove the contexts of certificates that are served no more."""
+        """Remove the contexts of certificates that are no longer served."""
         with self._lock:
             for certificate in certificates:
                 self._contexts.pop(certificate, None)
@@ -208,15 +208,15 @@ class ContextCache:
 
 # The server's side of a connection on an event loop, which has no socket; and the address of a client.
 #
-# asyncio and uvloop close a connection whose handshake fails without sending what OpenSSL has written last, the
+# asyncio and uvloop close a connection whose handshake fails without sending OpenSSL's last output, the
 # alert. They send it if the handshake seems to need more from the client.
 
 
 class LoopConnection(ssl.SSLObject):
     """A connection on an event loop.
 
-    :ivar is_refused: set in the handshake: the error is raised once the client has got the alert, and has closed.
-    :ivar client: the address of the client; empty if it is not known.
+    :ivar is_refused: set in the handshake; the error is raised after the client has received the alert and closed.
+    :ivar client: the address of the client; empty if unknown.
     """
 
     is_refused = False
@@ -227,7 +227,7 @@ class LoopConnection(ssl.SSLObject):
         """See :meth:`ssl.SSLObject.do_handshake`."""
         if self._failure is not None:
             raise self._failure
-        # asyncio tells it to nothing that TLS calls, but the caller is its protocol; that of uvloop has no frame.
+        # asyncio does not pass it to TLS, but the caller is its protocol. The protocol of uvloop has no frame.
         self.client = self.client or _address(getattr(sys._getframe(1).f_locals.get("self"), "_transport", None))  # noqa: SLF001  # CPython has it
         try:
             super().do_handshake()
@@ -247,9 +247,9 @@ def _address(transport: Any) -> str:
 
 
 def address_of(connection: Any) -> str:
-    """Return the address of the client of a connection in its handshake; empty if it is not known."""
+    """Return the address of the client of a connection in its handshake; empty if unknown."""
     if isinstance(connection, LoopConnection):
         return connection.client
-    with contextlib.suppress(AttributeError, LookupError, OSError):  # no connection; a Unix socket
+    with contextlib.suppress(AttributeError, LookupError, OSError):  # no connection, or a Unix socket
         return str(connection.getpeername()[0])
     return ""

@@ -22,9 +22,9 @@ from dnsrenew.serving.recorded_context import ServerWarnings
 
 THREADS: Final = 4
 QUEUED: Final = 1_000
-"""Certificates that wait to be loaded, at most; what comes beyond that is asked for again by the next handshake."""
+"""The maximum number of certificates that wait to be loaded. The next handshake requests the others again."""
 _BATCH: Final = 20
-"""Certificates that are loaded with one statement."""
+"""The number of certificates that are loaded with one statement."""
 _PAUSE: Final = 0.5
 """Seconds until the database is asked again after it did not answer."""
 
@@ -33,7 +33,7 @@ class BackgroundLoader:
     """A few threads that load certificates; each certificate is loaded once at a time.
 
     :param load: loads some certificates; raises an error if the database does not answer.
-    :param failed: is called with that error.
+    :param failed: called with that error.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class BackgroundLoader:
         self._loading: dict[str, threading.Event] = {}
         self._running: set[str] = set()
         self._again: set[str] = set()
-        """Asked for after their reading had begun, which may have missed what is new."""
+        """Certificates requested after their reading had begun, which may have missed the newest version."""
         for _ in range(THREADS):
             threads.start(self._work, "load")
 
     def request(self, certificate: str) -> threading.Event | None:
-        """Have a certificate loaded soon; return what is set afterwards, or None if too many are waiting."""
+        """Request a certificate; return the event that is set when it is loaded, or None if too many wait."""
         with self._lock:
             if (event := self._loading.get(certificate)) is not None:
                 if certificate in self._running:
@@ -61,7 +61,7 @@ class BackgroundLoader:
             return self._enter(certificate)
 
     def _enter(self, certificate: str) -> threading.Event | None:
-        """Have a certificate loaded that is not being loaded; the lock is held."""
+        """Queue a certificate that is not being loaded. The lock is held."""
         with contextlib.suppress(queue.Full):
             self._wanted.put_nowait(certificate)
             self._loading[certificate] = threading.Event()
@@ -104,15 +104,15 @@ class BackgroundLoader:
 # The threads behind one context.
 
 PAUSE: Final = 0.25
-"""Seconds after which a thread that waits for work sees that it is to end."""
+"""Seconds after which an idle thread notices that it must end."""
 _PATIENCE: Final = 15.0
-"""Seconds that :meth:`ServerThreads.join` waits in all: a statement ends after 10 s without an answer."""
+"""The total seconds that :meth:`ServerThreads.join` waits. A statement ends after 10 s without an answer."""
 
 
 class ServerThreads:
     """Daemon threads that end together.
 
-    :ivar stopping: set when they are to end.
+    :ivar stopping: set when they must end.
     """
 
     def __init__(self) -> None:
@@ -126,7 +126,7 @@ class ServerThreads:
         thread.start()
 
     def join(self) -> None:
-        """Wait until they have ended, or a call of one takes too long."""
+        """Wait until they have ended, or until a call of one takes too long."""
         end = time.monotonic() + _PATIENCE
         for thread in self._threads:
             if thread is not threading.current_thread():
@@ -137,7 +137,7 @@ class ServerThreads:
 
 # Every name that the fleet serves, in memory: 100,000 names take 5 MB, 1,000,000 names 50 MB.
 #
-# The table is SQLite's, because one row there takes a fifth of what it takes as Python objects. It is never on a
+# The table is SQLite's, because a row there takes a fifth of the memory of Python objects. It is never on a
 # disk.
 
 _TABLE: Final = """
@@ -165,7 +165,7 @@ class FoundName(Frozen):
 class NameIndex:
     """From names to certificates. Thread-safe; a search takes microseconds.
 
-    Most certificates are for one name and are called like it: for them ``certificate`` is empty, which halves the
+    Most certificates are for one name and have the same name. For these, ``certificate`` is empty, which halves the
     table.
 
     :param now: returns the time of the database, in seconds since 1970, without asking it.
@@ -176,17 +176,17 @@ class NameIndex:
 
         self._now = now
 
-        # Not every build of SQLite takes several threads at once, so there is a lock of our own.
+        # Not every build of SQLite supports several threads, so there is our own lock.
         self._lock = threading.Lock()
         self._table = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._table.executescript(_TABLE)
 
     def find(self, name: str) -> FoundName | None:
-        """Return the certificate for a server name: the newest that is valid, one with the name before a wildcard's.
+        """Return the newest valid certificate for a server name; an exact name comes before a wildcard.
 
-        One that has expired is found if there is no other: its clients are told the true reason.
+        An expired one is found if there is no other, so that clients see the true reason.
 
-        :param name: in lower case, without a final dot.
+        :param name: the name in lower case, without a final dot.
         """
         wildcard = f"*.{name.partition('.')[2]}"
         with self._lock:
@@ -204,25 +204,25 @@ class NameIndex:
                 self._table.executemany(_PUT, _rows(each))
 
     def put(self, certificates: Sequence[ServedCertificate]) -> list[str]:
-        """Add certificates, or replace what is known of them; return those that are new or have another version."""
+        """Add certificates, or replace their data; return those that are new or have another version."""
         changed = []
         with self._writing():
             for each in certificates:
                 rows, known = _rows(each), self._known(each.certificate)
                 if set(known.values()) != {each.version}:
                     changed.append(each.certificate)
-                self._table.executemany(_PUT, rows)  # first: each name has a certificate all the time
+                self._table.executemany(_PUT, rows)  # first, so that each name always has a certificate
                 self._table.executemany(_DROP, known.keys() - {row[:2] for row in rows})
         return changed
 
     def remove(self, certificates: Iterable[str]) -> None:
-        """Take certificates out; other ones of the same names take over."""
+        """Remove certificates. Other certificates for the same names take over."""
         with self._writing():
             for certificate in certificates:
                 self._table.executemany(_DROP, self._known(certificate))
 
     def pages(self, size: int) -> Iterator[list[str]]:
-        """Yield the names of all certificates, some of them several times, so many rows at once."""
+        """Yield the names of all certificates, some of them several times, in pages of rows."""
         after = ("", "")
         while True:
             with self._lock:
@@ -259,30 +259,30 @@ def _rows(each: ServedCertificate) -> list[tuple[str, str, int | None, int, int]
 
 # Names that the fleet does not have: the program may allow them to be obtained on demand.
 #
-# The program is asked in threads of its own, never in a handshake, and once for each name. Its answers are remembered
+# The program is asked in separate threads, never in a handshake, and once for each name. Its answers are remembered
 # for a while; every table and queue has a size, so that a flood of invented names takes no more memory than a few.
 # The networks of clients take turns, and none has all threads, so that a flood from one does not hold up the others.
 
 MOST_EACH: Final = THREADS - 1
-"""Threads that work for one network at once."""
+"""The number of threads that work for one network at once."""
 REMEMBERED: Final = 10_000
-"""Names whose answer is remembered, at most."""
+"""The maximum number of names whose answer is remembered."""
 _DENIED: Final = 60.0
-"""Seconds until the program is asked again; also after it failed."""
+"""Seconds until the program is asked again, even after it failed."""
 _ALLOWED: Final = 3600.0
 """Seconds until the program is asked again for a name that it has allowed."""
 _RETRY: Final = 5.0
-"""Seconds until an allowed name is added again, after it could not be."""
+"""Seconds until a failed addition of an allowed name is tried again."""
 _LABEL: Final = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST: Final = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 
 
 @dataclass(slots=True, eq=False)
 class DemandAnswer:
-    """What is known of a name.
+    """The state of a name.
 
-    :ivar allowed: the answer of the program; None: it has not answered yet.
-    :ivar until: the monotonic second until which nothing is done for the name.
+    :ivar allowed: the answer of the program; None before its answer.
+    :ivar until: the monotonic second until which the name is left alone.
     """
 
     allowed: bool | None = None
@@ -290,7 +290,7 @@ class DemandAnswer:
 
 
 class OnDemand:
-    """Asks the program about unknown names, and adds those that it allows, at the given rate.
+    """Asks the program about unknown names, and adds the names that it allows, at the given rate.
 
     :param on_unknown: the function of the program.
     :param add: adds a name to the fleet; raises ``DnsRenewError``.
@@ -316,10 +316,10 @@ class OnDemand:
             threads.start(self._work, "demand")
 
     def ask(self, name: str, address: str = "") -> None:
-        """Have the program asked about a name, unless that has been done; never waits.
+        """Let the program be asked about a name, unless this was already done. Never wait.
 
-        :param name: in lower case, without a final dot.
-        :param address: of the client; empty if it is not known.
+        :param name: the name in lower case, without a final dot.
+        :param address: the address of the client; empty if unknown.
         """
         if not _HOST.fullmatch(name):
             return
@@ -349,10 +349,10 @@ class OnDemand:
             seconds = self._decide(name, answer)
             with self._changed:
                 answer.until = self._clock.monotonic() + seconds
-                self._at_work -= Counter([network])  # without what is 0
+                self._at_work -= Counter([network])  # removes zero counts
 
     def _decide(self, name: str, answer: DemandAnswer) -> float:
-        """Do what there is to do for a name; return for how many seconds it is done."""
+        """Do the next step for a name; return for how many seconds it is done."""
         if not answer.allowed:
             answer.allowed = self._allows(name)
         if not answer.allowed:
@@ -369,7 +369,7 @@ class OnDemand:
         except Exception as error:  # noqa: BLE001  # the thread goes on with the next name
             self._warnings.warn(None, *texts.NOT_ADDED.fill(name=name, reason=repr(error)))
             return _DENIED
-        answer.allowed = None  # asked again after a while: the name may have been removed
+        answer.allowed = None  # asked again after a while, because the name may have been removed
         return _ALLOWED
 
     def _allows(self, name: str) -> bool:

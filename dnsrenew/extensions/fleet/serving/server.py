@@ -1,4 +1,4 @@
-"""What works behind the context of a fleet: threads that follow the database, load certificates and ask the program."""
+"""The threads behind the context of a fleet, which follow the database, load certificates and ask the program."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from dnsrenew.serving.recorded_context import ServerWarnings
 from dnsrenew.store.ledger import NEW_ORDERS, OTHER_NEW_ORDERS, Limit
 
 CACHE: Final = 10_000
-"""Certificates in memory at once, by default."""
+"""The default number of certificates in memory."""
 _WARM: Final = 100
-"""Certificates that are loaded with one statement at the start."""
+"""The number of certificates that are loaded with one statement at the start."""
 _EVICT_EVERY: Final = 60.0
-"""Seconds between two looks for expired certificates in the cache."""
+"""Seconds between two checks for expired certificates in the cache."""
 
 
 def ssl_context(
@@ -42,17 +42,19 @@ def ssl_context(
     on_unknown: Callable[[str], bool] | None = None,
     on_event: Callable[[Event], object] | None = None,
 ) -> FleetContext:
-    """Return a context that serves every name of the fleet, and start what follows the database.
+    """Return a context that serves every name of the fleet, and start the threads that follow the database.
 
-    All names are read first. The threads end when nothing refers to the context any more.
+    All names are read first. The threads end when the context is no longer referenced.
 
     :param add: adds a certificate for a domain; it keeps the fleet alive.
-    :param cache: certificates in memory at once; each takes 30 kB.
-    :param on_unknown: is called in a thread of its own with a name that the fleet does not have; True: it is obtained.
-    :param on_event: is called with the warnings of the server.
-    :raises TypeError: ``on_unknown`` is no plain function.
-    :raises ValueError: ``cache`` is no number of certificates.
-    :raises ConfigError: ``on_unknown`` is given, and the defaults of the fleet make no certificate of a name alone.
+    :param cache: the number of certificates in memory; each takes 30 kB.
+    :param on_unknown: called in a separate thread with a name that the fleet does not have. If it returns True, the
+        name is obtained.
+    :param on_event: called with the warnings of the server.
+    :raises TypeError: ``on_unknown`` is not a plain function.
+    :raises ValueError: ``cache`` is not a number of certificates.
+    :raises ConfigError: ``on_unknown`` is given, and the defaults of the fleet are not enough for a certificate of a
+        name.
     :raises StoreError: the database cannot be read, or its keys have another seal.
     """
     _check(cache, on_unknown)
@@ -70,9 +72,9 @@ def ssl_context(
 
 
 def demand_limit(config: Config) -> tuple[str, Limit]:
-    """Return the account at which names on demand are obtained, and how many: half of what its CA allows.
+    """Return the account that obtains names on demand, and their limit: half of what its CA allows.
 
-    :raises ConfigError: the defaults of the fleet make no certificate of a name alone.
+    :raises ConfigError: the defaults of the fleet are not enough for a certificate of a name.
     """
     if config.fleet is None:
         raise TypeError("the store of this configuration is a folder")
@@ -95,21 +97,21 @@ def _check(cache: object, on_unknown: object) -> None:
 
 # ── feed ───────────────────────────────────────────────────────────────────────────────
 
-# Keeps the index as the database is: what others issue is served within 2 s, what they remove within 10 s.
+# Keeps the index in step with the database: issued certificates are served within 2 s, removals within 10 s.
 #
-# Two threads. One listens to notifications. The other checks every second whether anything has changed, on another
-# connection, so that no notification has to arrive. While the database is gone, what is known goes on being served.
+# Two threads: one listens to notifications, and the other checks every second whether anything has changed, on another
+# connection, so that no notification has to arrive. Without the database, the known data is still served.
 
 POLL_EVERY: Final = 1.0
 """Seconds between two polls."""
 _OVERLAP: Final = 20.0
-"""Seconds after which every transaction is over: numbers of changes become visible out of order until then."""
+"""Seconds after which every transaction has ended. Until then, change numbers become visible out of order."""
 _SOON: Final = 3.0
-"""Seconds after which nearly every transaction is over."""
+"""Seconds after which nearly every transaction has ended."""
 _CHUNK: Final = 500
-"""Certificates in one statement."""
+"""The number of certificates in one statement."""
 _UNCOMMITTED: Final = 1_000
-"""Changes that have a number and are not visible yet when everything is read, at most."""
+"""The maximum number of changes that have a number but are not visible yet when everything is read."""
 
 
 class ChangeFeed:
@@ -118,24 +120,24 @@ class ChangeFeed:
     def __init__(self, threads: ServerThreads, source: ServedCertificates, index: NameIndex, clock: Clock) -> None:
         self._source, self._index, self._clock = source, index, clock
         self._threads, self._stopping = threads, threads.stopping
-        # Held from a read to its effect on the index: otherwise an older read could win.
+        # Held from a read to its effect on the index, because an older read could win otherwise.
         self._lock = threading.Lock()
         self._marks: deque[tuple[float, int]] = deque()
         self._pulse: Pulse | None = None
         self._settled = 0
-        """The number of a change up to which all are in the index."""
+        """The number up to which all changes are in the index."""
         self._moved = 0.0
         self._removals = 0
         self._compare = False
 
     def taken(self, certificates: Sequence[str]) -> None:
-        """Hear of the certificates that are new or have a new version, after the index has them."""
+        """Handle certificates that are new or have a new version, after the index has them."""
 
     def removed(self, certificates: Sequence[str]) -> None:
-        """Hear of the certificates that are gone."""
+        """Handle removed certificates."""
 
     def failed(self, error: Exception | None) -> None:
-        """Hear that the database cannot be read; None: a poll has succeeded again."""
+        """Handle a failed read of the database; None means that a poll has succeeded again."""
 
     def load(self) -> None:
         """Read every certificate.
@@ -156,19 +158,19 @@ class ChangeFeed:
 
     def _listen(self) -> None:
         with self._source.database.notifications(CHANNEL) as notifications:
-            connections = 0  # what is removed before the first one listens is found by a comparison, within a second
+            connections = 0  # removals before the first notification are found by a comparison, within a second
             while not self._stopping.is_set():
                 try:
                     names = notifications.wait(PAUSE)
                     if notifications.connections > connections:
                         connections, self._compare = notifications.connections, True  # some were missed
                     self.take(dict.fromkeys(names))
-                except Exception as error:  # noqa: BLE001  # the server goes on with what it knows
+                except Exception as error:  # noqa: BLE001  # the server goes on with the known data
                     self.failed(error)
                     self._stopping.wait(POLL_EVERY)
 
     def take(self, certificates: Iterable[str]) -> None:
-        """Take over what has become of some certificates.
+        """Take over the changes of some certificates.
 
         :raises StoreError: the database cannot be read.
         """
@@ -195,7 +197,7 @@ class ChangeFeed:
                 is_failing = False
 
     def poll(self) -> None:
-        """Take over what has changed since the last poll.
+        """Take over the changes since the last poll.
 
         :raises StoreError: the database cannot be read.
         """
@@ -216,8 +218,8 @@ class ChangeFeed:
     def _is_moving(self, pulse: Pulse) -> bool:
         """Record the number of the last change; return whether changes have to be read.
 
-        They are read while the number moves, some seconds longer, and once more when all up to it are visible for
-        certain; each until :attr:`_settled` has passed it.
+        They are read while the number moves, some seconds longer, and once more when all changes up to it are certainly
+        visible, until :attr:`_settled` has passed the number.
         """
         now = self._clock.monotonic()
         if self._pulse is None or pulse.changed != self._pulse.changed:
@@ -231,7 +233,7 @@ class ChangeFeed:
         return len(self._marks) > 1 and self._marks[1][0] <= self._clock.monotonic() - _OVERLAP
 
     def _settle(self) -> None:
-        """Move on, after all changes were read, to the last number before which none can come any more."""
+        """After reading all changes, move on to the last number before which no change can follow."""
         while self._is_settled:
             self._marks.popleft()
         self._settled = self._marks[0][1]
@@ -273,7 +275,7 @@ class ChangeFeed:
 class FleetServer(ChangeFeed):
     """The index, the cache, and the threads behind one context. It does not keep the context alive.
 
-    :param size: certificates in memory at once.
+    :param size: the number of certificates in memory.
     """
 
     def __init__(self, threads: ServerThreads, source: ServedCertificates, size: int, warnings: ServerWarnings) -> None:
@@ -297,7 +299,7 @@ class FleetServer(ChangeFeed):
     # ── loading ─────────────────────────────────────────────────────────────────────────
 
     def _load_pairs(self, certificates: Sequence[str]) -> None:
-        """Load certificates into the cache; one that cannot be used is left out, and the old one stays.
+        """Load certificates into the cache. An unusable one is left out, and the old one stays.
 
         :raises StoreError: the database cannot be read.
         """
@@ -315,17 +317,17 @@ class FleetServer(ChangeFeed):
                 self._warnings.forget(pair.certificate)
 
     def taken(self, certificates: Sequence[str]) -> None:
-        """Load what is new at once: a client may be waiting for it."""
+        """Load new certificates at once, because a client may be waiting for them."""
         if self._loader is not None:
             for certificate in certificates:
                 self._loader.request(certificate)
 
     def removed(self, certificates: Sequence[str]) -> None:
-        """Drop what is gone."""
+        """Drop removed certificates."""
         self._cache.discard(certificates)
 
     def _keep_clean(self) -> None:
-        """Load everything if the cache has room for it, then drop what has expired from time to time."""
+        """Load everything if the cache has room for it, then drop expired certificates from time to time."""
         if len(self._index) <= self._size:
             self._warm()
         while not self._threads.stopping.wait(_EVICT_EVERY):

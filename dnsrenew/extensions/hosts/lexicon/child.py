@@ -1,9 +1,9 @@
 """The main function of the process in which lexicon runs; :mod:`~dnsrenew.extensions.hosts.lexicon.process` starts it.
 
 It reads lines of JSON: first the setup, then requests, each with an ``id``. It answers each request with a line that
-has its ``id``, and ``refused`` or ``error`` unless all is done. With ``over``, the caller of that request no longer
-waits. An answer without an ``id`` says that the process is idle. It exits when its standard input
-closes, that is, when the parent exits for any reason.
+has its ``id``, and ``refused`` or ``error`` unless everything succeeded. With ``over``, the caller of that request no
+longer waits. An answer without an ``id`` says that the process is idle. It exits when its standard input closes, that
+is, when the parent exits for any reason.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from dnsrenew.extensions.hosts.lexicon import patches
 
 
 def main(requests: IO[bytes], setup: Mapping[str, Any]) -> Never:
-    """Serve the requests until the parent ends, then end this process and all that it started."""
+    """Serve the requests until the parent ends, then end this process and everything that it started."""
     answers = os.fdopen(os.dup(1), "wb")
     null = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):  # a print of a provider must not be read as an answer
         os.dup2(null, standard)
-    logging.disable()  # lines of libraries may have secrets, and nothing here redacts them
+    logging.disable()  # lines of libraries may have secrets, and are not redacted here
     server = CallServer(answers, setup)
     threading.Thread(target=server.load, daemon=True).start()
     threading.Thread(target=server.report_idle, args=(setup["idle"],), daemon=True).start()
-    for line in requests:  # from the first moment: the parent may end while the provider is imported
+    for line in requests:  # from the first moment, because the parent may end while the provider is imported
         server.begin(json.loads(line))
     _end()
 
@@ -45,7 +45,7 @@ def main(requests: IO[bytes], setup: Mapping[str, Any]) -> Never:
 def _end() -> Never:
     if sys.platform != "win32" and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
-    os._exit(0)  # at once: a call may still be hanging
+    os._exit(0)  # at once, because a call may still be hanging
 
 
 def _error_mapping() -> Any:
@@ -72,7 +72,7 @@ class CallServer:
         self._ends: dict[int, patches.CallEnd] = {}
 
     def load(self) -> None:
-        """Import the provider; a failure becomes the answer to each request."""
+        """Import the provider. A failure becomes the answer to each request."""
         try:
             self._provider = provider_class(self._name, self._limits)
         except BaseException as error:  # noqa: BLE001  # a module of a third party may raise anything
@@ -80,7 +80,7 @@ class CallServer:
         self._loaded.set()
 
     def begin(self, request: Mapping[str, Any]) -> None:
-        """Start to work on a request."""
+        """Start to process a request."""
         number = request["id"]
         if "over" in request:
             self._ends.pop(number, patches.CallEnd(0)).at = 0.0  # it writes nothing more
@@ -114,7 +114,7 @@ class CallServer:
             self._answers.flush()
 
     def report_idle(self, seconds: float) -> None:
-        """Tell the parent whenever there was no request for some time: it may end this process."""
+        """Tell the parent after some time without a request, because it may end this process."""
         while True:
             begun = self._begun
             time.sleep(seconds)
@@ -130,7 +130,7 @@ def provider_class(name: str, limits: patches.RequestLimits) -> Callable[[Any], 
         from lexicon.config import ConfigResolver
 
         resolver: Any = ConfigResolver  # lexicon has no annotations
-        # No zone yet: each call makes an object of this class with its own.
+        # No zone yet: each call makes an object of this class with its own zone.
         found: Any = Client(resolver().with_dict({"provider_name": name, "domain": "example.com"})).provider_class
     patch_provider(name, found, limits)
     return found  # type: ignore[no-any-return]
@@ -138,20 +138,20 @@ def provider_class(name: str, limits: patches.RequestLimits) -> Callable[[Any], 
 
 # ── zone session ───────────────────────────────────────────────────────────────────────
 
-# A call in lexicon's own process: records are written and removed with one of its providers.
+# A call in lexicon's own process: one of its providers writes and removes records.
 #
 # ``False`` of a provider is a failure. After an exception that may mean "exists already" or "does not exist", the
 # list of records decides.
 
 _MAYBE_DONE: Final = frozenset({"provider-refused", "provider-bug", "provider-zone-unknown"})
-"""Errors that may mean "exists already" or "does not exist"; after any other the records are not listed."""
+"""Errors that may mean "exists already" or "does not exist". After any other error, the records are not listed."""
 
 
 def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> TxtRecord | None:
-    """Do what a request of the parent asks for, with one session of lexicon for each zone.
+    """Process a request of the parent, with one session of lexicon for each zone.
 
     :param make: the class of a provider of lexicon.
-    :returns: the record with which the host did not do it, and gave no reason; None: all is done.
+    :returns: the record that the host refused without a reason, or None if everything succeeded.
     """
     records = [TxtRecord(*each) for each in request["records"]]
     for (zone, ttl), group in grouped(records, lambda record: (record.zone, record.ttl)).items():
@@ -169,7 +169,7 @@ def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> TxtRecord
 
 @contextlib.contextmanager
 def _session(make: Callable[[Any], Any], request: Mapping[str, Any], domain: str, ttl: int) -> Iterator[Any]:
-    """Yield an authenticated provider of lexicon. It is a new one: they change their configuration as they go."""
+    """Yield an authenticated provider of lexicon. It is always new, because providers change their configuration."""
     from lexicon.config import ConfigResolver
 
     resolver: Any = ConfigResolver  # lexicon has no annotations
@@ -195,7 +195,7 @@ def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> bool:
 
     is_done = _change(session, record, delete, exists=False)
     if is_done and look_after and (left := _identifiers(session, record)):
-        # The provider compared another form of the value (quoted, for example); the identifier is unambiguous.
+        # The provider compared another form of the value (for example quoted). The identifier is unambiguous.
         for identifier in filter(None, left):
             session.delete_record(identifier=identifier)
         return not _identifiers(session, record)
@@ -203,9 +203,9 @@ def _remove(session: Any, record: TxtRecord, *, look_after: bool) -> bool:
 
 
 def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exists: bool) -> bool:
-    """Make the call; return whether the value then exists, or not, as wanted, also after a failure.
+    """Make the call; return whether the value then exists as wanted (or not), even after a failure.
 
-    :param exists: whether the value is to exist.
+    :param exists: whether the value must exist.
     """
     try:
         if call(names.relative(record.name)) is not False:
@@ -221,7 +221,7 @@ def _change(session: Any, record: TxtRecord, call: Callable[[str], Any], *, exis
 
 
 def _identifiers(session: Any, record: TxtRecord) -> list[Any]:
-    """Return the host's identifiers of the value (usually one or none) from its list of records."""
+    """Return the host's identifiers of the value from its list of records (usually one or none)."""
     return [
         item.get("id")
         for item in session.list_records("TXT", names.relative(record.name), None)
@@ -232,14 +232,14 @@ def _identifiers(session: Any, record: TxtRecord) -> list[Any]:
 
 # ── provider patches ───────────────────────────────────────────────────────────────────
 
-# Changes to single providers of lexicon 3.25, in its own process; docs/internals/lexicon.md lists them.
+# Changes to single providers of lexicon 3.25, in its own process. docs/internals/lexicon.md lists them.
 
 Patch = Callable[[Any], None]
 """Changes the class of a provider."""
 
 
 class RefusedByHost(Exception):
-    """A refusal that a provider would have taken for success; its cause is the exception of the provider."""
+    """A refusal that a provider would have taken for a success; its cause is the provider's exception."""
 
 
 def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> None:
@@ -258,7 +258,7 @@ def patch_provider(name: str, provider: Any, limits: patches.RequestLimits) -> N
 
 
 def _around(name: str, wrapper: Callable[..., Any]) -> Patch:
-    """Return the patch that lets a function be called in place of a method; its first argument is that method."""
+    """Return a patch that replaces a method by a function; the function's first argument is the old method."""
 
     def patch(provider: Any) -> None:
         real = getattr(provider, name)
@@ -275,7 +275,7 @@ def _around(name: str, wrapper: Callable[..., Any]) -> Patch:
 
 
 def _forget_the_zone(call: Any, self: Any, *arguments: Any, **more: Any) -> Any:
-    """Forget the zone after a call: the provider changes its copy before the host accepts the change."""
+    """Forget the zone after a call, because the provider changes its copy before the host accepts the change."""
     try:
         return call(self, *arguments, **more)
     finally:
@@ -288,7 +288,7 @@ _FORGET: Final = (_around("create_record", _forget_the_zone), _around("delete_re
 def _remove_only_what_is_listed(
     delete: Any, self: Any, identifier: Any = None, rtype: Any = None, *, name: Any = None, content: Any = None
 ) -> Any:
-    """Remove values in the form in which they are listed: of one that is not there, the provider removes all others."""
+    """Remove values in their listed form. For a missing value, the provider would remove all other values."""
     if identifier is not None or content is None:
         return delete(self, identifier, rtype, name, content)
     listed = {item["content"] for item in self.list_records(rtype, name)}
@@ -300,9 +300,9 @@ _ONLY_LISTED: Final = _around("delete_record", _remove_only_what_is_listed)
 
 
 def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
-    """Let a refused request raise what the provider does not take for "exists already"; then the list decides.
+    """Raise for a refused request unless the provider takes it for "exists already"; then the list decides.
 
-    :param error_of: returns the exception that it catches.
+    :param error_of: returns the exception that the provider catches.
     """
 
     def request(real: Any, self: Any, *arguments: Any, **more: Any) -> Any:
@@ -318,14 +318,14 @@ def _refusals_are_errors(error_of: Callable[[], type[Exception]]) -> Patch:
 
 
 def _time_of_aliyun(build: Any, self: Any) -> Any:
-    """Send the time in the format of Alibaba Cloud: lexicon appends "Z" to a time that ends with "+00:00"."""
+    """Send the time in the format of Alibaba Cloud, because lexicon appends "Z" to a time that ends with "+00:00"."""
     parameters = build(self)
     parameters["Timestamp"] = parameters["Timestamp"].replace("+00:00Z", "Z")
     return parameters
 
 
 def _patch_dynu(provider: Any) -> None:
-    """Read a value up to its end, though it has the letters of its type in it."""
+    """Read a value to its end, even if it contains the letters of its type."""
     convert = provider._from_dynu_record  # noqa: SLF001  # there is no other place
 
     def patched(record: Any) -> Any:
@@ -338,7 +338,7 @@ def _patch_dynu(provider: Any) -> None:
 
 
 def _list_of_gehirn(_: Any, self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> list[Any]:
-    """List all values of a name: the provider lists the last one. It would remove all for one that is not there."""
+    """List all values of a name. The provider lists only the last, and would remove all for a missing one."""
     owner = self._full_name(name) if name else None
     return [
         {"type": item["type"], "name": item["name"].rstrip("."), "content": value}
@@ -349,18 +349,18 @@ def _list_of_gehirn(_: Any, self: Any, rtype: Any = None, name: Any = None, cont
 
 
 def _log_in_at_henet(log_in: Any, self: Any) -> None:
-    """Raise for a wrong password: the provider returns False, and goes on."""
+    """Raise for a wrong password, for which the provider returns False and goes on."""
     if log_in(self) is False:
         raise RefusedByHost("authentication failed: wrong user name or password")
 
 
 def _get_of_mythicbeasts(get: Any, self: Any, url: str = "/", query_params: Any = None) -> Any:
-    """Do not wait in a write until the value is published: dnsrenew waits afterwards, and as long as it has to."""
+    """Do not wait for publication in a write, because dnsrenew waits afterwards as long as necessary."""
     return None if url.endswith("?verify") else get(self, url, query_params)
 
 
 def _list_of_qcloud(list_records: Any, self: Any, rtype: Any = None, name: Any = None, content: Any = None) -> Any:
-    """Return an empty list where the host answers that there is nothing to list."""
+    """Return an empty list if the host answers that there is nothing to list."""
     try:
         return list_records(self, rtype, name, content)
     except Exception as error:
@@ -370,7 +370,7 @@ def _list_of_qcloud(list_records: Any, self: Any, rtype: Any = None, name: Any =
 
 
 def _log_in_at_wedos(_: Any, self: Any) -> None:
-    """Find any domain of the account: the provider accepts only the first."""
+    """Find any domain of the account, while the provider accepts only the first."""
     answer = self._post(data=self._create_payload("dns-domains-list", ""))["response"]
     if "data" not in answer:
         raise RefusedByHost(f"{answer.get('result')} ({answer.get('code')})")
@@ -389,11 +389,11 @@ def _patch_hash_of_wedos(provider: Any) -> None:
 
 
 def _sha1(text: str) -> str:
-    return hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # the host wants it
+    return hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # the host requires it
 
 
 def prague(now: datetime) -> datetime:
-    """Return the time in Prague (directive 2000/84/EC), also where no time zones are installed.
+    """Return the time in Prague (directive 2000/84/EC), even without installed time zones.
 
     :param now: the time in UTC.
     """
@@ -408,7 +408,7 @@ def prague(now: datetime) -> datetime:
 _PATCHES: Final[dict[str, Sequence[Patch]]] = {
     "aliyun": [_around("_build_signature_parameters", _time_of_aliyun)],
     "constellix": [_ONLY_LISTED],
-    "devnomads": [_ONLY_LISTED, *_FORGET],  # for a value that does not exist it would send ``null``
+    "devnomads": [_ONLY_LISTED, *_FORGET],  # for a missing value, it would send ``null``
     "dinahosting": [_refusals_are_errors(patches.http_error)],
     "dynu": [_patch_dynu],
     "easydns": [_refusals_are_errors(patches.http_error)],

@@ -1,4 +1,4 @@
-"""The driver lexicon, in our process: it hands each call to the process of its account."""
+"""The driver lexicon in our process, which hands each call to the process of its account."""
 
 from __future__ import annotations
 
@@ -22,8 +22,9 @@ from dnsrenew.extensions.hosts.lexicon.process import ProcessEnded, process_of
 class LexiconDriver:
     """Writes through one of lexicon's providers.
 
-    Driver options: ``provider`` (its name in lexicon); ``look_first`` (list the records before a write: it would write
-    a value twice) and ``look_after`` (list them after a removal: it hides failures). All others are passed to lexicon.
+    Driver options: ``provider`` (its name in lexicon), ``look_first`` (list the records before a write, for a provider
+    that would write a value twice) and ``look_after`` (list them after a removal, for a provider that hides failures).
+    All other options are passed to lexicon.
     """
 
     def __init__(self, context: DriverContext) -> None:
@@ -41,7 +42,7 @@ class LexiconDriver:
     def warm_up(driver_options: Mapping[str, Any], remembered: dict[Any, Any]) -> None:
         """Start the process of an account before its first call.
 
-        :raises OSError: it cannot be started.
+        :raises OSError: the process cannot be started.
         """
         name = driver_options.get("provider")
         if isinstance(name, str):
@@ -56,12 +57,12 @@ class LexiconDriver:
         self._call("remove", records)
 
     def _call(self, action: str, records: Sequence[TxtRecord]) -> None:
-        # Raised here and not where the secrets are, because the variables of those frames would be in the traceback.
+        # Raised here and not near the secrets, because the variables of those frames would be in the traceback.
         if failure := self._ask(action, records):
             raise failure
 
     def _ask(self, action: str, records: Sequence[TxtRecord]) -> BaseException | None:
-        """Send the request; return what to raise."""
+        """Send the request; return the exception to raise."""
         request = {
             "action": action,
             "options": {**self._driver_options, **{key: self._context.text(key) for key in self._context.options}},
@@ -94,7 +95,7 @@ class LexiconDriver:
 
 # ── usable ─────────────────────────────────────────────────────────────────────────────
 
-# Which of lexicon's providers can be used; lexicon itself is not imported.
+# The usable providers of lexicon. lexicon itself is not imported.
 
 KNOWN: Final = frozenset(
     (  # noqa: SIM905  # a list has a line for each
@@ -107,7 +108,7 @@ KNOWN: Final = frozenset(
         "softlayer timeweb transip ultradns valuedomain vercel vultr wedos yandex yandexcloud zeit zilore zonomi"
     ).split()
 )
-"""The providers of the lexicon that dnsrenew is tested with. Its process is asked for others, which takes longer."""
+"""The providers of the tested lexicon version. Its process is asked for other providers, which takes longer."""
 EXTRAS: Final = {
     "gransy": "zeep",
     "localzone": "localzone",
@@ -123,10 +124,10 @@ UNUSABLE: Final = {"auto": texts.GUESSES_HOST, "ddns": texts.IGNORES_ANSWER, "du
 
 
 def check(name: str) -> None:
-    """Return if lexicon may have a usable provider of this name.
+    """Raise if lexicon cannot have a usable provider of this name.
 
-    :raises ConfigError: ``provider-invalid``, lexicon has no such provider, or it cannot be used.
-    :raises ProviderError: ``provider-extra-missing``, it needs a package that is not installed.
+    :raises ConfigError: ``provider-invalid``: lexicon has no such provider, or it is unusable.
+    :raises ProviderError: ``provider-extra-missing``: it needs a package that is not installed.
     """
     if name in UNUSABLE:
         raise ConfigError.of(UNUSABLE[name], provider=name)

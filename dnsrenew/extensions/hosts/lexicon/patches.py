@@ -35,7 +35,7 @@ class RequestLimits(Frozen):
 class CallEnd:
     """The end of a call, which another thread may bring forward.
 
-    :ivar at: the monotonic second.
+    :ivar at: the end in monotonic seconds.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -43,11 +43,11 @@ class CallEnd:
 
 
 _end: ContextVar[CallEnd | None] = ContextVar("end", default=None)
-"""The end of the call of this thread."""
+"""The end of the call in this thread."""
 
 
 def begin_call(end: CallEnd) -> None:
-    """Limit every request of this thread to the time until then."""
+    """Limit every request of this thread to the time until the given end."""
     _end.set(end)
 
 
@@ -58,7 +58,7 @@ def left() -> float:
 
 
 def check() -> None:
-    """Return while the caller still waits.
+    """Raise if the caller no longer waits.
 
     :raises TimeoutError: the deadline has passed, or the caller cancelled.
     """
@@ -67,15 +67,15 @@ def check() -> None:
 
 
 def patch_libraries(limits: RequestLimits) -> None:
-    """Patch all that lexicon's providers send with."""
-    # For the two modules that use xmlrpc, and the one that uses urllib: a limit for an answer, and for its time.
+    """Patch all libraries with which lexicon's providers send."""
+    # For the two modules that use xmlrpc and the one that uses urllib: limits for the size and the time of an answer.
     socket.setdefaulttimeout(limits.read)
     http.client.HTTPConnection.response_class = BoundedAnswer
     _patch_urllib()
     session = _timed_session(requests, limits)
     vars(requests)["Session"] = vars(requests.sessions)["Session"] = session
     sys.modules["tldextract"] = _tldextract()
-    # For a way to find the zone that dnsrenew never uses; slow to import.
+    # For a way to find the zone that dnsrenew never uses. Slow to import.
     sys.modules["dns.resolver"] = _imported_later("dns.resolver")
 
 
@@ -93,7 +93,7 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
             return super().send(request, **arguments)
 
         def mount(self, prefix: str, adapter: Any) -> None:
-            """Mount an adapter of the provider; its retries must not sleep past the deadline of the call."""
+            """Mount an adapter of the provider. Its retries must not sleep past the deadline of the call."""
             retries = getattr(adapter, "max_retries", None)
             if retries is not None and retries.total:
                 kind: Any = type(retries)
@@ -102,10 +102,10 @@ def _timed_session(real: Any, limits: RequestLimits) -> type:
             super().mount(prefix, adapter)
 
         def get_redirect_target(self, resp: Any) -> str | None:
-            """Return the absolute URL of a redirect: requests parses some relative ones differently."""
+            """Return the absolute URL of a redirect, because requests parses some relative ones differently."""
             if not 300 <= resp.status_code < 400:
                 return None
-            # A redirect without a Location is refused too: lexicon would take it for success.
+            # A redirect without a Location is refused too, because lexicon would take it for success.
             location = resp.headers.get("Location") if resp.is_redirect else None
             return connections.redirected(resp.request.method, resp.url, location)
 
@@ -143,7 +143,7 @@ def _bounded(retry: Any) -> Any:
 
 
 def _patch_urllib() -> None:
-    """Never send the token to another host: urllib forwards headers on redirects."""
+    """Never send the token to another host, because urllib forwards headers on redirects."""
     handler: Any = urllib.request.HTTPRedirectHandler
     follow = handler.redirect_request
 
@@ -155,7 +155,7 @@ def _patch_urllib() -> None:
 
 
 def _split(domain: str, *_: Any, **__: Any) -> SimpleNamespace:
-    """Split a zone at its first dot: it is the domain at the host, so no public suffix list is needed."""
+    """Split a zone at its first dot. It is the domain at the host, so no public suffix list is needed."""
     name, _dot, suffix = domain.rstrip(".").partition(".")
     return SimpleNamespace(subdomain="", domain=name, suffix=suffix)
 
@@ -168,7 +168,7 @@ def _tldextract() -> ModuleType:
 
 
 def _imported_later(name: str) -> ModuleType:
-    """Return a replacement that imports the real module when it is used (PEP 562)."""
+    """Return a replacement that imports the real module on first use (PEP 562)."""
     module: Any = ModuleType(name)
 
     def get(attribute: str) -> Any:
@@ -180,7 +180,7 @@ def _imported_later(name: str) -> ModuleType:
 
 
 def patch_boto3(limits: RequestLimits) -> None:
-    """Set time-outs and few retries in boto3. It sends without requests; botocore follows no redirect."""
+    """Set time-outs and few retries in boto3. It sends without requests, and botocore follows no redirect."""
     import boto3  # type: ignore[import-untyped]
     from botocore.config import Config  # type: ignore[import-untyped]
 
@@ -191,7 +191,7 @@ def patch_boto3(limits: RequestLimits) -> None:
             retries={"mode": "standard", "max_attempts": 2},
         )
         arguments.setdefault("region_name", "us-east-1")  # Route 53 is global; requests are signed for this region
-        # A new session: the default one is not for several threads.
+        # A new session, because the default one cannot be shared by threads.
         return boto3.session.Session().client(service, config=config, **arguments)
 
     vars(boto3)["client"] = client
@@ -199,7 +199,7 @@ def patch_boto3(limits: RequestLimits) -> None:
 
 @contextlib.contextmanager
 def without_metadata() -> Iterator[None]:
-    """Let lexicon find no metadata of packages: it reads its own 90 times, to see which other packages are missing."""
+    """Let lexicon find no package metadata, which it would read 90 times to find missing packages."""
     name = "importlib.metadata"
     module: Any = ModuleType(name)
     module.PackageNotFoundError = LookupError

@@ -20,7 +20,7 @@ from dnsrenew.errors import stopped
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 60.0
-"""After one to two of these without a request, the process ends; the next request starts another."""
+"""After one to two times this long without a request, the process ends. The next request starts another."""
 _SLICE: Final = 0.1
 """Seconds between two checks whether the caller still waits."""
 _LINGER: Final = 1.0
@@ -30,20 +30,23 @@ BOOT: Final = (
     "import json, os, sys; requests = os.fdopen(os.dup(0), 'rb'); setup = json.loads(requests.readline()); "
     "sys.path[:] = setup['path']; from dnsrenew.extensions.hosts.lexicon import child; child.main(requests, setup)"
 )
-"""The program. Nothing else is in its arguments, and no secret in its environment: all comes through the pipe."""
+"""The program.
+
+It has no other arguments, and no secret in its environment, because everything comes through the pipe.
+"""
 _VARIABLES: Final = (
     *(each for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY") for each in (name, name.lower())),
     *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
-    # The settings of boto3 that are no secrets.
+    # The settings of boto3 that are not secrets.
     *("AWS_CA_BUNDLE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE", "AWS_ROLE_ARN"),
     *("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_ROUTE_53", "AWS_WEB_IDENTITY_TOKEN_FILE"),
 )
 
 
 def process_of(account: dict[Any, Any], provider: str) -> LexiconProcess:
-    """Return the process of an account in this run; it may not run yet.
+    """Return the process of an account in this run, which may not be running yet.
 
-    :param account: what the drivers of the account remember.
+    :param account: the values that the drivers of the account remember.
     :param provider: the name of its provider in lexicon.
     """
     process: LexiconProcess = account.setdefault("lexicon", LexiconProcess(provider))
@@ -51,11 +54,11 @@ def process_of(account: dict[Any, Any], provider: str) -> LexiconProcess:
 
 
 class ProcessEnded(Exception):
-    """The process ended before it answered; ``str()`` says how."""
+    """The process ended before it answered. ``str()`` says how."""
 
 
 class LexiconProcess:
-    """The process of an account in a run: started when it is needed, and again after it was ended.
+    """The process of an account in a run. It starts when it is needed, and again after it has ended.
 
     It also ends when this object is no longer used.
     """
@@ -67,9 +70,9 @@ class LexiconProcess:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start the process unless it runs; do not wait until it is ready.
+        """Start the process unless it is running, without waiting until it is ready.
 
-        :raises OSError: it cannot be started.
+        :raises OSError: the process cannot be started.
         :raises Cancelled: the run is over.
         """
         with self._lock:
@@ -83,7 +86,7 @@ class LexiconProcess:
         :param seconds_left: returns the seconds until the deadline of the call.
         :raises TimeoutError: there is no answer at the deadline, or the caller cancelled.
         :raises ProcessEnded: the process ended by itself.
-        :raises OSError: it cannot be started.
+        :raises OSError: the process cannot be started.
         :raises Cancelled: the run is over.
         """
         with self._lock:
@@ -93,7 +96,7 @@ class LexiconProcess:
         return child.call(number, request, seconds_left, cancel)
 
     def close(self) -> None:
-        """End the process; the run is over."""
+        """End the process, because the run is over."""
         with self._lock:
             self._is_closed = True
             if self._child is not None:
@@ -111,12 +114,12 @@ class LexiconProcess:
 class _Child:
     """One process, and the calls that wait for it.
 
-    :ivar is_retired: it gets no more requests, because a call timed out or it is ending.
+    :ivar is_retired: whether it gets no more requests, because a call timed out or it is ending.
     """
 
     def __init__(self, provider: str) -> None:
         self.is_retired = False
-        self._lock = threading.Lock()  # of the calls
+        self._lock = threading.Lock()  # guards the calls
         self._write_lock = threading.Lock()
         self._numbers = itertools.count()
         self._waiting: dict[int, SimpleQueue[dict[str, Any] | None]] = {}
@@ -128,7 +131,7 @@ class _Child:
         threads.start(self._read)
 
     def begin(self) -> int | None:
-        """Return the number of a new call; None if there can be none."""
+        """Return the number of a new call, or None if the process accepts no more."""
         with self._lock:
             self.is_retired |= self._process.poll() is not None  # its reader may not know it yet
             if self.is_retired:
@@ -159,7 +162,7 @@ class _Child:
         raise TimeoutError("the call is over")
 
     def _finish(self, number: int, *, is_answered: bool) -> None:
-        """Forget a call. If it has no answer it may hang: end the process as soon as no other call needs it."""
+        """Forget a call. Without an answer, the process may hang, so end it as soon as no other call needs it."""
         if not is_answered:
             self._send({"id": number, "over": True})
         with self._lock:
@@ -170,7 +173,7 @@ class _Child:
             self.end()
 
     def end(self) -> None:
-        """Kill the process and all that it started."""
+        """Kill the process and everything that it started."""
         subprocesses.RUNNING.end(self._process)
 
     def _send(self, message: Mapping[str, Any]) -> None:
@@ -211,7 +214,7 @@ class _Child:
 
 
 def _environment() -> dict[str, str]:
-    """Return variables for proxies and trusted roots, besides those that every program gets."""
+    """Return variables for proxies and trusted roots, in addition to the variables of every program."""
     found = subprocesses.environment(_VARIABLES)
     if roots := found.get("SSL_CERT_FILE"):
         found.setdefault("REQUESTS_CA_BUNDLE", roots)  # requests does not read the other

@@ -1,4 +1,4 @@
-"""The format of an archive: tar (POSIX.1-1988, ustar) in gzip (RFC 1952), sealed by a passphrase if it holds secrets.
+"""The format of an archive: tar (POSIX.1-1988, ustar) in gzip (RFC 1952), sealed if it contains secrets.
 
 ::
 
@@ -7,8 +7,8 @@
     store/…              files of the store
     SHA256SUMS           the hash of each file above, as ``sha256sum`` writes it
 
-``SHA256SUMS`` comes last, so that a reader knows by it that nothing is missing, and a writer needs one pass. Headers
-are read strictly: regular files with short names, which is all that is written; no link, device or extension of tar.
+``SHA256SUMS`` comes last, so that it shows a reader that nothing is missing, and a writer needs only one pass. Headers
+are read strictly: only regular files with short names, as they are written; no link, device or extension of tar.
 """
 
 from __future__ import annotations
@@ -38,22 +38,22 @@ SUMS: Final = "SHA256SUMS"
 CONFIG: Final = "config/"
 STORE: Final = "store/"
 LARGEST: Final = 32 << 20
-"""Bytes of the largest file."""
+"""The size in bytes of the largest file."""
 _BLOCK: Final = tarfile.BLOCKSIZE
 _LEVEL: Final = 3
 PRIVATE: Final = 0o600
 PROGRAM: Final = 0o700
 _LATEST: Final = 8**11 - 1
-"""The latest time that a header can hold."""
+"""The latest time that a header can have."""
 _RATIO: Final = 200
 _SMALL: Final = 64 << 20
 """A content of more bytes than this must not be more than ``_RATIO`` times as large as the file."""
 
 
 class Member(Frozen, hidden=("data",)):
-    """One file of an archive. Its content can be a secret, and debuggers show variables, so no variable holds it alone.
+    """One file of an archive. Its content may be a secret, so no variable holds it alone, as debuggers show variables.
 
-    :ivar time: of the file, in seconds since 1970; None: that of the archive.
+    :ivar time: the time of the file, in seconds since 1970; None for the time of the archive.
     """
 
     name: str
@@ -66,7 +66,7 @@ class ArchiveWriter:
     """Writes an archive in one pass.
 
     :param out: gets the bytes; it stays open.
-    :param passphrase: seals the archive; None: it is not sealed.
+    :param passphrase: seals the archive; None if it is not sealed.
     :param now: the time of all files in it.
     """
 
@@ -80,7 +80,7 @@ class ArchiveWriter:
     def add(self, member: Member) -> bool:
         """Add a file; return False if its name is too long for the format.
 
-        :raises OSError: it cannot be written.
+        :raises OSError: the archive cannot be written.
         """
         mode = PROGRAM if member.executable else PRIVATE
         header = self._header(member.name, len(member.data), mode, member.time)
@@ -94,7 +94,7 @@ class ArchiveWriter:
     def finish(self) -> None:
         """Write the sums and the end.
 
-        :raises OSError: it cannot be written.
+        :raises OSError: the archive cannot be written.
         """
         self._put(self._header(SUMS, len(self._sums), PRIVATE) or b"", Member(SUMS, bytes(self._sums)))
         self._gzip.write(bytes(2 * _BLOCK))
@@ -118,8 +118,8 @@ class ArchiveWriter:
 def is_sealed(file: BinaryIO) -> bool:
     """Return whether an archive is sealed by a passphrase.
 
-    :raises StoreError: ``restore-damaged``: it is no archive.
-    :raises OSError: it cannot be read.
+    :raises StoreError: ``restore-damaged``: the file is not an archive.
+    :raises OSError: the file cannot be read.
     """
     file.seek(0)
     start = file.read(16)
@@ -131,7 +131,7 @@ def is_sealed(file: BinaryIO) -> bool:
 
 
 def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
-    """Yield the files of an archive, the header first. At the end it is known that all are as they were written.
+    """Yield the files of an archive, header first. Reaching the end proves that all are unchanged.
 
     :param file: a regular file.
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.
@@ -143,7 +143,7 @@ def members(file: BinaryIO, passphrase: Secret | None) -> Iterator[Member]:
 
 
 def damaged(file: BinaryIO, text: Text) -> StoreError:
-    """Return the error for an archive that cannot be used."""
+    """Return the error for an unusable archive."""
     return StoreError.of(text, file=file.name)
 
 
@@ -196,7 +196,7 @@ class _ArchiveReader:
         return info
 
     def _check_sums(self, size: int) -> None:
-        """Compare the sums, and read to the end: only there gzip compares its own."""
+        """Compare the sums, and read to the end, where gzip compares its own sum."""
         found, left = hashlib.sha256(), size
         while left:
             part = self._take(min(left, LARGEST))
@@ -210,7 +210,7 @@ class _ArchiveReader:
     def _take(self, size: int) -> bytes:
         """Return exactly this many bytes of the content.
 
-        :raises EOFError: it ends before.
+        :raises EOFError: the content ends before that.
         """
         self._read_bytes += size
         if self._read_bytes > self._limit:
@@ -223,7 +223,7 @@ class _ArchiveReader:
 
 
 def digest(member: Member) -> bytes:
-    """Return a hash of all that is used of a file: its name, its content, its mode and its time."""
+    """Return a hash of all used parts of a file: its name, its content, its mode and its time."""
     return hashlib.sha256(b"%d %d %s" % (member.executable, member.time or 0, _sum_line(member))).digest()
 
 
@@ -233,13 +233,13 @@ def _sum_line(member: Member) -> bytes:
 
 # ── new files ──────────────────────────────────────────────────────────────────────────
 
-# New files, all or none, never over a file that exists, and through no link of another user.
+# New files, all or none, never over an existing file, and never through a link of another user.
 
 
 class NewFiles:
     """New private files. Each is written under another name in its folder until :meth:`commit`.
 
-    Use it in a ``with`` block: after an exception in it, nothing of them stays, folders included.
+    Use it in a ``with`` block. After an exception, none of the files and folders stay.
     """
 
     def __init__(self) -> None:
@@ -257,9 +257,9 @@ class NewFiles:
                 self._undo.pop_all()
 
     def open(self, path: Path, mode: int = PRIVATE) -> BinaryIO:
-        """Open a new file for writing; it gets its name with :meth:`commit`.
+        """Open a new file for writing, which gets its name with :meth:`commit`.
 
-        :raises OSError: it cannot be created (``ForeignLinkError``: another user's link is on the way).
+        :raises OSError: the file cannot be created (``ForeignLinkError``: another user's link is in the path).
         """
         folder = self._folder(str(path.parent))
         temp = f".{path.name[:100]}.{os.getpid()}-{len(self._staged)}.tmp"
@@ -269,9 +269,9 @@ class NewFiles:
         return os.fdopen(handle, "wb")
 
     def write(self, path: Path, member: Member) -> None:
-        """Write a new file with the content of a member, and the folders above it that are missing.
+        """Write a new file with the content of a member, and create missing folders above it.
 
-        :raises OSError: it cannot be written.
+        :raises OSError: the file cannot be written.
         """
         self._make_folders(path.parent)
         with self.open(path, PROGRAM if member.executable else PRIVATE) as file:
@@ -281,8 +281,8 @@ class NewFiles:
     def commit(self) -> None:
         """Rename all files to their names, in the order in which they were written.
 
-        :raises FileExistsError: there is a file of that name by now; ``filename2`` is its path.
-        :raises OSError: it cannot be written.
+        :raises FileExistsError: a file with that name exists by now; ``filename2`` is its path.
+        :raises OSError: a file cannot be written.
         """
         for folder, temp, name in self._staged:
             try:
@@ -309,14 +309,14 @@ class NewFiles:
 
 
 def _remove_folder(above: OpenFolder, name: str) -> None:
-    with contextlib.suppress(OSError):  # another process has put something there
+    with contextlib.suppress(OSError):  # another process has put a file there
         above.remove_folder(name)
 
 
 def sync(file: BinaryIO) -> None:
     """Make the content of a file durable.
 
-    :raises OSError: it cannot be written.
+    :raises OSError: the file cannot be written.
     """
     file.flush()
     os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""The files of a configuration: what it includes, provider files, secret files, roots, and programs beside it.
+"""The files of a configuration: included files, provider files, secret files, roots, and programs beside it.
 
-Taken are the files in the folder of the configuration and below; the others are named. A path that leads out of the
-folder could not be restored without writing somewhere that the archive chooses.
+Files in the folder of the configuration and below are included; other files are only listed. To restore a path outside
+the folder, a restore would have to write to a place that the archive chooses.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from dnsrenew.extensions.setup.archive.archive_file import LARGEST, Member
 
 _ROOTS: Final = re.compile(rb"-----BEGIN (?:TRUSTED )?CERTIFICATE-----")
 _LONG: Final = 6
-"""Characters of a secret that is looked for everywhere: a shorter one occurs in names by chance."""
+"""The length of a secret that is searched everywhere. A shorter one occurs in names by chance."""
 _ELSEWHERE: Final = ("env:", "keyring:", "command:")
-"""References to secrets outside of files."""
+"""References to secrets outside files."""
 _DEPLOY_KEYS: Final = frozenset({"to", "reload", "timeout", "verify", "verify_timeout", "verify_name", "starttls"})
 _BY_HAND: Final = ("/usr/local/", "/opt/", "/home/", "/root/")
-"""Folders with programs that no package has installed."""
+"""Folders for programs that were not installed by a package."""
 
 
 class LeftOut(Frozen):
     """Something that is not in an archive.
 
-    :ivar path: of a file, absolute; or the name of a certificate or a file of the store.
+    :ivar path: the absolute path of a file, or the name of a certificate or a file of the store.
     """
 
     path: str
@@ -52,9 +52,9 @@ class LeftOut(Frozen):
 
 
 class PlaceInConfig(Frozen):
-    """A key of the configuration: of a secret in plain that was taken out, or of arguments that were kept.
+    """A key of the configuration: of a removed plain-text secret, or of arguments that were kept.
 
-    :ivar key: as people read it: ``certificate home, 1st of deploy, run``.
+    :ivar key: the key as people read it: ``certificate home, 1st of deploy, run``.
     :ivar file: its path relative to the folder of the configuration, with slashes.
     """
 
@@ -64,9 +64,9 @@ class PlaceInConfig(Frozen):
 
 
 class SecretReference(PlaceInConfig):
-    """A secret that the configuration refers to, and that no file of it holds: the system has to have it.
+    """A secret that the configuration refers to outside its files, so that the system must provide it.
 
-    :ivar reference: where the value comes from: ``env:NAME``, ``keyring:SERVICE/USER`` or ``command:PROGRAM``.
+    :ivar reference: the source of the value: ``env:NAME``, ``keyring:SERVICE/USER`` or ``command:PROGRAM``.
     """
 
     reference: str
@@ -75,13 +75,14 @@ class SecretReference(PlaceInConfig):
 class ConfigFiles:
     """A valid configuration, and the files that it uses.
 
-    :param secrets: whether to take secrets too.
+    :param secrets: whether to include secrets.
     :raises ConfigError: the configuration has a mistake; or ``export-unmaskable``.
     :raises StoreError: ``export-unreadable``.
 
-    :ivar files: each with its path in the folder of the configuration; the first is the configuration itself.
-    :ivar kept: arguments and addresses that are in it, and could hold a secret.
-    :ivar references: the secrets that are in no file.
+    :ivar files: the files, each with its path in the folder of the configuration; the first is the configuration
+        itself.
+    :ivar kept: arguments and addresses in it that could contain a secret.
+    :ivar references: the secrets outside its files.
     """
 
     def __init__(self, path: Path, *, secrets: bool, insist: bool) -> None:
@@ -109,10 +110,10 @@ class ConfigFiles:
                 self._take(path, name)
 
     def _references(self) -> Iterator[SecretReference]:
-        """Yield the secrets that are in no file, in the order of the files."""
+        """Yield the secrets that are outside the files, in the order of the files."""
         report = self._draft.report
         texts_of_files = {file.name: file.data for file in self.files}
-        # Of the exported text: a masked secret can have taken several lines.
+        # of the exported text, because a masked secret may have taken several lines
         lines = cache(lambda name: key_lines(texts_of_files[name].decode("utf-8-sig")))
         for use in report.secrets:
             name = self._name(use.file)
@@ -121,7 +122,7 @@ class ConfigFiles:
                 yield SecretReference(name, line, report.shown(use.file, use.path), use.secret.reference)
 
     def _name(self, path: str) -> str | None:
-        """Return the path relative to the folder of the configuration; None if it is elsewhere."""
+        """Return the path relative to the folder of the configuration; None if it is outside."""
         try:
             relative = os.path.relpath(path, self._folder)
         except ValueError:  # another drive
@@ -148,7 +149,7 @@ class ConfigFiles:
             self.files.append(Member(name, data, executable))
 
     def _is_harmless(self, path: str, data: bytes) -> bool:
-        """Return whether a file holds no secret: a provider file, or certificates without a private key."""
+        """Return whether a file has no secret: a provider file, or certificates without a private key."""
         if path in self._draft.report.secret_files or b"PRIVATE KEY-----" in data:
             return False
         is_provider = os.path.basename(os.path.dirname(path)) == "providers" and path.endswith(".toml")
@@ -172,7 +173,7 @@ class ConfigFiles:
 
 
 def _redactor(draft: loader.Draft) -> Redactor:
-    """Return a redactor of the secrets that can be read without asking anybody."""
+    """Return a redactor of the secrets that can be read without asking a person."""
     redactor = Redactor()
     for use in draft.report.secrets:
         if use.secret.reference.startswith(("literal", "env:", "file:")):
@@ -183,7 +184,7 @@ def _redactor(draft: loader.Draft) -> Redactor:
 
 
 def _unknown(table: dict[str, Any], draft: loader.Draft) -> Iterator[KeyPath]:
-    """Yield the keys of options that only a plug-in knows: they can be secrets."""
+    """Yield the keys of options that only a plug-in knows, because they may be secrets."""
     for name, account in table.get("dns", {}).items():
         provider = draft.accounts.providers.get(draft.accounts.accounts[name].provider)
         if provider is not None and provider.any_options:
@@ -200,25 +201,25 @@ def _unknown(table: dict[str, Any], draft: loader.Draft) -> Iterator[KeyPath]:
 
 
 def _is_installed(path: str) -> bool:
-    """Return whether a program is found by its name: then the system it is restored on is to have its own.
+    """Return whether a program is found by name, so that the restored system must have its own.
 
-    What stands in ``/usr/local``, somebody has put there by hand.
+    Programs in ``/usr/local`` were put there by hand, and do not count.
     """
     return shutil.which(os.path.basename(path)) == path and not path.startswith(_BY_HAND)
 
 
 # ── arguments ──────────────────────────────────────────────────────────────────────────
 
-# Finds what an export without secrets keeps although it could hold one: the arguments of programs, and addresses.
+# Finds what an export without secrets keeps although it may contain one: arguments of programs, and addresses.
 
 _PROGRAMS: Final = frozenset({"run", "reload", "before", "after", "command", "program"})
 """Keys with a program and its arguments."""
 _WITHOUT_SECRETS: Final = frozenset({"systemctl", "service", "rc-service", "nginx", "postfix", "doveadm"})
-"""Programs that take none in their arguments."""
+"""Programs whose arguments contain no secrets."""
 
 
 def with_arguments(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Yield the keys in a TOML document whose arguments or addresses could hold a secret."""
+    """Yield the keys in a TOML document whose arguments or addresses may contain a secret."""
     if isinstance(value, dict) and value.get("to") == "webhook" and "url" in value:
         yield (*path, "url")
     for key, item in _items(value):
@@ -229,7 +230,7 @@ def with_arguments(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 
 def _items(value: Any) -> Iterable[tuple[str | int, Any]]:
-    """Return what is in a table or a list; nothing of another value."""
+    """Return the items of a table or a list; nothing for another value."""
     return value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
 
 
@@ -241,13 +242,13 @@ def _has_arguments(value: Any) -> bool:
 
 # ── masking ────────────────────────────────────────────────────────────────────────────
 
-# Takes the secrets out of the text of a configuration file; all else stays as it is, comments too.
+# Removes the secrets from the text of a configuration file, and keeps everything else, including comments.
 #
-# Masked are the secrets given in plain, each text that may be one because its meaning is unknown (options of a
-# plug-in), texts in commented-out lines, and whatever in the file looks like a secret of the configuration.
+# It masks plain-text secrets, each text that may be one because its meaning is unknown (options of a plug-in),
+# texts in commented-out lines, and everything in the file that looks like a secret of the configuration.
 
 MASK: Final = json.dumps(HIDDEN, ensure_ascii=False)
-"""The TOML string in place of a secret."""
+"""The TOML string that replaces a secret."""
 _REFERENCE: Final = re.compile(r"(?:env|file|keyring):")
 _STRINGS: Final = r'"{3}(?:\\.|[^\\])*?"{3,5}|\'{3}.*?\'{3,5}|"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\''
 _TOKEN: Final = re.compile(rf"(?P<string>{_STRINGS})|(?P<comment>#[^\n]*)", re.DOTALL)
@@ -256,9 +257,9 @@ _QUOTED: Final = re.compile(_STRINGS)
 
 
 def masked(text: str, secret_keys: Collection[KeyPath], *, redact: Callable[[str], str]) -> str | None:
-    """Return the text of a file without its secrets; None if they cannot be taken out.
+    """Return the text of a file without its secrets, or None if they cannot be removed.
 
-    :param secret_keys: the keys whose values are secrets in plain.
+    :param secret_keys: the keys whose values are plain-text secrets.
     :param redact: replaces every secret of the configuration in a text.
     """
     text = text.replace("\r\n", "\n")
@@ -279,9 +280,9 @@ def masked(text: str, secret_keys: Collection[KeyPath], *, redact: Callable[[str
 
 
 def plain_texts(value: Any, path: KeyPath, known: Collection[str | int] = ()) -> Iterator[KeyPath]:
-    """Yield the keys of the texts in a table or a list that are no references.
+    """Yield the keys of the texts in a table or a list that are not references.
 
-    :param known: keys that hold no secret.
+    :param known: keys without secrets.
     """
     if isinstance(value, str) and not _REFERENCE.match(value):
         yield path
@@ -301,7 +302,7 @@ def _clean(found: re.Match[str], redact: Callable[[str], str]) -> str:
 
 
 def _in_quotes(text: str, clean: str) -> str:
-    """Return a redacted string as TOML; redaction can have reached into its quotes or escapes."""
+    """Return a redacted string as TOML, because redaction may have changed its quotes or escapes."""
     try:
         tomllib.loads(f"k = {clean}")
     except tomllib.TOMLDecodeError:

@@ -23,16 +23,16 @@ STANDARD_OUTPUT: Final = "-"
 
 
 class ExportResult(Frozen):
-    """What was exported.
+    """The result of an export.
 
     :ivar file: the archive, absolute; ``-`` for standard output.
-    :ivar sealed: whether it holds the secrets, sealed by a passphrase.
+    :ivar sealed: whether it contains the secrets, sealed by a passphrase.
     :ivar files: the number of files in it.
-    :ivar left_out: what is not in it.
-    :ivar masked: the secrets that were taken out of the configuration.
-    :ivar kept: the arguments and addresses in it that could hold a secret; empty if it is sealed.
-    :ivar references: the secrets that the configuration needs and that are in no file: of the environment, of a keyring
-        or from a command.
+    :ivar left_out: the parts that are not in it.
+    :ivar masked: the secrets that were removed from the configuration.
+    :ivar kept: the arguments and addresses in it that may contain a secret; empty if it is sealed.
+    :ivar references: the secrets that the configuration needs from outside its files: from the environment, a keyring
+        or a command.
     """
 
     file: str
@@ -52,15 +52,15 @@ class ExportResult(Frozen):
 
 
 def export(config: Config, path: Path, context: Context, *, passphrase: Secret | None) -> ExportResult:
-    """Write store and configuration to a new file, which only the running user can read.
+    """Write store and configuration to a new file that only the running user can read.
 
     :param config: a configuration that was read from a file.
     :param path: the new file, absolute.
-    :param passphrase: seals it; None: it has no key and no secret.
-    :raises ConfigError: ``export-exists``; ``export-database``: the store is no folder; or the configuration has a
+    :param passphrase: seals it; None if it contains no keys and no secrets.
+    :raises ConfigError: ``export-exists``; ``export-database``: the store is not a folder; or the configuration has a
         mistake by now.
     :raises StoreError: ``export-unwritable``, ``export-unreadable``; or the store cannot be read.
-    :raises Cancelled: the caller cancelled; then there is no file.
+    :raises Cancelled: the caller cancelled, and no file was written.
     """
     if path.exists() or path.is_symlink():
         raise ConfigError.of(texts.EXPORT_EXISTS, file=str(path))
@@ -80,9 +80,9 @@ def export(config: Config, path: Path, context: Context, *, passphrase: Secret |
 
 
 def export_to(config: Config, out: BinaryIO, context: Context, *, passphrase: Secret | None) -> ExportResult:
-    """Write store and configuration to a stream, such as standard output; for parameters and errors see :func:`export`.
+    """Write store and configuration to a stream; for parameters and errors, see :func:`export`.
 
-    :param out: it stays open.
+    :param out: the stream, which stays open.
     """
     work = _Export(config, context, passphrase)
     try:
@@ -102,7 +102,7 @@ def _shown(found: Iterable[Frozen]) -> list[dict[str, Any]]:
 def folder_of(config: Config) -> Path:
     """Return the folder of the store.
 
-    :raises ConfigError: ``export-database``: it is a database.
+    :raises ConfigError: ``export-database``: the store is a database.
     """
     if isinstance(config.store, StoreAddress):
         raise ConfigError.of(texts.EXPORT_OF_DATABASE, store=str(config.store))
@@ -110,7 +110,7 @@ def folder_of(config: Config) -> Path:
 
 
 class _Export:
-    """One export. What cannot be read is found before the first byte is written, except in the store."""
+    """One export. Unreadable files are found before the first byte is written, except in the store."""
 
     def __init__(self, config: Config, context: Context, passphrase: Secret | None) -> None:
         self._path = Path(config.path or "")
@@ -125,7 +125,7 @@ class _Export:
     def write(self, out: BinaryIO) -> None:
         """Write the archive.
 
-        :raises OSError: it cannot be written.
+        :raises OSError: the archive cannot be written.
         """
         archive = ArchiveWriter(out, self._passphrase, self._context.clock.now())
         archive.add(Member(HEADER, self._header()))
@@ -144,7 +144,7 @@ class _Export:
         self._files = archive.files
 
     def result(self, file: str) -> ExportResult:
-        """Return what was written."""
+        """Return the result."""
         found = self._config
         return ExportResult(
             *(file, self._passphrase is not None, self._certificates, self._accounts, self._files),

@@ -1,7 +1,7 @@
 """Builds a store from the files of a :class:`~dnsrenew.store.snapshot.StoreSnapshot`.
 
-Everything is written to a temporary folder inside the store's folder first. Its parts are renamed into place once all
-is on the disk, so a failure before that leaves nothing. An existing store is refused, not merged.
+Everything is first written to a temporary folder inside the store's folder. When all is on the disk, its parts are
+renamed into place, so an earlier failure leaves nothing. An existing store is refused, not merged.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dnsrenew.store.paths import FILES, META, Paths, StoreFolder
 from dnsrenew.store.versions import Versions
 
 _PARTS: Final = ("accounts", "certificates", "fingerprint.key")
-"""What is renamed into place; the certificates come late: they are what makes it a store for its user."""
+"""The parts to rename into place. The certificates come late, because they make it a store for its user."""
 _ACCOUNT: Final = r"accounts/[a-z0-9_-]{1,80}/(?:key\.next\.pem|key\.pem|account\.json|ledger\.json)"
 _CERTIFICATE: Final = (
     r"certificates/([a-z0-9._-]{1,64})/(?:state\.json|notified\.json|doctor\.json|csr/key\.pem|csr/csr\.pem|"
@@ -33,7 +33,7 @@ _PUBLIC: Final = frozenset({"cert.pem", "chain.pem", "fullchain.pem", "csr.pem"}
 
 
 def is_store_file(name: str) -> bool:
-    """Return whether a file with this path in the store's folder is one that a snapshot has."""
+    """Return whether a snapshot can have a file with this path in the store's folder."""
     found = _NAME.fullmatch(name)
     if found is None:
         return False
@@ -45,13 +45,13 @@ def is_store_file(name: str) -> bool:
 class StoreBuilder:
     """Builds a store in a new place.
 
-    Use it in a ``with`` block: after an exception, or without :meth:`finish`, nothing of it stays.
+    Use it in a ``with`` block. After an exception, or without :meth:`finish`, no part of it stays.
 
     :param path: the store's folder; it may exist and be empty.
-    :param insist: use it although others can change it.
+    :param insist: use it even if others can change it.
     :param disk: the disk operations.
     :param windows: ``current`` is a folder with copies instead of a symbolic link.
-    :raises StoreError: ``restore-exists``, ``store-not-private``; or it cannot be written.
+    :raises StoreError: ``restore-exists``, ``store-not-private``; or the store cannot be written.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class StoreBuilder:
         """Write a file.
 
         :param name: its path in the store's folder; see :func:`is_store_file`.
-        :param made: when it was written first, in seconds since 1970; None: now.
-        :raises StoreError: it cannot be written.
-        :raises ValueError: a store has no such file.
+        :param made: when it was first written, in seconds since 1970; None for now.
+        :raises StoreError: the file cannot be written.
+        :raises ValueError: a store cannot have such a file.
         """
         if not is_store_file(name):
             raise ValueError(f"not a file of a store: {name!r}")
@@ -106,17 +106,17 @@ class StoreBuilder:
             self._disk.do("utime", path, partial(os.utime, path, (made, made)))
 
     def finish(self, in_force: Mapping[str, int]) -> None:
-        """Put everything into its place, durably. It stays there if the ``with`` block ends without an exception.
+        """Put everything into place, durably. It stays if the ``with`` block ends without an exception.
 
-        :param in_force: the version that ``current`` of each certificate leads to.
-        :raises StoreError: it cannot be written.
+        :param in_force: the version to which ``current`` of each certificate leads.
+        :raises StoreError: the store cannot be written.
         """
         for name, version in in_force.items():
             folder = os.path.join(self._temp, "certificates", name)
             Versions(self._disk, folder, windows=self._windows).switch_current(version)
         for part in _PARTS[:2]:
             self._make_folders(os.path.join(self._temp, part))
-        if hasattr(os, "sync"):  # one call for all: 60,000 files would take as many fsyncs
+        if hasattr(os, "sync"):  # one call for all, because 60,000 files would take as many fsyncs
             self._disk.do("fsync", self._paths.root, os.sync)
         for part in _PARTS:
             source, target = os.path.join(self._temp, part), os.path.join(self._paths.root, part)
@@ -128,9 +128,9 @@ class StoreBuilder:
         self._temp = ""
 
     def _remove_folders(self) -> None:
-        """Remove the folders that were made, as far as possible, and nothing of another process."""
+        """Remove the created folders if possible, and nothing of another process."""
         for each in (*self._paths.folders, *self._missing):
-            with contextlib.suppress(OSError):  # another process has put something there
+            with contextlib.suppress(OSError):  # another process has put a file there
                 os.rmdir(each)
 
     def _make_folders(self, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""``restore``: store and configuration from one file, where neither is."""
+"""``restore``: restores store and configuration from one file, if neither exists."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ _KEPT: Final = (
     *("failures", "last_failure", "next_attempt", "attempt_set_at", "tried_with", "routes", "worked", "asked_by"),
     *("compromised_keys", "extra"),
 )
-"""The parts of a state that do not depend on a version."""
+"""The parts of a state that are independent of a version."""
 
 
 class RestoreResult(Result):
-    """What was restored.
+    """The result of a restore.
 
     :ivar config: the configuration, absolute.
     :ivar store: the store, absolute.
@@ -46,11 +46,11 @@ class RestoreResult(Result):
     :ivar accounts: the number of accounts with their key.
     :ivar written: the files of the configuration, absolute.
     :ivar masked: the secrets to fill in: ``file``, ``line`` and ``key``.
-    :ivar references: the secrets that were in no file and that this system has to have: ``file``, ``line``, ``key`` and
+    :ivar references: the secrets from outside the files that this system must provide: ``file``, ``line``, ``key`` and
         ``reference``.
-    :ivar missing: files that the configuration uses and that were not in the archive, where it looks for them.
-    :ivar old_paths: files of the configuration that name the folder in which it was before.
-    :ivar warnings: about the ground of the configuration.
+    :ivar missing: files that the configuration uses and that were not in the archive, at their expected paths.
+    :ivar old_paths: files of the configuration that name its old folder.
+    :ivar warnings: warnings about the configuration's place.
     """
 
     config: str
@@ -69,7 +69,7 @@ class RestoreResult(Result):
 
 @contextlib.contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn an error of the system into that of an archive that cannot be read."""
+    """Turn an error of the system into the error for an unreadable archive."""
     try:
         yield
     except OSError as error:
@@ -78,7 +78,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _writing(path: Path) -> Iterator[None]:
-    """Turn an error of the system into that of a configuration that cannot be written."""
+    """Turn an error of the system into the error for a configuration that cannot be written."""
     try:
         yield
     except FileExistsError as error:
@@ -97,7 +97,7 @@ def is_sealed(path: Path) -> bool:
 
 
 def check_free(target: Path) -> None:
-    """Return if there is no configuration yet.
+    """Check that there is no configuration yet.
 
     :raises ConfigError: ``restore-exists``.
     """
@@ -108,15 +108,15 @@ def check_free(target: Path) -> None:
 def restore(
     path: Path, target: Path, context: Context, *, passphrase: Secret | None, insist: bool = False
 ) -> RestoreResult:
-    """Restore an archive. It is verified as a whole before anything is written, and after an error nothing is left.
+    """Restore an archive. It is verified as a whole before the first write. An error leaves no files.
 
     Its configuration can run programs, and an archive that is not sealed does not prove its author.
 
     :param path: the archive, absolute.
-    :param target: the configuration to write, absolute; the other files of it go into its folder. The store is the one
-        that it names, or the default.
-    :param passphrase: of a sealed archive.
-    :param insist: restore although other users can change the archive, the folder of the configuration, or the store.
+    :param target: the configuration to write, absolute. Its other files go into its folder. The store is the one that
+        it names, or the default.
+    :param passphrase: the passphrase of a sealed archive.
+    :param insist: restore even if other users can change the archive, the folder of the configuration, or the store.
     :raises ConfigError: ``restore-exists``, ``config-untrusted``.
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``, ``restore-unreadable``,
         ``restore-exists``, ``restore-unwritable``, ``archive-untrusted``; or the store cannot be written.
@@ -134,7 +134,7 @@ def restore(
 
 
 def _check_ground(path: Path, file: BinaryIO) -> None:
-    """Return if root alone can have written what root restores.
+    """Check that only root can have written what root restores.
 
     :raises StoreError: ``archive-untrusted``.
     """
@@ -187,16 +187,16 @@ class _Restoration:
                     new.write(self._paths[name], member)
 
     def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
-        """Write a file of the store; of a certificate without its key only what does not depend on that version.
+        """Write a file of the store. For a certificate without its key, write only what is independent of the version.
 
-        A version without its key would be damage, and be reported as such.
+        A version without its key would be reported as damage.
         """
         _, _, rest = name.partition("certificates/")
         certificate, _, rest = rest.partition("/")
         has_key = certificate in self._found.in_force
         if rest == STATE:
             state = State.from_json(member.data)
-            if state.asked_by == self._found.config:  # which is at a new place
+            if state.asked_by == self._found.config:  # which has a new path
                 state = replace(state, asked_by=str(self._target))
             kept = state if has_key else replace(State(), **{name: getattr(state, name) for name in _KEPT})
             builder.add(name, kept.to_json())
@@ -228,19 +228,19 @@ class _Restoration:
         return tuple({**each, "file": str(self._paths.get(each["file"], each["file"]))} for each in found)
 
     def _new_place(self, path: str) -> str:
-        """Return where a file of the configuration is to be now: it has moved with the folder, if it was in that."""
+        """Return the new path of a file of the configuration, which has moved with the folder if it was inside."""
         folder = os.path.join(os.path.dirname(self._found.config), "")
         return os.path.join(self._target.parent, path.removeprefix(folder)) if path.startswith(folder) else path
 
 
 # ── survey ─────────────────────────────────────────────────────────────────────────────
 
-# What an archive holds, found by reading it to its end: nothing of it is used before all of it is verified.
+# The contents of an archive, found by reading it to its end, because nothing is used before all of it is verified.
 
 _LONGEST: Final = 255
-"""Characters of a name, as most file systems allow."""
+"""The maximum length of a name on most file systems."""
 _REFUSED: Final = frozenset('\\:*?"<>|')
-"""Characters that no name has on Windows; a colon and a backslash can also lead to another folder there."""
+"""Characters that no name has on Windows, where a colon and a backslash can also lead to another folder."""
 
 
 class ArchiveContents:
@@ -277,7 +277,7 @@ class ArchiveContents:
         self._versions: dict[tuple[str, int], set[str]] = {}
 
     def add(self, member: Member) -> None:
-        """Take note of the next file.
+        """Add the next file to the contents.
 
         :raises StoreError: ``restore-damaged``, ``restore-newer``.
         """
@@ -369,7 +369,7 @@ def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Archi
     """Read an archive to its end, and verify it.
 
     :raises StoreError: ``restore-passphrase``, ``restore-damaged``, ``restore-newer``.
-    :raises OSError: it cannot be read.
+    :raises OSError: the file cannot be read.
     :raises Cancelled: the caller cancelled.
     """
     found = ArchiveContents(file)
@@ -381,12 +381,12 @@ def survey(file: BinaryIO, passphrase: Secret | None, context: Context) -> Archi
 
 
 def _places(found: Any, *names: str) -> list[dict[str, Any]]:
-    """Return places in the configuration, as the header of an archive has them."""
+    """Return places in the configuration from the header of an archive."""
     return [{**{name: str(each[name]) for name in names}, "line": each["line"]} for each in found]
 
 
 def _is_plain(part: str) -> bool:
-    """Return whether a part of a path leads to nothing but a file or folder of that name, on every system."""
+    """Return whether a part of a path can only name a file or folder on every system."""
     if not part or part.strip(".") == "" or len(part) > _LONGEST or not part.isprintable():
         return False
     return not _REFUSED & set(part)

@@ -14,17 +14,17 @@ from dnsrenew.errors import DnsRenewError
 
 
 def absolute(path: str) -> Path:
-    """Return a path as it was typed as an absolute one."""
+    """Return a typed path as an absolute one."""
     return Path(os.path.abspath(os.path.join(sources.here(), os.path.expanduser(path))))
 
 
 def warn(terminal: Terminal, about: Notice | DnsRenewError) -> None:
-    """Show what is doubtful, and what to do."""
+    """Show a doubt, and what to do about it."""
     terminal.write_marked(yellow("!"), formatting.sentences(about.message, about.fix))
 
 
 def next_steps(steps: Sequence[str], columns: int | None) -> list[str]:
-    """Return what is left to do, with numbers; nothing without steps."""
+    """Return the remaining steps with numbers, or nothing without steps."""
     lines = ["", bold(texts.IMPORT_NEXT)] if steps else []
     for number, step in enumerate(steps, 1):
         lines += formatting.wrap(formatting.say(step), columns, f"{number:>2}. ", "    ")

@@ -1,4 +1,4 @@
-"""``dnsrenew delegate``: says which CNAME record to set, waits until it is there, and writes the route."""
+"""``dnsrenew delegate``: shows the CNAME record to set, waits for it, and writes the route."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from dnsrenew.extensions.setup.delegate import delegate as operation
 from dnsrenew.operations import texts as operation_texts
 
 _REPEAT_AFTER: Final = 60.0
-"""Seconds after which an unchanged wait is shown again: a person may be at a form in a browser."""
+"""Seconds after which an unchanged wait is shown again, because a person may be at a form in a browser."""
 _SOON: Final = 1.0
-"""Seconds without a line: a record that is there already is seen by then."""
+"""Seconds without a line, because an existing record is seen by then."""
 _GAP: Final = "  "
 
 
 def delegate(invocation: Invocation) -> int:
-    """Delegate, and return the exit status: 1 if a person has to add the route.
+    """Delegate, and return the exit status, which is 1 if a person must add the route.
 
-    :raises ConfigError: what is meant is not clear.
+    :raises ConfigError: the arguments are ambiguous.
     :raises DnsRenewError: it is not possible, or was stopped.
     """
     terminal, options = invocation.terminal, invocation.options
@@ -45,7 +45,7 @@ def delegate(invocation: Invocation) -> int:
 
 
 def delegated(invocation: Invocation, config: Config, name: str, to: str) -> operation.Delegated:
-    """Delegate a certificate, and show what is to be set and what is waited for."""
+    """Delegate a certificate, and show the records to set and the progress of the wait."""
     emitter = Emitter(invocation.clock, DelegateProgress(invocation.terminal))
     context = replace(invocation.context(), emitter=emitter)
     invocation.terminal.redact = context.redactor.redact
@@ -54,7 +54,7 @@ def delegated(invocation: Invocation, config: Config, name: str, to: str) -> ope
 
 
 def _check(invocation: Invocation, config: Config) -> int:
-    """Say whether the CA would accept the record of each domain; return 1 if it would not."""
+    """Report whether the CA would accept the record of each domain; return 1 if it would not."""
     terminal, options = invocation.terminal, invocation.options
     if options.to not in {None, operation.PERSIST}:
         raise ConfigError.of(operation_texts.DELEGATE_CHECK, to=options.to, name=options.name)
@@ -114,12 +114,12 @@ class DelegateProgress(PlainProgress):
         return (self.terminal.err if self.terminal.json else self.terminal.out).size()[0]
 
     def _say(self, lines: Sequence[str]) -> None:
-        """Write to standard output; with ``--json`` to standard error, for a person is to set the records."""
+        """Write to standard output, or with ``--json`` to standard error, because a person must set the records."""
         write = self.terminal.write_message if self.terminal.json else self.terminal.write_result
         write("\n".join(lines))
 
     def _show_servers(self, servers: Sequence[Mapping[str, str]], seconds: float) -> None:
-        """Write a line for each record that is not everywhere, if something changed or for a while nothing was said."""
+        """Write a line for each record that is not everywhere, after a change or some time without a line."""
         by_record: dict[str, list[Mapping[str, str]]] = {}
         for server in servers:
             by_record.setdefault(server["name"], []).append(server)
@@ -146,7 +146,7 @@ def _summary(servers: Sequence[Mapping[str, str]]) -> str:
 
 
 def record_lines(records: Sequence[Mapping[str, str]], columns: int | None) -> list[str]:
-    """Return the records as a table; where that is too wide, each part on a line of its own, never broken."""
+    """Return the records as a table. If it is too wide, return each part on its own unbroken line."""
     by_zone: dict[str, list[str]] = {}
     for record in records:
         by_zone.setdefault(record["zone"], []).append(record["name"].removesuffix(f".{record['zone']}"))
@@ -199,7 +199,7 @@ def _lines(result: operation.Delegated, columns: int | None) -> list[str]:
 
 
 def _to_add(result: operation.Delegated, columns: int | None) -> list[str]:
-    """Return what a person has to add to the configuration, to be copied as it is."""
+    """Return the lines that a person must add to the configuration, to be copied unchanged."""
     lines: list[str] = []
     for each in result.to_add:
         head = texts.ROUTES_TO_ADD[each.form].format(certificate=each.certificate, path=each.file)

@@ -80,19 +80,20 @@ def _place(place: PlaceInConfig) -> str:
 
 # ── passphrase ─────────────────────────────────────────────────────────────────────────
 
-# Reads a passphrase: from a file, or typed at the terminal, where it is not shown.
+# Reads a passphrase, from a file or typed at the terminal without being shown.
 
 _PATIENCE: Final = 30.0
-"""Seconds for a pipe, such as that of a password manager."""
+"""Seconds for a pipe, such as from a password manager."""
 SHORTEST: Final = 8
-"""Characters of a new passphrase."""
+"""The minimum length of a new passphrase."""
 
 
 def new_passphrase(invocation: Invocation, command: str) -> Secret:
-    """Return a new passphrase; at the terminal it is typed twice, and asked for again where it cannot be used.
+    """Return a new passphrase. At the terminal, it is typed twice, and asked for again if it is unusable.
 
     :param command: the command as it is typed, for the error.
-    :raises ConfigError: ``usage``: there is no terminal to ask at, the file cannot be read, or it is too short.
+    :raises ConfigError: ``usage``: there is no terminal to ask at, the file cannot be read, or the passphrase is too
+        short.
     :raises DnsRenewError: ``declined``: the two do not match.
     """
     passphrase = _from_file(invocation, command)
@@ -122,7 +123,7 @@ def known_passphrase(invocation: Invocation, command: str) -> Secret:
 
 
 def _from_file(invocation: Invocation, command: str) -> Secret | None:
-    """Return the passphrase of ``--passphrase-file``, without one final newline; None if somebody can be asked."""
+    """Return the passphrase of ``--passphrase-file``, without one final newline; None if a person can be asked."""
     path = invocation.options.passphrase_file
     if path is None:
         if not invocation.terminal.is_attended:
@@ -146,12 +147,12 @@ def _typed(invocation: Invocation, question: str) -> Secret:
             terminal.drain()
             line = invocation.signals.run(_read_line)
     finally:
-        terminal.err.write("\n")  # the newline that was typed is not shown either
+        terminal.err.write("\n")  # the typed newline is not shown either
     return Secret(line.removesuffix("\n").removesuffix("\r"))
 
 
 def _read_line() -> str:
-    """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
+    """Read a line. Not with ``input``, whose lock would stop the interpreter's exit after Ctrl-C."""
     if sys.platform == "win32":
         return getpass.getpass("")
     return os.read(sys.stdin.fileno(), 4096).decode("utf-8", "surrogateescape")
@@ -159,9 +160,9 @@ def _read_line() -> str:
 
 @contextlib.contextmanager
 def hidden_input(*, forgets: bool = True) -> Iterator[None]:
-    """Do not show what is typed. This is done in the main thread, which also undoes it after Ctrl-C.
+    """Hide typed text. This runs in the main thread, which also undoes it after Ctrl-C.
 
-    :param forgets: what was typed before is left out.
+    :param forgets: whether text typed before is discarded.
     """
     if sys.platform == "win32":
         yield
@@ -189,8 +190,8 @@ _RESTORE_COMMAND: Final = "dnsrenew restore"
 def restore(invocation: Invocation) -> int:
     """Restore; return the exit status.
 
-    :raises ConfigError: a configuration is there, or the command line is wrong.
-    :raises StoreError: the file is damaged, its passphrase is another one, a store is there, or it cannot be written.
+    :raises ConfigError: a configuration exists, or the command line is wrong.
+    :raises StoreError: the file is damaged, the passphrase is wrong, a store exists, or the store cannot be written.
     """
     terminal, options = invocation.terminal, invocation.options
     path = absolute(options.file)
@@ -215,7 +216,7 @@ def restore(invocation: Invocation) -> int:
 
 
 def _restore_lines(result: restoring.RestoreResult, columns: int | None) -> list[str]:
-    """Return what was restored."""
+    """Return the lines about the restored parts."""
     certificates = formatting.count(result.certificates, texts.CERTIFICATE)
     accounts = formatting.count(result.accounts, texts.CA_ACCOUNT)
     if result.sealed:
@@ -231,7 +232,7 @@ def _restore_lines(result: restoring.RestoreResult, columns: int | None) -> list
 
 
 def _steps(result: restoring.RestoreResult, *, is_named: bool) -> list[str]:
-    """Return what is left to do, in order.
+    """Return the remaining steps in order.
 
     :param is_named: whether the commands need ``--config`` to find the configuration.
     """

@@ -1,4 +1,4 @@
-"""``dnsrenew import``: takes over from another ACME client, and says what is left to do."""
+"""``dnsrenew import``: takes over from another ACME client, and shows the remaining steps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dnsrenew.store.folder_store import open_store
 
 
 def import_tool(invocation: Invocation) -> int:
-    """Import; return the exit status: 1 if a certificate or an account could not be imported.
+    """Import; return the exit status, which is 1 if a certificate or an account could not be imported.
 
     :raises ConfigError: nothing was found, or a configuration exists.
     :raises StoreError: the store or a file cannot be written.
@@ -50,9 +50,9 @@ def import_tool(invocation: Invocation) -> int:
 
 
 def _request(invocation: Invocation) -> ImportRequest:
-    """Return what is to be imported.
+    """Return the import request.
 
-    :raises ConfigError: ``usage``: a server is no directory URL.
+    :raises ConfigError: ``usage``: a server is not a directory URL.
     """
     options, cwd = invocation.options, sources.here()
     servers = tuple(options.server or ())
@@ -71,10 +71,10 @@ def _request(invocation: Invocation) -> ImportRequest:
 
 
 def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
-    """Return the configuration to write: the one named, the one that commands would find, or the default.
+    """Return the configuration to write: the named one, the one that commands find, or the default.
 
-    The default is that of ``init``, in the current folder; where others could change it there, as with ``sudo`` in the
-    home of a user, it is that of ``restore``.
+    The default is the same as for ``init``, in the current folder. If others could change it there, as with ``sudo`` in
+    a user's home, it is the same as for ``restore``.
     """
     usual = Path(sources.new_config(named, os.environ, cwd))
     if named or os.path.lexists(usual):
@@ -88,7 +88,7 @@ def _target(named: str | None, cwd: str, *, insist: bool) -> Path:
 
 
 def _lines(result: ImportResult, columns: int | None) -> list[str]:
-    """Return what was imported, and what was written."""
+    """Return the lines about imported and written parts."""
     stored = sum(is_stored for _, is_stored in result.certificates)
     accounts = sum(is_stored for _, is_stored in result.accounts)
     fields = {
@@ -121,7 +121,7 @@ def _note(note: NotUnderstood, columns: int | None) -> list[str]:
 
 
 def _to_add(result: ImportResult, columns: int | None) -> list[str]:
-    """Return the tables that a person has to add to the configuration, to be copied as they are."""
+    """Return the tables that a person must add to the configuration, to be copied unchanged."""
     lines: list[str] = []
     for each in result.to_add:
         head = texts.TABLES_TO_ADD.format(certificate=each.certificate)

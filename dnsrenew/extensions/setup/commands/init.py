@@ -1,4 +1,4 @@
-"""``dnsrenew init``: asks, writes the configuration, rehearses, obtains, deploys and installs the schedule."""
+"""``dnsrenew init``: asks, writes the configuration, does a dry run, obtains, deploys and installs the schedule."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ from dnsrenew.schedule.detect import UNKNOWN, has_scheduler
 
 # ── init steps ─────────────────────────────────────────────────────────────────────────
 
-# What ``dnsrenew init`` does with the files that it wrote: rehearse, obtain, deploy, install the schedule.
+# The steps of ``dnsrenew init`` after writing the files: dry run, obtain, deploy, install the schedule.
 
 _FINE: Final = frozenset({"renewed", "rehearsed", "not-due"})
 
 
 class InitSteps:
-    """What is done with the new configuration, in order; the first failure ends it."""
+    """The steps with the new configuration in order. The first failure ends them."""
 
     def __init__(self, invocation: Invocation, draft: InitDraft, written: list[str]) -> None:
         options = parse(["renew", "--config", str(draft.around.config)]).options
@@ -81,7 +81,7 @@ class InitSteps:
         return 0 if is_done else self._invocation.signals.status or 1
 
     def _delegate(self) -> bool:
-        """Have the CNAME records set, and wait until they are there."""
+        """Ask for the CNAME records, and wait until they exist."""
         config = self._config()
         try:
             delegated(self._invocation, config, self._names(config)[0], self._draft.account)
@@ -93,7 +93,7 @@ class InitSteps:
         return True
 
     def _without_fix(self, error: DnsRenewError) -> DnsRenewError:
-        """Return the error of a cancelled run; on a screen the end says what to run, which is another command."""
+        """Return the error of a cancelled run. On a screen, the end shows another command to run."""
         error.fix = error.fix if self._terminal.json else ""
         return error
 
@@ -119,7 +119,7 @@ class InitSteps:
         return {str(each.entry["certificate"]) for each in planned}
 
     def _renew(self, *, dry_run: bool) -> list[Outcome]:
-        """Renew as the command does, with its live view."""
+        """Renew like the command, with its live view."""
         invocation, terminal = self._invocation, self._terminal
         terminal.write_info(texts.INIT_REHEARSING if dry_run else texts.INIT_OBTAINING)
         progress = make_progress(terminal, invocation.clock, dry_run=dry_run)
@@ -141,7 +141,7 @@ class InitSteps:
         return outcomes
 
     def _schedule(self) -> bool:
-        """Install the schedule as the command does; with ``--json`` without its document."""
+        """Install the schedule like the command, with ``--json`` without its document."""
         options = copy.copy(self._invocation.options)
         options.kind, options.action = None, "install"
         terminal = self._terminal
@@ -157,7 +157,7 @@ class InitSteps:
         return True
 
     def _names(self, config: Config) -> list[str]:
-        """Return the names of the certificates that are new."""
+        """Return the names of the new certificates."""
         existing = self._draft.existing
         before = {spec.name for spec in existing.config.certificates} if existing is not None else set()
         return [spec.name for spec in config.certificates if spec.name not in before]
@@ -170,7 +170,7 @@ class InitSteps:
         self._document["error"] = error.to_dict()
 
     def _show_end(self, *, is_done: bool) -> None:
-        """Say what is left to do."""
+        """Show the remaining steps."""
         terminal = self._terminal
         if terminal.json or terminal.quiet:
             return
@@ -197,7 +197,7 @@ class InitSteps:
         terminal.write_result("\n".join(lines))
 
     def _renewal(self, path: str, option: str) -> tuple[str, str]:
-        """Return whether the certificate renews by itself, and the mark of the sentence."""
+        """Return the sentence and the mark that show whether the certificate is renewed automatically."""
         draft = self._draft
         active = active_schedule(self._config()) if draft.schedule or draft.is_scheduled else UNKNOWN
         if active.halt is not None:
@@ -212,16 +212,16 @@ class InitSteps:
 
 # ── prompts ────────────────────────────────────────────────────────────────────────────
 
-# Questions at a terminal in plain lines: nothing is drawn anew, so that a screen reader can follow.
+# Questions at a terminal in plain lines. Nothing is redrawn, so that a screen reader can follow.
 
 _LONGEST: Final = 4096
-"""Bytes of a line that a terminal passes on."""
+"""The number of bytes of a line that a terminal passes on."""
 _HELP: Final = ("?", "\uff1f")
-"""Also as a Chinese keyboard has it, before a word that is no ASCII."""
+"""The question mark, also as a Chinese keyboard types it, before a word beyond ASCII."""
 
 
 class TerminalPerson:
-    """The person at the terminal: standard error shows, standard input answers."""
+    """The person at the terminal: questions on standard error, answers on standard input."""
 
     def __init__(self, invocation: Invocation, memory: AnswerMemory | None = None) -> None:
         self._signals = invocation.signals
@@ -232,7 +232,7 @@ class TerminalPerson:
         self._progress: Progress | None = None
 
     def ask(self, prompt: Prompt) -> str:
-        """Return the answer; the default for an empty line. ``?`` shows help, and searches what can be chosen.
+        """Return the answer, or the default for an empty line. ``?`` shows help, and searches the choices.
 
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
@@ -247,27 +247,27 @@ class TerminalPerson:
                 self.say(line)
 
     def say(self, text: str) -> None:
-        """Show what was found."""
+        """Show a finding."""
         self._terminal.write_marked(dim("·"), say(text))
 
     def refuse(self, error: DnsRenewError, *, is_last: bool = True) -> None:
-        """Show why an answer is not taken."""
+        """Show why an answer is not accepted."""
         if is_last:
             self._memory.drop()
         self._terminal.write_message("\n".join(lines(error, self._terminal.err.size()[0], f"{red('✗')} ")))
 
     def has_given(self, prompt: Prompt, answer: str) -> bool:
-        """Return whether this answer was taken before Ctrl-C."""
+        """Return whether this answer was given and accepted before Ctrl-C."""
         return self._memory.has(prompt, answer)
 
     def doubt(self, error: DnsRenewError) -> None:
-        """Show what is doubtful about an answer that is taken."""
+        """Show a doubt about an accepted answer."""
         warn(self._terminal, error)
 
     def wait(self, work: Callable[[], Any]) -> Any:
         """Do work that takes a while.
 
-        :raises Cancelled: Ctrl-C; the work has ended first.
+        :raises Cancelled: Ctrl-C, after the work has ended.
         """
         self._progress = progress = make_progress(self._terminal, self._clock)
         try:
@@ -277,12 +277,12 @@ class TerminalPerson:
             progress.close()
 
     def heard(self, event: Event) -> None:
-        """Show what the work does, such as the name servers that a test value waits for."""
+        """Show the progress of the work, such as the name servers that a test value waits for."""
         if self._progress is not None and event.kind != "warning":
             self._progress(event)
 
     def _show(self, prompt: Prompt) -> None:
-        """Write the question, and the default in brackets behind it, or on a line of its own."""
+        """Write the question, and the default in brackets after it or on its own line."""
         err = self._terminal.err
         columns = err.size()[0]
         shown = say(prompt.shown) or prompt.default
@@ -313,7 +313,7 @@ class TerminalPerson:
                 answer = self._signals.run(self._edited if is_edited else _line)
         finally:
             if prompt.is_secret or not answer.endswith("\n"):
-                self._terminal.err.write("\n")  # the cursor is still behind the question
+                self._terminal.err.write("\n")  # the cursor is still after the question
         if not answer:
             raise stopped()
         if is_edited and answer.strip():
@@ -332,11 +332,11 @@ class TerminalPerson:
 
 
 _ROOM: Final = 16
-"""Columns that are left for an answer on the line of the question."""
+"""The minimum columns for an answer on the line of the question."""
 
 
 def _line() -> str:
-    """Read a line. Not with ``input``: after Ctrl-C its lock would stop the interpreter's exit."""
+    """Read a line. Not with ``input``, whose lock would stop the interpreter's exit after Ctrl-C."""
     return os.read(sys.stdin.fileno(), _LONGEST).decode("utf-8", "replace")
 
 
@@ -355,7 +355,7 @@ class _Script(TerminalPerson):
 def init(invocation: Invocation) -> int:
     """Ask, write, and do the steps; return the exit status.
 
-    :raises ConfigError: there is a configuration, an answer is missing or wrong.
+    :raises ConfigError: a configuration exists, or an answer is missing or wrong.
     :raises AttemptError: a given answer cannot be tested.
     :raises StoreError: a file cannot be written.
     :raises Cancelled: Ctrl-C, before anything was written.
@@ -400,7 +400,7 @@ def _asked(invocation: Invocation) -> int:
     except ConfigError as error:
         if error.code != init_texts.ANSWER_WRONG.code:
             raise
-        raise wrong_answers.error_of(wrong_answers.of_error(answers, "ca", error)) from None  # a table that was given
+        raise wrong_answers.error_of(wrong_answers.of_error(answers, "ca", error)) from None  # a given table
     if not terminal.quiet:
         columns = terminal.out.size()[0]
         for path in written:
@@ -410,7 +410,7 @@ def _asked(invocation: Invocation) -> int:
 
 
 def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[Path, ExistingConfig | None]:
-    """Return the configuration to write, or to add a certificate to.
+    """Return the configuration to write or extend.
 
     :raises ConfigError: ``init-config-exists``; ``config-untrusted``: others could change it.
     """
@@ -431,7 +431,7 @@ def _target(invocation: Invocation, answers: Answers, person: Person) -> tuple[P
 
 
 def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, person: Person) -> bool:
-    """Return whether a certificate is to be added to the configuration; a file of answers says so."""
+    """Return whether a certificate is added to the configuration. A file of answers says so."""
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
     shown = formatting.relative_path(path, sources.here())
@@ -440,7 +440,7 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
 
 
 def _is_of_others(path: str) -> bool:
-    """Return whether this is the configuration of the machine and this user cannot change it."""
+    """Return whether this is the configuration of the machine, which this user cannot change."""
     return os.path.dirname(path) == sources.SYSTEM_FOLDER and not os.access(path, os.W_OK)
 
 
@@ -471,7 +471,7 @@ def _surroundings(invocation: Invocation, config: Path, person: TerminalPerson) 
 def _dns_view(tables: Mapping[str, Any]) -> DnsView:
     """Return the view of DNS for the resolver of the answers.
 
-    :raises ConfigError: that has a mistake.
+    :raises ConfigError: the resolver has a mistake.
     """
     config = Config.from_dict({"resolver": tables.get("resolver", {})}, base=sources.here(), insist=True)
     return DnsView(config.resolver, HttpClient)

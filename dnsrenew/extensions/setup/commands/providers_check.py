@@ -1,4 +1,4 @@
-"""``dnsrenew providers --check ACCOUNT``: the conformance check on one's own account, a line for each MUST."""
+"""``dnsrenew providers --check ACCOUNT``: the conformance check on your own account, a line for each MUST."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MARKS: Final[Mapping[Verdict, str]] = {"ok": green("✓"), "broken": red("✗")
 
 
 def check(invocation: Invocation) -> int:
-    """Test the account, show each result as soon as it is known, and return the exit status: 1 if a MUST is broken.
+    """Test the account, show each result at once, and return the exit status, which is 1 if a MUST is broken.
 
     :raises ConfigError: ``account-unknown``.
     """
@@ -62,7 +62,7 @@ def check(invocation: Invocation) -> int:
 
 
 def markdown(found: AccountCheck, invocation: Invocation) -> str:
-    """Return the report for a pull request, without domains and names of accounts."""
+    """Return the report for a pull request, without domains and account names."""
     provider = found.provider
     its = {"title": provider.title, "provider": provider.name, "driver": provider.driver}
     ours = {"version": __version__, "python": platform.python_version(), "system": platform.system()}
@@ -119,7 +119,7 @@ _COMMAND: Final = "dnsrenew providers"
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _LONGEST: Final = 63
 _DEVICE: Final = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
-"""Names that Windows gives to no file, regardless of its suffix."""
+"""Names that Windows does not allow for a file, regardless of its suffix."""
 _OF_PYTEST: Final = re.compile(r"conftest|test.*|.*_test")
 
 
@@ -154,7 +154,7 @@ def new(invocation: Invocation, folders: Sequence[Path]) -> int:
 
 
 def _reserved(module: str) -> Phrase | None:
-    """Return why a module cannot have this name; None: it can."""
+    """Return why a module cannot have this name, or None if it can."""
     if keyword.iskeyword(module):
         return texts.NEW_IS_KEYWORD
     if _DEVICE.fullmatch(module):
@@ -170,7 +170,7 @@ def _is_importable(module: str) -> bool:
         return True
     here = Path.cwd()
     spec = PathFinder.find_spec(module, [entry for entry in sys.path if entry and Path(entry) != here])
-    return spec is not None and spec.origin is not None  # without an origin it is a folder that holds no module
+    return spec is not None and spec.origin is not None  # without an origin, it is a folder that contains no module
 
 
 def _write(path: str, text: str) -> None:

@@ -1,1 +1,1 @@
-"""One CNAME or TXT record that is set once: ``dnsrenew delegate``."""
+"""``dnsrenew delegate``: a single CNAME or TXT record that is set once."""

@@ -1,4 +1,4 @@
-"""Chooses what to delegate: the domains, the DNS account that writes for them, and the name that it writes."""
+"""Chooses the domains to delegate, the DNS account that writes for them, and the name that it writes."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from dnsrenew.store.atomic_io import PRIVATE, AtomicFiles
 
 _MAX_NAME: Final = 253
 _HASH: Final = 32
-"""Hexadecimal digits that stand for a domain that is too long to be a part of a name."""
+"""The hexadecimal digits that replace a domain that is too long to be a part of a name."""
 
 
 class DelegatedDomains(Frozen):
-    """What is delegated.
+    """The domains to delegate.
 
     :ivar specs: the certificates that have one of the domains.
     :ivar domains: as A-labels, without ``*.``.
@@ -49,7 +49,7 @@ class DelegatedDomains(Frozen):
 class DelegateAccount(Frozen):
     """The account that writes.
 
-    :ivar zone: the zone that it writes to; None: its server chooses the name.
+    :ivar zone: the zone that it writes to; None if its server chooses the name.
     """
 
     writer: RecordWriter
@@ -61,13 +61,13 @@ class DelegateAccount(Frozen):
         return self.writer.account.name
 
 
-# ── what ────────────────────────────────────────────────────────────────────────────────
+# ── which domains ───────────────────────────────────────────────────────────────────────
 
 
 def choose_domains(config: Config, name: str) -> DelegatedDomains:
-    """Return the domains of a certificate, or the one domain that is named.
+    """Return the domains of a certificate, or the named domain.
 
-    Of a certificate only those are delegated that no account with ``zones`` can write, if there are any.
+    For a certificate, only domains that no account with ``zones`` can write are delegated, if there are any.
 
     :param name: a certificate, or a domain of one.
     :raises ConfigError: ``certificate-unknown``; ``delegate-not-needed``: it has only IP addresses.
@@ -97,18 +97,18 @@ def _unknown_name(config: Config, name: str) -> ConfigError:
     return ConfigError.of(text, name=name, nearest=similar, known=known)
 
 
-# ── by which account ────────────────────────────────────────────────────────────────────
+# ── which account ───────────────────────────────────────────────────────────────────────
 
 
 def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> DelegateAccount:
     """Return the account that will write for some domains.
 
-    Without ``to`` it is the only one whose server chooses the names (acme-dns), or else the only one with ``zones``
-    that hold none of the domains.
+    Without ``to``, it is the only account whose server chooses the names (acme-dns), or else the only account with
+    ``zones`` that contain none of the domains.
 
-    :param to: an account, or a zone that one writes to.
-    :raises ConfigError: ``delegate-account``: there is none, or several; ``delegate-not-needed``: it writes the records
-        of a domain itself.
+    :param to: an account, or a zone to which an account writes.
+    :raises ConfigError: ``delegate-account``: there is no such account, or several; ``delegate-not-needed``: it writes
+        the records of a domain itself.
     """
     writers = writers_of(config.accounts, config.providers)
     if to is None:
@@ -127,7 +127,7 @@ def _only_one(writers: Mapping[str, RecordWriter], domains: Sequence[str]) -> De
 
 
 def _checked(found: Sequence[RecordWriter], domains: Sequence[str], zone: str = "") -> DelegateAccount:
-    """Return the one account with a zone, else the first of its zones, if it can be used for the domains."""
+    """Return the only account with a zone, or the first of its zones, if it can be used for the domains."""
     if len(found) > 1:
         accounts = [each.account.name for each in found]
         raise ConfigError.of(texts.DELEGATE_CHOOSE, domains=list(domains), accounts=accounts, example=accounts[0])
@@ -145,7 +145,7 @@ def _checked(found: Sequence[RecordWriter], domains: Sequence[str], zone: str = 
 
 
 def _of_zone(writers: Mapping[str, RecordWriter], to: str, domains: Sequence[str]) -> DelegateAccount:
-    """Return the account that writes to a zone: that with the longest zone, or the only one without a limit."""
+    """Return the account that writes to a zone: the one with the longest zone, or the only one without a limit."""
     if not to.strip():
         raise ConfigError.of(texts.DELEGATE_TO_EMPTY, to=to, known=list(writers))
     try:
@@ -173,13 +173,13 @@ def _can_write(writer: RecordWriter, domain: str) -> bool:
     return writer.may_write(f"{OWN_LABEL}.{domain}")
 
 
-# ── at which name ───────────────────────────────────────────────────────────────────────
+# ── which name ──────────────────────────────────────────────────────────────────────────
 
 
 def target_name(domain: str, zone: str) -> str:
     """Return the name in a zone that holds the values for a domain: ``_acme-challenge.DOMAIN.ZONE``.
 
-    It is always the same for a domain, and begins as the name that it stands for, since some DNS hosts can limit a key
+    It is always the same for a domain, and begins like the name it represents, because some DNS hosts can limit a key
     to such names. A domain that is too long is replaced by a hash.
     """
     name = f"{OWN_LABEL}.{domain}.{zone}"
@@ -190,7 +190,7 @@ def target_name(domain: str, zone: str) -> str:
 
 # ── registration ───────────────────────────────────────────────────────────────────────
 
-# The registration of an account at its acme-dns server: made once, and kept in a file that only its user can read.
+# The registration of an account at its acme-dns server: created once, and kept in a file that only its user can read.
 
 DRIVER: Final = "acme-dns"
 _CLOSED: Final = frozenset({401, 403, 404, 405})
@@ -198,12 +198,12 @@ _CLOSED: Final = frozenset({401, 403, 404, 405})
 
 
 def registered_name(context: Context, writer: RecordWriter) -> str:
-    """Return the name that an account writes at its acme-dns server; register if that has not been done yet.
+    """Return the name that an account writes at its acme-dns server, and register it if necessary.
 
-    The registration is in its file before anything else happens with it.
+    The registration is saved in its file before any other use.
 
-    :raises ConfigError: ``delegate-account``: the account does not say the name, or no file.
-    :raises SecretError: ``secret-missing``: the file cannot be read, or holds something else.
+    :raises ConfigError: ``delegate-account``: the account has neither the name nor a file.
+    :raises SecretError: ``secret-missing``: the file cannot be read, or contains no registration.
     :raises ProviderError: ``acme-dns-closed``, or the server cannot be used.
     :raises StoreError: ``acme-dns-unwritable``.
     """
@@ -222,7 +222,7 @@ def registered_name(context: Context, writer: RecordWriter) -> str:
 
 
 def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping[str, str]:
-    """Register, and return what the file holds then: another process may have been faster."""
+    """Register, and return the content of the file, because another process may have been faster."""
     disk, folder, account = AtomicFiles(), os.path.dirname(file), writer.account.name
     try:
         disk.discard(disk.probe(folder, b"{}")[0])  # before the server is asked for what could not be kept
@@ -237,7 +237,7 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
 
 
 def _keep(folder: OpenFolder, temp: str, name: str) -> None:
-    """Put a temporary file in its place, unless there is a file already."""
+    """Put a temporary file in place, unless the file already exists."""
     try:
         with contextlib.suppress(FileExistsError):
             folder.claim(temp, name)
@@ -274,7 +274,7 @@ def _register(context: Context, writer: RecordWriter, file: str) -> Mapping[str,
 def _checked_name(registration: Mapping[str, str], account: str) -> str:
     """Return the name of a registration.
 
-    :raises ProviderError: ``provider-malformed-answer``: it is not the domain name that it should be.
+    :raises ProviderError: ``provider-malformed-answer``: it is not a domain name.
     """
     name = registration["fulldomain"]
     try:

@@ -1,4 +1,4 @@
-"""Has the TXT values for a domain written elsewhere, by one CNAME record that a person sets once."""
+"""Delegates the TXT values for a domain to another name, by a CNAME record that a person sets once."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ from dnsrenew.store.state import State
 from dnsrenew.store.zone_locks import ZoneLocks
 
 PERSIST: Final = "dns-persist-01"
-"""A challenge type in the place of an account: its one TXT record is set instead of a CNAME record."""
+"""A challenge type instead of an account: its only TXT record is set in place of a CNAME record."""
 
 
 class Delegated(Frozen, kw_only=True):
-    """What was done.
+    """The result of a delegation.
 
     :ivar records: the records, which every name server shows.
     :ivar route: the route that uses them.
     :ivar is_tested: whether a test value was written and seen.
     :ivar written: the files of the configuration to which the route was written.
-    :ivar to_add: what a person has to add to the configuration, because it could not be edited.
+    :ivar to_add: the lines that a person must add to the configuration, because it could not be edited.
     """
 
     certificates: tuple[str, ...]
@@ -73,21 +73,21 @@ class Delegated(Frozen, kw_only=True):
 
 
 def delegate(context: Context, config: Config, store: Store, name: str, to: str | None) -> Delegated:
-    """Have the TXT values of domains written elsewhere, by CNAME records that a person sets once.
+    """Delegate the TXT values of domains to other names, by CNAME records that a person sets once.
 
-    The event ``cname-needed`` has the records. This waits until every name server shows them, tests the account with
-    a value that it removes, and writes the route to the file of each certificate unless it is taken anyway. What was
-    obtained in vain before is tried again by the next run.
+    The event ``cname-needed`` has the records. This waits until every name server shows them, tests the account with a
+    temporary value, and writes the route to the file of each certificate if needed. The next run tries failed
+    certificates again.
 
     :param name: a certificate, or a domain of one.
-    :param to: the DNS account that writes, or a zone of one; None: the only one that can be meant. ``dns-persist-01``:
-        set the one TXT record of that challenge instead, which costs an order.
+    :param to: the DNS account that writes, or a zone of an account; None for the only possible one. ``dns-persist-01``:
+        set the only TXT record of that challenge instead, which costs an order.
     :raises ConfigError: ``certificate-unknown``, ``delegate-account``, ``delegate-not-needed``.
     :raises AttemptError: DNS, the DNS host or the CA makes it impossible.
     :raises SecretError: a secret of the account cannot be resolved.
     :raises StoreError: ``acme-dns-unwritable``, or the journal cannot be written.
     :raises LockedError: another run uses the DNS account.
-    :raises Cancelled: the wait was cancelled; a second call goes on.
+    :raises Cancelled: the wait was cancelled; a second call continues it.
     """
     try:
         chosen = accounts.choose_domains(config, name)
@@ -107,7 +107,7 @@ def delegate(context: Context, config: Config, store: Store, name: str, to: str 
 
 
 def _end_waits(context: Context, store: Store, certificates: Sequence[str]) -> None:
-    """Let the next run try at once: without the record, an attempt before had to fail."""
+    """Let the next run try at once, because an earlier attempt without the record had to fail."""
     for name in certificates:
         if store.read_state(name).next_attempt is None:
             continue
@@ -115,16 +115,16 @@ def _end_waits(context: Context, store: Store, certificates: Sequence[str]) -> N
             with store.lock(name, context=context):
                 store.update(name, _without_wait)
         except LockedError:
-            continue  # another run tries it just now
+            continue  # another run is trying it now
 
 
 def _without_wait(state: State) -> State:
-    """Return the state without the wait after a failure. What a CA asked for stays."""
+    """Return the state without the wait after a failure. A wait that a CA asked for stays."""
     return state if history.was_asked_to_wait(state) else replace(state, next_attempt=None, attempt_set_at=None)
 
 
 def _refuse_fleet(config: Config, store: Store, name: str) -> None:
-    """Refuse a certificate of a fleet: it has no table that a route could be written into.
+    """Refuse a certificate of a fleet, which has no table for a route.
 
     :raises ConfigError: ``certificate-unknown``.
     """
@@ -136,7 +136,7 @@ def _refuse_fleet(config: Config, store: Store, name: str) -> None:
 def _by_cname(
     context: Context, config: Config, services: Services, chosen: DelegatedDomains, account: DelegateAccount
 ) -> Delegated:
-    """Have CNAME records set that lead to an account."""
+    """Ask for CNAME records that lead to an account."""
     zones = _own_zones(context, services, chosen.domains)
     records = _records(context, account, zones)
     CnameWait(context, services.dns, records).until_there(account.name)
@@ -150,7 +150,7 @@ def _by_cname(
 
 
 def _persist(context: Context, config: Config, services: Services, chosen: DelegatedDomains, name: str) -> Delegated:
-    """Have the one TXT record of dns-persist-01 set."""
+    """Ask for the only TXT record of dns-persist-01."""
     try:
         records = persist(context, services, chosen)
     except DnsError as error:
@@ -165,7 +165,7 @@ def _persist(context: Context, config: Config, services: Services, chosen: Deleg
 def _own_zones(context: Context, services: Services, domains: Sequence[str]) -> dict[str, Target]:
     """Return the zone of the challenge's name of each domain.
 
-    :raises DnsError: it is in none, or the name is a zone of its own.
+    :raises DnsError: the name is in no zone, or is a zone itself.
     """
     found = services.dns.challenge_targets(context, domains, follow_cname=False)
     for target in found.values():
@@ -175,7 +175,7 @@ def _own_zones(context: Context, services: Services, domains: Sequence[str]) -> 
 
 
 def _records(context: Context, account: DelegateAccount, zones: dict[str, Target]) -> list[CnameRecord]:
-    """Return the records to set; one name at an acme-dns server is enough for all domains."""
+    """Return the records to set. At an acme-dns server, one name is enough for all domains."""
     registered = accounts.registered_name(context, account.writer) if account.zone is None else ""
     found = []
     for domain, target in zones.items():
@@ -185,9 +185,9 @@ def _records(context: Context, account: DelegateAccount, zones: dict[str, Target
 
 
 def _targets(context: Context, services: Services, records: Sequence[CnameRecord]) -> dict[str, Target]:
-    """Return where the CNAME records lead, as a renewal finds it.
+    """Return the targets of the CNAME records, as a renewal finds them.
 
-    :raises DnsError: not to the name that the account writes.
+    :raises DnsError: a target is not the name that the account writes.
     """
     targets = services.dns.challenge_targets(context, [record.domain for record in records])
     for record in records:
@@ -206,14 +206,14 @@ def _placements(config: Config, services: Services, account: str, targets: dict[
 def _first_accounts(
     config: Config, services: Services, records: Sequence[CnameRecord], route: Route
 ) -> list[tuple[str, ...]]:
-    """Return the accounts that a route without any takes first for each record."""
+    """Return the accounts that a route without accounts uses first for each record."""
     choice = AccountChoice(services.dns, writers_of(config.accounts, config.providers))
     found = [choice.routes(names.absolute(record.value), route)[:1] for record in records]
     return [each[0].dns if each else () for each in found]
 
 
 def _written(config: Config, chosen: DelegatedDomains, needed: Sequence[CertificateSpec], **done: Any) -> Delegated:
-    """Write the route to the certificates that need it, and return what was done."""
+    """Write the route to the certificates that need it, and return the result."""
     routes, names = write_routes(config, needed, done["route"]), tuple(spec.name for spec in chosen.specs)
     return Delegated(certificates=names, written=routes.files, to_add=routes.to_add, **done)
 
@@ -222,15 +222,15 @@ def _written(config: Config, chosen: DelegatedDomains, needed: Sequence[Certific
 
 # A test value behind the CNAME records: written by the account, seen at every name server, and removed.
 #
-# It goes the way of a renewal: locks, the journal, the calls of the DNS host, the wait.
+# It works like a renewal, with locks, the journal, calls of the DNS host and the wait.
 
 
 def probe(
     context: Context, config: Config, services: Services, placements: Sequence[TxtPlacement], how: Propagation
 ) -> bool:
-    """Write a test value at each place, wait until it is visible, and remove it in any case; return whether all were.
+    """Write a test value at each place, wait until it is visible, and always remove it; return whether all were.
 
-    A value that a host without room for another one serves is not replaced: a warning says so.
+    The served value of a host that keeps one is not replaced, with a warning.
 
     :raises AttemptError: the account cannot write there, or the value is not seen in time.
     :raises SecretError: a secret of the account cannot be resolved.
@@ -256,7 +256,7 @@ def probe(
 
 
 def _is_in_use(context: Context, services: Services, placement: TxtPlacement) -> bool:
-    """Return whether a value is served that the test value would replace, and that has to be removed once."""
+    """Return whether a value is served that the test value would replace and that must be removed once."""
     for writer, _zone in placement.writers:
         behaviour = writer.provider.behaviour
         if behaviour.most_values == 1 and behaviour.removes and services.dns.values(context, placement.name):
@@ -268,10 +268,10 @@ def _is_in_use(context: Context, services: Services, placement: TxtPlacement) ->
 
 # ── persist ────────────────────────────────────────────────────────────────────────────
 
-# Has the one TXT record of dns-persist-01 set, by an account that can hold it. It is never removed.
+# Asks an account that can hold it to set the only TXT record of dns-persist-01. It is never removed.
 #
-# The record is shown before any order where the CA can be known to accept it. Whether the CA offers the challenge is
-# only said in an order: that costs one, of which nothing becomes.
+# If the CA is known to accept the record, it is shown before an order. Whether the CA offers the challenge
+# is only shown in an order, so that costs an order without a result.
 
 _ROUTE: Final = Route("dns-persist-01")
 
@@ -279,7 +279,7 @@ _ROUTE: Final = Route("dns-persist-01")
 class PersistText(Frozen):
     """The TXT record for a domain.
 
-    :ivar name: its owner name, without the final dot.
+    :ivar name: the owner name, without the final dot.
     """
 
     domain: str
@@ -297,13 +297,13 @@ class PersistText(Frozen):
 
 
 class PersistCheck(PersistText):
-    """What DNS serves, beside the record that the CA wants for a domain.
+    """The values in DNS, and the record that the CA requires for a domain.
 
-    :ivar seen: the TXT values there.
-    :ivar alias: the name that a CNAME record leads to; None without one.
-    :ivar until: when the record expires that is valid for longest; None: it does not, or there is none.
-    :ivar soon: whether that is soon.
-    :ivar reason: why the CA would not accept what is there, as a clause; None if it would.
+    :ivar seen: the TXT values in DNS.
+    :ivar alias: the target of a CNAME record, or None.
+    :ivar until: when the longest valid record expires; None if it does not expire or does not exist.
+    :ivar soon: whether it expires soon.
+    :ivar reason: why the CA would not accept these values, as a clause; None if it would.
     """
 
     ca: str
@@ -320,11 +320,11 @@ class PersistCheck(PersistText):
 
 
 def persist(context: Context, services: Services, chosen: DelegatedDomains) -> list[PersistText]:
-    """Look for the record of each domain, let an account write what is missing, and wait until it is visible.
+    """Look for the record of each domain, let an account write missing ones, and wait until they are visible.
 
-    :raises CAError: ``ca-no-challenge``: the CA does not offer it, and nothing is written; or the order was refused.
-    :raises DnsError: ``dns-persist-missing``: no account can write a record; the error holds it.
-    :raises AttemptError: the account cannot write it, or it is not seen in time.
+    :raises CAError: ``ca-no-challenge``: the CA does not offer it, and no record is written; or the order was refused.
+    :raises DnsError: ``dns-persist-missing``: no account can write a record; the error contains it.
+    :raises AttemptError: the account cannot write the record, or it is not seen in time.
     """
     spec = chosen.specs[0]
     placements = _placed(context, services, chosen, spec.ca)
@@ -344,13 +344,13 @@ def persist(context: Context, services: Services, chosen: DelegatedDomains) -> l
 
 
 def check_persist(context: Context, config: Config, store: Store, name: str) -> list[PersistCheck]:
-    """Compare what DNS serves with the record that the CA wants for each domain; change nothing in either.
+    """Compare the values in DNS with the record that the CA requires for each domain, without changes.
 
-    An order is spent, and given up, only for a CA whose record is not known without.
+    An order is spent, and given up, only for a CA whose record is not known without it.
 
     :param name: a certificate, or a domain of one.
     :raises ConfigError: ``certificate-unknown``, ``delegate-not-needed``.
-    :raises StoreError: ``account-missing``: a record would name the account, and there is none.
+    :raises StoreError: ``account-missing``: the record would name the account, which does not exist.
     :raises AttemptError: DNS or the CA cannot be asked, or the CA does not offer the challenge.
     """
     chosen = accounts.choose_domains(config, name)
@@ -389,7 +389,7 @@ def _checked(value: PersistValue, seen: set[str] | None, now: datetime) -> Persi
 
 
 def _placed(context: Context, services: Services, chosen: DelegatedDomains, ca: str) -> Placements:
-    """Find out where the record of each domain stands, before anything is created at the CA."""
+    """Find out where the record of each domain is, before any object is created at the CA."""
     spec = chosen.specs[0]
     identifiers = [each for each in spec.identifiers if names.base_domain(each) in chosen.domains]
     selection = Selection(ca, dict.fromkeys(identifiers, _ROUTE))
@@ -402,7 +402,7 @@ def _placed(context: Context, services: Services, chosen: DelegatedDomains, ca: 
 
 
 def _expected(ca: CAClient, placements: Placements) -> list[PersistValue]:
-    """Return the values that the CA will probably want; empty if only an order can tell."""
+    """Return the values that the CA will probably require; empty if only an order shows them."""
     values = []
     for identifier, placement in placements.placements.items():
         offer = persist_record.expected_offer(ca.identity, names.base_domain(identifier))
@@ -413,7 +413,7 @@ def _expected(ca: CAClient, placements: Placements) -> list[PersistValue]:
 
 
 def _shown(context: Context, services: Services, value: PersistValue) -> PersistText:
-    """Return the record that validates a domain: that which was there, or the new one."""
+    """Return the record that validates a domain: the existing one, or the new one."""
     name = value.placement.name
     newest = value.newest(services.dns.known_values(context, name) or (), context.clock.now())
     text = str(value.wanted) if newest is None else newest[0]
@@ -421,7 +421,7 @@ def _shown(context: Context, services: Services, value: PersistValue) -> Persist
 
 
 def _wanted(context: Context, services: Services, placements: Placements, ca_name: str) -> list[PersistValue]:
-    """Order once, and return the value that each challenge wants; give up the order."""
+    """Order once, return the value that each challenge requires, and give up the order."""
     ca, identifiers = services.ca(ca_name), list(placements.placements)
     blocked = services.ledger(ca_name).may_order(identifiers, attended=True)
     if blocked is not None:
@@ -429,7 +429,7 @@ def _wanted(context: Context, services: Services, placements: Placements, ca_nam
     order = ca.new_order(context, identifiers)
     authorizations = ca.authorizations(context, order)
     challenges = {each.identifier: _challenge(each, ca_name) for each in authorizations}
-    ca.deactivate_authorizations(context, order)  # a CA limits how many are pending
+    ca.deactivate_authorizations(context, order)  # a CA limits the number of pending ones
     made = [
         value
         for identifier, challenge in challenges.items()

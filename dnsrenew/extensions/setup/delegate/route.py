@@ -1,4 +1,4 @@
-"""The route that uses the record a person has set: whether it is taken already, and writing it down."""
+"""The route that uses the record a person has set: whether it is already used, and how it is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINAR
 
 
 class RouteToAdd(Frozen):
-    """What a person has to add to the configuration.
+    """The lines that a person must add to the configuration.
 
     :ivar certificate: the name of the certificate.
     :ivar file: the file that has it; None if a program made the configuration.
@@ -39,10 +39,10 @@ class RouteToAdd(Frozen):
 
 
 class RoutesWritten(Frozen):
-    """What became of a route.
+    """The result for a route.
 
     :ivar files: the files that it was written to.
-    :ivar to_add: what a person has to add, for each certificate to which it was not written.
+    :ivar to_add: the lines that a person must add, for each certificate to which it was not written.
     """
 
     files: tuple[str, ...]
@@ -50,23 +50,23 @@ class RoutesWritten(Frozen):
 
 
 def has_route(spec: CertificateSpec, wanted: Route) -> bool:
-    """Return whether a certificate has a route to its own CA, at any place."""
+    """Return whether a certificate has a route to its own CA, at any position."""
     return any(replace(route, ca=None) == wanted for route in spec.routes if route.ca in {None, spec.ca})
 
 
 def takes_account(spec: CertificateSpec, wanted: Route, chosen: Callable[[Route], Iterable[tuple[str, ...]]]) -> bool:
-    """Return whether the first route of a certificate is one without accounts that takes the wanted ones.
+    """Return whether the first route of a certificate has no accounts and uses the wanted ones.
 
-    :param chosen: returns the accounts that a route without any takes first for each domain.
+    :param chosen: returns the accounts that a route without accounts uses first for each domain.
     """
     first = spec.routes[0]
     return replace(first, ca=None) == _PLAIN and all(each == wanted.dns for each in chosen(first))
 
 
 def write_routes(config: Config, specs: Iterable[CertificateSpec], route: Route) -> RoutesWritten:
-    """Add the route to certificates in the file of each, as the first one.
+    """Add the route as the first one to certificates, in the file of each.
 
-    A file is replaced in one step, and keeps its mode and owner. What cannot be edited with certainty is left alone.
+    A file is replaced in one step, and keeps its mode and owner. A file that cannot be edited safely is not changed.
     """
     written: dict[str, None] = {}
     left = []
@@ -82,7 +82,7 @@ def write_routes(config: Config, specs: Iterable[CertificateSpec], route: Route)
 
 
 def _file_of(config: Config, spec: CertificateSpec) -> str | None:
-    """Return the file that has a certificate: the configuration, or one that it includes."""
+    """Return the file that has a certificate: the configuration, or an included file."""
     if config.path is None:
         return None
     with contextlib.suppress(ConfigError):  # it has been changed in the meantime
@@ -93,7 +93,7 @@ def _file_of(config: Config, spec: CertificateSpec) -> str | None:
 
 
 def _with_route(config: Config, spec: CertificateSpec, route: Route) -> tuple[CertificateSpec, ...]:
-    """Return the certificates as they are after the edit."""
+    """Return the certificates as they will be after the edit."""
     routes = (route, *spec.routes)
     return tuple(replace(each, routes=routes) if each == spec else each for each in config.certificates)
 
@@ -118,7 +118,7 @@ def _write_route(config: Config, file: str | None, spec: CertificateSpec, route:
 def replace_file(path: str, before: bytes, content: bytes) -> None:
     """Replace a file in one step.
 
-    :raises ValueError: somebody has changed it since.
+    :raises ValueError: the file was changed since it was read.
     """
     with open_folder(os.path.dirname(path)) as folder:
         name = os.path.basename(path)
@@ -132,32 +132,33 @@ def replace_file(path: str, before: bytes, content: bytes) -> None:
 
 
 def _is_right(config: Config, instead: Mapping[str, bytes], spec: CertificateSpec, route: Route) -> bool:
-    """Return whether new contents are the configuration with the route, and nothing else is different."""
+    """Return whether new contents are the configuration with the route and no other difference."""
     new = Config(**read_file(str(config.path), found=False, insist=True, instead=instead).fields())
     return new.certificates == _with_route(config, spec, route) and new.accounts == config.accounts
 
 
 # ── edit ───────────────────────────────────────────────────────────────────────────────
 
-# Adds a route to a certificate in the text of ``dnsrenew.toml``. Comments and formatting stay as they are. Pure.
+# Adds a route to a certificate in the text of ``dnsrenew.toml``. Comments and formatting stay unchanged. Pure.
 
 RouteForm = Literal["new", "inline", "entry", "table"]
-"""How a certificate takes one more route: as ``routes``, which it does not have yet; the same in a table in one line;
-as the first entry of ``routes``; as a table ``[[certificate.routes]]`` before the first one."""
+"""How a route is added to a certificate: as a new ``routes``; the same in a one-line table; as the first entry of
+``routes``; or as a table ``[[certificate.routes]]`` before the first one.
+"""
 
 _ROUTES: Final = "routes"
 _DEFAULT_ROUTE: Final = '{ challenge = "dns-01" }'
-"""The route of a certificate without ``routes``: it stays behind the new one, for other domains."""
+"""The route of a certificate without ``routes``. It stays after the new one, for other domains."""
 
 
 def route_line(route: Route) -> str:
-    """Return a route to one DNS account, or to none, as an inline table of TOML."""
+    """Return a route with one DNS account, or without one, as an inline table of TOML."""
     account = "".join(f", dns = {json.dumps(name, ensure_ascii=False)}" for name in route.dns)
     return f'{{ challenge = "{route.challenge}"{account} }}'
 
 
 def lines_to_add(route: Route, form: RouteForm) -> str:
-    """Return what is added to the certificate, by this program or by a person."""
+    """Return the lines that this program or a person adds to the certificate."""
     if form == "entry":
         return f"{route_line(route)},"
     if form == "inline":
@@ -169,9 +170,9 @@ def lines_to_add(route: Route, form: RouteForm) -> str:
 
 
 def route_form(text: str, spec: CertificateSpec) -> RouteForm | None:
-    """Return how a certificate takes one more route; None: the text does not have it.
+    """Return how a route can be added to a certificate; None if it is not in the text.
 
-    :raises ValueError: it is no TOML.
+    :raises ValueError: the text is not TOML.
     """
     tables = tomllib.loads(text)
     index = _index_of(tables, spec)
@@ -186,8 +187,8 @@ def route_form(text: str, spec: CertificateSpec) -> RouteForm | None:
 def with_route(text: str, spec: CertificateSpec, route: Route) -> str | None:
     """Return the text with the route as the first one of a certificate.
 
-    :raises ValueError: it is no TOML, or would be none.
-    :returns: None if the certificate is in another file, or in a form that is not edited: mixed line ends.
+    :raises ValueError: the text is not TOML, or would not be any more.
+    :returns: None if the certificate is in another file, or in a form that is not edited (mixed line ends).
     """
     crlf, plain = text.count("\r\n"), text.replace("\r\n", "\n")
     before, form = tomllib.loads(plain), route_form(plain, spec)
@@ -207,7 +208,7 @@ def with_route(text: str, spec: CertificateSpec, route: Route) -> str | None:
 
 
 def _index_of(tables: Mapping[str, Any], spec: CertificateSpec) -> int | None:
-    """Return the place of a certificate in its file: by its name, or by its domains if it has none there."""
+    """Return the position of a certificate in its file, by its name or, without one, by its domains."""
     certificates = tables.get("certificate")
     if not isinstance(certificates, list):
         return None
@@ -224,13 +225,13 @@ def _domains(table: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _insertion(text: str, path: KeyPath, form: RouteForm, added: str) -> tuple[int, str] | None:
-    """Return where lines are put in the table of a certificate, and how; None if the place is not known."""
+    """Return where and how lines are added to the table of a certificate; None if the place is unknown."""
     spans = value_spans(text)
     if form == "inline":
         return spans[path][0] + 1, f" {added}"
     if form == "entry" and (first := spans.get((*path, _ROUTES, 0))):
         before = text[text.rfind("\n", 0, first[0]) + 1 : first[0]]
-        return first[0], added + (" " if before.strip() else f"\n{before}")  # on a line of its own if that has one
+        return first[0], added + (" " if before.strip() else f"\n{before}")  # on its own line, like the first entry
     if form == "table" and (number := key_lines(text).get((*path, _ROUTES, 0))):
         lines = text.split("\n")
         start = number - 1

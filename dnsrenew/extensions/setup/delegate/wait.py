@@ -1,4 +1,4 @@
-"""Waits until every name server shows the CNAME records that a person sets, and shows what is wrong until then."""
+"""Waits until every name server shows the CNAME records that a person sets, and shows mistakes until then."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ from dnsrenew.extensions.doctor.survey.zone_survey import Survey
 from dnsrenew.operations import texts
 
 _TRIES: Final = 3
-"""Rounds without an answer after which an address no longer counts, if the others have the record."""
+"""The number of rounds without an answer after which an address no longer counts, if all other addresses have the
+record.
+"""
 _TRIES_OF_ALL: Final = 6
-"""Rounds without any answer after which the wait ends: this machine may not ask these servers at all."""
+"""The number of rounds without any answer after which the wait ends, because this machine may be unable to query these
+servers.
+"""
 _GAP: Final = (0.2, 10.0)
 _GAP_WITHOUT_ANSWER: Final = 2.0
 _BESIDE_EVERY: Final = 30.0
-"""Seconds between two checks for records in the way."""
+"""Seconds between two checks for conflicting records."""
 _FRACTION: Final = 20
-"""A round comes after a twentieth of the time waited so far, so that a wait of hours is no burden for anyone."""
+"""A round comes after a twentieth of the time waited so far, so that a wait of hours is no burden."""
 
 ServerState = Literal["agrees", "waiting", "elsewhere", "unreachable"]
 
@@ -38,9 +42,9 @@ ServerState = Literal["agrees", "waiting", "elsewhere", "unreachable"]
 class CnameRecord(Frozen):
     """A CNAME record to set.
 
-    :ivar domain: the domain that is validated by it, without ``*.``.
+    :ivar domain: the domain that it validates, without ``*.``.
     :ivar name: its owner name, without the final dot.
-    :ivar value: where it leads, without the final dot.
+    :ivar value: its target, without the final dot.
     :ivar zone: the zone in which it is set, without the final dot.
     """
 
@@ -51,7 +55,7 @@ class CnameRecord(Frozen):
 
     @property
     def short(self) -> str:
-        """The name without the zone, as many DNS hosts want it."""
+        """The name without the zone, in the form that many DNS hosts expect."""
         return self.name.removesuffix(f".{self.zone}")
 
     def to_dict(self) -> dict[str, str]:
@@ -65,13 +69,13 @@ class CnameWait:
     def __init__(self, context: Context, dns: DnsView, records: Sequence[CnameRecord]) -> None:
         self._context, self._dns, self._records = context, dns, records
         self._survey = CnameSurvey(Survey(dns))
-        self._failures = Counter[tuple[str, str]]()  # rounds in a row without an answer, by name and address
+        self._failures = Counter[tuple[str, str]]()  # consecutive rounds without an answer, by name and address
         self._answers: Mapping[str, Sequence[CnameAnswer]] = {}
         self._next_check_beside = 0.0
         self._start = context.clock.monotonic()
 
     def until_there(self, account: str) -> None:
-        """Wait until every address of every zone has its records; if all are there already, it costs one round.
+        """Wait until every address of every zone has its records. If all have them already, this takes one round.
 
         :param account: the account that will write, for the event with the records that are missing at the beginning.
         :raises DnsError: ``dns-unreachable``: no address of a zone answers this machine.
@@ -122,7 +126,7 @@ class CnameWait:
         return states == {"agrees"}
 
     def _leads_there(self, record: CnameRecord) -> bool:
-        """Return whether a CNAME record to another name leads to the right one in the end."""
+        """Return whether a CNAME record to another name finally leads to the right one."""
         try:
             target = self._dns.challenge_targets(self._context, [record.domain])[record.domain]
         except DnsError:
@@ -141,10 +145,10 @@ class CnameWait:
         least, most = _GAP
         return min(max(self._elapsed() / _FRACTION, least), most)
 
-    # ── what is wrong ───────────────────────────────────────────────────────────────────
+    # ── mistakes ────────────────────────────────────────────────────────────────────────
 
     def _warn_of_mistakes(self, missing: Sequence[CnameRecord]) -> None:
-        """Warn of what a person has set wrongly, once for each mistake."""
+        """Warn of wrong records, once for each mistake."""
         for record in missing:
             evidence = {"name": record.name, "zone": record.zone, "value": record.value}
             for text, fields in _mistakes(record, self._answers[record.name]):
@@ -179,23 +183,23 @@ def _silent(record: CnameRecord, answers: Iterable[CnameAnswer]) -> dict[str, An
 
 # ── cname survey ───────────────────────────────────────────────────────────────────────
 
-# What every address of the name servers of a zone says about the CNAME record of a name, at this moment.
+# The answers of every address of a zone's name servers about the CNAME record of a name, at this moment.
 
 _OTHERS: Final = {
     kind: dns.rdatatype.to_text(kind)
     for kind in (dns.rdatatype.TXT, dns.rdatatype.A, dns.rdatatype.AAAA, dns.rdatatype.MX, dns.rdatatype.NS)
 }
-"""Types of records beside which a CNAME record cannot stand (RFC 1034 section 3.6.2)."""
+"""Types of records that cannot be at the same name as a CNAME record (RFC 1034 section 3.6.2)."""
 
 
 class CnameAnswer(Frozen):
-    """What one address says about a name.
+    """The answer of one address about a name.
 
     :ivar server: the name of the name server.
-    :ivar target: where the CNAME record of the name leads, without the final dot; None without one of its own.
-    :ivar of_wildcard: where the CNAME record of a wildcard leads that stands for the name too; None without one.
-    :ivar doubled: whether a CNAME record stands at the name with the zone once more behind it
-        (``_acme-challenge.example.com.example.com``), as it does if the DNS host adds the zone itself.
+    :ivar target: the target of the name's own CNAME record, without the final dot, or None.
+    :ivar of_wildcard: the target of a wildcard's CNAME record that covers the name, or None.
+    :ivar doubled: whether a CNAME record is at the name with the zone appended twice
+        (``_acme-challenge.example.com.example.com``), as happens if the DNS host appends the zone itself.
     :ivar reason: why the address did not answer with authority, as a clause that continues "the server …".
     """
 
@@ -208,14 +212,14 @@ class CnameAnswer(Frozen):
 
 
 class CnameSurvey:
-    """Asks the servers of each zone; their addresses are found once."""
+    """Asks the servers of each zone. Their addresses are found once."""
 
     def __init__(self, survey: Survey) -> None:
         self._survey = survey
         self._servers: dict[str, list[tuple[str, str]]] = {}
 
     def ask(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[CnameAnswer]]:
-        """Return the answers of every address for each name (name → its zone), all asked at once.
+        """Return the answers of every address for each name (name → its zone), from concurrent queries.
 
         A zone whose servers are unknown, or to which this machine has no route, has no answers.
 
@@ -224,7 +228,7 @@ class CnameSurvey:
         """
         asked = {name: [_question(name), _question(_sibling(context, name))] for name in zones}
         for name, zone in zones.items():
-            if len(twice := f"{name}.{zone}") < wire.MAX_NAME - 1:  # the name with the zone once more behind it
+            if len(twice := f"{name}.{zone}") < wire.MAX_NAME - 1:  # the name with the zone appended twice
                 asked[name].append(_question(twice))
         servers = {zone: self._addresses(context, zone) for zone in zones.values()}
         wanted = {(at, each) for name, zone in zones.items() for _, at in servers[zone] for each in asked[name]}
@@ -238,9 +242,9 @@ class CnameSurvey:
         return found
 
     def beside(self, context: Context, zones: Mapping[str, str]) -> dict[str, list[str]]:
-        """Return the types of the records at each name (name → its zone) that a CNAME record cannot stand beside.
+        """Return the types of records at each name (name → its zone) that conflict with a CNAME record.
 
-        Records of a wildcard are none: a CNAME record of the name takes their place.
+        Records of a wildcard do not conflict, because the name's own CNAME record replaces them.
         """
         siblings = {name: _sibling(context, name) for name in zones}
         wanted = {
@@ -265,7 +269,7 @@ class CnameSurvey:
         return [(name, (address, self._survey.port)) for name, address in self._servers[zone]]
 
     def _ask(self, context: Context, wanted: Collection[probes.ProbeKey]) -> dict[probes.ProbeKey, wire.Reply]:
-        """Return the replies; what is not answered over UDP is asked over TCP."""
+        """Return the replies. Questions without an answer over UDP are sent over TCP."""
         replies = probes.ask(context, self._survey.lookup, wanted)
         again = {
             (address, probes.ProbeQuestion(question.name, question.type, is_tcp=True)): (address, question)
@@ -279,7 +283,7 @@ class CnameSurvey:
 
 
 def _usable(servers: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    """Yield each address once; those that this machine can only reach in its own network are left out."""
+    """Yield each address once, without addresses that this machine can only reach in its own network."""
     seen = set[str]()
     for name, addresses in servers.items():
         for address in addresses:
@@ -298,10 +302,10 @@ def _question(name: str, kind: dns.rdatatype.RdataType = dns.rdatatype.CNAME) ->
 
 
 def _answer(server: tuple[str, str], replies: Sequence[wire.Reply | None], zone: wire.Name) -> CnameAnswer:
-    """Return what a server says.
+    """Return the answer of a server.
 
-    :param replies: for the name, for a random sibling, and, if there can be one, for the name with the zone once more
-        behind it.
+    :param replies: the replies for the name, for a random sibling, and possibly for the name with the zone appended
+        twice.
     """
     reply, sibling, twice = (*replies, None)[:3]
     if reply is None or reply.answer is None:

@@ -1,7 +1,8 @@
-"""``dnsrenew import``: what other ACME clients have, read, written as ours, and explained.
+"""``dnsrenew import``: reads the data of other ACME clients, writes it as ours, and explains the result.
 
 :data:`KINDS` lists the tools; each has a reader (``certbot``, ``lego`` …) that returns the values of ``model``.
-``plan`` merges them, ``config_file`` and ``writing`` write, ``servers`` and ``timers`` say what is left to do.
+``plan`` merges them, ``config_file`` and ``writing`` write them, and ``servers`` and ``timers`` show the remaining
+steps.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Kind(Frozen):
     """A tool.
 
     :ivar name: the word of ``--from``.
-    :ivar title: its name, for people; "": files of no tool.
+    :ivar title: its name for people; "" for files without a tool.
     :ivar renews: the words of a timer's command line that make it renew; (): no timer runs it.
     :ivar folder_options: the options by which a timer names its folder.
     :ivar folder_variables: the environment variables that name its folder.
@@ -33,7 +34,7 @@ class Kind(Frozen):
 
     @property
     def reader(self) -> ModuleType:
-        """Its module in this folder (see :mod:`.model`), imported when something is read: help needs only the names."""
+        """Its module in this folder (see :mod:`.model`), imported on first use, because help needs only the names."""
         return import_module(f"{__name__}.{self.name.replace('.', '_')}")
 
 
@@ -49,4 +50,4 @@ KINDS: Final = {
         Kind("pem", ""),
     )
 }
-"""The tools, in the order in which a folder is asked: any pair of PEM files comes last."""
+"""The tools, in the order in which a folder is checked. Any pair of PEM files comes last."""

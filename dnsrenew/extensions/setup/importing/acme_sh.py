@@ -27,27 +27,27 @@ _FILES: Final[model.FileRoles] = {
     "{name}.key": "key",
 }
 _DEFAULT_DAYS: Final = frozenset({"", "30", "60"})
-"""``Le_RenewalDays`` of a certificate for which a person chose none."""
+"""The default of ``Le_RenewalDays``."""
 _PROFILE: Final = ("Le_CertificateProfile", "Le_Certificate_Profile", "Le_CertProfile")
 _READ: Final = re.compile(
     r"Le_(Domain|Alt|Webroot|API|Keylength|ReloadCmd|PreHook|PostHook|RenewHook|DeployHook|ChallengeAlias|"
     r"LocalAddress|HTTPPort|TLSPort|Listen_V[46]|Preferred_Chain|ForceNewDomainKey|OCSP_Staple|Real\w+Path|"
     r"Cert\w*Profile|Certificate_Profile|Deploy_\w+|"
-    # without use for dnsrenew
+    # not used by dnsrenew
     r"CertCreateTime\w*|NextRenewTime\w*|Link\w+|OrderFinalize|Vlist|DNSSleep|PFXPassword)"
 )
-"""Settings that are read here, or that have no meaning for us."""
+"""Settings that are read here, or that do not matter for us."""
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return the folder of the user, that of root, and those of the container image and of OpenWrt."""
+    """Return the folders of the user, of root, of the container image and of OpenWrt."""
     named = [Path(found) for key in ("LE_CONFIG_HOME", "LE_WORKING_DIR") if (found := host.environ.get(key))]
     folders = [host.home / ".acme.sh", host.root / "root/.acme.sh", host.root / "acme.sh", host.root / "etc/acme"]
     return list(dict.fromkeys([*named, *folders]))
 
 
 def is_here(folder: Path) -> bool:
-    """Return whether a folder is one of acme.sh's."""
+    """Return whether a folder is a folder of acme.sh."""
     return any(map(os.path.isfile, (folder / "account.conf", folder / "acme.sh", *_settings_files(folder))))
 
 
@@ -72,13 +72,13 @@ def read(folder: Path, host: model.HostView) -> model.FoundData:
 
 
 def _path(settings: ShellSettings, key: str, host: model.HostView, is_there: Callable[[Path], bool]) -> Path | None:
-    """Return the path of a setting, if it exists: a copied folder has the paths of another machine."""
+    """Return the path of a setting if it exists, because a copied folder has the paths of another machine."""
     path = settings.get(key)
     return found if path and is_there(found := inside(host, path)) else None
 
 
 def _settings_files(folder: Path) -> Iterator[Path]:
-    """Yield the file of the settings of each certificate, which a folder with a key may lack."""
+    """Yield the file of the settings of each certificate. A folder with a key may lack it."""
     for name in reading.names(folder):
         domain = name.removesuffix("_ecc")
         file = folder / name / f"{domain}.conf"
@@ -122,7 +122,7 @@ def _certificate(
         **vars(pair),
         directory=_server(settings) or reading.DEFAULT,
         key=_key(settings, notes),
-        # A renewal of acme.sh keeps the key, which a TLSA record can depend on, unless it was given
+        # acme.sh keeps the key at a renewal, on which a TLSA record may depend, unless it was given
         # --always-force-new-domain-key (its `createDomainKey`; its issues 873 and 914).
         reuse_key=bool(first) and settings.get("Le_ForceNewDomainKey") != "1",
         profile=settings.get(*_PROFILE) or None,
@@ -134,7 +134,7 @@ def _certificate(
 
 
 def _pair(settings: ShellSettings, notes: Notes) -> PemPair | None:
-    """Return the certificate and its key; None, with a note, if it was never issued: acme.sh does not renew it."""
+    """Return the certificate and its key; None, with a note, if it was never issued."""
     folder, leaf, key = settings.file.parent, settings.file.with_suffix(".cer"), settings.file.with_suffix(".key")
     chain = folder / "fullchain.cer"
     if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):
@@ -150,7 +150,7 @@ def _server(settings: ShellSettings) -> str:
 
 
 def _key(settings: ShellSettings, notes: Notes) -> KeyKind | None:
-    """Return the type of key; None: that of the certificate, because no type means the default of the version."""
+    """Return the type of key. None means the certificate's type, because no type means the default of the version."""
     length = settings.get("Le_Keylength")
     if length in ABSENT or length in reading.KEY_KINDS:
         return reading.KEY_KINDS.get(length)
@@ -160,7 +160,7 @@ def _key(settings: ShellSettings, notes: Notes) -> KeyKind | None:
 
 
 def _note_rest(settings: ShellSettings, notes: Notes) -> None:
-    """Add a note for each setting that nothing reads."""
+    """Add a note for each setting that is not read."""
     if settings.get("Le_API") and not reading.valid(settings.get("Le_API")):
         notes.add(texts.SETTING_UNKNOWN, *settings.place("Le_API"), key="Le_API")
     if settings.get("Le_OCSP_Staple") == "1":
@@ -176,7 +176,7 @@ def _note_rest(settings: ShellSettings, notes: Notes) -> None:
 # The accounts of acme.sh: ``ca/HOST/PATH/`` with ``account.key``, ``account.json`` and ``ca.conf``.
 
 OLD_LETSENCRYPT: Final = "https://acme-v01.api.letsencrypt.org/directory"
-"""The directory of the first version of the protocol, which has ended."""
+"""The directory of the first version of the protocol, which was shut down."""
 _KEY: Final = "account.key"
 _SETTINGS: Final = "ca.conf"
 
@@ -229,7 +229,7 @@ def _contact(kept: ShellSettings, file: Path, notes: Notes) -> tuple[str, ...]:
 
 
 def _eab(kept: ShellSettings, directory: str) -> model.FoundEab | None:
-    """Return the binding; acme.sh fetches that of ZeroSSL for the e-mail address, and keeps it."""
+    """Return the binding. acme.sh fetches ZeroSSL's for the email address, and keeps it."""
     if kept.get("CA_EMAIL") and (by_email := reading.eab_by_email(directory)):
         return by_email
     kid, hmac = kept.get("CA_EAB_KEY_ID"), kept.get("CA_EAB_HMAC_KEY")

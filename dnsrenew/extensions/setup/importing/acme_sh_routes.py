@@ -1,4 +1,4 @@
-"""How acme.sh proves the names of a certificate (``Le_Webroot``), as routes of ours."""
+"""The methods by which acme.sh proves the names of a certificate (``Le_Webroot``), as our routes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dnsrenew.extensions.setup.importing.reading import Notes, ShellSettings, in
 from dnsrenew.extensions.setup.importing.tool_hosts import Kept, by_script, hosts_of, values
 
 ABSENT: Final = frozenset({"", "no"})
-"""Values of a setting that is not given."""
+"""Values of a setting that was not given."""
 _KEY: Final = "Le_Webroot"
 
 
@@ -31,15 +31,15 @@ def routes(kept: Kept, domains: Sequence[str]) -> tuple[model.FoundRoute, ...]:
     aliases = [each for each in settings.get("Le_ChallengeAlias").split(",") if each]
     by_proof: dict[tuple[str, str], list[str]] = {}
     for index, domain in enumerate(domains):
-        # A list that is too short goes on with its last item.
+        # A list that is too short continues with its last item.
         alias = aliases[min(index, len(aliases) - 1)] if aliases else ""
         by_proof.setdefault((words[min(index, len(words) - 1)], _alias_name(alias)), []).append(domain)
     found = [_route(*proof, names, kept) for proof, names in by_proof.items()]
-    # For webroots there is a text of its own.
+    # Webroots have their own text.
     if len(by_proof) > 1 and not all(word.startswith("/") for word, _ in by_proof):
         methods = "; ".join(f"{_title(*proof)}: {', '.join(names)}" for proof, names in by_proof.items())
         kept.notes.add(texts.SEVERAL_METHODS, *settings.place(_KEY), name=settings.name, methods=methods)
-    # A route is tried for every name: DNS can prove each of them, also where no server has the name on port 80.
+    # A route is tried for every name. DNS can prove each of them, even if no server has the name on port 80.
     known = (route for route in found if route is not None)
     return tuple(sorted(known, key=lambda route: route.dns is None or route.dns.provider == "manual"))
 
@@ -51,14 +51,14 @@ def _title(word: str, alias: str) -> str:
 
 
 def _alias_name(alias: str) -> str:
-    """Return the target of the CNAME: ``=NAME`` is itself, another name gets the usual label."""
+    """Return the target of the CNAME: ``=NAME`` is the name itself, and another name gets the usual label."""
     if alias in ABSENT:
         return ""
     return alias[1:] if alias.startswith("=") else f"_acme-challenge.{alias}"
 
 
 def _route(word: str, alias: str, domains: list[str], kept: Kept) -> model.FoundRoute | None:
-    """Return the route for a word of ``Le_Webroot`` and an alias; None, with a note, if it is not known."""
+    """Return the route for a word of ``Le_Webroot`` and an alias; None, with a note, if unknown."""
     settings, server, place = kept.own, word.partition(":")[0], kept.own.place(_KEY)
     if word.startswith("/"):
         if not os.path.isdir(inside(kept.host, word)):
@@ -82,14 +82,14 @@ def _route(word: str, alias: str, domains: list[str], kept: Kept) -> model.Found
 
 
 def _listen(settings: ShellSettings, key: str, default: str) -> str:
-    """Return where acme.sh listened; of several addresses the first."""
+    """Return the address at which acme.sh listened; the first of several."""
     address = settings.get("Le_LocalAddress").partition(",")[0]
     port = settings.get(key)
     return host_port.join("" if address in ABSENT else address, int(port if port.isdecimal() else default))
 
 
 def _account(script: str, kept: Kept) -> model.FoundDnsAccount | None:
-    """Return the account of a script; without some options, with a note, if it does not keep them."""
+    """Return the account of a script. Without stored options, leave them out with a note."""
     known = hosts_of("acme_sh").get(script)
     if known is None:
         return by_script(script, kept)
@@ -102,7 +102,7 @@ def _account(script: str, kept: Kept) -> model.FoundDnsAccount | None:
 
 # ── acme sh deploys ────────────────────────────────────────────────────────────────────
 
-# What acme.sh does with a new certificate: ``--install-cert``, its hooks, and its scripts in ``deploy/``.
+# The actions of acme.sh with a new certificate: ``--install-cert``, its hooks, and its scripts in ``deploy/``.
 
 _PATHS: Final = {
     "certificate": "Le_RealFullChainPath",
@@ -114,14 +114,14 @@ _VARIABLES: Final = (
     'export CERT_PATH="$DNSRENEW_CERT" CERT_KEY_PATH="$DNSRENEW_PRIVKEY" CA_CERT_PATH="$DNSRENEW_CHAIN" '
     'CERT_FULLCHAIN_PATH="$DNSRENEW_FULLCHAIN" Le_Domain=%s; %s'
 )
-"""A command with the variables that acme.sh sets for its hooks, from those of the target ``run``."""
+"""A command with the variables that acme.sh sets for its hooks, from the variables of the target ``run``."""
 _VARIABLE: Final = re.compile(r"\b(?:CERT_PATH|CERT_KEY_PATH|CA_CERT_PATH|CERT_FULLCHAIN_PATH|Le_Domain)\b")
 
 
 def programs(kept: Kept, routes: Sequence[model.FoundRoute]) -> dict[str, Any]:
     """Return the deployments and the hooks of a certificate.
 
-    Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
+    Only a route that opens a port has programs before and after it. For others, the program after each try runs after
     each new certificate.
     """
     settings = kept.own
@@ -171,7 +171,7 @@ def _uses_variables(command: str, host: model.HostView) -> bool:
 
 
 def _rights(paths: Mapping[str, str], kept: Kept) -> dict[str, object]:
-    """Return the owner, the group and the modes of the files as they are, so that servers can go on reading them."""
+    """Return the owner, the group and the modes of the files, so that servers can still read them."""
     path = paths.get("key") or next(iter(paths.values()))
     try:
         real = os.path.realpath(inside(kept.host, path))
@@ -199,7 +199,7 @@ def _rights(paths: Mapping[str, str], kept: Kept) -> dict[str, object]:
 
 
 def _owner(found: os.stat_result) -> tuple[str, str]:
-    """Return the names of an owner and a group; "" where there are none, as on Windows."""
+    """Return the names of an owner and a group; "" without them, as on Windows."""
     names = user_name(found.st_uid), group_name(found.st_gid)
     return ("", "") if any(name.isdecimal() for name in names) else names
 
@@ -222,7 +222,7 @@ def _scripts(settings: ShellSettings, notes: Notes) -> list[model.FoundDeploymen
 
 
 def _target(hook: str, settings: ShellSettings) -> tuple[str, dict[str, object], dict[str, str]]:
-    """Return the target of ours for a script of acme.sh, its options and its secrets; "" for another script."""
+    """Return our target for a script of acme.sh, its options and its secrets; "" for another script."""
     get, domain = settings.get, settings.get("Le_Domain")
     match hook:
         case "synology_dsm":
@@ -244,7 +244,7 @@ def _target(hook: str, settings: ShellSettings) -> tuple[str, dict[str, object],
         case "truenas":
             scheme, host = get("DEPLOY_TRUENAS_SCHEME") or "http", get("DEPLOY_TRUENAS_HOSTNAME") or "localhost"
             return "truenas", {"url": f"{scheme}://{host}"}, {"token": get("DEPLOY_TRUENAS_APIKEY")}
-        case "haproxy":  # the target for the runtime socket if the script used it, else a file and a reload
+        case "haproxy":  # the target for the runtime socket if the script used it, otherwise a file and a reload
             folder = get("DEPLOY_HAPROXY_PEM_PATH", "Le_Deploy_haproxy_pem_path") or "/etc/haproxy"
             file = f"{folder}/{get('DEPLOY_HAPROXY_PEM_NAME', 'Le_Deploy_haproxy_pem_name') or f'{domain}.pem'}"
             if get("DEPLOY_HAPROXY_HOT_UPDATE", "Le_Deploy_haproxy_hot_update") == "yes":

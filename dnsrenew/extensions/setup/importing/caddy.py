@@ -1,7 +1,7 @@
-"""Caddy's data folder: ``acme/`` with the accounts, ``certificates/``; and the Caddyfile, for the rest.
+"""Caddy's data folder (``acme/`` with the accounts, ``certificates/``), and the Caddyfile for the rest.
 
-The layout is that of Caddy 2 (caddyserver.com/docs/conventions, "File locations"). Caddy itself goes on using the
-certificates of its folder until a site names other files.
+The layout is that of Caddy 2 (caddyserver.com/docs/conventions, "File locations"). Caddy itself uses the certificates
+of its folder until a site names other files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GROUP: Final = "caddy"
 
 
 class _Caddy(Frozen):
-    """What is known of Caddy on a machine.
+    """The known facts about Caddy on a machine.
 
     :ivar servers: the directory URLs of its CAs.
     """
@@ -54,7 +54,7 @@ def usual(host: model.HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Return whether a folder is a data folder of Caddy, or has a Caddyfile; or whether a file is one."""
+    """Return whether a folder is a data folder of Caddy or has a Caddyfile, or whether a file is one."""
     has_file = any(os.path.isfile(folder / name) for name in (_FILE, "instance.uuid"))
     return has_file or _is_caddyfile(folder) or any(_certificate_folders(folder)) or any(_account_keys(folder))
 
@@ -91,15 +91,15 @@ def _data_folder(folder: Path, host: model.HostView) -> Path:
 
 
 def _is_caddyfile(path: Path) -> bool:
-    """Return whether a path is a file with a name that Caddy takes for a Caddyfile's."""
+    """Return whether a path is a file that Caddy recognizes as a Caddyfile by its name."""
     name = path.name.lower()
     return (name.startswith(_FILE.lower()) or name.endswith(f".{_FILE.lower()}")) and os.path.isfile(path)
 
 
 def _sites(named: Path, domains: set[str], host: model.HostView, notes: Notes) -> list[SiteTls]:
-    """Return the sites of the Caddyfile that was named; else of that with the most of the domains.
+    """Return the sites of the named Caddyfile, or of the one with most of the domains.
 
-    A package installs a Caddyfile even where another one is used.
+    A package installs a Caddyfile even if another one is used.
     """
     folders = [*(host.root / place for place in _PLACES), *([host.cwd] if host.here_counts else [])]
     places = [named] if os.path.isfile(named) else [folder / _FILE for folder in folders]
@@ -162,7 +162,7 @@ def _certificate_folders(data: Path) -> Iterator[Path]:
 
 
 def _newest(folders: Iterable[Path]) -> list[Path]:
-    """Return one folder for each name: Caddy keeps the certificate of the CA that it used before, too."""
+    """Return one folder for each name, because Caddy keeps the certificate of its former CA too."""
     found: dict[str, Path] = {}
     for folder in folders:
         known = found.get(folder.name)
@@ -215,7 +215,7 @@ def _certificate(folder: Path, document: dict[str, Any], caddy: _Caddy, notes: N
 
 
 def _deployment(name: str, domain: str, site: SiteTls, host: model.HostView, notes: Notes) -> model.FoundDeployment:
-    """Return the entry that writes files beside the Caddyfile; the site has to name them."""
+    """Return the entry that writes files beside the Caddyfile, which the site must name."""
     folder = reading.shown(site.file.parent, host)
     certificate, key = f"{folder}/{name}.crt", f"{folder}/{name}.key"
     options: dict[str, object] = {"certificate": certificate, "key": key}
@@ -227,9 +227,9 @@ def _deployment(name: str, domain: str, site: SiteTls, host: model.HostView, not
 
 # ── sites ──────────────────────────────────────────────────────────────────────────────
 
-# What a Caddyfile says about certificates: the global options and the directive ``tls`` of each site.
+# The parts of a Caddyfile about certificates: the global options and the directive ``tls`` of each site.
 #
-# Their names are those of caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
+# Their names are from caddyserver.com/docs/caddyfile/directives/tls and /docs/caddyfile/options.
 
 _GLOBAL: Final = {
     "acme_ca": "ca",
@@ -247,12 +247,12 @@ _PAIR: Final = 2
 class SiteTls(Frozen):
     """How the certificates of a site are obtained.
 
-    :ivar line: where it begins; None for a site that no Caddyfile has.
+    :ivar line: the line where it begins; None for a site outside a Caddyfile.
     :ivar names: the names of the site.
-    :ivar files: whether the site has certificate files of its own.
-    :ivar directory: the directory URL of the CA; None: Caddy's default.
+    :ivar files: whether the site has its own certificate files.
+    :ivar directory: the directory URL of the CA; None for Caddy's default.
     :ivar module: the name of the DNS module; "" without one.
-    :ivar dns: its account; None also if the module is unknown.
+    :ivar dns: its account; None if there is none or the module is unknown.
     :ivar alias: the target of the CNAME at ``_acme-challenge``.
     """
 
@@ -279,7 +279,7 @@ class _TlsReader:
         self._notes = notes
 
     def sites(self, caddyfile: Caddyfile) -> Iterator[SiteTls]:
-        """Yield what each site says, over the global options."""
+        """Yield the settings of each site, with the global options as defaults."""
         options = (line for line in caddyfile.options if line.name in _GLOBAL)
         common = SiteTls(caddyfile.file, 1, **self._all((line, _GLOBAL[line.name]) for line in options))
         for site in caddyfile.sites:
@@ -290,7 +290,7 @@ class _TlsReader:
             yield replace(common, file=site.file, line=site.number, names=names, files=files, **own)
 
     def _name(self, address: str) -> str:
-        """Return the name in an address; "" if it has none, or only HTTP."""
+        """Return the name in an address; "" without one, or for HTTP only."""
         text = self._filled(address).lower()
         if text.startswith("http://") or text.endswith(":80"):
             return ""
@@ -303,14 +303,14 @@ class _TlsReader:
         return {field: value for line, name in lines for field, value in self._fields(line, name).items()}
 
     def _fields(self, line: Line, name: str) -> dict[str, Any]:
-        """Return what a line says, as fields of :class:`SiteTls`."""
+        """Return the settings in a line, as fields of :class:`SiteTls`."""
         value = self._filled(line.words[1]) if len(line.words) > 1 else ""
         match name:
             case "ca" | "dir" if reading.valid(value):
                 return {"directory": value}
             case "ca_root" | "trusted_roots":
                 return {"trust": value}
-            case "dns":  # without a name it uses the global option
+            case "dns":  # without a name, it uses the global option
                 return {"module": line.words[1], "dns": self._account(line)} if value else {}
             case "dns_challenge_override_domain":
                 return {"alias": value or None}
@@ -327,7 +327,7 @@ class _TlsReader:
         return {}
 
     def _eab(self, line: Line) -> model.FoundEab | None:
-        """Return the binding: ``eab KID HMAC``, or the global block with ``key_id`` and ``mac_key``."""
+        """Return the binding, from ``eab KID HMAC``, or from the global block with ``key_id`` and ``mac_key``."""
         inner = {each.name: each.words[1] for each in line.lines if len(each.words) == _PAIR}
         words: Sequence[str] = line.words[1:] or (inner.get("key_id", ""), inner.get("mac_key", ""))
         if len(words) != _PAIR:
@@ -348,7 +348,7 @@ class _TlsReader:
     def _account(self, line: Line) -> model.FoundDnsAccount | None:
         """Return the account of a line ``dns NAME VALUE…``, or of a block of lines ``KEY VALUE``.
 
-        None, with a note, if the module is not known.
+        None, with a note, if the module is unknown.
         """
         name, notes = line.words[1], self._notes
         module = hosts_of("caddy").get(name)
@@ -376,13 +376,13 @@ class _TlsReader:
         return self._filled(text) if file is None else self._notes.credentials(file[1]).strip()
 
     def _filled(self, text: str) -> str:
-        """Return a text with the variables of the environment; one that is not known is empty."""
+        """Return a text with the variables of the environment filled in. An unknown one is empty."""
         return _ENVIRONMENT.sub(lambda match: self._environment.get(match[1]) or match[2] or "", text)
 
 
 # ── caddy hosts ────────────────────────────────────────────────────────────────────────
 
-# The DNS modules of Caddy (github.com/caddy-dns) and their settings, as providers and options of ours.
+# The DNS modules of Caddy (github.com/caddy-dns) and their settings, as our providers and options.
 
 _ENVIRONMENT: Final = re.compile(r"\{(?:env\.|\$)([A-Za-z_][A-Za-z0-9_]*)(?::([^{}]*))?\}")
 _CONTENT: Final = re.compile(r"\{file\.([^}]+)\}")

@@ -1,6 +1,6 @@
 """A small reader of Caddyfiles: lines and blocks with their numbers, imports and snippets.
 
-The syntax is that of caddyserver.com/docs/caddyfile/concepts. What is not about certificates is left to Caddy.
+The syntax is described at caddyserver.com/docs/caddyfile/concepts. Everything except certificates is ignored.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ from dnsrenew.extensions.setup.importing import texts
 from dnsrenew.extensions.setup.importing.reading import LONGEST_VALUE, Notes
 
 _DEEPEST: Final = 10
-"""Imports within imports."""
+"""The maximum nesting of imports."""
 _DEEPEST_BLOCK: Final = 50
 _LARGEST: Final = 1 << 19
-"""Characters of a file."""
+"""The maximum number of characters of a file."""
 _MOST: Final = 1 << 21
-"""Characters of a Caddyfile with all that it imports, each time it does; a line counts as some more."""
+"""The maximum number of characters of a Caddyfile with all its imports, each time they occur.
+
+A line counts as some more.
+"""
 _LINE_COST: Final = 20
 _FILE_COST: Final = 500
 _MOST_ARGUMENTS: Final = 20
@@ -31,11 +34,11 @@ _PART: Final = re.compile(
     r"""|["`](?P<open>.*)|(?P<bare>\S+)""",
     re.DOTALL,
 )
-"""A word in quotes goes on behind them; one without its end goes on to that of the file."""
+"""A word in quotes continues after them. Without an end quote, it continues to the end of the file."""
 
 
 class _TooMuch(Exception):
-    """Blocks within blocks, or imports within imports, without an end; or a file without one."""
+    """Endless nesting of blocks or imports, or an endless file."""
 
 
 class Line(Frozen):
@@ -44,7 +47,7 @@ class Line(Frozen):
     :ivar file: the file.
     :ivar number: from 1.
     :ivar words: its words, without quotes.
-    :ivar block: the lines of its block; None: it opens none.
+    :ivar block: the lines of its block; None without a block.
     """
 
     file: Path
@@ -59,7 +62,7 @@ class Line(Frozen):
 
     @property
     def name(self) -> str:
-        """The first word; "" if there is none."""
+        """The first word, or ""."""
         return self.words[0] if self.words else ""
 
 
@@ -67,7 +70,7 @@ class Caddyfile(Frozen):
     """A Caddyfile with its imports.
 
     :ivar options: the global options.
-    :ivar sites: the site blocks; the words of each are its addresses as written.
+    :ivar sites: the site blocks. The words of each are its addresses as written.
     """
 
     file: Path
@@ -97,7 +100,7 @@ def _is_snippet(line: Line) -> bool:
 
 
 def _sites(lines: Sequence[Line]) -> Iterator[Line]:
-    """Yield the site blocks; a file with one site may have no braces: its first line has the addresses."""
+    """Yield the site blocks. A file with one site may have no braces, and then its first line has the addresses."""
     addresses: list[str] = []
     for index, line in enumerate(lines):
         addresses += [name for word in line.words for name in word.split(",") if name]
@@ -112,7 +115,7 @@ def _sites(lines: Sequence[Line]) -> Iterator[Line]:
 
 
 class _Imports:
-    """Puts what is imported in place of ``import``, up to a total."""
+    """Replaces ``import`` with the imported lines, up to a total."""
 
     def __init__(self, snippets: Mapping[str, tuple[Line, ...]], notes: Notes) -> None:
         self._snippets = snippets
@@ -125,10 +128,10 @@ class _Imports:
             raise _TooMuch
 
     def filled(self, lines: Sequence[Line], depth: int, blocks: int) -> Iterator[Line]:
-        """Yield the lines with what they import.
+        """Yield the lines, including their imports.
 
-        :param depth: how many more imports there may be within each other.
-        :param blocks: the same for blocks.
+        :param depth: how many more nested imports are allowed.
+        :param blocks: the same for nested blocks.
         """
         if not blocks:
             raise _TooMuch
@@ -148,7 +151,7 @@ class _Imports:
                     yield from self.filled(_lines(file, text), depth - 1, blocks)
 
     def _files(self, line: Line) -> Iterator[tuple[Path, str]]:
-        """Yield the files that a line imports; Caddy allows one wildcard."""
+        """Yield the files that a line imports. Caddy allows one wildcard."""
         name = line.words[1]
         if "\0" in name or name.count("*") > 1 or name.count("?") > 1 or name.count("[") > 1:
             return
@@ -161,7 +164,7 @@ class _Imports:
 
 
 def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
-    """Return a line of a snippet with ``{args[0]}`` and its like filled in."""
+    """Return a line of a snippet with its arguments, such as ``{args[0]}``, filled in."""
     words = line.words
     for number, value in enumerate(arguments):
         forms = (f"{{args[{number}]}}", f"{{args.{number}}}")
@@ -176,9 +179,9 @@ def _with_arguments(line: Line, arguments: Sequence[str]) -> Line:
 
 
 def _lines(file: Path, text: str) -> list[Line]:
-    """Return the lines of a file, as a tree. A brace that closes nothing is left out.
+    """Return the lines of a file as a tree, without unmatched closing braces.
 
-    :raises _TooMuch: it is too large, or has too many blocks within each other.
+    :raises _TooMuch: the file is too large, or its blocks are nested too deeply.
     """
     if len(text) > _LARGEST:
         raise _TooMuch
@@ -206,7 +209,7 @@ def _lines(file: Path, text: str) -> list[Line]:
 
 
 def _words(text: str) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield the words of each line that has some, with the number of the line."""
+    """Yield the words of each non-empty line, with its number."""
     words: list[str] = []
     number = begin = 1
     for part in _PART.finditer(text):

@@ -19,21 +19,21 @@ from dnsrenew.extensions.setup.importing.pem import PemPair
 
 _CONF: Final = ".conf"
 _FILES: Final[model.FileRoles] = {name: role for role, name in servers.NAMES.items() if role != "combined"}
-"""certbot's names of the files; those of dnsrenew are the same."""
+"""certbot's names of the files, which are the same as dnsrenew's."""
 _SUCCESSORS: Final = {
     "acme-v01.api.letsencrypt.org/directory": "https://acme-v02.api.letsencrypt.org/directory",
     "acme-staging.api.letsencrypt.org/directory": "https://acme-staging-v02.api.letsencrypt.org/directory",
 }
-"""The servers that replaced those of the first version of the protocol, where the same accounts are."""
+"""The servers that replaced the servers of the first version of the protocol, with the same accounts."""
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return certbot's default folder; on Windows it is in the root of the system's drive."""
+    """Return certbot's default folder. On Windows, it is in the root of the system's drive."""
     return [host.root / ("Certbot" if host.platform == "win32" else "etc/letsencrypt")]
 
 
 def is_here(folder: Path) -> bool:
-    """Return whether a folder is one of certbot's."""
+    """Return whether a folder is a folder of certbot."""
     return os.path.isdir(folder / "renewal") or bool(_account_folders(folder))
 
 
@@ -66,13 +66,13 @@ def _read_settings(folder: Path, notes: reading.Notes) -> list[RenewalSettings]:
 
 
 def _account_folders(folder: Path) -> list[Path]:
-    """Return the folders ``accounts/HOST/PATH/ID``; links of an older server's folder to a newer one are left out."""
+    """Return the folders ``accounts/HOST/PATH/ID``, without links of an older server's folder to a newer one."""
     files = {"private_key.json", "regr.json"}
     return [here for here, names in reading.walk(folder / "accounts") if not files.isdisjoint(names)]
 
 
 def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) -> str:
-    """Return the directory URL of an account: that of a certificate which used it, or the path of its folder."""
+    """Return the directory URL of an account, from a certificate that used it, or from the path of its folder."""
     path = folder.parent.relative_to(root / "accounts").as_posix()
     servers = dict.fromkeys(each.get("server") for each in configured if each.get("account") == folder.name)
     known = next((server for server in servers if _is_at(folder, root, server)), None)
@@ -80,9 +80,9 @@ def _directory(folder: Path, root: Path, configured: Sequence[RenewalSettings]) 
 
 
 def _is_at(folder: Path, root: Path, server: str) -> bool:
-    """Return whether an account is at a server, whose folder can be a link to that of an older one.
+    """Return whether an account is at a server, whose folder may be a link to an older server's.
 
-    Accounts at two servers can have one id: it is a digest of the key.
+    Accounts at two servers can have the same id, because it is a digest of the key.
     """
     url = reading.parts(server)
     if not url.netloc:
@@ -166,7 +166,7 @@ def _without_settings(folder: Path, name: str, notes: reading.Notes) -> model.Fo
 
 
 def _paths(settings: RenewalSettings, folder: Path) -> dict[str, Path]:
-    """Return the PEM files of a certificate; those in this folder, if it was copied from another place."""
+    """Return the PEM files of a certificate, or those in this folder if it was copied from another place."""
     found = {}
     for file in _FILES:
         here = folder / "live" / settings.name / file
@@ -181,13 +181,13 @@ def _pair(paths: Mapping[str, Path], notes: reading.Notes) -> PemPair:
 
 
 def _files(folder: Path, name: str, paths: Mapping[str, Path]) -> dict[str, model.FileRole]:
-    """Return the files as servers name them: below ``live/``, or where a person has put them."""
+    """Return the files as servers name them, below ``live/`` or where a person has put them."""
     live = {str(folder / "live" / name / file): role for file, role in _FILES.items()}
     return live | {str(path): _FILES[file] for file, path in paths.items()}
 
 
 def _key(settings: RenewalSettings) -> KeyKind | None:
-    """Return the configured type of the key; before certbot 2.0 it was RSA by default."""
+    """Return the configured type of the key. Before certbot 2.0, the default was RSA."""
     kind = settings.get("key_type")
     if not kind:
         return None

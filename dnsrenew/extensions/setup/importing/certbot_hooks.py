@@ -1,6 +1,6 @@
-"""certbot's hooks as programs of ours: what frees a port, and what is done with a new certificate.
+"""certbot's hooks as our programs: to free a port, and to use a new certificate.
 
-certbot gives its deploy hooks ``RENEWED_LINEAGE`` and ``RENEWED_DOMAINS``; so does the target ``run``.
+certbot sets ``RENEWED_LINEAGE`` and ``RENEWED_DOMAINS`` for its deploy hooks, and so does the target ``run``.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _KINDS: Final = {"pre_hook": "pre", "post_hook": "post", "renew_hook": "deploy",
 
 
 class Hook(Frozen):
-    """A command for the shell, and where it stands; a program in a folder of hooks has no line."""
+    """A command for the shell, and its place. A program in a folder of hooks has no line."""
 
     command: str
     file: Path
@@ -58,7 +58,7 @@ def programs(
 ) -> dict[str, Any]:
     """Return the hooks of a certificate.
 
-    Only a route that opens a port has programs before and after it; for others, what ran after each try runs after
+    Only a route that opens a port has programs before and after it. For others, the program after each try runs after
     each new certificate.
     """
     is_shared = settings.get("directory_hooks").lower() != "false"
@@ -85,7 +85,7 @@ def _own(settings: RenewalSettings, key: str) -> list[Hook]:
 
 
 def missing_program(command: str) -> str | None:
-    """Return the program of a command if it is a path where nothing stands."""
+    """Return the program of a command if it is a path to a missing file."""
     try:
         words = shlex.split(command) if len(command) <= LONGEST else []
     except ValueError:
@@ -95,7 +95,7 @@ def missing_program(command: str) -> str | None:
 
 
 def _distinct(hooks: Sequence[Hook]) -> tuple[Hook, ...]:
-    """Return the hooks, each command once, as certbot runs them."""
+    """Return the hooks without duplicate commands, as certbot runs them."""
     return tuple({hook.command: hook for hook in reversed(hooks)}.values())[::-1]
 
 
@@ -110,21 +110,22 @@ def _deployment(hook: Hook) -> model.FoundDeployment:
 
 # ── certbot settings ───────────────────────────────────────────────────────────────────
 
-# A file ``renewal/NAME.conf`` of certbot: what was given when the certificate was obtained.
+# A file ``renewal/NAME.conf`` of certbot: the options with which the certificate was obtained.
 
 _ABSENT: Final = frozenset({"", "None"})
 _WITHOUT_MEANING_ENDS: Final = ("_propagation_seconds", "_credentials", "_server_root", "_ctl", "_challenge_location")
-"""The ends of more: we ask the name servers, and change the configuration of no server."""
+"""The suffixes of further settings that do not matter: we query the name servers, and change no server's configuration.
+"""
 
 
 class RenewalSettings(Frozen):
     """The settings of one certificate.
 
-    :ivar name: its name at certbot.
+    :ivar name: the name of the certificate at certbot.
     :ivar top: the settings above the first section.
     :ivar parameters: the settings in ``[renewalparams]``.
     :ivar webroot_map: the webroot of each name.
-    :ivar notes: get what is not understood.
+    :ivar notes: the notes about settings that are not understood.
     """
 
     name: str
@@ -139,7 +140,7 @@ class RenewalSettings(Frozen):
         self.notes.add(text, *self.place(key), name=self.name, **more)
 
     def get(self, key: str) -> str:
-        """Return a parameter; "" if it is not given."""
+        """Return a parameter, or ""."""
         found = self.parameters.get(key)
         return "" if found is None or found.value in _ABSENT else found.value
 
@@ -152,24 +153,24 @@ class RenewalSettings(Frozen):
         return self.get(key).lower() == "true"
 
     def place(self, key: str) -> tuple[Path, int | None, str]:
-        """Return where a parameter stands, and its line, for a note."""
+        """Return the place of a parameter with its line, for a note."""
         found = self.parameters.get(key)
         if found is None:
             return self.file, None, ""
-        shown = key if key.endswith("hook") else f"{key} = {found.value}"  # a command may hold a secret
+        shown = key if key.endswith("hook") else f"{key} = {found.value}"  # a command may contain a secret
         return self.file, found.number, shown
 
     def note_unknown(self) -> None:
-        """Add a note for each parameter that nothing reads."""
+        """Add a note for each parameter that is not read."""
         for key, setting in self.parameters.items():
             is_known = key in expected("certbot") or key.endswith(_WITHOUT_MEANING_ENDS)
             if not is_known and setting.value not in {*_ABSENT, "False"}:
-                # The value is not shown: a plug-in by others may keep a secret here.
+                # The value is not shown, because a third-party plug-in may keep a secret here.
                 self.notes.add(texts.SETTING_UNKNOWN, self.file, setting.number, key, key=key)
 
 
 def renewal_settings(name: str, file: Path, text: str, notes: reading.Notes) -> RenewalSettings:
-    """Return the settings in a file, with a note for each line that is none."""
+    """Return the settings in a file, with a note for each line that is not a setting."""
     top: dict[str, str] = {}
     parameters: dict[str, reading.Setting] = {}
     webroots: dict[str, str] = {}
@@ -186,7 +187,7 @@ def renewal_settings(name: str, file: Path, text: str, notes: reading.Notes) -> 
 
 # ── certbot routes ─────────────────────────────────────────────────────────────────────
 
-# How certbot proves the names of a certificate, as routes of ours.
+# The methods by which certbot proves the names of a certificate, as our routes.
 
 _ADAPTER: Final = (
     "CERTBOT_DOMAIN=${3#_acme-challenge.} CERTBOT_VALIDATION=$4; export CERTBOT_DOMAIN CERTBOT_VALIDATION; case $1 in "
@@ -194,11 +195,11 @@ _ADAPTER: Final = (
 )
 """A program for the provider ``hook``, which gets ``add|remove ZONE NAME VALUE TTL``, from certbot's manual hooks."""
 _READ_ELSEWHERE: Final = frozenset({"server", "port", "version"})
-"""Keys of credentials that are read by name (RFC 2136), or that only choose an API (Linode)."""
+"""Keys of credentials that are read by name (RFC 2136), or that only select an API (Linode)."""
 
 
 def routes(settings: RenewalSettings, domains: tuple[str, ...], host: model.HostView) -> tuple[model.FoundRoute, ...]:
-    """Return the routes of a certificate; none if they could not be told, with a note."""
+    """Return the routes of a certificate; empty, with a note, if they cannot be determined."""
     if settings.flag("no_verify_ssl"):
         settings.note(texts.NO_TLS_CHECK, "no_verify_ssl")
     plugin = settings.get("authenticator").rpartition(":")[2]  # without the prefix of a plug-in's package
@@ -238,7 +239,7 @@ def _webroots(settings: RenewalSettings) -> Iterator[model.FoundRoute]:
 
 
 def _manual(settings: RenewalSettings) -> tuple[model.FoundRoute, ...]:
-    """Return the route for ``--manual-auth-hook``, as the provider ``hook``; for a person, ``manual``."""
+    """Return the route for ``--manual-auth-hook`` as the provider ``hook``, or ``manual`` for a person."""
     authenticate, cleanup = settings.get("manual_auth_hook"), settings.get("manual_cleanup_hook")
     challenge = next(iter(settings.items("pref_challs")), "dns-01" if not authenticate else "http-01")
     if challenge.removesuffix("-01") != "dns":
@@ -292,7 +293,7 @@ def _from_file(plugin: ToolHost, name: str, file: Path, notes: reading.Notes) ->
     prefix, given = f"dns_{name}_", {}
     for setting in reading.settings(text, lambda line: notes.add(texts.NOT_AN_ASSIGNMENT, file, line)):
         key = setting.key.removeprefix(prefix)
-        if key == setting.key:  # of another plug-in: several can share a file
+        if key == setting.key:  # of another plug-in, because several can share a file
             continue
         given[key] = setting.value
         if key not in plugin.options and key not in _READ_ELSEWHERE:
@@ -307,7 +308,7 @@ def _from_file(plugin: ToolHost, name: str, file: Path, notes: reading.Notes) ->
 
 
 def _rfc2136(given: dict[str, str]) -> dict[str, str]:
-    """Return the options of the plug-in for RFC 2136 whose form differs; HMAC-MD5 is its default."""
+    """Return the options of the plug-in for RFC 2136 that have a different form. HMAC-MD5 is its default."""
     found = {"tsig_algorithm": (given.get("algorithm") or "HMAC-MD5").lower()}
     server, port = given.get("server"), given.get("port") or "53"
     if server:
@@ -316,7 +317,7 @@ def _rfc2136(given: dict[str, str]) -> dict[str, str]:
 
 
 def _google(file: Path | None, notes: reading.Notes) -> model.FoundDnsAccount | None:
-    """Return the account with the key file of a service account, as the driver wants it."""
+    """Return the account with the key file of a service account, in the driver's form."""
     try:
         data = None if file is None else notes.json(file)
     except UntrustedError as error:

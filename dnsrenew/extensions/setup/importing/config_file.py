@@ -1,6 +1,6 @@
-"""The configuration and its secret files as text, with a comment where each part comes from.
+"""The configuration and its secret files as text, with a comment about the origin of each part.
 
-Of a configuration that an earlier import wrote, the tables that it lacks.
+For a configuration of an earlier import, this makes the missing tables.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from dnsrenew.config.cas import BUILT_IN
 from dnsrenew.extensions.setup.importing import model, reading
 
 MARK: Final = "# Written by `dnsrenew import`"
-"""The beginning of every file that an import wrote."""
+"""The beginning of every file that an import writes."""
 PLACEHOLDER: Final = "change-me"
-"""The value of a missing option that is no secret."""
+"""The value of a missing option that is not a secret."""
 _DEFAULT_CA: Final = "letsencrypt"
 
 
@@ -31,9 +31,9 @@ def document(
 ) -> tuple[str, dict[str, str]]:
     """Return the configuration of a plan, and the contents of its secret files by name.
 
-    :param tools: what was read, such as ``certbot in /etc/letsencrypt``.
-    :param notes: what was not imported.
-    :param taken: the secret files that exist, by name, with their contents; one with another content is left alone.
+    :param tools: the tools that were read, such as ``certbot in /etc/letsencrypt``.
+    :param notes: the notes about parts that were not imported.
+    :param taken: the existing secret files, by name, with their contents. A file with other content is not changed.
     """
     writer = _Writer(plan, taken)
     lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables()]
@@ -70,7 +70,7 @@ class _Writer:
             yield from ("", *self._certificate(certificate))
 
     def _ca(self, ca: model.PlannedCa) -> list[str]:
-        """Return the table of a CA; nothing if it needs none."""
+        """Return the table of a CA, or nothing if it does not need one."""
         head = [] if ca.is_built_in or ca.account is None else [comment(f"its account: {ca.account.source}")]
         directory = None if ca.is_built_in else ca.directory
         return [*head, *assignments({"directory": directory, "trust": ca.trust, "eab": self._eab(ca)})]
@@ -93,7 +93,7 @@ class _Writer:
             else:
                 options[key] = reference
         for key in reading.missing_options(account):
-            # Without its file only the certificates that need the secret fail, not the whole configuration.
+            # Without its file, only the certificates that need the secret fail and not the whole configuration.
             is_secret = reading.is_secret(account.provider, key)
             options[key] = f"file:{reading.secret_file(f'{name}-{key}')}" if is_secret else PLACEHOLDER
         return options
@@ -145,9 +145,9 @@ def _route(route: model.FoundRoute, account: str) -> dict[str, object]:
 
 
 def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, value: str) -> str:
-    """Add a secret to the files; return the reference to it. A file with another content is left alone.
+    """Add a secret to the files; return its reference. A file with other content is not changed.
 
-    :param taken: the files that exist, with their contents.
+    :param taken: the existing files with their contents.
     """
     number, name = 1, file
     while {**taken, **secrets}.get(name, value) != value:
@@ -162,7 +162,7 @@ _WIDEST: Final = 110
 
 
 def toml_value(given: object) -> str:
-    """Return a text, a number, a truth value, a list or a table on one line."""
+    """Return a text, a number, a boolean, a list or a table on one line."""
     if isinstance(given, str):
         return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(given, Mapping):
@@ -173,12 +173,12 @@ def toml_value(given: object) -> str:
 
 
 def key(name: str) -> str:
-    """Return a key, in quotes where it needs them."""
+    """Return a key, in quotes if needed."""
     return name if _BARE.fullmatch(name) else toml_value(name)
 
 
 def assignment(name: str, given: object) -> list[str]:
-    """Return ``name = value``; a list that is too long has a line for each item."""
+    """Return ``name = value``. A list that is too long has a line for each item."""
     line = f"{key(name)} = {toml_value(given)}"
     if len(line) <= _WIDEST or not isinstance(given, Sequence) or isinstance(given, str):
         return [line]
@@ -186,28 +186,28 @@ def assignment(name: str, given: object) -> list[str]:
 
 
 def assignments(values: Mapping[str, object]) -> Iterator[str]:
-    """Yield ``name = value`` for each value that is not empty."""
+    """Yield ``name = value`` for each non-empty value."""
     for name, value in values.items():
         if value:
             yield from assignment(name, value)
 
 
 def comment(text: str) -> str:
-    """Return a comment on one line; control characters cannot stand in one."""
+    """Return a comment on one line, without control characters."""
     return "# " + "".join(char if char.isprintable() else " " for char in text)
 
 
 # ── catching up ────────────────────────────────────────────────────────────────────────
 
-# A later import into the same configuration: which certificates of the tools it lacks, and the tables to add to it.
+# A later import into the same configuration: the certificates of the tools that it lacks, and the tables to add.
 #
-# The configuration belongs to a person by now, so it is compared and never changed.
+# The configuration belongs to a person by now, so it is compared but never changed.
 
 _REFERENCE: Final = "file:"
 
 
 def identifier(domain: str) -> str:
-    """Return a domain as A-labels, or as it is if it is none; the configuration then says so."""
+    """Return a domain as A-labels, or unchanged if it is not a domain, which the configuration then reports."""
     try:
         return to_a_labels(domain.lower())
     except InvalidName:
@@ -215,10 +215,10 @@ def identifier(domain: str) -> str:
 
 
 class TablesToAdd(Frozen):
-    """What a person has to add to the configuration for a certificate.
+    """The lines that a person must add to the configuration for a certificate.
 
-    :ivar certificate: its name.
-    :ivar lines: its table, after those of its CA and of its DNS accounts where the configuration lacks them.
+    :ivar certificate: the name of the certificate.
+    :ivar lines: its table, after missing tables of its CA and its DNS accounts.
     """
 
     certificate: str
@@ -226,14 +226,14 @@ class TablesToAdd(Frozen):
 
 
 class LaterImport:
-    """What a configuration and the files that it includes lack of a plan, with names that are free in them.
+    """The parts of a plan that a configuration and its included files lack, with free names.
 
-    :param taken: the secret files that exist, by name, with their contents.
+    :param taken: the existing secret files, by name, with their contents.
     :raises ConfigError: the configuration cannot be read.
 
-    :ivar cas: the CAs that it lacks.
+    :ivar cas: the missing CAs.
     :ivar to_add: the tables to add.
-    :ivar secrets: the contents of the secret files that these name, by file.
+    :ivar secrets: the contents of the secret files that the tables name, by file.
     """
 
     def __init__(self, plan: model.Plan, config: Path, taken: Mapping[str, str]) -> None:
@@ -257,13 +257,13 @@ class LaterImport:
         self.to_add = tuple(self._added(each) for each in plan.certificates if self.name_of(each) is None)
 
     def name_of(self, planned: model.PlannedCertificate) -> str | None:
-        """Return the name of the certificate that covers all domains of a planned one; None if there is none."""
+        """Return the name of the certificate that covers all domains of a planned one, or None."""
         wanted = {identifier(domain) for domain in planned.found.domains}
         found = [name for name, domains in self._domains.items() if all(_covers(domains, each) for each in wanted)]
         return planned.name if planned.name in found else next(iter(found), None)
 
     def _added(self, planned: model.PlannedCertificate) -> TablesToAdd:
-        """Return the table of a certificate, after those that it needs and that no table so far has brought."""
+        """Return the table of a certificate, after needed tables that no earlier table has added."""
         cas, accounts = len(self.cas), len(self._dns)
         name = reading.free_name(planned.name, self._names)
         self._names.add(name)
@@ -318,7 +318,7 @@ def _named(certificate: Mapping[str, Any]) -> tuple[str, frozenset[str]]:
 
 
 def _is_same(table: Mapping[str, Any], account: model.FoundDnsAccount, taken: Mapping[str, str]) -> bool:
-    """Return whether the table of a configuration is that of an account: options and secrets are equal."""
+    """Return whether the table of a configuration is that of an account, with equal options and secrets."""
     plain = _flat({**account.options, "provider": account.provider})
     ignored = {"zones", *account.secrets, *reading.missing_options(account)}
     written = _flat(table)
@@ -328,13 +328,13 @@ def _is_same(table: Mapping[str, Any], account: model.FoundDnsAccount, taken: Ma
 
 
 def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the keys of a table; those of a table in it as ``TABLE.KEY``."""
+    """Return the keys of a table. Keys of an inner table have the form ``TABLE.KEY``."""
     tables = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     inner = {f"{key}.{name}": value for key, its in tables.items() for name, value in its.items()}
     return {**{key: value for key, value in table.items() if key not in tables}, **inner}
 
 
 def _value(given: Any, taken: Mapping[str, str]) -> Any:
-    """Return the value of a secret that is in a file beside the configuration; others as they are written."""
+    """Return the value of a secret in a file beside the configuration; other values unchanged."""
     is_file = isinstance(given, str) and given.startswith(_REFERENCE)
     return taken.get(given.removeprefix(_REFERENCE)) if is_file else given

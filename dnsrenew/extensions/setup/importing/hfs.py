@@ -1,7 +1,7 @@
 """HFS, rejetto's HTTP File Server 3: its ``config.yaml``, and the certificate that it names.
 
-HFS makes a new ACME account for each certificate and forgets it, so there is no account to take over. The keys are
-those of HFS 0.50 to 3.2 (its documentation, config.md).
+HFS creates a new ACME account for each certificate and forgets it, so there is no account to import. The keys are from
+HFS 0.50 to 3.2 (its documentation, config.md).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from dnsrenew.extensions.setup.importing.pem import PemPair, pair, read_pair
 _FILE: Final = "config.yaml"
 _SETTING: Final = re.compile(r"([A-Za-z_][\w.-]*):(?:[ \t]+(.*))?")
 _OWN: Final = frozenset({"acme_domain", "acme_renew", "https_port", "private_key", "vfs"})
-"""Settings by which a file is known to be one of HFS."""
+"""Settings that identify a file of HFS."""
 _HTTP: Final = "80"
 _BLOCKS: Final = ("|", ">")
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return the folder of the user, and that of ``HFS_CONFIG``; on Windows HFS may also use that of its program."""
+    """Return the user's folder and the one in ``HFS_CONFIG``; on Windows, also the folder of the program."""
     named = host.environ.get("HFS_CONFIG")
     folders = [Path(named).parent if named.endswith(".yaml") else Path(named)] if named else []
     return list(dict.fromkeys([*folders, host.home / ".hfs", host.root / "root/.hfs"]))
@@ -45,7 +45,7 @@ def read(folder: Path, host: model.HostView) -> model.FoundData:
 
 
 def _settings(text: str) -> tuple[dict[str, str], dict[str, int]]:
-    """Return the flat settings of a YAML file, and their lines; of lists and tables only that they are there."""
+    """Return the flat settings of a YAML file, and their lines. Lists and tables only count as present."""
     found: dict[str, str] = {}
     blocks: dict[str, list[str]] = {}
     lines: dict[str, int] = {}

@@ -1,9 +1,8 @@
-"""``dnsrenew import``, from the folders of other tools to the list of what is left to do.
+"""``dnsrenew import``, from the folders of other tools to the list of remaining steps.
 
-No file that exists is changed: the configuration comes last, after its secret files and the store, so an import that
-was interrupted can be repeated. One that an earlier import wrote stays as it is; what it lacks is shown. Nothing is
-sent to anybody but the servers of this machine, which are asked what they serve before the command that stops the old
-tool is named.
+No existing file is changed. The configuration comes last, after its secret files and the store, so an interrupted
+import can be repeated. A configuration from an earlier import stays unchanged, and its missing parts are shown. Only
+the servers of this machine are contacted, to check what they serve before the command that stops the old tool is shown.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from dnsrenew.store import Store
 
 
 class ImportResult(Frozen):
-    """What was imported.
+    """The result of an import.
 
     :ivar accounts: the accounts, each with whether the store has it.
     :ivar certificates: the certificates, each with whether the store has it.
     :ivar again: whether the configuration was imported before, so that it was not written.
-    :ivar written: the files that were written; none also if nothing could be imported.
+    :ivar written: the files that were written; empty if nothing could be imported.
     :ivar lines: the lines of servers that name files of the tools.
-    :ivar stops: what stops the tools.
-    :ivar left: what is left to do.
+    :ivar stops: the commands that stop the tools.
+    :ivar left: the remaining steps.
     :ivar to_add: the tables that the configuration of an earlier import lacks.
     """
 
@@ -74,12 +73,13 @@ class ImportResult(Frozen):
 def run_import(
     request: ImportRequest, store: Store, context: Context, before_writing: Callable[[], None] = lambda: None
 ) -> ImportResult:
-    """Import everything, and return what was done.
+    """Import everything, and return the result.
 
     :param store: the store of the configuration to write.
-    :param before_writing: called where something was found for a new configuration.
+    :param before_writing: called if something was found for a new configuration.
     :raises ConfigError: nothing was found, or a configuration exists that no import wrote.
-    :raises StoreError: the store or a file cannot be written; ``import-untrusted``: others can change what is read.
+    :raises StoreError: the store or a file cannot be written; ``import-untrusted``: others can change files that are
+        read.
     """
     try:
         return _import(request, store, context, before_writing)
@@ -133,9 +133,9 @@ def _import(request: ImportRequest, store: Store, context: Context, before_writi
 
 
 def _was_imported(config: Path) -> bool:
-    """Return whether an import wrote the configuration; then it stays as it is, and is compared with the tools.
+    """Return whether an import wrote the configuration, which then stays unchanged and is only compared.
 
-    :raises ConfigError: ``import-config-exists``: somebody else wrote it.
+    :raises ConfigError: ``import-config-exists``: it was not written by an import.
     """
     if not os.path.lexists(config):
         return False
@@ -176,10 +176,11 @@ def _sources(request: ImportRequest) -> list[tuple[Kind, Path]]:
 
 
 def _judge(folder: Path, request: ImportRequest) -> None:
-    """Judge the folder of a tool; all that is in it is judged when it is read.
+    """Check the folder of a tool. Its contents are checked when they are read.
 
-    :raises StoreError: ``import-untrusted``: it belongs to another user; ``import-unwritable``: no text can name it.
-    :raises UntrustedError: others can change it.
+    :raises StoreError: ``import-untrusted``: it belongs to another user; ``import-unwritable``: its name is not valid
+        text.
+    :raises UntrustedError: others can change the folder.
     """
     if not reading.is_unicode(str(folder)):
         raise StoreError.of(texts.NOT_NAMED, path=str(folder))
@@ -194,7 +195,7 @@ def _judge(folder: Path, request: ImportRequest) -> None:
 def _deployments(
     certificate: model.PlannedCertificate, lines: Sequence[ServerLine], host: model.HostView, notes: reading.Notes
 ) -> tuple[model.FoundDeployment, ...]:
-    """Return the entries of ``deploy``: the files of servers first, then the programs, which may reload them."""
+    """Return the entries of ``deploy``: first the files of servers, then the programs, which may reload them."""
     found = certificate.found
     for deployment in found.deployments:
         if path := next_steps.old_file_in(deployment, found.files, host):

@@ -1,7 +1,7 @@
-"""lego's folder: ``accounts/`` and ``certificates/``, and the timer or script that runs lego, for the rest.
+"""lego's folder (``accounts/`` and ``certificates/``), and the timer or script that runs lego for the rest.
 
 The layout is that of lego 3 to 5 (go-acme.github.io/lego, "Obtain or renew certificates", and ``lego --help``). lego
-keeps neither the DNS host nor its arguments; both are in what calls it.
+keeps neither the DNS host nor its arguments, which are in its caller.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _CONFIG: Final = (".lego.yml", ".lego.yaml")
 
 
 def usual(host: model.HostView) -> list[Path]:
-    """Return the folder in the current folder, that of the user, and those that packages and guides use."""
+    """Return the folder in the current folder, the user's folder, and the folders that packages and guides use."""
     folders = [host.home / ".lego", host.root / "var/lib/lego", host.root / "etc/lego"]
     named = host.environ.get("LEGO_PATH")
     here = [host.cwd / ".lego"] if host.here_counts else []
@@ -35,7 +35,7 @@ def usual(host: model.HostView) -> list[Path]:
 
 
 def is_here(folder: Path) -> bool:
-    """Return whether a folder is one of lego's."""
+    """Return whether a folder is a folder of lego."""
     if _accounts(folder):
         return True
     names = reading.names(folder / "certificates")
@@ -58,7 +58,7 @@ def read(folder: Path, host: model.HostView) -> model.FoundData:
 
 
 def _named_servers(host: model.HostView) -> list[str]:
-    """Return the directory URLs that the user names, since lego's folder has only their hosts."""
+    """Return the directory URLs that the user names, because lego's folder has only their hosts."""
     own = host.environ.get("LEGO_SERVER")
     return [*host.servers, *([own] if own else [])]
 
@@ -99,7 +99,7 @@ def _account(file: Path, root: Path, servers: Sequence[str], notes: Notes) -> mo
 
 
 def _names(folder: Path) -> list[str]:
-    """Return the names of the certificates: those with a key, or with data of their own."""
+    """Return the names of the certificates with a key, or with their own data."""
     names = reading.names(folder / "certificates")
     found = [name.removesuffix(end) for end in (".json", ".key") for name in names if name.endswith(end)]
     return sorted(dict.fromkeys(found))
@@ -136,7 +136,7 @@ def _certificate(
 
 # ── lego jobs ──────────────────────────────────────────────────────────────────────────
 
-# The calls of lego on a machine: which certificate, which challenge, which DNS host with which credentials.
+# The calls of lego on a machine, with the certificate, the challenge, the DNS host and the credentials.
 
 _SHORT: Final = {"d": "domains", "s": "server", "m": "email", "k": "key-type", "c": "csr", "a": "accept-tos"}
 _HOOKS: Final = ("deploy-hook", "renew-hook", "run-hook")
@@ -144,20 +144,20 @@ _HOOK_VARIABLES: Final = (
     "LEGO_CERT_DOMAIN=%s LEGO_CERT_PATH=$DNSRENEW_FULLCHAIN LEGO_CERT_KEY_PATH=$DNSRENEW_PRIVKEY "
     "LEGO_ACCOUNT_EMAIL=%s; export LEGO_CERT_DOMAIN LEGO_CERT_PATH LEGO_CERT_KEY_PATH LEGO_ACCOUNT_EMAIL; %s"
 )
-"""What lego's hooks get ("Obtain or renew certificates", "hook")."""
+"""The variables of lego's hooks ("Obtain or renew certificates", "hook")."""
 
 
 class LegoCall(Frozen):
     """A call of lego.
 
-    :ivar options: the values of its options by long name, those without a value as "".
+    :ivar options: the values of its options by long name, "" for an option without a value.
     """
 
     job: jobs.FoundJob
     options: Mapping[str, Sequence[str]]
 
     def value(self, name: str) -> str:
-        """Return the last value of an option; "" without one."""
+        """Return the last value of an option, or ""."""
         return next(reversed(self.options.get(name, ("",))))
 
     @property
@@ -167,17 +167,17 @@ class LegoCall(Frozen):
 
     @property
     def server(self) -> str:
-        """The directory URL of the CA; "" for the default one."""
+        """The directory URL of the CA; "" for the default CA."""
         return self.value("server") or self.job.environment.get("LEGO_SERVER", "")
 
     @property
     def path(self) -> str:
-        """The folder in which it works; "" if it names none."""
+        """The folder in which it works, or ""."""
         return self.value("path") or self.job.environment.get("LEGO_PATH", "")
 
 
 def calls_of(folder: Path, host: model.HostView, notes: Notes) -> list[LegoCall]:
-    """Return the calls of lego that work in a folder; one that names none may be any's."""
+    """Return the calls of lego that work in a folder. A call without a folder may belong to any."""
     found = []
     for job in jobs.jobs(host, "lego", folder, [folder, folder.parent], notes):
         call = LegoCall(job, _options(job.words))
@@ -210,12 +210,12 @@ def of_certificate(calls: Sequence[LegoCall], domains: Sequence[str]) -> LegoCal
     exact = [call for call in fitting if set(call.domains) == set(domains)]
     general = [call for call in calls if not call.domains and {"dns", "http", "tls"} & set(call.options)]
     found = exact or fitting or (general if len(general) == 1 else [])
-    # `run` was for the first certificate; `renew` is what is called again.
+    # `run` was for the first certificate, and `renew` is called again.
     return next((call for call in found if "renew" in call.job.words), next(iter(found), None))
 
 
 def settings(call: LegoCall, name: str, notes: Notes) -> dict[str, Any]:
-    """Return the fields of a certificate that its call says."""
+    """Return the fields of a certificate that come from its call."""
     job = call.job
     if "must-staple" in call.options:
         notes.add(texts.MUST_STAPLE, job.file, job.line, "--must-staple", name=name)
@@ -273,16 +273,16 @@ def _deployments(call: LegoCall) -> tuple[model.FoundDeployment, ...]:
 
 # ── lego hosts ─────────────────────────────────────────────────────────────────────────
 
-# The DNS hosts of lego and their environment variables, as accounts of ours.
+# The DNS hosts of lego and their environment variables, as our accounts.
 #
 # The variables of most are the ``env`` of our provider files; others (``lego dnshelp -c CODE``): ``[tools.lego]``.
 
 _HOOK: Final = 'case $1 in add) exec {program} present "$3." "$4" ;; remove) exec {program} cleanup "$3." "$4" ;; esac'
-"""A program for the provider ``hook``, from that of lego's provider ``exec``."""
+"""A program for the provider ``hook``, from the program of lego's provider ``exec``."""
 
 
 def _dns_account(code: str, job: jobs.FoundJob, name: str, notes: Notes) -> model.FoundDnsAccount | None:
-    """Return the account for the environment of a call; None, with a note, for a host that we do not know.
+    """Return the account for the environment of a call; None, with a note, for an unknown host.
 
     :param code: lego's name of the host.
     :param name: the certificate, for notes.
@@ -311,9 +311,9 @@ def _dns_account(code: str, job: jobs.FoundJob, name: str, notes: Notes) -> mode
 
 
 def _value(variable: str, environment: Mapping[str, str], notes: Notes) -> str:
-    """Return the value of a variable, or of the file that ``VARIABLE_FILE`` names."""
+    """Return the value of a variable, or the content of the file in ``VARIABLE_FILE``."""
     value = environment.get(variable, "")
     file = environment.get(f"{variable}_FILE", "")
     if value or not file:
-        return "" if value.startswith("$") else value  # a variable that only a shell could tell
+        return "" if value.startswith("$") else value  # a variable that only a shell could expand
     return notes.credentials(file).strip()

@@ -1,6 +1,6 @@
-"""What a reader finds in the folder of another tool: neutral values, the same for all tools.
+"""The findings of a reader in the folder of another tool, as neutral values that are the same for all tools.
 
-A reader is a module with three functions; ``KINDS`` lists them all, and what will be written follows from the values:
+A reader is a module with three functions. ``KINDS`` lists them all, and the values decide what will be written:
 
 ``usual(host: HostView) -> list[Path]``
     the folders where the tool keeps its data by default, whether they exist or not.
@@ -29,11 +29,11 @@ from dnsrenew.config.cas import BUILT_IN
 
 FileRole = Literal["certificate", "leaf", "chain", "key", "combined"]
 FileRoles = Mapping[str, FileRole]
-"""What a PEM file has, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
+"""The contents of a PEM file, in the words of the target ``files``: ``certificate`` is the leaf and its chain."""
 
 
 class HostView(Frozen):
-    """The machine that is looked at; the real one, or a folder in a test.
+    """The examined machine, which is a folder in a test.
 
     :ivar root: the folder that stands for ``/``.
     :ivar home: the home folder of the user.
@@ -41,8 +41,8 @@ class HostView(Frozen):
     :ivar environ: the environment variables, such as ``XDG_DATA_HOME``.
     :ivar platform: as ``sys.platform``.
     :ivar servers: the directory URLs of CAs (RFC 8555 section 7.1.1) that the user names.
-    :ivar here_counts: whether to use a tool's files in the current folder that were not named; not for root.
-    :ivar discovery: judges what is read.
+    :ivar here_counts: whether to use a tool's files in the current folder without being named; not for root.
+    :ivar discovery: checks the files that are read.
     """
 
     root: Path
@@ -56,10 +56,10 @@ class HostView(Frozen):
 
 
 class ImportRequest(Frozen):
-    """What is to be imported.
+    """The request for an import.
 
-    :ivar path: the folder or file to read; None: the usual places.
-    :ivar kind: the tool; None: any.
+    :ivar path: the folder or file to read; None for the usual places.
+    :ivar kind: the tool; None for any tool.
     :ivar config: the configuration to write; absolute.
     :ivar is_named: whether the user named it, so that the next commands must name it too.
     """
@@ -77,14 +77,14 @@ class ImportRequest(Frozen):
 
     @property
     def option(self) -> str:
-        """What other commands need to find the configuration, with a blank before it; "": nothing."""
+        """The option with which other commands find the configuration, after a blank; "" if it is not needed."""
         return f" --config {shlex.quote(str(self.config))}" if self.is_named else ""
 
     def arguments(self, *others: str, is_same: bool = True) -> str:
-        """Return what to type after ``dnsrenew import`` to do the same again, with a blank before it.
+        """Return the arguments with which ``dnsrenew import`` does the same again, after a blank.
 
-        :param others: what stands in place of the path.
-        :param is_same: False: as another user, in a configuration of that user.
+        :param others: the text instead of the path.
+        :param is_same: False for another user, in a configuration of that user.
         """
         path = () if self.path is None else (below(self.path, self.host.cwd),)
         config = ("--config", below(self.config, self.host.cwd)) if self.is_named and is_same else ()
@@ -96,16 +96,16 @@ class ImportRequest(Frozen):
 
 
 def below(path: Path, folder: Path) -> str:
-    """Return a path as it is typed in a folder: without it, if it is below it."""
+    """Return a path in the form in which it is typed in a folder: relative if it is below it."""
     return str(path.relative_to(folder) if path.is_relative_to(folder) and path != folder else path)
 
 
 class NotUnderstood(Frozen):
     """Something that was not imported.
 
-    :ivar file: where it stands; an absolute path.
-    :ivar line: the number of the line, from 1; None: the whole file.
-    :ivar text: what stands there, without a value that could be a secret; "" if there is nothing to show.
+    :ivar file: the absolute path of its file.
+    :ivar line: the number of the line, from 1; None for the whole file.
+    :ivar text: its text, without a value that may be a secret; "" if there is nothing to show.
     :ivar code: the code of the text.
     :ivar message: one sentence: why it was not imported.
     :ivar fix: one sentence: what to do.
@@ -122,11 +122,11 @@ class NotUnderstood(Frozen):
 
     @property
     def place(self) -> str:
-        """Where it stands, ``FILE`` or ``FILE:LINE``."""
+        """Its place, ``FILE`` or ``FILE:LINE``."""
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
     def placed(self, message: str) -> str:
-        """Return its message, in any language, with the place before it unless it names that itself."""
+        """Return its message in any language, with the place before it unless the message has it."""
         return message if self.place in message else f"{self.place}: {message}"
 
 
@@ -135,7 +135,7 @@ class FoundEab(Frozen, hidden=("hmac",)):
 
     :ivar kid: the key identifier.
     :ivar hmac: the MAC key in base64url; "" if the tool did not keep it: an existing account does not need it again.
-    :ivar by_email: the CA gives the binding for an e-mail address (ZeroSSL): ``eab = "email"``.
+    :ivar by_email: the CA creates the binding for an email address (ZeroSSL): ``eab = "email"``.
     """
 
     kid: str = ""
@@ -148,7 +148,8 @@ class FoundAccount(Frozen, kw_only=True, hidden=("key_pem",)):
 
     :ivar directory: the directory URL of the CA (RFC 8555 section 7.1.1).
     :ivar key_pem: the private key, PEM (any unencrypted form; RSA or ECDSA).
-    :ivar url: the account URL (RFC 8555 section 7.3); None if the tool did not keep it: the CA finds it by the key.
+    :ivar url: the account URL (RFC 8555 section 7.3); None if the tool did not keep it, because the CA finds it by the
+        key.
     :ivar contact: contact URLs, ``mailto:…``.
     :ivar source: the file that had the key.
     :ivar eab: the external account binding.
@@ -170,8 +171,8 @@ class FoundDnsAccount(Frozen, kw_only=True, hidden=("secrets",)):
     Two with the same provider, options and secrets become one table.
 
     :ivar provider: the name of a file in ``providers/``.
-    :ivar source: the file where it stood, for a comment.
-    :ivar options: options that are no secrets; a ``str``, an ``int``, a list or a table of ``str``.
+    :ivar source: its original file, for a comment.
+    :ivar options: options that are not secrets; a ``str``, an ``int``, a list or a table of ``str``.
     :ivar secrets: secret options (``TABLE.KEY`` in a table) with their values in plain, written to files of mode 0600;
         a value ``file:PATH`` or ``env:NAME`` that should be kept as a reference is in ``options``.
     """
@@ -186,7 +187,7 @@ class FoundRoute(Frozen, kw_only=True):
     """One way in which the tool proves names, in the words of ``routes``.
 
     :ivar challenge: ``dns-01``, ``http-01`` or ``tls-alpn-01``.
-    :ivar dns: the account that writes the TXT values; None: it could not be told, and a person has to name it.
+    :ivar dns: the account that writes the TXT values; None if it is unknown, so that a person must name it.
     :ivar webroot: the folder of a web server, for http-01.
     :ivar listen: the address of the tool's own listener, for http-01 and tls-alpn-01.
     :ivar alias: the target of the CNAME at ``_acme-challenge``.
@@ -200,10 +201,10 @@ class FoundRoute(Frozen, kw_only=True):
 
 
 class FoundDeployment(Frozen, kw_only=True, hidden=("secrets",)):
-    """What the tool did with a new certificate, in the words of an entry of ``deploy``.
+    """The action of the tool after a new certificate, in the words of an entry of ``deploy``.
 
     :ivar to: ``files``, ``hfs``, ``run`` …
-    :ivar source: where it stood, for a comment.
+    :ivar source: its original place, for a comment.
     :ivar options: the options of the target; a shell command is ``run = ["sh", "-c", …]`` (see :func:`shell`).
     :ivar secrets: secret options with their values in plain.
     """
@@ -215,22 +216,22 @@ class FoundDeployment(Frozen, kw_only=True, hidden=("secrets",)):
 
 
 class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
-    """A certificate, or the wish for one that was not obtained yet.
+    """A certificate, obtained or only configured.
 
-    :ivar name: the name that the tool gave it, as it is; ``plan`` makes a valid and unique one of it.
-    :ivar domains: its names, those that the tool would ask for; A-labels or as written. The first decides the name.
+    :ivar name: the original name at the tool, from which ``plan`` makes a valid and unique one.
+    :ivar domains: the names that the tool would request, as A-labels or as written. The first decides the name.
     :ivar source: the file that describes it, for comments and messages.
-    :ivar fullchain_pem: the certificate and its chain, leaf first; None: there is none, it is missing.
+    :ivar fullchain_pem: the certificate and its chain, leaf first; None if it is missing.
     :ivar key_pem: its private key, unencrypted; None as above.
     :ivar directory: the directory URL of its CA; None if unknown: the default CA renews it.
     :ivar account: the account key (``FoundAccount.source``) that it used, where the tool has several at that CA.
-    :ivar key: the type of key for new ones; None: that of the certificate, if we have it, or ours by default.
+    :ivar key: the type of key for new ones; None for the type of the certificate, or our default.
     :ivar routes: how its names are proved, in order; empty: unknown.
-    :ivar deployments: what is done with a new one.
+    :ivar deployments: the actions after a new one.
     :ivar before: the program that the tool ran before a renewal (to free a port).
     :ivar after: the program that it ran after each try.
-    :ivar files: what the PEM files have that servers may read, by path: as a server's configuration would name it,
-        absolute, links not resolved.
+    :ivar files: the contents of the PEM files that servers may read, by path as in a server's configuration: absolute,
+        with links not resolved.
     :ivar renew_before: as in the configuration (``"30 days"``), only if a person chose it.
     """
 
@@ -254,7 +255,7 @@ class FoundCertificate(Frozen, kw_only=True, hidden=("key_pem",)):
 
 
 class FoundData(Frozen):
-    """All that a folder has.
+    """The contents of a folder.
 
     :ivar kind: the word of ``--from``: ``certbot``, ``lego`` …
     :ivar folder: the folder that was read.
@@ -273,15 +274,15 @@ class FoundData(Frozen):
     trust: Mapping[str, str] = field(default_factory=dict)
 
 
-# ── what will be written ────────────────────────────────────────────────────────────────
+# ── the plan ────────────────────────────────────────────────────────────────────────────
 
 
 class PlannedCa(Frozen):
-    """A CA, with the account at it.
+    """A CA with its account.
 
     :ivar name: its name in the configuration.
-    :ivar account: the account that is imported; None: a new one is created when it is needed.
-    :ivar trust: the file with the root certificates of its endpoint; "" for those of the system.
+    :ivar account: the imported account; None if a new one is created when it is needed.
+    :ivar trust: the file with the root certificates of its endpoint; "" for the system's roots.
     """
 
     name: str
@@ -299,11 +300,11 @@ class PlannedCa(Frozen):
 class PlannedCertificate(Frozen):
     """A certificate, with its names in the configuration.
 
-    :ivar ca: the name of its CA; "" for the default one.
+    :ivar ca: the name of its CA; "" for the default CA.
     :ivar routes: as found; ``dns`` has the accounts' names, in the same order.
-    :ivar dns: the name of the account of each route, "" for those without.
-    :ivar kind: the tool that it comes from.
-    :ivar key: the type of its next key: as the tool was told, or that of the certificate.
+    :ivar dns: the name of the account of each route, "" for a route without one.
+    :ivar kind: its original tool.
+    :ivar key: the type of its next key: the tool's setting, or the certificate's type.
     :ivar deploy: the entries of ``deploy``.
     """
 
@@ -318,7 +319,7 @@ class PlannedCertificate(Frozen):
 
 
 class Plan(Frozen):
-    """What will be written.
+    """The data to write.
 
     :ivar contact: the contacts of all accounts, without ``mailto:``.
     :ivar dns: the accounts at DNS hosts by name.
@@ -331,16 +332,16 @@ class Plan(Frozen):
 
 
 _PLAIN_PATH: Final = re.compile(r"/[\w./@%+:,-]+")
-"""A path in which no character means anything to a shell."""
+"""A path without characters that have a meaning in a shell."""
 
 
 def shell(command: str) -> tuple[str, ...]:
-    """Return a command of a shell as a program and its arguments; without the shell if it is only a path."""
+    """Return a shell command as a program and its arguments, without the shell if it is only a path."""
     return (command,) if _is_program(command) else ("sh", "-c", command)
 
 
 def _is_program(command: str) -> bool:
-    """Return whether a command is the path of a program that needs no shell: a script names its interpreter."""
+    """Return whether a command is the path of a script that names its interpreter, so that it needs no shell."""
     if not _PLAIN_PATH.fullmatch(command) or not os.access(command, os.X_OK):
         return False
     try:
@@ -351,5 +352,5 @@ def _is_program(command: str) -> bool:
 
 
 def decoded(data: bytes) -> str:
-    """Return octets as text without a NUL, which no path and no argument can have."""
+    """Return octets as text without a NUL, which no path and no argument can contain."""
     return data.decode("utf-8-sig", "replace").replace("\0", "\ufffd")

@@ -1,4 +1,4 @@
-"""What is left to do after an import, in order: complete, deploy, change lines, schedule, stop the old timer."""
+"""The remaining steps after an import, in order: complete, deploy, change lines, schedule, stop the old timer."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ from dnsrenew.schedule.detect import detect
 from dnsrenew.schedule.machine import program_output
 
 _IN_PATTERN: Final = r"[#.*\[\]^$\\]"
-"""The characters that mean something else in a pattern of sed."""
+"""The characters that have a special meaning in a pattern of sed."""
 
 
 class NextSteps(Frozen):
-    """What is left to do.
+    """The remaining steps.
 
-    :ivar withheld: why commands that stop the other tool are not among the steps; empty if all are, or if nothing has
-        to be stopped.
-    :ivar stops: those that are.
+    :ivar withheld: why commands that stop the other tool are missing in the steps; empty if none is missing.
+    :ivar stops: the commands that stop the other tool in the steps.
     """
 
     steps: list[Message]
@@ -49,13 +48,13 @@ def steps(
 ) -> NextSteps:
     """Return the steps.
 
-    :param unseen: why it is not certain that servers serve from the new files.
+    :param unseen: why it is not certain that servers use the new files.
     """
     config, option, again, tool = done.config, done.request.option, done.request.arguments(), " / ".join(tools)
     found: list[Message] = [*_to_complete(done)]
     now = done.loaded()
     by_hand = _by_hand(now, done.plan)
-    # The files because of which a certificate would not be renewed, or not be served, by dnsrenew.
+    # The files because of which dnsrenew would not renew or serve a certificate.
     notes = (note.file for note in done.notes.found if note.loses or note.code == texts.HOOK_READS.code)
     causes = list(dict.fromkeys([*([str(config)] if found or by_hand else []), *notes]))
     if done.to_add:
@@ -64,7 +63,7 @@ def steps(
     first = [*_to_dns(config, now, by_hand, option, is_hfs=[*tools] == [KINDS["hfs"].title])]
     is_new = any(
         each.template == texts.STEP_MANUAL_INIT.template for each in first
-    )  # the other steps are those of init
+    )  # the other steps are the same as for init
     found = first if is_new else [*first, *found]
     found += _servers(lines, option, tools[0]) if lines else unseen
     if not is_new:
@@ -83,7 +82,7 @@ def steps(
 
 
 def _stop(stop: StopCommand, causes: list[str]) -> Message:
-    """Return the step that stops a tool: later, as long as a certificate depends on it."""
+    """Return the step that stops a tool, or that says to stop it later while a certificate depends on it."""
     if not stop.is_known:
         text = texts.STEP_STOP_UNKNOWN_LATER if causes else texts.STEP_STOP_UNKNOWN
     elif causes:
@@ -95,7 +94,7 @@ def _stop(stop: StopCommand, causes: list[str]) -> Message:
 
 
 def _to_complete(done: ImportWriter) -> Iterator[Message]:
-    """Yield what a person has to add to the configuration before it works."""
+    """Yield what a person must add to the configuration before it works."""
     try:
         check_config(done.config, clock=done.context.clock)
     except ConfigError as error:
@@ -109,7 +108,7 @@ def _to_complete(done: ImportWriter) -> Iterator[Message]:
 
 
 def _by_hand(now: Config | None, plan: Plan) -> list[str]:
-    """Return the certificates for which a person has to set records, as the configuration is now."""
+    """Return the certificates for which a person must set records, with the current configuration."""
     names = [each.name for each in plan.certificates if _is_manual(each.dns, plan.dns)]
     if now is None:
         return names
@@ -121,8 +120,8 @@ def _by_hand(now: Config | None, plan: Plan) -> list[str]:
 def _to_dns(config: Path, now: Config | None, by_hand: list[str], option: str, *, is_hfs: bool) -> Iterator[Message]:
     """Yield the way that needs neither an open port nor a person, for each certificate without such a route.
 
-    :param by_hand: the certificates for which a person has to set records.
-    :param is_hfs: whether HFS alone was imported: all that it has ``init`` finds too.
+    :param by_hand: the certificates for which a person must set records.
+    :param is_hfs: whether only HFS was imported, whose data ``init`` finds too.
     """
     fields = {"path": str(config), "config": option}
     specs = {} if now is None else {spec.name: spec for spec in now.certificates}
@@ -147,7 +146,7 @@ def _is_manual(dns: Sequence[str], accounts: Mapping[str, FoundDnsAccount | DnsA
 
 
 def _sed(old: str, new: str, lines: Sequence[ServerLine], tool: str) -> str:
-    """Return the command that writes another folder into files; a copy of each stays beside it."""
+    """Return the command that writes another folder into files, and keeps a copy of each beside it."""
     files = dict.fromkeys(line.real for line in lines)
     pattern, other = (re.sub(special, r"\\\g<0>", text) for special, text in ((_IN_PATTERN, old), (r"[#&\\]", new)))
     return shlex.join(["sed", f"-i.{tool.lower().replace(' ', '-')}", f"s#{pattern}#{other}#g", *files])
@@ -172,7 +171,7 @@ def _servers(lines: Sequence[ServerLine], option: str, tool: str) -> Iterator[Me
 
 
 def old_file_in(deployment: FoundDeployment, files: Iterable[str], host: HostView) -> str | None:
-    """Return the file of the other tool that a program names, in its command or in its script; else None."""
+    """Return the file of the other tool that a program names, in its command or its script, or None."""
     words = deployment.options.get("run")
     if not isinstance(words, list):
         return None
@@ -184,18 +183,18 @@ def old_file_in(deployment: FoundDeployment, files: Iterable[str], host: HostVie
 
 # ── timers ─────────────────────────────────────────────────────────────────────────────
 
-# What renews certificates with the other tool by itself, and the command that stops it.
+# The jobs that renew certificates with the other tool, and the commands that stop them.
 
 _SNAP: Final = "snap.certbot.renew"
 
 
 class StopCommand(Frozen):
-    """What renews, and how it is stopped.
+    """A job that renews, and how it is stopped.
 
     :ivar kind: the tool.
-    :ivar source: where it stands, ``FILE`` or ``FILE:LINE``.
-    :ivar command: the command that stops it; "" if a line has to be removed by hand.
-    :ivar is_known: whether something that runs it was found; else ``source`` is the folder that it may renew.
+    :ivar source: its place, ``FILE`` or ``FILE:LINE``.
+    :ivar command: the command that stops it; "" if a line must be removed by hand.
+    :ivar is_known: whether its job was found; if not, ``source`` is the folder that it may renew.
     """
 
     kind: str
@@ -209,9 +208,9 @@ class StopCommand(Frozen):
 
 
 def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopCommand]:
-    """Return what stops the tools, then the folders for which that was not found although something may renew them.
+    """Return the commands that stop the tools, then folders that may be renewed by a job that was not found.
 
-    A timer that names no folder renews the usual one, not a copy in another place.
+    A timer without a folder renews the usual one, not a copy in another place.
     """
     found: list[StopCommand] = []
     unknown: list[StopCommand] = []
@@ -225,7 +224,7 @@ def stops_of(sources: Sequence[tuple[Kind, Path]], host: HostView) -> list[StopC
 
 
 def _is_off(stop: StopCommand, host: HostView) -> bool:
-    """Return whether systemd says that a unit is stopped for good; of a copied folder it knows nothing."""
+    """Return whether systemd says that a unit is permanently stopped, which is unknown for a copied folder."""
     control, _, unit = stop.command.partition(" disable --now ")
     if not unit or host.root != host.root.parent:
         return False
@@ -234,9 +233,9 @@ def _is_off(stop: StopCommand, host: HostView) -> bool:
 
 
 def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) -> list[StopCommand]:
-    """Return the commands that stop a tool in a folder; none for one that has no timer, such as a server.
+    """Return the commands that stop a tool in a folder; empty for one without a timer, such as a server.
 
-    :param is_usual: whether the tool works there if it is told nothing else.
+    :param is_usual: whether the tool works there by default.
     """
     if not KINDS[kind].renews:
         return []
@@ -252,7 +251,7 @@ def stop_commands(kind: str, host: HostView, folder: Path, *, is_usual: bool) ->
 
 
 def _works_in(job: jobs.FoundJob, kind: str, folder: Path, host: HostView, *, is_usual: bool) -> bool:
-    """Return whether a call works in a folder; one that names it by a variable may work in the usual one."""
+    """Return whether a call works in a folder. A folder in a variable may be the usual one."""
     named = [value for key in KINDS[kind].folder_variables if (value := job.environment.get(key))]
     for word, following in zip(job.words, (*job.words[1:], ""), strict=True):
         option, equals, value = word.partition("=")

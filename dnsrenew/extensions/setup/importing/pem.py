@@ -1,4 +1,4 @@
-"""Pairs of PEM files: the content tells which file has what, and the public key which files belong together."""
+"""Pairs of PEM files: the content shows what a file has, and the public key shows which files belong together."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ from dnsrenew.extensions.setup.importing.reading import Notes
 
 _LARGEST: Final = 1 << 20
 _MOST: Final = 2000
-"""Files that are looked at."""
+"""The maximum number of files that are checked."""
 _MOST_BYTES: Final = 4 << 20
-"""Of all PEM files."""
+"""The maximum bytes of all PEM files."""
 _DEEPEST: Final = 1
-"""Folders below the given one."""
+"""The number of folder levels below the given one."""
 
 
 def usual(host: HostView) -> list[Path]:  # noqa: ARG001  # every tool has this function
-    """Return nothing: a person names the folder."""
+    """Return an empty list, because a person names the folder."""
     return []
 
 
 def is_here(folder: Path) -> bool:
-    """Return whether a folder, or that of a file, has a certificate and a key."""
+    """Return whether a folder, or the folder of a file, has a certificate and a key."""
     found = _pem_files(folder, Notes(Discovery(insist=True))).values()
     return all(any(mark in data for data in found) for mark in (BEGIN_CERTIFICATE, BEGIN_KEY))
 
 
 def read(folder: Path, host: HostView) -> FoundData:
-    """Return the pairs in a folder; for a file only the one that it belongs to."""
+    """Return the pairs in a folder; for a file, only its own pair."""
     notes = Notes(host.discovery)
     found = _pem_files(folder, notes)
     certificates = list(_certificates(found, notes))
@@ -52,7 +52,7 @@ def read(folder: Path, host: HostView) -> FoundData:
 
 
 def _pem_files(folder: Path, notes: Notes) -> dict[Path, bytes]:
-    """Return the PEM files in a folder and in those below it; for a file, in its own folder."""
+    """Return the PEM files in a folder and below it; for a file, in its own folder."""
     top, deepest = (folder.parent, 0) if os.path.isfile(folder) else (folder, _DEEPEST)
     found, left = dict[Path, bytes](), _MOST_BYTES
     for path in islice(_paths(top, deepest), _MOST):
@@ -76,9 +76,9 @@ def _paths(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _content(path: Path, notes: Notes) -> bytes:
-    """Return the content of a PEM file, "" of another one; a note if it cannot be read.
+    """Return the content of a PEM file, "" for another file; add a note if it cannot be read.
 
-    :raises UntrustedError: others can change it.
+    :raises UntrustedError: others can change the file.
     """
     try:
         if os.path.getsize(path) > _LARGEST:
@@ -99,11 +99,11 @@ def _is_pem(data: bytes) -> bool:
 
 
 def _certificates(found: Mapping[Path, bytes], notes: Notes) -> Iterator[FoundCertificate]:
-    """Yield a certificate for each key that has one. Keys of CAs and keys without a certificate are left out."""
+    """Yield a certificate for each key that has one, without keys of CAs and keys without a certificate."""
 
     @cache
     def pool(folder: Path | None) -> user_files.CertificatePool:
-        """Return the certificates in the files of a folder; None: in all."""
+        """Return the certificates in the files of a folder; None means all folders."""
         parts = (data for path, data in found.items() if folder in {None, path.parent} and BEGIN_CERTIFICATE in data)
         return user_files.CertificatePool(b"\n".join(parts).decode("ascii", "replace"))
 
@@ -123,7 +123,7 @@ def _certificates(found: Mapping[Path, bytes], notes: Notes) -> Iterator[FoundCe
 
 
 def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[tuple[str, FileRole]]:
-    """Yield what each file has of a chain and its key."""
+    """Yield the parts of a chain and its key that each file has."""
     leaf = x509.to_der(chain)
     issuers = set(_ders(chain)) - {leaf}
     for path, ders in found.items():
@@ -138,7 +138,7 @@ def _roles(found: Mapping[Path, set[bytes]], chain: str, key: Path) -> Iterator[
 
 
 def _ders(text: str) -> Iterator[bytes]:
-    """Yield the certificates of a PEM text as DER, without those that cannot be read."""
+    """Yield the certificates of a PEM text as DER, without unreadable ones."""
     begin = BEGIN_CERTIFICATE.decode()
     for part in text.split(begin)[1:]:
         with contextlib.suppress(ValueError):
@@ -162,7 +162,7 @@ class PemPair(Frozen, hidden=("key_pem",)):
 
 
 def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
-    """Return a private key in any of its forms; None, with a note, if there is none."""
+    """Return a private key in any of its forms; None, with a note, without one."""
     try:
         return user_files.key_from_file(data)
     except ConfigError:
@@ -172,9 +172,9 @@ def private_key(data: bytes, file: Path, notes: Notes) -> PrivateKey | None:
 
 
 def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> PemPair:
-    """Return the pair in some files; the first must have the certificate, and those that are missing are left out.
+    """Return the pair in some files, without missing ones. The first must have the certificate.
 
-    Each half that cannot be used adds a note.
+    Each unusable half adds a note.
     """
     key, first = notes.read(key_file, loses=True), notes.read(certificates[0], loses=True)
     if key is None or first is None:
@@ -186,7 +186,7 @@ def read_pair(certificates: Sequence[Path], key_file: Path, notes: Notes) -> Pem
 def pair(
     certificate: bytes, key_data: bytes, file: Path, key_file: Path, notes: Notes, *, more: Sequence[bytes] = ()
 ) -> PemPair:
-    """Return the pair in the contents of two files; an empty one, with a note, if they are none.
+    """Return the pair in the contents of two files; an empty pair, with a note, if they are not one.
 
     :param more: contents with more certificates of the chain.
     """
@@ -202,7 +202,7 @@ def pair(
 
 
 def account_of(file: Path, directory: str | None, ca: str, notes: Notes) -> FoundAccount | None:
-    """Return the account with the key in a file; None, with a note, if it has none or the CA is not known.
+    """Return the account with the key in a file; None, with a note, without a key or a known CA.
 
     :param ca: the name of the CA's folder at the tool.
     """

@@ -1,4 +1,4 @@
-"""What will be written, from what was found: no name twice, one account a key, one certificate a set of domains."""
+"""Plans what to write from the findings: unique names, one account per key, one certificate per set of domains."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _NOT_NAME: Final = re.compile(r"[^a-z0-9._-]+")
 _RESERVED: Final = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 _LONGEST: Final = 60
 _MOST: Final = 50_000
-"""Characters of the names of a certificate; CAs allow 100 names."""
+"""The maximum number of characters of a certificate's names. CAs allow 100 names."""
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 def make_plan(found: Sequence[model.FoundData], notes: reading.Notes) -> model.Plan:
-    """Return what will be written."""
+    """Return the plan."""
     accounts = _Accounts(found)
     dns: dict[str, model.FoundDnsAccount] = {}
     taken: set[str] = set()
     certificates = []
     for kind, certificate in _one_each(found, notes):
         routes = certificate.routes
-        if not routes:  # a person sets the records until there is one
+        if not routes:  # a person sets the records until there is a route
             by_hand = reading.dns_account("manual", {}, certificate.source)
             routes = (model.FoundRoute(challenge="dns-01", dns=by_hand),)
         name, ca = _certificate_name(certificate, taken), accounts.ca_of(certificate)
@@ -50,7 +50,7 @@ def make_plan(found: Sequence[model.FoundData], notes: reading.Notes) -> model.P
 
 
 class _Accounts:
-    """The accounts, each under the name of a CA of its own; the one with the most certificates has the plain name."""
+    """The accounts, each under its own CA name. The one with the most certificates has the plain name."""
 
     def __init__(self, found: Sequence[model.FoundData]) -> None:
         self.cas: list[model.PlannedCa] = []
@@ -68,7 +68,7 @@ class _Accounts:
             self._by_source[account.source] = known[key]
 
     def ca_of(self, certificate: model.FoundCertificate) -> str:
-        """Return the name of the CA of a certificate; "" for the default one."""
+        """Return the name of the CA of a certificate; "" for the default CA."""
         if certificate.account in self._by_source:
             return self._by_source[certificate.account]
         if certificate.directory is None:
@@ -91,9 +91,9 @@ def _public_key(account: model.FoundAccount) -> str:
 
 
 def _dns_name(account: model.FoundDnsAccount | None, known: dict[str, model.FoundDnsAccount]) -> str:
-    """Return the name of an account at a DNS host, the same for equal ones; "" for no account.
+    """Return the name of an account at a DNS host, the same for equal ones, or "" without an account.
 
-    :param known: the accounts so far, by name; a new one is added.
+    :param known: the accounts so far, by name. A new one is added.
     """
     if account is None:
         return ""
@@ -123,7 +123,7 @@ def _one_each(found: Sequence[model.FoundData], notes: reading.Notes) -> Iterabl
 
 
 def _merged(newest: model.FoundCertificate, others: Sequence[model.FoundCertificate]) -> model.FoundCertificate:
-    # The same program once.
+    # Each program once.
     deployments = {f"{each.to} {dict(each.options)!r}": each for one in (newest, *others) for each in one.deployments}
     files = {path: role for one in (newest, *others) for path, role in one.files.items()}
     routes = next((one.routes for one in (newest, *others) if one.routes), ())
@@ -147,7 +147,7 @@ def _not_before(certificate: model.FoundCertificate) -> datetime:
 
 
 def _certificate_name(certificate: model.FoundCertificate, taken: set[str]) -> str:
-    """Return a name for the store that is the tool's, as far as it is valid on every system."""
+    """Return a name for the store that follows the tool's name, as far as this is valid on every system."""
     text = (certificate.name or certificate.domains[0]).lower().replace("*", "_")
     name = _NOT_NAME.sub("-", text).lstrip(".-").rstrip(".")[:_LONGEST].rstrip(".") or "certificate"
     if _RESERVED.fullmatch(name):

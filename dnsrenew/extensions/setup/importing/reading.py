@@ -1,4 +1,4 @@
-"""Reading the files of other tools: tolerant readers return a value, or None and a note."""
+"""Reads the files of other tools. Its tolerant readers return a value, or None and a note."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from dnsrenew.errors import Text
 from dnsrenew.extensions.setup.importing import model, texts
 
 _LARGEST: Final = 1 << 20
-"""Bytes of a file; a chain has some 10 KB."""
+"""Maximum bytes of a file; a chain has about 10 KB."""
 LONGEST_VALUE: Final = 1 << 14
-"""Characters of a line, and of a value; the longest is a key of a few KB."""
+"""Maximum characters of a line or a value. The longest is a key of a few KB."""
 _MOST_NAMES: Final = 20_000
-"""Names of a folder that are looked at."""
+"""The number of names in a folder that are checked."""
 _DEEPEST: Final = 8
-"""Folders below each other with accounts."""
+"""The number of nested folders with accounts."""
 _MOST_NOTES: Final = 100
-"""Notes of one kind about one file."""
+"""The maximum number of notes of one kind about one file."""
 _SECTION: Final = re.compile(r"(\[++)([^\]]*+)\]++\s*+(?:#.*)?")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
-"""Half of a pair, or an octet of a path that is no UTF-8: neither can be written."""
+"""Half of a surrogate pair, or an octet of a path that is not UTF-8, neither of which can be written."""
 File = Path | str
 
 
@@ -48,14 +48,14 @@ _KEY_NAMES: Final[Mapping[KeyKind, tuple[str, ...]]] = {
     "rsa4096": ("rsa4096", "4096"),
 }
 KEY_KINDS: Final = {name: kind for kind, names in _KEY_NAMES.items() for name in names}
-"""The types of keys, by the names that the tools have for them."""
+"""The types of keys, by their names at the tools."""
 
 
 class Notes:
-    """Reads files, with a note for each that cannot be used.
+    """Reads files, and adds a note for each unusable one.
 
-    :ivar discovery: judges the files.
-    :ivar found: what was not understood so far, in order.
+    :ivar discovery: checks the files.
+    :ivar found: the notes so far, in order.
     """
 
     def __init__(self, discovery: Discovery | None = None) -> None:
@@ -66,7 +66,7 @@ class Notes:
     def add(
         self, why: Text, file: File, line: int | None = None, text: str = "", *, loses: bool = False, **more: object
     ) -> None:
-        """Add a note. The same note is added once, and of one kind some for a file.
+        """Add a note. Equal notes are added once, and notes of one kind are limited for each file.
 
         :param more: the values of the fields of ``why``; ``file``, ``line`` and ``text`` are fields too.
         """
@@ -85,21 +85,21 @@ class Notes:
         certificates: Iterable[model.FoundCertificate | None] = (),
         **more: Any,
     ) -> model.FoundData:
-        """Return all that a folder has, without what could not be read (None)."""
+        """Return the contents of a folder, without unreadable parts (None)."""
         found = tuple(filter(None, accounts)), tuple(filter(None, certificates))
         return model.FoundData(kind, folder, *found, tuple(self.found), **more)
 
     def judge(self, file: File) -> None:
-        """Judge a file that is not read, such as a program.
+        """Check a file that is not read, such as a program.
 
-        :raises UntrustedError: others can change it.
+        :raises UntrustedError: others can change the file.
         """
         weakness = self.discovery.weakness(os.path.abspath(file))
         if weakness is not None:
             raise UntrustedError(str(file), weakness)
 
     def add_untrusted(self, error: UntrustedError) -> None:
-        """Add a note that a file was not believed, because others can change it."""
+        """Add a note that a file is not trusted, because others can change it."""
         part = error.weakness
         self.add(texts.NOT_BELIEVED, error.path, part=part.path, owner=part.owner, mode=part.mode)
 
@@ -107,7 +107,7 @@ class Notes:
         """Return the content of a file; None, with a note, if it cannot be read.
 
         :param loses: whether a certificate or an account is missing without it.
-        :raises UntrustedError: others can change it.
+        :raises UntrustedError: others can change the file.
         """
         try:
             data = read(self.discovery, os.path.abspath(file), most + 1)
@@ -123,7 +123,7 @@ class Notes:
         return None
 
     def text(self, file: File, *, loses: bool = False) -> str | None:
-        """Return the text of a file; as :meth:`read`, also if it has a line without an end."""
+        """Return the text of a file as :meth:`read` does; None also if it has an endless line."""
         data = self.read(file, loses=loses)
         text = None if data is None else model.decoded(data)
         if text is not None and any(len(line) > LONGEST_VALUE for line in text.splitlines()):
@@ -132,7 +132,7 @@ class Notes:
         return text
 
     def credentials(self, file: File) -> str:
-        """Return the text of a file with credentials, which can be anywhere; "", with a note, if it is not used."""
+        """Return the text of a file with credentials at any place; "", with a note, if it is not used."""
         try:
             return self.text(file) or ""
         except UntrustedError as error:
@@ -140,7 +140,7 @@ class Notes:
             return ""
 
     def json(self, file: File, *, loses: bool = False) -> dict[str, Any] | None:
-        """Return the object in a JSON file; as :meth:`read`, also if it is damaged."""
+        """Return the object in a JSON file as :meth:`read` does; None also if it is damaged."""
         data = self.read(file, loses=loses, most=1 << 16)
         if data is None:
             return None
@@ -159,11 +159,11 @@ class Notes:
 
 
 def read(discovery: Discovery, path: str, most: int) -> bytes:
-    """Return the content of a file, as :meth:`Discovery.read`. A pipe or a device is none, also one for everybody.
+    """Return the content of a file as :meth:`Discovery.read` does, but never of a pipe or a device.
 
-    :raises UntrustedError: others can change it.
-    :raises NotAFileError: it is not a regular file.
-    :raises OSError: it cannot be read.
+    :raises UntrustedError: others can change the file.
+    :raises NotAFileError: the path is not a regular file.
+    :raises OSError: the file cannot be read.
     """
     try:
         return discovery.read(path, most)
@@ -175,9 +175,9 @@ def read(discovery: Discovery, path: str, most: int) -> bytes:
 
 
 def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, UntrustedError | None]:
-    """Return the content of a file, as :func:`read`; also if others can change it, with the error that says so.
+    """Return the content of a file as :func:`read` does. If others can change it, also return the error.
 
-    It is read to see whether it matters.
+    This shows whether the file matters.
     """
     try:
         return read(discovery, path, most), None
@@ -186,7 +186,7 @@ def read_anyway(discovery: Discovery, path: str, most: int) -> tuple[bytes, Untr
 
 
 def content(path: File, most: int) -> bytes | None:
-    """Return the content of a file, whoever can change it; None if it cannot be read, or is larger."""
+    """Return the content of a file, even if others can change it; None if it cannot be read, or is larger."""
     try:
         with files.open_to_read(path) as stream:
             data = stream.read(most + 1)
@@ -196,7 +196,7 @@ def content(path: File, most: int) -> bytes | None:
 
 
 def names(folder: Path) -> list[str]:
-    """Return the sorted names in a folder, without those that cannot be written; nothing if it cannot be listed."""
+    """Return the sorted names in a folder, without invalid texts; empty if it cannot be listed."""
     try:
         with os.scandir(folder) as found:
             return sorted(each.name for each in islice(found, _MOST_NAMES) if is_unicode(each.name))
@@ -205,12 +205,12 @@ def names(folder: Path) -> list[str]:
 
 
 def is_unicode(text: str) -> bool:
-    """Return whether a text can be written; a path of other octets, or half of a surrogate pair, cannot."""
+    """Return whether a text can be written, without octets beyond UTF-8 and half surrogate pairs."""
     return _SURROGATE.search(text) is None
 
 
 def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield a folder and those below it, each with the names in it; no links to folders, and not all of too many."""
+    """Yield a folder and the folders below it with their names, without links to folders, up to a limit."""
     left, todo = 2_000, [(top, _DEEPEST)]
     while todo and left:
         folder, depth = todo.pop()
@@ -222,7 +222,7 @@ def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
 
 
 def is_missing(path: Path) -> bool:
-    """Return whether nothing has this path; not so if a folder above it must not be searched."""
+    """Return whether a path does not exist. This is unknown, and so False, below an inaccessible folder."""
     try:
         os.lstat(path)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -231,19 +231,19 @@ def is_missing(path: Path) -> bool:
 
 
 def modified(file: File) -> float:
-    """Return the time of the last change, seconds since 1970; 0 if it is unknown."""
+    """Return the time of the last change, seconds since 1970; 0 if unknown."""
     with contextlib.suppress(OSError):
         return os.stat(file).st_mtime
     return 0.0
 
 
 def strings(value: object) -> tuple[str, ...]:
-    """Return the texts in a list of JSON; of anything else there are none."""
+    """Return the texts in a JSON list; empty for any other value."""
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list) else ()
 
 
 def registered(registration: object) -> dict[str, Any]:
-    """Return the account URL and the contact that certbot and lego keep; newer versions of certbot have no contact."""
+    """Return the account URL and the contact that certbot and lego keep. Newer versions of certbot have no contact."""
     found = registration if isinstance(registration, dict) else {}
     url, body = found.get("uri"), found.get("body")
     contact = strings(body.get("contact")) if isinstance(body, dict) else ()
@@ -260,8 +260,8 @@ def certificate_names(chain: bytes | str | None) -> tuple[str, ...]:
 class Setting(Frozen):
     """A line ``key = value`` of an INI file, or an assignment of a shell.
 
-    :ivar sections: the names of the sections that it stands in, outermost first.
-    :ivar number: of the line, from 1.
+    :ivar sections: the names of its sections, outermost first.
+    :ivar number: the number of the line, from 1.
     """
 
     sections: tuple[str, ...]
@@ -273,7 +273,7 @@ class Setting(Frozen):
 def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator[Setting]:
     """Yield the settings of an INI file with nested sections (``[a]``, ``[[b]]``), as configobj writes them.
 
-    :param broken: gets the number of each line that is neither a section nor a setting.
+    :param broken: receives the number of each line that is neither a section nor a setting.
     """
     sections: tuple[str, ...] = ()
     for number, raw in enumerate(text.splitlines(), 1):
@@ -291,7 +291,7 @@ def settings(text: str, broken: Callable[[int], None] | None = None) -> Iterator
 
 
 def _unquoted(value: str) -> str:
-    """Return a value without its quotes, or without the comment behind it."""
+    """Return a value without its quotes, or without the comment after it."""
     for quote in ("'''", '"""', "'", '"'):
         if value.startswith(quote) and (end := value.find(quote, len(quote))) >= 0:
             rest = value[end + len(quote) :].strip()
@@ -301,9 +301,9 @@ def _unquoted(value: str) -> str:
 
 
 def dns_account(provider: str, values: Mapping[str, object], source: str) -> model.FoundDnsAccount:
-    """Return an account at a DNS host; the provider's file says which of the options are secrets.
+    """Return an account at a DNS host. The provider's file says which options are secrets.
 
-    :param values: the options, with the names of the provider's file; those that are empty are left out.
+    :param values: the options by their names in the provider's file; empty ones are left out.
     """
     known = find_provider(provider)
     given = {key: value for key, value in values.items() if value}
@@ -324,7 +324,7 @@ def missing_options(account: model.FoundDnsAccount) -> list[str]:
 def note_missing(account: model.FoundDnsAccount, notes: Notes, place: tuple[File, int | None, str], name: str) -> None:
     """Add a note if an account lacks required options.
 
-    :param name: of the host, at the tool.
+    :param name: the name of the host at the tool.
     """
     if missing := ", ".join(missing_options(account)):
         notes.add(texts.CREDENTIALS_UNKNOWN, *place, plugin=name, missing=missing, provider=account.provider)
@@ -337,7 +337,7 @@ def is_secret(provider: str, option: str) -> bool:
 
 
 def free_name(name: str, taken: Iterable[str]) -> str:
-    """Return a name that is not taken: itself, or with a number."""
+    """Return a free name: the name itself, or the name with a number."""
     used = set(taken)
     return next(each for each in chain([name], (f"{name}-{number}" for number in count(2))) if each not in used)
 
@@ -351,7 +351,7 @@ def secret_file(name: str) -> str:
 
 # Files of shell assignments, read without a shell: ``KEY='value'``, as acme.sh writes its settings.
 #
-# Nothing in them is run: a value with ``$`` or a backquote is the text itself.
+# They are not executed: a value with ``$`` or a backquote is only text.
 
 _LINE: Final = re.compile(
     r"""^[ \t]*+(?:export[ \t]++)?+(?P<key>[A-Za-z_][A-Za-z0-9_]*+)[ \t]*+=[ \t]*+
@@ -367,7 +367,7 @@ class ShellSettings:
 
     :ivar file: the file.
     :ivar name: its name without the suffix, such as that of a certificate.
-    :ivar unread: the numbers of the lines that are no assignments, or have a value of any length.
+    :ivar unread: the numbers of the lines that are not assignments, or are too long.
     """
 
     def __init__(self, file: Path, text: str) -> None:
@@ -384,24 +384,24 @@ class ShellSettings:
         return iter(self._values.values())
 
     def get(self, *keys: str) -> str:
-        """Return the first of some settings that is not empty; "" if there is none.
+        """Return the first non-empty of some settings, or "".
 
-        :param keys: their names without the prefix ``SAVED_``, which acme.sh adds to those of its scripts.
+        :param keys: their names without the prefix ``SAVED_``, which acme.sh adds to settings of its scripts.
         """
         names = [name for key in keys for name in (f"SAVED_{key}", key)]
         return next((found.value for name in names if (found := self._values.get(name)) and found.value), "")
 
     def place(self, key: str) -> tuple[Path, int | None, str]:
-        """Return where a setting stands, and its name, for a note; a value may be a secret."""
+        """Return the place and the name of a setting for a note, because its value may be a secret."""
         name = key if key in self._values else f"SAVED_{key}"
         found = self._values.get(name)
         return (self.file, None, "") if found is None else (self.file, found.number, name)
 
 
 def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSettings:
-    """Return the settings of a file, with a note for each line that is no assignment; without any if it is not read.
+    """Return the settings of a file, with a note for each line that is not an assignment; empty if unreadable.
 
-    :param loses: whether a certificate is missing without it; a note says so. A file that does not exist has no note.
+    :param loses: whether a certificate is missing without it, which a note says. A missing file causes no note.
     """
     settings = ShellSettings(file, (notes.text(file, loses=loses) if os.path.lexists(file) else None) or "")
     for line in settings.unread:
@@ -410,7 +410,7 @@ def read_settings(file: Path, notes: Notes, *, loses: bool = False) -> ShellSett
 
 
 def _assignments(text: str) -> Iterator[Setting]:
-    """Yield the assignments; a later one of the same name wins, as in a shell."""
+    """Yield the assignments. A later one of the same name wins, as in a shell."""
     number, position = 1, 0
     for match in _LINE.finditer(text):
         number += match.string.count("\n", position, match.start("key"))
@@ -432,13 +432,13 @@ def _decoded(value: str) -> str:
 
 # ── addresses ──────────────────────────────────────────────────────────────────────────
 
-# Addresses in the settings of other tools, which can be damaged.
+# Addresses in the settings of other tools, which may be damaged.
 
 _NOTHING: Final = urlsplit("")
 
 
 def parts(text: str) -> SplitResult:
-    """Return the parts of a URL; all empty if it is none, or has no host."""
+    """Return the parts of a URL, all empty if it is invalid or has no host."""
     try:
         url = urlsplit(text)
         is_web = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
@@ -448,7 +448,7 @@ def parts(text: str) -> SplitResult:
 
 
 def valid(text: object) -> str:
-    """Return an https URL as it is; "" if it is none."""
+    """Return an https URL unchanged; "" if it is not one."""
     return text if isinstance(text, str) and parts(text).scheme == "https" else ""
 
 
@@ -457,16 +457,16 @@ def valid(text: object) -> str:
 # The directory URLs of CAs, for tools that keep only a host or a short name.
 
 DEFAULT: Final = BUILT_IN["letsencrypt"].directory
-"""The CA of tools that name none."""
+"""The CA of tools that do not name a CA."""
 
 
 def eab_by_email(directory: str) -> model.FoundEab | None:
-    """Return the binding of a CA that gives one for an e-mail address alone; else None."""
+    """Return the binding of a CA that creates one for an email address alone, or None."""
     return model.FoundEab(by_email=True) if parts(directory).hostname == "acme.zerossl.com" else None
 
 
 def of_host(host: str, known: Iterable[str] = ()) -> str | None:
-    """Return the directory URL at a host, with its port: one of those known, or of the built-in CAs; else None."""
+    """Return the directory URL at a host (with its port) from the known ones or the built-in CAs, or None."""
     urls = (*known, *(ca.directory for ca in BUILT_IN.values()))
     return next((url for url in urls if urlsplit(url).netloc == host), None)
 
@@ -478,14 +478,14 @@ def built_in(directory: str) -> str | None:
 
 # ── on machine ─────────────────────────────────────────────────────────────────────────
 
-# Paths of the machine that is looked at, which a test puts into a folder, and the files that stand there.
+# Paths of the examined machine, which a test puts into a folder, and the files there.
 
 _ON_MACHINE_LARGEST: Final = 1 << 16
 """Bytes of a script, a crontab or a unit."""
 
 
 def inside(host: model.HostView, path: str) -> Path:
-    """Return where a path of the machine is; ``~`` is the home folder."""
+    """Return the real path of a path on the machine; ``~`` is the home folder."""
     if path == "~" or path.startswith("~/"):
         return host.home / path[2:]
     file = Path(path)
@@ -498,10 +498,10 @@ def shown(file: Path, host: model.HostView) -> str:
 
 
 class MachineText(Frozen):
-    """The text of a file that was found.
+    """The text of a found file.
 
     :ivar text: "" if it cannot be read.
-    :ivar weak: the error if others can change it: what is concluded from the text must not decide anything then.
+    :ivar weak: the error if others can change it. Conclusions from the text must not decide anything then.
     """
 
     text: str = ""
@@ -511,8 +511,8 @@ class MachineText(Frozen):
 def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: bytes = b"") -> MachineText:
     """Return the text of a script, a crontab or a unit.
 
-    :param notes: get a note if it is a pipe or a device, or too large.
-    :param only: what it must begin with.
+    :param notes: receives a note if it is a pipe or a device, or too large.
+    :param only: the required beginning.
     """
     path = os.path.abspath(file)
     try:
@@ -529,9 +529,9 @@ def look(file: Path, host: model.HostView, notes: Notes | None = None, *, only: 
 
 
 def script(path: str, host: model.HostView) -> str:
-    """Return the text of a script that a command names; "" if there is none.
+    """Return the text of a script that a command names, or "".
 
-    :raises UntrustedError: others can change it.
+    :raises UntrustedError: others can change the script.
     """
     found = look(inside(host, path), host, only=b"#!")
     if found.text and found.weak is not None:

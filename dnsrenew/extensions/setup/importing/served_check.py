@@ -1,7 +1,7 @@
-"""Whether the servers serve from the new files: their ports are asked, and what they serve is compared with the store.
+"""Whether the servers use the new files: asks their ports, and compares the served certificates with the store.
 
-While the old and the new files hold the same certificate, its serial number proves nothing; then the server must have
-read its configuration since the new paths are in it.
+While the old and the new files have the same certificate, its serial number proves nothing. Then the server must have
+read its configuration after the change of the paths.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LOOPBACK: Final = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
 
 def not_served(done: ImportWriter) -> list[Message]:
-    """Return why it is not certain that every server serves from the new files; nothing if it is.
+    """Return why it is not certain that every server uses the new files; empty if it is certain.
 
     :raises Cancelled: the run was cancelled.
     """
@@ -52,7 +52,7 @@ def _of_entry(
 ) -> Iterator[Message]:
     """Yield why it is not certain for the files of an entry.
 
-    :param old: the name of the certificate, and that of the other tool.
+    :param old: the names of the certificate and of the other tool.
     """
     name, pem = old
     try:
@@ -79,7 +79,7 @@ def _der(pem: str | None) -> bytes | None:
 
 
 def _changed(host: HostView, config: servers.ConfigFile) -> float:
-    """Return when a configuration was changed last, seconds since 1970; a link to it counts too."""
+    """Return when a configuration was last changed, seconds since 1970. A change of a link to it counts too."""
     path = host.root / config.path.lstrip("/")
     with contextlib.suppress(OSError):
         return max(time for info in (os.stat(path), os.lstat(path)) for time in (info.st_mtime, info.st_ctime))
@@ -89,8 +89,8 @@ def _changed(host: HostView, config: servers.ConfigFile) -> float:
 class ServedFiles(Frozen):
     """The new files of a certificate, and the servers whose configurations name them.
 
-    :ivar entry: what writes the files.
-    :ivar old: the certificate of the other tool, DER; None if it has none.
+    :ivar entry: the entry that writes the files.
+    :ivar old: the certificate of the other tool, DER, or None.
     :ivar configs: the configurations that name them.
     :ivar changed: when these were changed last, seconds since 1970.
     """
@@ -104,7 +104,7 @@ class ServedFiles(Frozen):
     changed: float
 
     def wrong(self) -> Iterator[Message]:
-        """Ask the ports of the entry, those that the configurations tell, and else the usual ones of the server."""
+        """Ask the ports of the entry, the ports in the configurations, or the usual ports of the server."""
         given = self.entry.options.get("verify") or ()
         addresses = [given] if isinstance(given, str) else list(given)
         for address in addresses:
@@ -123,7 +123,7 @@ class ServedFiles(Frozen):
                 yield from self._usual_ports(kind)
 
     def _usual_ports(self, kind: servers.ServerKind) -> Iterator[Message]:
-        """Ask the ports that such a server has by default: those that accept connections, and at least one."""
+        """Ask the default ports of such a server: those that accept connections, and at least one."""
         is_seen = False
         for port, starttls in kind.ports:
             wanted = verify.wanted(self.certificate, {"starttls": starttls}, [f"localhost:{port}"])
@@ -148,7 +148,7 @@ class ServedFiles(Frozen):
                 yield texts.SEEN_SAME.format(**fields)
 
     def _has_loaded(self, address: str) -> bool:
-        """Return whether the server on a port has read its configuration since it was changed."""
+        """Return whether the server on a port has read its configuration since the change."""
         host, port = host_port.split(address)
         if host in _LOOPBACK and has_loaded_since(port, self.changed):
             return True
@@ -162,21 +162,21 @@ class ServedFiles(Frozen):
 
 # ── restarts ───────────────────────────────────────────────────────────────────────────
 
-# When the server on a port was started, or loaded its configuration again, as far as its processes show it.
+# When the server on a port was started or reloaded its configuration, according to its processes.
 
 _WORKERS: Final = frozenset({"nginx", "apache2", "httpd"})
 """Servers whose main process replaces all workers when it reads its configuration again."""
 _NEW_WORKER: Final = frozenset({"haproxy"})
-"""Servers whose main process starts a worker only then; the old one serves its last connections."""
+"""Servers whose main process starts a new worker only then. The old one serves its last connections."""
 _LEAVING: Final = "shutting down"
-"""In the title of a worker of nginx that was replaced."""
+"""The title of a replaced nginx worker contains this."""
 
 
 def has_loaded_since(port: int, moment: float) -> bool:
-    """Return whether the server on a TCP port has read its configuration after a time, for certain.
+    """Return whether the server on a TCP port has certainly read its configuration after a time.
 
-    False also where nothing shows it: for a server that reads its files again in the same process, and for a process
-    that this user may not see.
+    It is False if this cannot be seen: for a server that reloads in the same process, and for a process that this user
+    may not see.
 
     :param moment: seconds since 1970.
     """
@@ -194,7 +194,7 @@ def has_loaded_since(port: int, moment: float) -> bool:
 
 
 def _main(process: psutil.Process) -> psutil.Process:
-    """Return the outermost process of the same program: the one that has the workers."""
+    """Return the outermost process of the same program, which has the workers."""
     parent = process.parent()
     while parent is not None and parent.name() == process.name():
         process, parent = parent, parent.parent()
@@ -215,7 +215,7 @@ def _is_newer(main: psutil.Process, moment: float) -> bool:
 def _started(process: psutil.Process) -> float:
     """Return when a process was started, seconds since 1970, rounded down.
 
-    psutil counts from the second in which Linux was started; the clock since then has 10 ms, those of the process.
+    psutil counts from the second in which Linux was started. The process's own start time has a resolution of 10 ms.
     """
     if sys.platform != "linux":
         return process.create_time()

@@ -29,12 +29,12 @@ _TLS_PORTS: Final = {
     "HAProxy": re.compile(r"\bbind\s+[^\s]*:(\d+)\s.*\bssl\b"),
 }
 _CLIENTS: Final = frozenset({"ejabberd", "Prosody", "Mumble"})
-"""Servers that show their certificate to other servers too."""
+"""Servers that also show their certificate to other servers."""
 _POSTFIX_CLIENT: Final = re.compile(r"\s*(?:smtp|lmtp)_tls_(?:cert|eccert|dcert|chain)_files?\s*=\s*\S")
 
 
 class NewFile(Frozen):
-    """A file that takes the place of one of the other tool.
+    """A file that replaces a file of the other tool.
 
     :ivar certificate: the name of its certificate.
     """
@@ -48,10 +48,10 @@ class ServerLine(Frozen):
     """A line of a server's configuration that names files of the other tool.
 
     :ivar line: the number of the line, from 1.
-    :ivar new: the line as it should be.
-    :ivar files: the files that it then names.
-    :ivar port: the port with TLS in the file; None if there is none, or several.
-    :ivar folders: the old folder and the new one, if nothing else differs in the lines of this file.
+    :ivar new: the new line.
+    :ivar files: the files that the new line names.
+    :ivar port: the only TLS port in the file; None if there is not exactly one.
+    :ivar folders: the old folder and the new one, if the lines of this file differ only in this.
     :ivar real: the file itself, behind a link.
     """
 
@@ -77,9 +77,9 @@ def lines_that_name(
 ) -> list[ServerLine]:
     """Return the lines of all servers that name files of the certificates.
 
-    :param folders: those of the tools, which are not looked into.
+    :param folders: the folders of the tools, which are not searched.
     :param live: the folder for the new files.
-    :param notes: get a note for each configuration that others can change; it is left out.
+    :param notes: receives a note for each configuration that others can change, which is left out.
     """
     new = {
         path: NewFile(each.name, role, str(live / each.name / NAMES[role]))
@@ -96,7 +96,7 @@ def lines_that_name(
                 place = config.server, config.path, number, text.strip(), changed.strip()
                 lines.append(ServerLine(*place, files=files, port=port))
         moved = _other_folder(config, lines, f"{live}{os.sep}")
-        # Behind a link: a copy beside a link would be one more file that the server reads.
+        # Behind a link, because the server would read a copy beside the link as one more file.
         real = shown(Path(os.path.realpath(host.root / config.path.lstrip(os.sep))), host)
         found += [replace(line, folders=moved, real=real) for line in lines]
         _note_client(config, [line.line for line in lines], notes)
@@ -104,7 +104,7 @@ def lines_that_name(
 
 
 def _other_folder(config: ConfigFile, lines: Sequence[ServerLine], new: str) -> tuple[str, str] | None:
-    """Return the folder of the old files and that of the new ones, if no line of a file differs in anything else.
+    """Return the folders of the old and the new files, if the lines of a file differ only in this.
 
     :param new: the folder of the new files, with a separator at its end.
     """
@@ -137,7 +137,7 @@ def _note_client(config: ConfigFile, named: Sequence[int], notes: Notes) -> None
 
 
 def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile, ...]]:
-    """Return a line with the new paths in place of the old ones, and their files; a comment has none."""
+    """Return a line with new paths instead of old ones, and their files; a comment has no files."""
     files, code = [], without_comment(text)
     for path in sorted(new, key=len, reverse=True):  # one path can be the beginning of another
         if path in code:
@@ -147,13 +147,13 @@ def _changed(text: str, new: Mapping[str, NewFile]) -> tuple[str, tuple[NewFile,
 
 
 def tls_ports(config: ConfigFile) -> set[int]:
-    """Return the ports with TLS in a file, as far as the kind of server is known."""
+    """Return the TLS ports in a file, if the kind of server is known."""
     pattern = _TLS_PORTS.get(config.server.name)
     return set(map(int, _matches(pattern, config.code))) if pattern else set()
 
 
 def deployments_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]) -> list[FoundDeployment]:
-    """Return the entry that writes the new files of a certificate and reloads its servers, if there are any."""
+    """Return the entry that writes the new files of a certificate and reloads its servers, or None."""
     own = [line for line in lines if any(file.certificate == certificate.name for file in line.files)]
     files = [file for line in own for file in line.files if file.certificate == certificate.name]
     options: dict[str, object] = {file.role: file.path for file in files}
@@ -171,7 +171,7 @@ def deployments_for(certificate: PlannedCertificate, lines: Sequence[ServerLine]
 
 
 def _group(files: Mapping[str, FileRole]) -> dict[str, object]:
-    """Return the options for a group that may read the old key: a server that does not start as root needs it."""
+    """Return the options for a group that may read the old key, which a server that does not start as root needs."""
     for path in (path for path, role in files.items() if role == "key"):
         try:
             info = os.stat(path)
@@ -186,7 +186,7 @@ def _group(files: Mapping[str, FileRole]) -> dict[str, object]:
 def new_paths(entry: Deployment, live: Path) -> list[str]:
     """Return the files that an entry of ``deploy`` writes into the folder of the new files.
 
-    :param live: that folder.
+    :param live: the folder of the new files.
     """
     values = [entry.options.get(role) for role in NAMES] if entry.to == "files" else []
     return [value for value in values if isinstance(value, str) and value.startswith(f"{live}{os.sep}")]
@@ -194,22 +194,22 @@ def new_paths(entry: Deployment, live: Path) -> list[str]:
 
 # ── server files ───────────────────────────────────────────────────────────────────────
 
-# The configuration files of servers on a machine, as far as they name certificates or folders for responses.
+# The configuration files of servers on a machine that name certificates or folders for responses.
 
 _FOLDERS: Final = ("etc", "usr/local/etc", "opt/homebrew/etc", "usr/local/nginx/conf", "opt/bitnami")
 _SKIPPED_FOLDERS: Final = frozenset(
     {
-        *("sites-available", "conf-available", "mods-available"),  # only those that are enabled count
+        *("sites-available", "conf-available", "mods-available"),  # only the enabled ones count
         *("ssl", "alternatives", "dnsrenew", "pki", "ca-certificates", "fonts", "terminfo", "selinux", "X11"),
     }
 )
 _SKIPPED_ENDS: Final = ("~", ".bak", ".orig", ".dpkg-old", ".dpkg-dist", ".dpkg-new", ".rpmsave", ".rpmnew", ".swp")
 _LARGEST: Final = 1 << 20
 _MOST: Final = 50_000
-"""Files that are looked at; a large one counts as several, and one that others can change as many."""
+"""The maximum number of files that are checked. A large file, or one that others can change, counts as several."""
 _DEEPEST: Final = 40
 _LONGEST: Final = 1_000
-"""Characters of a line that is looked at."""
+"""The maximum number of characters of a line that is checked."""
 
 
 class ServerKind(Frozen):
@@ -218,8 +218,8 @@ class ServerKind(Frozen):
     :ivar name: its name for people.
     :ivar folder: a part of the path of its configuration.
     :ivar reload: the program that makes it load its certificates.
-    :ivar test: the command that checks its configuration; "" if it has none.
-    :ivar ports: where it serves TLS by default, each with the protocol that starts TLS, or None.
+    :ivar test: the command that checks its configuration, or "".
+    :ivar ports: its default TLS ports, each with the protocol that starts TLS, or None.
     """
 
     name: str
@@ -263,7 +263,7 @@ SERVERS: Final = (
 class ConfigFile(Frozen):
     """A configuration file.
 
-    :ivar path: as it is on the machine, without the root of a test.
+    :ivar path: the path on the machine, without the root of a test.
     """
 
     server: ServerKind
@@ -279,10 +279,10 @@ class ConfigFile(Frozen):
 def config_files(
     host: HostView, words: tuple[str, ...], notes: Notes, leave_out: tuple[Path, ...] = ()
 ) -> Iterator[ConfigFile]:
-    """Yield the configuration files below ``/etc`` and its like that have one of some words.
+    """Yield the configuration files below ``/etc`` and similar folders that contain certain words.
 
-    :param notes: get a note for each that others can change; it is left out.
-    :param leave_out: folders that are not looked into.
+    :param notes: receives a note for each file that others can change, which is left out.
+    :param leave_out: folders that are not searched.
     """
     wanted = tuple(word.encode("utf-8", "replace") for word in words)
     left = _MOST
@@ -345,9 +345,9 @@ _DEFAULT_SERVER: Final = re.compile(r"(?:^|[\s{;])listen\s+(?:\S+:)?80\s[^;]*\bd
 
 
 def webroot_of(server: str, domains: Sequence[str], host: HostView, notes: Notes) -> str | None:
-    """Return the only folder that is served in the files that name one of the domains; None if there are several.
+    """Return the only folder served in the files that name one of the domains; None if there are several.
 
-    Where these have a port other than 80 only, nginx's default server of port 80 answers for the domains.
+    If these have only other ports than 80, nginx's default server on port 80 answers for the domains.
 
     :param server: ``nginx`` or ``apache``.
     """

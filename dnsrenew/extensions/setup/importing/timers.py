@@ -1,8 +1,8 @@
 """The timers, crontabs, scripts and compose files that run a program, with its arguments and its environment.
 
-Nothing is run: a script is read for its assignments and its commands, and what only a shell could tell is left out. A
-call decides programs, so it counts only where root or the owner of the tool's folder runs it, and where no one else
-could have written it.
+No program is run. A script is read for its assignments and commands, without parts that only a shell could expand. A
+call decides which programs are used, so it counts only if root or the owner of the tool's folder runs it, and no one
+else could have written it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dnsrenew.extensions.setup.importing.reading import Notes, inside, look, sho
 from dnsrenew.schedule.machine import CRONTABS, HOME_UNITS, UNIT_FOLDERS, entries
 
 _SPOOLS: Final = ("var/spool/cron/crontabs", "var/spool/cron", "var/spool/cron/tabs")
-"""The folders with the crontabs of users, each with the name of its user."""
+"""The folders with the crontabs of users, each named after its user."""
 _SCRIPT_FOLDERS: Final = ("etc/cron.hourly", "etc/cron.daily", "etc/cron.weekly", "etc/cron.monthly")
 _COMPOSE: Final = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
@@ -32,9 +32,13 @@ _VARIABLE: Final = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Z
 _YAML_VARIABLE: Final = re.compile(r"-?\s*+[\"']?([A-Z][A-Z0-9_]++)[\"']?\s*+[:=]\s*+[\"']?(.*)")
 _YAML_COMMAND: Final = re.compile(r"(?:command|entrypoint):\s*+(.+)")
 _MOST_CALLS: Final = 100
-"""Calls of a program on a machine; a crafted script could have any number, and double a variable in each line."""
+"""The maximum number of calls of a program on a machine.
+
+A crafted script could have any number, and double a variable in each line.
+"""
 _MOST_SCRIPTS: Final = 50
-"""Scripts and compose files in a folder, files that one script sources, and words of a line."""
+"""The maximum number of scripts and compose files in a folder, of files that a script sources, and of words in a line.
+"""
 _MOST_VARIABLES: Final = 500
 _LONGEST_VALUE: Final = 4096
 _SEPARATORS: Final = frozenset({";", "&&", "||", "|", "&", "(", ")", ";;"})
@@ -43,15 +47,15 @@ Environment = Mapping[str, str]
 
 
 class FoundJob(Frozen, hidden=("environment",)):
-    """A call of the program, or the place where one may stand.
+    """A call of the program, or the place of a possible one.
 
-    :ivar file: where it stands, as it is on the machine.
+    :ivar file: its file on the machine.
     :ivar line: its line, from 1.
     :ivar kind: ``systemd``, ``cron``, ``script`` or ``compose``.
-    :ivar unit: the timer or service of systemd; "" for others.
+    :ivar unit: the timer or service of systemd, or "".
     :ivar words: the arguments of the program.
     :ivar environment: the variables that are set for it.
-    :ivar weak: the error if others can change what leads to the call.
+    :ivar weak: the error if others can change the way to the call.
     """
 
     file: str
@@ -64,7 +68,7 @@ class FoundJob(Frozen, hidden=("environment",)):
 
     @property
     def place(self) -> str:
-        """Where it stands, ``FILE:LINE``."""
+        """Its place, ``FILE:LINE``."""
         return f"{self.file}:{self.line}"
 
 
@@ -73,9 +77,9 @@ def jobs(
 ) -> list[FoundJob]:
     """Return the calls of a program on a machine.
 
-    :param folder: of the tool: root and its owner may run the program.
-    :param near: folders in which compose files and scripts are looked for too.
-    :param notes: get a note for each of them that is no file.
+    :param folder: the folder of the tool, whose owner (or root) may run the program.
+    :param near: folders that are also searched for compose files and scripts.
+    :param notes: receives a note for each of these that is not a file.
     :raises UntrustedError: others can change a file with a call.
     """
     search = _JobSearch(host, program, _users(folder))
@@ -91,15 +95,15 @@ def _users(folder: Path) -> frozenset[int]:
 
 
 def is_folder(path: str, folder: Path, host: HostView) -> bool:
-    """Return whether the path in a call is that of a folder."""
+    """Return whether the path in a call means a folder."""
     paths = (host.cwd / os.path.expanduser(path), host.root / path.lstrip("/"))
     return any(os.path.realpath(each) == os.path.realpath(folder) for each in paths)
 
 
 class _JobSearch(Frozen):
-    """Looks for the calls of a program.
+    """Searches for the calls of a program.
 
-    :ivar users: the ids of those whose jobs count.
+    :ivar users: the ids of users whose jobs count.
     """
 
     host: HostView
@@ -126,7 +130,7 @@ class _JobSearch(Frozen):
     def _crontab(self, file: Path, *, has_users: bool) -> Iterator[FoundJob]:
         """Yield the calls in a crontab.
 
-        :param has_users: whether each line names the user that it runs as.
+        :param has_users: whether each line names its user.
         """
         content, environment = look(file, self.host), dict[str, str]()
         for number, line in logical_lines(content.text):
@@ -137,7 +141,7 @@ class _JobSearch(Frozen):
                 yield from self._calls(line.replace("\\%", "%"), environment, place)
 
     def _counts(self, user: str) -> bool:
-        """Return whether the jobs of a user count; a word that is no user's name says nothing."""
+        """Return whether the jobs of a user count. A word that is not a user name is unknown."""
         number = users.user_id(user)
         return number is None or number in self.users
 
@@ -146,7 +150,7 @@ class _JobSearch(Frozen):
     def _calls(self, command: str, environment: Environment, place: FoundJob) -> Iterator[FoundJob]:
         """Yield the calls in a command line, and in the scripts that it runs.
 
-        :raises UntrustedError: others can change what leads to a call.
+        :raises UntrustedError: others can change the way to a call.
         """
         words = _split(command)[: 2 * _MOST_SCRIPTS]
         named = [index for index, word in enumerate(words) if os.path.basename(word) == self.program]
@@ -168,7 +172,7 @@ class _JobSearch(Frozen):
     ) -> Iterator[FoundJob]:
         """Yield the calls in a shell script.
 
-        :param only: what it must begin with.
+        :param only: the required beginning.
         """
         variables, content = dict(environment), look(file, self.host, notes, only=only)
         if self.program not in content.text:
@@ -203,7 +207,7 @@ class _JobSearch(Frozen):
                 yield from self.compose(file, notes)
 
     def compose(self, file: Path, notes: Notes | None) -> list[FoundJob]:
-        """Return the call in a compose file; one service is expected."""
+        """Return the call in a compose file, which should have one service."""
         content = look(file, self.host, notes)
         lines = [line.strip() if len(line) <= LONGEST else "" for line in content.text.splitlines()]
         if not any(self.program in line for line in lines):
@@ -227,7 +231,7 @@ def _split(line: str) -> list[str]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars=";&|()")
     lexer.whitespace_split = True
     lexer.commenters = ""
-    with contextlib.suppress(ValueError):  # a quote without its end
+    with contextlib.suppress(ValueError):  # a missing end quote
         return list(lexer)
     return line.split()
 
@@ -241,7 +245,7 @@ def _assignments(words: Sequence[str]) -> dict[str, str]:
 
 
 def _set(variables: dict[str, str], more: Mapping[str, str]) -> None:
-    """Set variables, up to a number and a length: a line can double what the one before it has set."""
+    """Set variables, up to a number and a length, because each line can double a variable of the line before."""
     for name, value in more.items():
         if len(value) <= _LONGEST_VALUE and (name in variables or len(variables) < _MOST_VARIABLES):
             variables[name] = value
@@ -253,22 +257,22 @@ def _expanded(word: str, variables: Environment) -> str:
 
 # ── units ──────────────────────────────────────────────────────────────────────────────
 
-# The services of systemd: what they run, and with which environment.
+# The services of systemd: their commands and environments.
 #
-# Units, their drop-ins and specifiers are those of systemd.unit(5); the settings are those of systemd.exec(5) and
+# Units, their drop-ins and specifiers follow systemd.unit(5); the settings follow systemd.exec(5) and
 # systemd.service(5).
 
 _LINKS: Final = (".wants", ".requires")
-"""The ends of the folders with links to the units, and to the instances of templates, that are enabled."""
+"""The suffixes of the folders with links to the enabled units and instances of templates."""
 _EXEC: Final = frozenset({"ExecStart", "ExecStartPre", "ExecStartPost"})
 
 
 class Service(Frozen, hidden=("environment",)):
     """A service.
 
-    :ivar commands: where each stands and its text, with specifiers filled in.
+    :ivar commands: the place and the text of each, with specifiers filled in.
     :ivar environment: the variables of its commands.
-    :ivar user: the user that it runs as; "" for that of its manager.
+    :ivar user: its user; "" for the user of its manager.
     :ivar weak: the error if others can change one of its files.
     """
 
@@ -279,20 +283,20 @@ class Service(Frozen, hidden=("environment",)):
 
 
 def unit_folders(host: HostView) -> list[Path]:
-    """Return the folders with units, those of the system first."""
+    """Return the folders with units, the system's first."""
     return [*(host.root / each for each in UNIT_FOLDERS), *(host.home / each for each in HOME_UNITS)]
 
 
 def services(host: HostView) -> Iterator[Service]:
-    """Yield the services of the system, and those of the user."""
+    """Yield the services of the system and of the user."""
     for manager in _managers(host):
         yield from manager.services()
 
 
 def environment(name: str, host: HostView) -> dict[str, str]:
-    """Return the variables of the service with a name, such as ``caddy.service``; those of the system take precedence.
+    """Return the variables of the service with a name, such as ``caddy.service``. The system's take precedence.
 
-    A drop-in counts without its unit, too: a copied folder may lack it.
+    A drop-in counts even without its unit, which a copied folder may lack.
 
     :raises UntrustedError: others can change one of its files.
     """
@@ -305,7 +309,7 @@ def environment(name: str, host: HostView) -> dict[str, str]:
 
 
 def _managers(host: HostView) -> tuple[_Manager, _Manager]:
-    """Return the manager of the system, and that of the user."""
+    """Return the managers of the system and of the user."""
     home = shown(host.home, host)
     user = host.environ.get("USER") or host.home.name
     system = {"h": "/root", "u": "root", "E": "/etc", "S": "/var/lib"}
@@ -317,8 +321,8 @@ def _managers(host: HostView) -> tuple[_Manager, _Manager]:
 class _Manager:
     """A service manager.
 
-    :param folders: its folders with units, the first takes precedence.
-    :param specifiers: those that are the same in all its units.
+    :param folders: its folders with units; the first takes precedence.
+    :param specifiers: the specifiers that are the same in all its units.
     """
 
     def __init__(self, host: HostView, folders: Sequence[Path], specifiers: Mapping[str, str]) -> None:
@@ -330,7 +334,7 @@ class _Manager:
                 self._found.setdefault(each.name, []).append(each)
 
     def services(self) -> Iterator[Service]:
-        """Yield the services that have a unit; of a template its instances, if there are any."""
+        """Yield the services that have a unit; for a template, its instances if there are any."""
         names = self._names()
         starters = {name: name for name in names if name.endswith(".service")}
         starters |= {self._started_by(name): name for name in names if name.endswith(".timer")}
@@ -341,7 +345,7 @@ class _Manager:
                 yield self.service(name, starter)
 
     def service(self, name: str, starter: str) -> Service:
-        """Return a service; without commands if it has no unit.
+        """Return a service, without commands if it has no unit.
 
         :param starter: the unit that starts it: a timer, or the service itself.
         """
@@ -357,7 +361,7 @@ class _Manager:
                 value = self._expanded(value, name)
                 if not equals:
                     continue
-                # An empty value drops those before it.
+                # An empty value drops earlier ones.
                 if key == "Environment":
                     variables.update(_assignments(_words(value))) if value else variables.clear()
                 elif key == "EnvironmentFile":
@@ -376,7 +380,7 @@ class _Manager:
         return Service(tuple((place, text) for _, place, text in commands), variables, user, weak)
 
     def _names(self) -> list[str]:
-        """Return the names of all units; an instance has only a link in a folder such as ``timers.target.wants``."""
+        """Return the names of all units. An instance has only a link in a folder such as ``timers.target.wants``."""
         names = dict.fromkeys(self._found)
         for name, paths in self._found.items():
             if name.endswith(_LINKS):
@@ -384,7 +388,7 @@ class _Manager:
         return list(names)
 
     def _file(self, name: str) -> Path | None:
-        """Return the file of a unit, which for an instance can be that of its template."""
+        """Return the file of a unit. For an instance, this may be the file of its template."""
         return next(iter(self._found.get(name) or self._found.get(_template(name)) or ()), None)
 
     def _started_by(self, timer: str) -> str:
@@ -397,7 +401,7 @@ class _Manager:
         return f"{_stem(timer)}.service"
 
     def _drop_ins(self, name: str) -> list[Path]:
-        """Return the additions to a unit, by their names; one hides those of its name in a later folder."""
+        """Return the additions to a unit by name. An earlier folder hides files of the same name in later ones."""
         stem, kind = _stem(name), name.rpartition(".")[2]
         prefix = stem.partition("@")[0]
         dashes = [prefix[: end + 1] for end, character in enumerate(prefix) if character == "-"]
@@ -410,7 +414,7 @@ class _Manager:
         return [found[each] for each in sorted(found)]
 
     def _expanded(self, text: str, name: str) -> str:
-        """Return a value with its specifiers filled in; one that is not known here stays."""
+        """Return a value with its specifiers filled in. An unknown specifier stays."""
         stem = _stem(name)
         prefix, at, instance = stem.partition("@")
         own = {"n": name, "N": stem, "p": prefix, "j": prefix.rpartition("-")[2], "%": "%", **self._specifiers}
@@ -424,7 +428,7 @@ def _stem(name: str) -> str:
 
 
 def _template(name: str) -> str:
-    """Return the name of the template of an instance; "" for another unit."""
+    """Return the name of the template of an instance, or "" for another unit."""
     prefix, at, instance = _stem(name).partition("@")
     return f"{prefix}@.{name.rpartition('.')[2]}" if at and instance else ""
 
@@ -436,27 +440,27 @@ def _unescaped(instance: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    with contextlib.suppress(ValueError):  # a quote without its end
+    with contextlib.suppress(ValueError):  # a missing end quote
         return shlex.split(text)
     return text.split()
 
 
 def _in_file(text: str) -> dict[str, str]:
-    """Return the variables of an environment file: one in a line, whose value may have blanks."""
+    """Return the variables of an environment file. Each line has one, whose value may have blanks."""
     found = map(_ASSIGNMENT.fullmatch, (line.removeprefix("export ").lstrip() for _, line in logical_lines(text)))
     return {match[1]: " ".join(_words(match[2])) for match in found if match}
 
 
 # ── logical lines ──────────────────────────────────────────────────────────────────────
 
-# Lines of shell scripts, crontabs and units, as those who read them see them.
+# Lines of shell scripts, crontabs and units, as their programs read them.
 
 LONGEST: Final = 8192
-"""Characters of a line; a longer one was not written by hand, and searching it would take long."""
+"""The maximum number of characters of a line. A longer one was not written by hand, and would take long to search."""
 
 
 def logical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines that are no comments, each with its number; a backslash joins the next one."""
+    """Yield the lines that are not comments, each with its number. A backslash joins the next line."""
     joined: list[str] = []
     length = first = 0
     for number, line in enumerate(text.splitlines(), 1):

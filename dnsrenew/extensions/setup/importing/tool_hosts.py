@@ -1,6 +1,6 @@
-"""What other tools call the DNS hosts and their options: ``[tools.TOOL]`` of the provider files.
+"""The names of DNS hosts and options in other tools: ``[tools.TOOL]`` of the provider files.
 
-Their own settings, which have nothing to do with a host, are in ``providers/_tools.toml``.
+Settings of the tools that do not concern a host are in ``providers/_tools.toml``.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _INLINE = "inline"
 
 
 class ToolHost(Frozen):
-    """A DNS host, as another tool knows it.
+    """A DNS host as another tool names it.
 
     :ivar provider: the name of its file.
-    :ivar options: our options by the names of the tool; of two for one option, the later one wins.
+    :ivar options: our options by the names of the tool. If two mean the same option, the later one wins.
     :ivar inline: our options for values without a name, in order (Caddy).
     """
 
@@ -41,7 +41,7 @@ class ToolHost(Frozen):
 
 @cache
 def hosts_of(tool: Tool) -> dict[str, ToolHost]:
-    """Return the hosts that a tool knows, by its names for them."""
+    """Return the hosts that a tool supports, by its names for them."""
     found = {}
     for provider in filter(None, map(find_provider, provider_names())):
         for name, table in provider.tools.get(tool, {}).items():
@@ -54,17 +54,17 @@ def hosts_of(tool: Tool) -> dict[str, ToolHost]:
 
 @cache
 def expected(tool: Tool, kind: str = "settings") -> frozenset[str]:
-    """Return the settings or options of a tool that are read by name, or that have no meaning for us."""
+    """Return the settings or options of a tool that are read by name or do not matter for us."""
     path = next(folder for folder in SHIPPED if folder.is_dir()) / "_tools.toml"
     return frozenset(tomllib.loads(path.read_text("utf-8"))[tool][kind])
 
 
 # ── aws ────────────────────────────────────────────────────────────────────────────────
 
-# The access key for Route 53 in the files of the AWS command line, where other ACME clients look for it.
+# The access key for Route 53 in the files of the AWS command line, which other ACME clients use.
 #
 # Only a permanent key of the default profile is used, as in ``~/.aws/credentials`` (docs.aws.amazon.com, "Configuration
-# and credential file settings"). Roles of a machine are not: the driver takes no credentials but its options.
+# and credential file settings"). Roles of a machine are not, because the driver only uses credentials in its options.
 
 _KEYS: Final = {"aws_access_key_id": "auth_access_key", "aws_secret_access_key": "auth_access_secret"}
 
@@ -86,9 +86,9 @@ def _keys(file: Path, notes: reading.Notes) -> dict[str, str]:
 
 # ── acme sh hosts ──────────────────────────────────────────────────────────────────────
 
-# The scripts for DNS hosts of acme.sh (``dnsapi/dns_*.sh``), and what they keep, as providers and options of ours.
+# The scripts for DNS hosts of acme.sh (``dnsapi/dns_*.sh``), and their settings, as our providers and options.
 #
-# The names are those of the wiki of acme.sh ("How to use DNS API") and of the scripts; they stand in the provider
+# The names are from the wiki of acme.sh ("How to use DNS API") and from the scripts. They are in the provider
 # files. A script keeps its settings as ``SAVED_NAME`` in ``account.conf``, some of them in the settings of the
 # certificate.
 
@@ -99,7 +99,7 @@ _TSIG_FIELD: Final = re.compile(r"(algorithm|secret)\s+\"?([^\s\";]+)\"?")
 
 
 class Kept(Frozen):
-    """The settings that acme.sh keeps: those of the certificate, and those of all."""
+    """The settings that acme.sh keeps, for the certificate and for all."""
 
     own: reading.ShellSettings
     common: reading.ShellSettings
@@ -107,7 +107,7 @@ class Kept(Frozen):
     notes: reading.Notes
 
     def get(self, *keys: str) -> str:
-        """Return the first setting that is not empty, without quotes that became a part of it."""
+        """Return the first non-empty setting, without quotes that became a part of it."""
         found = next((found for each in (self.own, self.common) if (found := each.get(*keys))), "")
         return found[1:-1] if len(found) > 1 and found[0] == found[-1] == '"' else found
 
@@ -130,7 +130,7 @@ def _more(script: str, kept: Kept) -> Options:
             return {"auth_entrypoint": get("OVH_END_POINT") or "ovh-eu"}
         case "dns_ionos" if get("IONOS_PREFIX") and get("IONOS_SECRET"):
             return {"api_key": f"{get('IONOS_PREFIX')}.{get('IONOS_SECRET')}"}
-        case "dns_transip":  # the driver wants base64, in which acme.sh keeps it too
+        case "dns_transip":  # the driver needs base64, in which acme.sh keeps it too
             key = get("TRANSIP_Key") or kept.file(get("TRANSIP_Key_File"))
             encoded = base64.b64encode(key.encode()).decode("ascii") if "BEGIN" in key else "".join(key.split())
             return {"auth_api_key": f"base64::{encoded}"} if key else {}
@@ -158,7 +158,7 @@ def _more(script: str, kept: Kept) -> Options:
 
 
 def _tsig(script: str, kept: Kept) -> Options:
-    """Return the server and the TSIG key, as ``keymgr`` prints it, or in a file that tsig-keygen wrote."""
+    """Return the server and the TSIG key, as printed by ``keymgr`` or in a file from tsig-keygen."""
     if script == "dns_knot":
         algorithm, _, rest = kept.get("KNOT_KEY").partition(":")
         name, _, secret = rest.partition(":")
@@ -178,7 +178,7 @@ def _tsig(script: str, kept: Kept) -> Options:
 
 
 def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
-    """Return the account for a host without a driver of ours: acme.sh's own script; None if it is not there."""
+    """Return the account for a host without our own driver: acme.sh's own script, or None if it is missing."""
     file = kept.common.file
     script = find_script(name, str(file.parent)) if _NAME.fullmatch(name) else None
     if script is None:
@@ -193,6 +193,6 @@ def by_script(name: str, kept: Kept) -> FoundDnsAccount | None:
 
 
 def values(script: str, host: ToolHost, kept: Kept) -> Options:
-    """Return the options of the provider, as a script kept them."""
+    """Return the options of the provider in the form that a script kept."""
     found: Options = {option: kept.get(key) for key, option in host.options.items()}
     return found | _more(script, kept)

@@ -1,6 +1,6 @@
-"""Writes what was imported. Nothing that exists is written over; the configuration comes last.
+"""Writes the imported data. No existing file is overwritten, and the configuration comes last.
 
-The store gets accounts with their keys and URLs, and certificates as they are. Nothing is ordered. The new files for
+The store gets accounts with their keys and URLs, and unchanged certificates. Nothing is ordered. The new files for
 servers are written from the store.
 """
 
@@ -72,22 +72,22 @@ class ImportWriter:
         return [path for path in written if path]
 
     def note_stored(self) -> list[str]:
-        """Write nothing: note what the store has."""
+        """Record what the store has, without writing."""
         names = self.store.names()
         self.certificates.update(each.name for each in self.plan.certificates if each.name in names)
         self.accounts.update(ca.name for ca in self.plan.cas if self._has_account(ca))
         return []
 
     def catch_up(self) -> list[str]:
-        """Complete an earlier import, whose configuration stays as it is; return the new files.
+        """Complete an earlier import without changing its configuration; return the new files.
 
-        A certificate of the configuration that the store lacks is stored; one that the configuration lacks is noted,
-        with the tables to add.
+        A configured certificate that the store lacks is stored. One that the configuration lacks is recorded with the
+        tables to add.
         """
         folder = self.config.parent
         try:
             missing = config_file.LaterImport(self.plan, self.config, secret_files(folder))
-        except ConfigError:  # the next steps say what is wrong
+        except ConfigError:  # the next steps report the fault
             return self.note_stored()
         self.to_add = missing.to_add
         for each in missing.to_add:
@@ -123,12 +123,12 @@ class ImportWriter:
         self.certificates.update(each.name for each in certificates if self._save_certificate(each))
 
     def _save_account(self, ca: PlannedCa) -> bool:
-        """Store the account at a CA; return whether the store has it now. Another account that is there stays."""
+        """Store the account at a CA; return whether the store has it now. An existing other account stays."""
         account = ca.account
         if account is None:
             return False
         try:
-            # The form of our own keys, whatever the tool's was.
+            # The form of our own keys, regardless of the tool's.
             data = AccountData(x509.key_to_pem(user_files.key_from_file(account.key_pem)), account.url, account.contact)
             signer_of(data)
         except (ConfigError, StoreError):
@@ -145,7 +145,7 @@ class ImportWriter:
         return stored.key_pem == data.key_pem
 
     def _save_certificate(self, planned: PlannedCertificate) -> bool:
-        """Store a certificate and put it into force; return whether the store has it now."""
+        """Store a certificate and make it current; return whether the store has it now."""
         checked = self._checked(planned)
         if checked is None:
             return False
@@ -162,7 +162,7 @@ class ImportWriter:
         return True
 
     def _checked(self, planned: PlannedCertificate) -> tuple[str, PrivateKey, CertificateFacts] | None:
-        """Return the chain and its key, checked as one that is installed by hand; None, with a note, if unusable."""
+        """Return the chain and its key, checked like one installed by hand; None, with a note, if unusable."""
         found = planned.found
         if found.fullchain_pem is None or found.key_pem is None:
             return None
@@ -184,7 +184,7 @@ class ImportWriter:
     def _keep(
         self, planned: PlannedCertificate, chain: str, key: PrivateKey, facts: CertificateFacts, state: State
     ) -> None:
-        """Store it with what it has in common with the configuration, so that it is renewed when it is due."""
+        """Store the certificate with the facts that the configuration shares, so that it is renewed when it is due."""
         pem, key_pem = "".join(split_chain(chain)), x509.key_to_pem(key)
         found, name = planned.found, planned.name
         domains, identifiers = tuple(map(str.lower, found.domains)), tuple(map(config_file.identifier, found.domains))
@@ -201,13 +201,13 @@ class ImportWriter:
     # ── from the store ──────────────────────────────────────────────────────────────────
 
     def loaded(self) -> Config | None:
-        """Return the configuration as it is now; None with mistakes, which the next steps tell."""
+        """Return the current configuration; None with mistakes, which the next steps report."""
         with contextlib.suppress(ConfigError):
             return Config.load(self.config)
         return None
 
     def _deploy(self) -> None:
-        """Write the new files for servers, which are not reloaded yet, and note that programs have run."""
+        """Write the new files for servers without reloading them, and record that programs have run."""
         now = self.loaded()
         for spec in () if now is None else now.certificates:
             if spec.name in self.certificates:
@@ -215,7 +215,7 @@ class ImportWriter:
                 self._write_files(spec)
 
     def _note_programs(self, spec: CertificateSpec) -> None:
-        """Record that the programs for a new certificate have run: the other tool ran them when it obtained it."""
+        """Record that the programs for a new certificate have run, because the other tool has run them."""
         programs = [each for each in entries(spec.deploy) if each.to == "run"]
         if not programs:
             return
@@ -229,7 +229,7 @@ class ImportWriter:
     def _write_files(self, spec: CertificateSpec) -> None:
         """Write the new files of a certificate, so that a line that names them works at once. No server is reloaded.
 
-        What fails is left to ``dnsrenew deploy``, which says why.
+        Failures are left to ``dnsrenew deploy``, which reports them.
         """
         found = [entry(each) for each in spec.deploy if isinstance(each, Deployment) and new_paths(each, self.live)]
         if not found:
@@ -246,15 +246,15 @@ class ImportWriter:
 
 # ── new files ──────────────────────────────────────────────────────────────────────────
 
-# Writes new files, and only new ones: nothing that exists is touched.
+# Writes new files only. No existing file is touched.
 
 _FOLDER: Final = 0o755
 _LARGEST: Final = 1 << 16
-"""Bytes of a secret."""
+"""Maximum bytes of a secret."""
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder with those above it, so that others can enter and not write.
+    """Make a folder and missing ones above it, which others can enter but not write to.
 
     :raises StoreError: ``import-unwritable``.
     """
@@ -262,24 +262,24 @@ def make_folder(folder: Path) -> None:
         for each in (*reversed(folder.parents), folder):
             if not os.path.isdir(each):
                 os.mkdir(each, _FOLDER)
-                os.chmod(each, _FOLDER)  # the umask may have taken too much, or too little
+                os.chmod(each, _FOLDER)  # the umask may have removed too much or too little
     except OSError as error:
         raise _unwritable(folder, error) from None
 
 
 def secret_files(folder: Path) -> dict[str, str]:
-    """Return the contents of the text files in a folder, by name; "" of one that is there, and not ours.
+    """Return the contents of the text files in a folder by name; "" for an existing file that is not ours.
 
-    A secret may be there from an earlier import.
+    A secret may come from an earlier import.
     """
     contents = {name: content(folder / name, _LARGEST) for name in sorted(os.listdir(folder)) if name.endswith(".txt")}
     return {name: (data or b"").decode("utf-8", "replace").removesuffix("\n") for name, data in contents.items()}
 
 
 def write(path: Path, text: str) -> str | None:
-    """Write a private file that does not exist yet; return its path, or None if it is there with this content.
+    """Write a new private file; return its path, or None if it already exists with this content.
 
-    :raises StoreError: ``import-unwritable``: it cannot be written, or another file is there.
+    :raises StoreError: ``import-unwritable``: the file cannot be written, or exists with other content.
     """
     data = encoded(path, text)
     if content(path, len(data)) == data:
@@ -296,7 +296,7 @@ def encoded(path: Path, text: str) -> bytes:
     """Return the content of a text file.
 
     :param path: the file, for the error.
-    :raises StoreError: ``import-unwritable``: it is not valid Unicode.
+    :raises StoreError: ``import-unwritable``: the content is not valid Unicode.
     """
     try:
         return (text.removesuffix("\n") + "\n").encode()

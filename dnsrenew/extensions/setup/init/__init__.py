@@ -1,7 +1,7 @@
 """``dnsrenew init``: questions with defaults found on this machine, tested answers, and a configuration.
 
-``interview`` goes through the ``questions`` in order; ``answers`` has those answers that are given in a file or as
-options, which go through the same checks, and the test of the DNS account. ``servers`` finds the programs that can get
-the certificate, and ``deployments`` the entries for them; ``host_question`` finds the host by its name servers, and
-``write_config`` writes the files. Nothing here prints: the command implements ``Person``.
+``interview`` goes through the ``questions`` in order. ``answers`` has the answers from a file or from options, which go
+through the same checks, and the test of the DNS account. ``servers`` finds the programs that can get the certificate,
+and ``deployments`` the entries for them. ``host_question`` finds the host by its name servers, and ``write_config``
+writes the files. This folder prints no text; the command implements ``Person``.
 """

@@ -1,4 +1,4 @@
-"""Answers that are given before anybody is asked: in a TOML file, or as options of the command."""
+"""Answers given before the questions: in a TOML file, or as options of the command."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ PROVIDER: Final = "provider"
 BACK: Final = "<"
 """The answer that goes back to the choice of the DNS host."""
 KEYS: Final = frozenset({"domains", "contact", "agree_terms", "deploy", "schedule", "rehearse"})
-"""The answers besides that about the DNS host; ``provider`` and all other keys are that."""
+"""The keys of the answers except the one about the DNS host, which is ``provider`` and all other keys."""
 TABLES: Final = frozenset({"ca", "resolver", "default_ca", "store", "notify", "metrics", "doctor"})
-"""What is copied to the configuration as it is."""
+"""The tables that are copied to the configuration unchanged."""
 _OTHERS: Final = 0o077
 
 
 class Answers(Frozen, hidden=("given",)):
-    """The answers that are given.
+    """The given answers.
 
-    :ivar given: by the key of the question; that about the DNS host is a table.
+    :ivar given: the answers by the key of the question; the answer about the DNS host is a table.
     :ivar tables: parts of the configuration.
-    :ivar warnings: the file has secrets, and others can read it.
+    :ivar warnings: warnings about a file with secrets that others can read.
     :ivar file: the file; "" without one.
     :ivar lines: the lines of its keys.
-    :ivar from_flags: the keys that the command line gives, in place of the file.
+    :ivar from_flags: the keys from the command line instead of the file.
     """
 
     given: Mapping[str, Any] = field(default_factory=dict)
@@ -62,10 +62,10 @@ class Answers(Frozen, hidden=("given",)):
 
 
 def read_answers(path: Path | None, flags: Mapping[str, Any], options: Sequence[str], clock: Clock) -> Answers:
-    """Return the answers of a file and of the command line, which has precedence.
+    """Return the answers of a file and of the command line, which takes precedence.
 
-    :param flags: by key; None: not given.
-    :param options: those of the DNS host, as ``KEY=VALUE``.
+    :param flags: by key; None if not given.
+    :param options: the options of the DNS host, as ``KEY=VALUE``.
     :raises ConfigError: ``init-answers-unreadable``; ``init-answer-wrong``: a secret on the command line.
     """
     document, lines = ({}, {}) if path is None else _document(path, clock)
@@ -105,7 +105,7 @@ def _document(path: Path, clock: Clock) -> tuple[dict[str, Any], dict[KeyPath, i
 
 
 def _plain_secrets(document: Mapping[str, Any], keys: Sequence[str]) -> list[str]:
-    """Return those of some keys whose values are secrets themselves."""
+    """Return the keys whose values are secrets themselves."""
     name = document.get(PROVIDER)
     provider = find_provider(name.lower()) if keys and isinstance(name, str) else None
     return [key for key in keys if provider is not None and provider.is_secret(key) and not is_reference(document[key])]
@@ -122,16 +122,16 @@ def _warnings(path: Path | None, host: Mapping[str, Any]) -> Iterator[Notice]:
 
 # ── wrong answers ──────────────────────────────────────────────────────────────────────
 
-# Wrong answers as mistakes with their file and line, as those of a configuration are, and the error that has them.
+# Wrong answers as mistakes with their file and line, like mistakes of a configuration, and the error that has them.
 
 _PART: Final = re.compile(r"\[(\d+)\]|([^.\[\]]+)")
 _UNKNOWN: Final = frozenset({str(UNKNOWN_KEY), str(UNKNOWN_OPTION)})
 
 
 def of_error(answers: Answers, key: str, error: DnsRenewError) -> list[Mistake]:
-    """Return the mistakes that an error about an answer has.
+    """Return the mistakes in an error about an answer.
 
-    :param key: of the answer, if the error names no other one.
+    :param key: the key of the answer, if the error does not name another one.
     """
     evidence = error.evidence
     nested = [Mistake(**each) for each in evidence.get("mistakes", ())]
@@ -145,12 +145,12 @@ def of_error(answers: Answers, key: str, error: DnsRenewError) -> list[Mistake]:
 
 
 def missing(answers: Answers, key: str) -> Mistake:
-    """Return the mistake that an answer is missing."""
+    """Return the mistake for a missing answer."""
     return _placed(answers, Mistake("", None, key, MISSING, texts.ANSWERS_EXPECTED[key]))
 
 
 def error_of(mistakes: Iterable[Mistake]) -> ConfigError:
-    """Return the error with all mistakes: unknown keys first, since what is missing may be meant by them."""
+    """Return the error with all mistakes, first unknown keys, which may be meant as missing ones."""
     found = sorted(mistakes, key=lambda each: (_rank(each), each.line or 0))
     text = texts.ANSWER_WRONG if len(found) == 1 else texts.ANSWERS_WRONG
     shown = {"lines": series([each.text for each in found], "\n"), "count": len(found)}
@@ -162,9 +162,9 @@ def _rank(mistake: Mistake) -> int:
 
 
 def _placed(answers: Answers, mistake: Mistake, near: str = "") -> Mistake:
-    """Return a mistake with its place in the file of answers; without one for an answer of the command line.
+    """Return a mistake with its place in the file of answers, or without one for the command line.
 
-    :param near: the key whose line is taken if the file has none of the mistake's.
+    :param near: the key whose line is used if the file has no line for the mistake.
     """
     path: KeyPath = tuple(int(number) if number else word for number, word in _PART.findall(mistake.key))
     if any(isinstance(each, int) for each in path):
@@ -177,12 +177,12 @@ def _placed(answers: Answers, mistake: Mistake, near: str = "") -> Mistake:
 
 # ── account test ───────────────────────────────────────────────────────────────────────
 
-# Tests the DNS account of the answers: its secrets, its driver, and a test value that is written and removed.
+# Tests the DNS account of the answers: its secrets, its driver, and a temporary test value.
 #
-# The journal of the test lies in a folder of its own, since there is no store yet. What cannot be removed is said.
+# The journal of the test is in a separate folder, because there is no store yet. Values that stay are reported.
 
 REFERENCES: Final = ("env", "file", "keyring")
-"""The schemes of references to secrets, as the configuration has them."""
+"""The schemes of references to secrets, as in the configuration."""
 
 
 def is_reference(value: Any) -> bool:
@@ -194,19 +194,19 @@ def is_reference(value: Any) -> bool:
 
 
 def without_scheme(value: Any) -> Any:
-    """Return the value of a secret option; one that is marked as the secret itself, without the mark."""
+    """Return the value of a secret option, without the mark for a literal secret."""
     return value.removeprefix("literal:") if isinstance(value, str) else value
 
 
 def check_command(option: str, value: Any) -> None:
-    """Check the form of a secret that is the output of a command; other values have no form.
+    """Check the form of a secret that is the output of a command. Other values have no form.
 
-    :raises ConfigError: it could not be run.
+    :raises ConfigError: the command could not be run.
     """
     if not isinstance(value, Mapping):
         return
     arguments, names = value.get("command"), value.get("env", [])
-    fault: tuple[str, str] | None = None  # what was found, and what was expected
+    fault: tuple[str, str] | None = None  # the found and the expected value
     if not (_are_texts(arguments) and arguments and arguments[0]):
         fault = kind(arguments), COMMAND_LIST.format()
     elif not (_are_texts(names) and all(name and "=" not in name for name in names)):
@@ -227,9 +227,9 @@ def _are_texts(value: Any) -> bool:
 def as_secret(value: Any, folder: str) -> Secret:
     """Return the secret for the value of an option.
 
-    :param folder: that of the configuration; a relative path starts there.
+    :param folder: the folder of the configuration, the base of relative paths.
     """
-    if isinstance(value, Secret):  # of an account that is there
+    if isinstance(value, Secret):  # of an existing account
         return value
     if isinstance(value, Mapping):
         return Secret.command(list(value["command"]), env=list(value.get("env", ())))
@@ -279,7 +279,7 @@ def account_config(draft: InitDraft, store: Path) -> Config:
 def options_wrong(mistakes: Sequence[Mistake], reason: str = "") -> ConfigError:
     """Return the error for wrong options of the DNS account.
 
-    :param reason: what is wrong, if there are no mistakes.
+    :param reason: the fault, if there are no mistakes.
     """
     return _wrong(texts.OPTIONS_WRONG, mistakes, reason)
 
@@ -290,7 +290,7 @@ def tables_wrong(error: ConfigError) -> ConfigError:
 
 
 def unplaced(error: ConfigError, prefix: str = "") -> list[Mistake]:
-    """Return the mistakes of a configuration without their places, which no file of the user has.
+    """Return the mistakes of a configuration without their places, which are in no file of the user.
 
     :param prefix: a prefix of keys to leave out.
     """
@@ -304,7 +304,7 @@ def _wrong(text: Text, mistakes: Sequence[Mistake], otherwise: str) -> ConfigErr
 
 
 def run_test(draft: InitDraft) -> Check | None:
-    """Return the first check of the account that is bad, else the first that is unknown; None if all is well.
+    """Return the first bad check of the account, or the first unknown one; None if everything works.
 
     :raises ConfigError: an option of the account is wrong, or the test did not end in time.
     :raises Cancelled: the caller cancelled; the test value is removed.
@@ -324,18 +324,18 @@ def run_test(draft: InitDraft) -> Check | None:
                         return check
                     unknown = unknown or (check if check.result == "unknown" else None)
         except Cancelled:
-            context.check()  # a cancel of the caller; else the time was over
+            context.check()  # a cancel of the caller; otherwise the time was over
             raise ConfigError.of(texts.TEST_LATE, title=draft.account) from None
     context.check()
     return unknown
 
 
 _SECONDS: Final = 30.0
-"""For everything but the wait for DNS."""
+"""Seconds for everything except the wait for DNS."""
 
 
 def _checks(facts: Facts, spec: CertificateSpec, account: str) -> Iterator[Check]:
-    """Make the checks in order; each needs what the one before has found."""
+    """Make the checks in order, because each needs the result of the one before."""
     yield accounts.secrets(facts, account)
     yield from filter(None, (probe.dns_account(facts, account), accounts.dns_account(facts, spec)))
     for make in (probe.dns_credentials, probe.txt_probe):

@@ -23,13 +23,13 @@ _FOREIGN: Final = (
     *("/etc/letsencrypt/", "/.acme.sh/", "/.lego/", "/var/lib/caddy/", "/caddy/certificates/", "/etc/dehydrated/"),
     *("ssl-cert-snakeoil", "/etc/pki/tls/certs/localhost", "/usr/share/"),
 )
-"""Parts of the paths of files that belong to another program, which would write them again."""
+"""Parts of the paths of files that belong to another program, which would rewrite them."""
 _GROUP_READ: Final = 0o040
 _HTTPS: Final = 443
 
 
 def problem(server: FoundServer, draft: InitDraft) -> str:
-    """Return why this user cannot deploy to a server; "" if nothing is known."""
+    """Return why this user cannot deploy to a server, or ""."""
     host = draft.host
     if host.is_admin or os.name == "nt":
         return ""
@@ -46,7 +46,7 @@ def problem(server: FoundServer, draft: InitDraft) -> str:
 
 
 def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[ConfiguredPair]:
-    """Return the pairs that the server serves for some domains; else the only one that it serves for any name."""
+    """Return the pairs that the server serves for some domains, or the only one that it serves for any name."""
     fitting = [pair for pair in server.pairs if covers_any(pair.names, domains)]
     nameless = [pair for pair in server.pairs if not pair.names]
     paths = {(pair.certificate, pair.key) for pair in nameless}
@@ -55,13 +55,13 @@ def chosen_pairs(server: FoundServer, domains: Sequence[str]) -> list[Configured
 
 
 def covers_any(names: Sequence[str], domains: Sequence[str]) -> bool:
-    """Return whether one of the names of a server is in the certificate, or one of its domains is served."""
+    """Return whether one of the names of a server is in the certificate, or it serves one of its domains."""
     lowered = [name.lower() for name in names]
     return any(covers(domains, [name]) or covers([name], domains[:1]) for name in lowered)
 
 
 def plan(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
-    """Return the entries of a server, without those that another certificate of the configuration has."""
+    """Return the entries of a server, without entries that another certificate of the configuration has."""
     return [each for each in _every(server, draft) if not _holder(each, draft)]
 
 
@@ -97,7 +97,7 @@ def _every(server: FoundServer, draft: InitDraft) -> list[PlannedDeployment]:
 
 
 def _is_foreign(pair: ConfiguredPair, host: ServerHost) -> bool:
-    """Return whether another program owns the pair, its names are not fixed, or its folder is open to others."""
+    """Return whether another program owns the pair, its names change, or its folder is open to others."""
     paths = [path for path in (pair.certificate, pair.key) if path]
     named = any("$" in path or not os.path.isabs(path) or any(part in path for part in _FOREIGN) for path in paths)
     return named or any(
@@ -113,9 +113,9 @@ def _in_place(server: FoundServer, pair: ConfiguredPair, draft: InitDraft) -> Pl
 
 
 def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraft) -> PlannedDeployment:
-    """Return an entry for new files, which a person has to name in the server once.
+    """Return an entry for new files, which a person must name in the server once.
 
-    Where the server has no TLS for the domain yet, `verify` fails until it has: otherwise nothing would tell.
+    If the server has no TLS for the domain yet, `verify` fails until it has, because nothing else would show this.
     """
     folder = os.path.join(draft.folder, LIVE, to_a_labels(draft.domains[0]).replace("*", "_"))
     certificate, key = os.path.join(folder, "fullchain.pem"), os.path.join(folder, "privkey.pem")
@@ -141,14 +141,14 @@ def _new_files(server: FoundServer, pair: ConfiguredPair | None, draft: InitDraf
 
 
 def _site(server: FoundServer, domains: Sequence[str]) -> PlainBlock:
-    """Return the site that gets TLS: that of the domains, or of any name; else only the configuration is known."""
+    """Return the site that gets TLS, for the domains or for any name. If unknown, only the configuration is given."""
     fitting = [each for each in server.plain if covers_any(each.names, domains)]
     nameless = [each for each in server.plain if not each.names]
     return next(iter(fitting or nameless), PlainBlock((), server.config or server.title))
 
 
 def _additions(server: FoundServer, site: PlainBlock, **fields: str) -> Iterator[str]:
-    """Yield where to add lines, then the lines; ``listen`` only where the site has no TLS yet."""
+    """Yield where to add lines, then the lines. ``listen`` is included only if the site has no TLS yet."""
     if server.where is not None:
         yield server.where.format(config=site.file, **fields)
     for line in server.lines:
@@ -202,9 +202,9 @@ def _ownership(host: ServerHost, path: str) -> dict[str, str]:
 
 
 def given(value: Any) -> list[PlannedDeployment] | list[str]:
-    """Return the entries, or the names of servers, that were given as ``deploy``.
+    """Return the entries or server names that were given as ``deploy``.
 
-    :raises ConfigError: it is neither.
+    :raises ConfigError: the value is neither.
     """
     items = [value] if isinstance(value, str | Mapping) else value
     if isinstance(items, list) and all(isinstance(each, Mapping) and "to" in each for each in items) and items:
@@ -215,9 +215,9 @@ def given(value: Any) -> list[PlannedDeployment] | list[str]:
 
 
 def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
-    """Return the entries of the servers with these names or numbers; ``none`` means no servers.
+    """Return the entries of the servers with these names or numbers; the answer ``none`` means no servers.
 
-    :raises ConfigError: there is no such server, or this user cannot deploy to it.
+    :raises ConfigError: the server does not exist, or this user cannot deploy to it.
     """
     chosen = choose(words, draft)
     for server in chosen:
@@ -230,9 +230,9 @@ def named(words: Sequence[str], draft: InitDraft) -> list[PlannedDeployment]:
 
 
 def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
-    """Return the servers with these names or numbers; ``none`` means no servers.
+    """Return the servers with these names or numbers; the answer ``none`` means no servers.
 
-    :raises ConfigError: there is no such server, or it is not trusted.
+    :raises ConfigError: the server does not exist, or is not trusted.
     """
     if not words or (len(words) == 1 and words[0].lower() in NONE | {"no"}):
         return []
@@ -253,7 +253,7 @@ def choose(words: Sequence[str], draft: InitDraft) -> list[FoundServer]:
 
 
 def strange(server: FoundServer) -> ConfigError:
-    """Return why a server that is not trusted gets nothing."""
+    """Return why an untrusted server gets nothing."""
     text = texts.HFS_STRANGE if server.key.startswith("hfs") else texts.SERVER_STRANGE
     return ConfigError.of(text, server=server.title, pid=server.pid, user=server.user, reason=server.distrust)
 
@@ -265,7 +265,7 @@ def _server(word: str, servers: Sequence[FoundServer]) -> FoundServer | None:
 
 
 def check(draft: InitDraft, deployments: Sequence[PlannedDeployment]) -> None:
-    """Check the entries as the configuration will; the domains need not be known yet.
+    """Check the entries like the configuration, even before the domains are known.
 
     :raises ConfigError: with all mistakes.
     """

@@ -1,4 +1,4 @@
-"""What is known so far: the answers, and what they were made from."""
+"""The draft: the answers so far, and their origins."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ from dnsrenew.extensions.setup.init.servers import find_servers
 
 _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 _DOUBTFUL: Final = "init-answer-doubtful"
-"""The code of an answer that is probably wrong; the same answer, given again, is taken."""
+"""The code of an answer that is probably wrong. The same answer is accepted if given again."""
 LINE: Final = "    "
 YES: Final = frozenset({"y", "yes", "true", "on", "j", "ja", "是", "是的", "同意", "好", "好的", "可以", "行"})
 NO: Final = frozenset({"n", "no", "false", "off", "nein", "否", "不", "不是", "不同意", "不要", "不用", "不行"})
 NONE: Final = frozenset({"none", "无", "没有", "-"})
-"""As the prompt shows it, in each language."""
+"""The text in the prompt, in each language."""
 LIVE: Final = "live"
-"""The folder beside the configuration with the files for servers that have none of their own yet."""
+"""The folder beside the configuration for the files of servers without their own."""
 
 
 class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
     """One entry of ``deploy``.
 
-    :ivar entry: as it will stand in the configuration, without its secrets.
-    :ivar secrets: the secret options, in plain.
-    :ivar comment: what it is for; "" for an entry that was given.
+    :ivar entry: the entry as in the configuration, without its secrets.
+    :ivar secrets: the secret options in plain text.
+    :ivar comment: its purpose; "" for a given entry.
     :ivar folders: the folders to make.
-    :ivar changes: what a person has to change in the server; what begins with :data:`LINE` is to be typed as it is.
+    :ivar changes: the changes that a person must make in the server; lines that begin with :data:`LINE` must be typed
+        unchanged.
     """
 
     entry: Mapping[str, Any]
@@ -51,15 +52,15 @@ class PlannedDeployment(Frozen, kw_only=True, hidden=("secrets",)):
 
 
 class Prompt(Frozen):
-    """What a person is asked.
+    """A question to a person.
 
     :ivar text: the question.
-    :ivar help: what ``?`` shows.
-    :ivar default: the answer of an empty line; "" if there is none.
-    :ivar shown: the default as it is shown; "": as it is.
+    :ivar help: the help that ``?`` shows.
+    :ivar default: the answer of an empty line, or "".
+    :ivar shown: the shown form of the default; "" if it is shown unchanged.
     :ivar is_secret: whether the answer is not shown while it is typed.
     :ivar source: where the default was found; "" if it needs no explanation.
-    :ivar lines: what can be chosen, below the question.
+    :ivar lines: the choices, below the question.
     :ivar search: returns the lines that ``?`` and a word show.
     :ivar is_corrected: whether the default follows from a refused answer, and no earlier answer replaces it.
     """
@@ -79,49 +80,49 @@ class Prompt(Frozen):
         return replace(self, default=answer, shown="", source="")
 
     def corrected(self, answer: str | None) -> Prompt:
-        """Return the same question with what a refused answer should have been, if that is known."""
+        """Return the same question with the right form of a refused answer as default, if it is known."""
         return self if answer is None else replace(self.with_default(answer), is_corrected=True)
 
 
 class Person(Protocol):
-    """Whoever answers, at a terminal."""
+    """The person who answers at a terminal."""
 
     def ask(self, prompt: Prompt) -> str:
-        """Return the answer: one line, without blanks at its ends; the default for an empty one.
+        """Return the answer: one line without surrounding blanks, or the default for an empty line.
 
         :raises Cancelled: Ctrl-C, or the end of the input.
         """
 
     def say(self, text: str) -> None:
-        """Show what was found."""
+        """Show a finding."""
 
     def refuse(self, error: DnsRenewError, *, is_last: bool = True) -> None:
-        """Show why an answer is not taken.
+        """Show why an answer is not accepted.
 
-        :param is_last: whether that is the last one, which is not offered again; else it may be any of several.
+        :param is_last: whether it is the last answer, which is not offered again. If not, it may be any of several.
         """
 
     def has_given(self, prompt: Prompt, answer: str) -> bool:
-        """Return whether this answer was taken before Ctrl-C."""
+        """Return whether this answer was given and accepted before Ctrl-C."""
 
     def doubt(self, error: DnsRenewError) -> None:
-        """Show what is doubtful about an answer that is taken."""
+        """Show a doubt about an accepted answer."""
 
     def wait(self, work: Callable[[], Any]) -> Any:
         """Do work that takes a while.
 
-        :raises Cancelled: Ctrl-C; what the work has written is removed.
+        :raises Cancelled: Ctrl-C; files of the work are removed.
         """
 
 
 class InitSurroundings(Frozen, kw_only=True):
-    """What the questions look at.
+    """The surroundings that the questions examine.
 
     :ivar config: the configuration that will be written; absolute.
     :ivar dns: makes the view of DNS, for the resolver of the answers.
-    :ivar host: looks at this machine.
+    :ivar host: examines this machine.
     :ivar environ: the environment.
-    :ivar has_scheduler: whether this machine can run something by itself.
+    :ivar has_scheduler: whether this machine has a scheduler.
     """
 
     context: Context
@@ -134,9 +135,9 @@ class InitSurroundings(Frozen, kw_only=True):
 
 
 class ExistingConfig(Frozen):
-    """The configuration that gets one more certificate.
+    """The configuration that gets another certificate.
 
-    :ivar data: its file, as it is.
+    :ivar data: the content of its file.
     """
 
     data: bytes
@@ -151,19 +152,19 @@ class ExistingConfig(Frozen):
 class InitDraft:
     """The answers so far.
 
-    :ivar is_attended: whether somebody can be asked.
-    :ivar tables: tables of the configuration that were given in the file of answers, as they are.
-    :ivar zones: the zone of each domain; ``name_servers``: those of all these zones.
-    :ivar options: those of the DNS account, as they will stand in the configuration; secrets are in ``secrets``.
+    :ivar is_attended: whether a person can be asked.
+    :ivar tables: tables of the configuration from the file of answers, unchanged.
+    :ivar zones: the zone of each domain; ``name_servers``: the name servers of all these zones.
+    :ivar options: the options of the DNS account as in the configuration; secrets are in ``secrets``.
     :ivar secrets: secret options: the values, or references such as ``file:PATH``.
     :ivar account_zones: the zones that the account is limited to.
-    :ivar is_delegated: whether a CNAME record has to be set first.
-    :ivar deployments: what gets the certificate.
+    :ivar is_delegated: whether a CNAME record must be set first.
+    :ivar deployments: the targets that get the certificate.
     :ivar schedule: whether to install a schedule.
-    :ivar is_scheduled: whether the configuration that is there has a schedule already.
-    :ivar rehearse: whether to rehearse first.
-    :ivar existing: the configuration that gets one more certificate; None: a new one is written.
-    :ivar account_name: the name of the DNS account there; "": that of its host.
+    :ivar is_scheduled: whether the existing configuration already has a schedule.
+    :ivar rehearse: whether to do a dry run first.
+    :ivar existing: the existing configuration that gets another certificate; None if a new one is written.
+    :ivar account_name: the name of the DNS account there; "" for the name of its host.
     """
 
     def __init__(self, around: InitSurroundings, *, is_attended: bool = True, domains: tuple[str, ...] = ()) -> None:
@@ -217,17 +218,17 @@ class InitDraft:
 
     @property
     def is_public_ca(self) -> bool:
-        """Whether the CA is a built-in one, and not another one under its name."""
+        """Whether the CA is built in, and not another CA with its name."""
         return self.ca in BUILT_IN and "directory" not in self._own_ca
 
     @property
     def can_rehearse(self) -> bool:
-        """Whether there is a CA to rehearse with."""
+        """Whether there is a CA for a dry run."""
         return self.is_public_ca or "staging" in self._own_ca
 
     @property
     def account(self) -> str:
-        """The name of the DNS account: that of its host, unless a configuration that is there has another one."""
+        """The name of the DNS account: its host's name, unless an existing configuration has another one."""
         own = _NOT_PLAIN.sub("-", self.provider.name if self.provider else "") or "dns"
         return self.account_name or own
 
@@ -244,11 +245,11 @@ class InitDraft:
 
 # ── question ───────────────────────────────────────────────────────────────────────────
 
-# A question: what is asked, the default, and the test of the answer; and how it is asked until the answer is right.
+# A question: its text, its default, and the test of the answer; and the loop that asks until the answer is right.
 
 
 Doubt = Callable[[ConfigError], None]
-"""What happens with a doubtful answer: it is said, or the answer is refused."""
+"""How a doubtful answer is handled: it is reported, or refused."""
 
 
 class Question(Frozen):
@@ -256,13 +257,13 @@ class Question(Frozen):
 
     :ivar key: its key in the file of answers.
     :ivar prompt: makes the prompt.
-    :ivar read: makes a value of a line.
-    :ivar check: tests a value, and keeps it in the draft. It raises what is wrong with it. With ``sure``, what is only
-        doubtful is said instead.
+    :ivar read: makes a value from a line.
+    :ivar check: tests a value, and keeps it in the draft. It raises an error for a wrong value. With ``sure``, a doubt
+        is only reported.
     :ivar applies: whether it is asked.
-    :ivar missing: the value in a script that does not give one; None: it has to.
-    :ivar ask: asks it in a way of its own, with several prompts.
-    :ivar instead: what is said where it is not asked.
+    :ivar missing: the value if a script gives none; None if it is required.
+    :ivar ask: asks it in its own way, with several prompts.
+    :ivar instead: the text if it is not asked.
     """
 
     key: str
@@ -281,7 +282,7 @@ def refused(error: ConfigError) -> None:
 
 
 def ask(question: Question, draft: InitDraft, person: Person) -> None:
-    """Ask until the answer is right. A doubtful one is taken if it is given twice."""
+    """Ask until the answer is right. A doubtful answer is accepted if it is given twice."""
     if question.ask is not None:
         question.ask(draft, person)
         return
@@ -309,7 +310,7 @@ def ask(question: Question, draft: InitDraft, person: Person) -> None:
 def read_flag(text: str) -> bool:
     """Return the value of ``y`` or ``n``.
 
-    :raises ConfigError: it is something else.
+    :raises ConfigError: the value is something else.
     """
     answer = half_width(text.strip()).lower()
     if answer in YES | NO:
@@ -318,7 +319,7 @@ def read_flag(text: str) -> bool:
 
 
 def read_list(text: str) -> list[str]:
-    """Return the items of a line, parted by blanks or commas, also in full width."""
+    """Return the items of a line, separated by blanks or commas, even full-width ones."""
     return [half_width(item) for item in re.split(r"[\s,;\uff0c\u3001\uff1b]+", text) if item]
 
 

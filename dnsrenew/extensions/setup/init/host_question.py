@@ -1,4 +1,4 @@
-"""The question about the DNS host and what its account needs. It ends with a test value that is written and removed."""
+"""The question about the DNS host and its account's options. It ends with a temporary test value."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ADVISED: Final = re.compile(r"`(\w+)`")
 
 
 def _zones(draft: InitDraft) -> list[str]:
-    """Return the zones of the domains as they are shown."""
+    """Return the zones of the domains in their shown form."""
     return [shown(relative(zone)) for zone in dict.fromkeys(draft.zones.values())]
 
 
@@ -57,7 +57,7 @@ def _search(draft: InitDraft, word: str) -> list[str]:
 
 
 def _ask(draft: InitDraft, person: Person) -> None:
-    """Ask for the host and its options, until the account works; an account that is there already comes first."""
+    """Ask for the host and its options until the account works. An existing account is offered first."""
     if any(_take_known(draft, person, *known) for known in _known_accounts(draft)):
         return
     answer, doubted = "", ""
@@ -78,7 +78,7 @@ def _ask(draft: InitDraft, person: Person) -> None:
 
 
 def _check_package(provider: Provider) -> None:
-    """Check that the package that the driver of a host needs is installed."""
+    """Check that the package that a host's driver needs is installed."""
     if provider.driver == "lexicon":
         try:
             make_driver(provider, DnsAccount(provider.name), lambda: 0.0, threading.Event())
@@ -103,7 +103,7 @@ def _known_accounts(draft: InitDraft) -> list[tuple[DnsAccount, Provider]]:
 
 
 def _take_known(draft: InitDraft, person: Person, account: DnsAccount, provider: Provider) -> bool:
-    """Offer an account of the configuration, and test it; return whether it is taken."""
+    """Offer an account of the configuration, and test it; return whether it is accepted."""
     fields = {"path": draft.around.config.name, "zones": _zones(draft)}
     text = texts.ASK_KNOWN.format(account=account.name, **fields)
     if not ask_flag(person, Prompt(text, texts.HELP_KNOWN, "y", texts.SHOWN_YES)):
@@ -116,7 +116,7 @@ def _take_known(draft: InitDraft, person: Person, account: DnsAccount, provider:
 
 
 def _refusal(draft: InitDraft, person: Person, test: Callable[[], object]) -> DnsRenewError | None:
-    """Test the account; say that it works, or show why not and return it."""
+    """Test the account; report that it works, or show and return the refusal."""
     try:
         person.wait(test)
     except Cancelled:
@@ -137,7 +137,7 @@ def _other_host(draft: InitDraft, person: Person) -> Provider:
 
 
 def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
-    """Check that the host is that of the zone, as far as its name servers are known."""
+    """Check that the host is the zone's, if its name servers are known."""
     is_known = bool(provider.name_servers and draft.name_servers)
     if is_known and provider not in hosts_of([provider], draft.name_servers, draft.domains):
         fields = {"title": provider.title, "zones": _zones(draft), "servers": list(draft.name_servers)}
@@ -147,7 +147,7 @@ def _check_zone_s(provider: Provider, draft: InitDraft, doubt: Doubt) -> None:
 def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cname: bool) -> bool:
     """Ask for the options until they work; return False if another host is wanted.
 
-    After a refusal what its advice names is asked for again; if that does not help, all options are.
+    After a refusal, the options in its advice are asked for again. If that does not help, all options are.
     """
     known: dict[str, str] = {}
     options: dict[str, Any] = {PROVIDER: provider.name}
@@ -179,7 +179,7 @@ def _ask_options(draft: InitDraft, person: Person, provider: Provider, *, by_cna
 
 
 def _advised(provider: Provider, options: Mapping[str, Any], error: DnsRenewError) -> dict[str, OptionSpec]:
-    """Return the options that an advice names in backquotes; after refused credentials, the given secrets too."""
+    """Return the options in backquotes in an advice; after refused credentials, also the given secrets."""
     named = set(_ADVISED.findall(error.fix))
     if error.evidence.get("check") == "dns-credentials":
         named |= {key for key in options if provider.is_secret(key)}
@@ -190,10 +190,10 @@ def _advised(provider: Provider, options: Mapping[str, Any], error: DnsRenewErro
 def _ask_option(
     person: Person, provider: Provider, key: str, spec: OptionSpec, known: str, *, lines: tuple[str, ...] = ()
 ) -> str:
-    """Ask for one option until its form is right; an empty answer to one that is not required leaves it out.
+    """Ask for one option until its form is right. An empty answer leaves out an optional one.
 
-    An answer that is refused is not offered again: it may be a secret that was meant for another question. A secret
-    that was given stays without being shown.
+    A refused answer is not offered again, because it may be a secret for another question. A given secret is kept
+    without being shown.
     """
     template = texts.ASK_SECRET if spec.secret else texts.ASK_OPTION
     text = template.format(option=key, help=spec.help)
@@ -238,7 +238,7 @@ def _option_fault(provider: Provider, key: str, answer: str) -> ConfigError | No
 def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
     """Check a given host, its options and, with a test value, the account.
 
-    :param value: the options, ``provider`` and ``zones`` among them.
+    :param value: the options, including ``provider`` and ``zones``.
     """
     for check in host_forms(draft, value):
         check()
@@ -248,7 +248,7 @@ def check_host(draft: InitDraft, value: Any, doubt: Doubt) -> None:
 
 
 def host_forms(draft: InitDraft, value: Any) -> Iterator[Callable[[], object]]:
-    """Yield the checks of the form of a given host and its options, which are kept; nothing is run or sent.
+    """Yield the checks of the form of a given host and its options, which are kept. They run and send nothing.
 
     Each raises a :class:`ConfigError`.
     """
@@ -294,7 +294,7 @@ def _keep_zones(draft: InitDraft, value: Any) -> None:
 
 
 def _other_answers(provider: Provider, options: Mapping[str, Any]) -> dict[str, str | None]:
-    """Return the keys that are no options of the host: tables, and what is nearest to another answer, with that."""
+    """Return the keys that are not options of the host: tables, and keys near another answer, with that answer."""
     if provider.any_options:
         return {}
     known = [*provider.options, *_ANSWERS]
@@ -308,9 +308,9 @@ def _has_tables(value: object) -> bool:
 
 
 def _check_secrets(draft: InitDraft, provider: Provider, options: Mapping[str, Any]) -> None:
-    """Check that the secrets can be used that are given, or stand in a file or in the environment.
+    """Check that given secrets, or secrets in a file or the environment, can be used.
 
-    :raises ConfigError: with a mistake for each that cannot.
+    :raises ConfigError: with a mistake for each unusable one.
     """
     secrets = {key: value for key, value in options.items() if provider.is_secret(key)}
     faults = {key: answers.secret_fault(draft, provider, key, value) for key, value in secrets.items()}
@@ -359,12 +359,12 @@ HOST: Final = Question(key=PROVIDER, prompt=_prompt, read=str, check=check_host,
 
 # ── dns host ───────────────────────────────────────────────────────────────────────────
 
-# Which DNS host a domain is at, by the name servers of its zone, and what the host's account needs.
+# The DNS host of a domain, by the name servers of its zone, and the options of the host's account.
 
 BY_CNAME: Final = "delegate"
 """The answer for a host without an API."""
 DELEGATED_TO: Final = "acme-dns"
-"""The host that is suggested then."""
+"""The host that is suggested in that case."""
 
 
 def folders(draft: InitDraft) -> tuple[Path, ...]:
@@ -373,7 +373,7 @@ def folders(draft: InitDraft) -> tuple[Path, ...]:
 
 
 def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains: Sequence[str]) -> list[Provider]:
-    """Return the hosts that name servers belong to, or whose domains these are. Pure."""
+    """Return the hosts to which name servers, or these domains, belong. Pure."""
     servers = [server.lower().removesuffix(".") for server in name_servers]
     return [
         provider
@@ -384,9 +384,9 @@ def hosts_of(providers: Iterable[Provider], name_servers: Sequence[str], domains
 
 
 def find_host(answer: str, draft: InitDraft) -> Provider:
-    """Return the DNS host of this name, of this title, or what another tool calls so.
+    """Return the DNS host with this name or title, or with this name in another tool.
 
-    :raises ConfigError: there is none.
+    :raises ConfigError: there is no such host.
     """
     known = catalogue.provider_names(folders(draft))
     wanted = half_width(answer.strip()).lower()
@@ -417,9 +417,9 @@ def find_host(answer: str, draft: InitDraft) -> Provider:
 
 
 def asked_options(provider: Provider) -> dict[str, OptionSpec]:
-    """Return the options to ask for: the required ones; where none of these is a secret, the optional ones too.
+    """Return the options to ask for: the required ones, or without a secret among these, the optional ones too.
 
-    The optional ones of most hosts are for rare cases; RFC 2136 has an optional key, without which little works.
+    The optional ones of most hosts are for rare cases, but RFC 2136 has an optional key that is usually needed.
     """
     required = {key: spec for key, spec in provider.options.items() if spec.required}
     if any(spec.secret for spec in required.values()) or provider.behaviour.delegated:
@@ -449,7 +449,7 @@ def split_options(provider: Provider, options: Mapping[str, Any]) -> tuple[dict[
 
 
 def may_write(draft: InitDraft) -> bool:
-    """Return whether the account writes the records of the domains itself, as far as its zones say. Pure."""
+    """Return whether the account writes the records of the domains itself, according to its zones. Pure."""
     assert draft.provider is not None  # noqa: S101  # the caller has set it
     if draft.provider.behaviour.delegated:
         return False

@@ -1,4 +1,4 @@
-"""Goes through the questions. The form of all given answers is checked before anything is looked up, run or written."""
+"""Goes through the questions. The form of all given answers is checked before any lookup, run or write."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from dnsrenew.extensions.setup.init.questions import plain_domain, questions, te
 
 
 def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ()) -> None:
-    """Check the form of what is given.
+    """Check the form of the given answers.
 
-    :param missing: the answers that there is no terminal to ask at for.
-    :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: only some are missing.
+    :param missing: the missing answers, if there is no terminal to ask at.
+    :raises ConfigError: ``init-answer-wrong``, with all mistakes; ``init-no-answers``: some are only missing.
     """
     checks = {each.key: each.check for each in questions()} | {"deploy": _check_deploy}
     works: list[tuple[str, Callable[[], object]]] = [
@@ -53,7 +53,7 @@ def check_forms(draft: InitDraft, answers: Answers, missing: Sequence[str] = ())
 
 
 def _domain_forms(draft: InitDraft, answers: Answers) -> list[tuple[str, Callable[[], object]]]:
-    """Return the checks of the domains, with their keys: each can be wrong."""
+    """Return the checks of the domains with their keys, because each can be wrong."""
     value = answers.given.get("domains")
     if value is None:
         return []
@@ -77,7 +77,7 @@ def _error_of(work: Callable[[], object]) -> ConfigError | None:
 
 
 def _check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Check the entries, or that there are servers of these names; their own entries depend on the domains."""
+    """Check the entries, or that servers with these names exist. Their own entries depend on the domains."""
     found = deployments.given(value)
     deployments.choose([each for each in found if isinstance(each, str)], draft)
     deployments.check(draft, [each for each in found if not isinstance(each, str)])
@@ -97,7 +97,7 @@ def _check_tables(draft: InitDraft) -> None:
 
 
 def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
-    """Return the table of a CA with its secret in place of the reference."""
+    """Return the table of a CA with its secret instead of the reference."""
     eab = table.get("eab") if isinstance(table, Mapping) else None
     if not isinstance(eab, Mapping):
         return table
@@ -111,15 +111,15 @@ def _with_secret(key: str, table: Any, draft: InitDraft) -> Any:
 
 # ── interview ──────────────────────────────────────────────────────────────────────────
 
-# Goes through the questions: what is given is tested, the rest is asked.
+# Goes through the questions: given answers are tested, and the rest is asked.
 
 
 def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended: bool) -> None:
     """Complete the draft.
 
-    :param is_attended: whether somebody can be asked.
+    :param is_attended: whether a person can be asked.
     :raises ConfigError: ``init-no-answers``: an answer is missing, and there is no terminal to ask at;
-        ``init-answer-wrong``: a given one is wrong.
+        ``init-answer-wrong``: a given answer is wrong.
     :raises AttemptError: a given answer cannot be tested.
     :raises Cancelled: Ctrl-C.
     """
@@ -145,15 +145,15 @@ def interview(draft: InitDraft, answers: Answers, person: Person, *, is_attended
 
 
 def _is_given(answers: Answers, key: str) -> bool:
-    """Return whether an answer is given; the table about the DNS host can be there without it."""
+    """Return whether an answer is given. The table about the DNS host may exist without it."""
     return key in answers.given and (key != PROVIDER or PROVIDER in answers.given[key])
 
 
 def _check_given(question: Question, draft: InitDraft, answers: Answers, person: Person) -> None:
     """Test a given answer.
 
-    :raises ConfigError: ``init-answer-wrong``: it is wrong; a domain without a zone is that too.
-        ``init-config-exists``: the domains have a certificate already.
+    :raises ConfigError: ``init-answer-wrong``: it is wrong, which includes a domain without a zone.
+        ``init-config-exists``: the domains already have a certificate.
     """
     try:
         person.wait(partial(question.check, draft, answers.given[question.key], person.doubt))
@@ -165,14 +165,14 @@ def _check_given(question: Question, draft: InitDraft, answers: Answers, person:
 
 # ── memory ─────────────────────────────────────────────────────────────────────────────
 
-# What was answered before Ctrl-C, so that it is offered again; secrets are never kept.
+# The answers before Ctrl-C, so that they are offered again. Secrets are never kept.
 
 _LARGEST: Final = 1 << 16
 _FILE: Final = "init-answers.json"
 
 
 def memory_file(environ: Mapping[str, str]) -> Path | None:
-    """Return the file with the answers, in the folder for what a user can do without; None if he has none."""
+    """Return the file with the answers, in the folder for dispensable data of a user; None without one."""
     home = os.path.expanduser("~")
     if sys.platform == "darwin":
         base = os.path.join(home, "Library", "Caches")
@@ -187,7 +187,7 @@ def memory_file(environ: Mapping[str, str]) -> Path | None:
 class AnswerMemory:
     """The answers to the questions of one configuration, by the question.
 
-    :param file: where they are kept; None: nowhere.
+    :param file: the file in which they are kept; None if they are not.
     """
 
     def __init__(self, file: Path | None) -> None:
@@ -198,9 +198,9 @@ class AnswerMemory:
         self._last = ""
 
     def read(self, config: str) -> bool:
-        """Read what was kept; return whether anything was. A file that others could have written is none.
+        """Read the kept answers; return whether there are any. A file that others could have written is ignored.
 
-        :param config: the path of the configuration; the answers for another one are not offered.
+        :param config: the path of the configuration. Answers for another one are not offered.
         """
         self._config = config
         with contextlib.suppress(OSError, UntrustedError, ValueError, AttributeError):
@@ -211,11 +211,11 @@ class AnswerMemory:
         return bool(self._before)
 
     def has(self, prompt: Prompt, answer: str) -> bool:
-        """Return whether this was the answer of the last time."""
+        """Return whether this was the last answer."""
         return self._before.get(str(prompt.text)) == answer
 
     def offered(self, prompt: Prompt) -> Prompt:
-        """Return the question with the answer of the last time as its default."""
+        """Return the question with the last answer as its default."""
         text = str(prompt.text)
         answer = None if prompt.is_secret or prompt.is_corrected else self._given.get(text, self._before.get(text))
         if answer is None or answer == prompt.default:
@@ -223,18 +223,18 @@ class AnswerMemory:
         return replace(prompt.with_default(answer), source=texts.FROM_LAST_TIME)
 
     def keep(self, prompt: Prompt, answer: str) -> None:
-        """Keep an answer, unless it is a secret, or none."""
+        """Keep an answer, unless it is a secret or empty."""
         self._last = "" if prompt.is_secret or answer == BACK else str(prompt.text)
         if self._last:
             self._given[self._last] = answer
 
     def drop(self) -> None:
-        """Forget the last answer: it was not taken. One of the last time stays, unless it is the same."""
+        """Forget the last answer, which was not accepted. An earlier one stays, unless it is the same."""
         if self._given.pop(self._last, None) == self._before.get(self._last):
             self._before.pop(self._last, None)
 
     def write(self) -> bool:
-        """Write the answers, as far as possible; only this user can read them. Return whether they are kept."""
+        """Write the answers, if possible, readable only for this user. Return whether they are kept."""
         answers = {**self._before, **self._given}
         if self._file is None or not answers:
             return False
@@ -255,5 +255,5 @@ class AnswerMemory:
 
 
 def _existing(folder: Path) -> Path:
-    """Return the folder, or the nearest one above it that exists."""
+    """Return the folder, or the nearest existing one above it."""
     return folder if folder.is_dir() or folder.parent == folder else _existing(folder.parent)

@@ -1,4 +1,4 @@
-"""The questions, in order: what is asked, the default found on this machine, and the test of the answer."""
+"""The questions in order, each with its text, the default found on this machine, and the test of the answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _domain_prompt(draft: InitDraft) -> Prompt:
 
 
 def _default_domain(draft: InitDraft) -> tuple[str, str]:
-    """Return a public name from the configurations of servers, or that of this machine; and where it was found."""
+    """Return a public name from the configurations of servers, or this machine's name, and where it was found."""
     candidates = [
         (name, texts.FROM_SERVER.format(server=server.title, config=server.config))
         for server in draft.servers
@@ -53,7 +53,7 @@ def _default_domain(draft: InitDraft) -> tuple[str, str]:
 
 
 def check_domains(draft: InitDraft, value: Any, doubt: Doubt) -> None:
-    """Check that the names are valid, public, in a zone, and exist, and have no certificate in the configuration."""
+    """Check that the names are valid, public, in a zone and existing, and have no certificate in the configuration."""
     domains = texts_of("domains", value)
     if not domains:
         raise ConfigError.of(texts.DOMAINS_EMPTY)
@@ -93,7 +93,7 @@ def _look_up(draft: InitDraft, plain: Sequence[str]) -> dict[str, bool]:
 def plain_domain(draft: InitDraft, domain: str) -> str:
     """Return a domain as A-labels.
 
-    :raises ConfigError: it is not one, or the CA issues no certificate for it.
+    :raises ConfigError: the text is not a domain, or the CA issues no certificate for it.
     """
     stripped = domain.strip()
     if (name := _host_in(stripped)) is not None:
@@ -115,7 +115,7 @@ def plain_domain(draft: InitDraft, domain: str) -> str:
 
 
 def _host_in(text: str) -> str | None:
-    """Return the name in the address of a page; None if the text is no such address."""
+    """Return the name in a web address; None if the text is not such an address."""
     if "://" not in text:
         return None
     with contextlib.suppress(ValueError):
@@ -126,7 +126,7 @@ def _host_in(text: str) -> str | None:
 def texts_of(key: str, value: Any) -> list[str]:
     """Return the items of a text or of a list of texts.
 
-    :raises ConfigError: it is neither.
+    :raises ConfigError: the value is neither.
     """
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
@@ -147,12 +147,12 @@ def _contact_prompt(draft: InitDraft) -> Prompt:
 
 
 def contacts(value: Any) -> list[str]:
-    """Return the addresses of an answer, which may be ``none``."""
+    """Return the addresses of an answer, which may be the word ``none``."""
     return [each for each in texts_of("contact", value) if each.lower() not in drafts.NONE]
 
 
 def check_contact(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Check that these are mail addresses, with a dot in the domain for a public CA; none is an answer too."""
+    """Check that these are email addresses, with a dot in the domain for a public CA; no address is valid too."""
     contact = contacts(value)
     if contact:
         if draft.is_public_ca and not all("." in each.rpartition("@")[2].strip(".") for each in contact):
@@ -171,7 +171,7 @@ def _terms_prompt(draft: InitDraft) -> Prompt:
 
 
 def check_terms(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Check that the terms are agreed to: without that, no CA issues."""
+    """Check that the user agrees to the terms, because no CA issues without that."""
     if not _flag("agree_terms", value):
         raise ConfigError.of(texts.TERMS_NEEDED, found=texts.TERMS_UNACCEPTED, expected=texts.WRITE_TERMS)
     draft.agree_terms = True
@@ -188,7 +188,7 @@ def _flag(key: str, value: Any) -> bool:
     raise ConfigError.of(texts.ANSWER_KIND, key=key, found=kind(value), expected=texts.FLAG_EXPECTED)
 
 
-# ── what gets the certificate ───────────────────────────────────────────────────────────
+# ── the targets of the certificate ──────────────────────────────────────────────────────
 
 
 def _deploy_prompt(draft: InitDraft) -> Prompt:
@@ -218,7 +218,7 @@ def _has_servers(draft: InitDraft) -> bool:
 
 
 def _strange_servers(draft: InitDraft) -> list[ConfigError]:
-    """Return why the servers that are not trusted get nothing."""
+    """Return why untrusted servers get nothing."""
     return [deployments.strange(server) for server in draft.servers if server.distrust]
 
 
@@ -231,7 +231,7 @@ def check_deploy(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     draft.deployments = chosen
 
 
-# ── what is done then ───────────────────────────────────────────────────────────────────
+# ── the steps afterwards ────────────────────────────────────────────────────────────────
 
 
 def _schedule_prompt(_draft: InitDraft) -> Prompt:
@@ -243,7 +243,7 @@ def _can_schedule(draft: InitDraft) -> bool:
 
 
 def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Keep the answer; a schedule needs a machine that has a scheduler."""
+    """Keep the answer. A schedule needs a machine with a scheduler."""
     wanted = _flag("schedule", value)
     if wanted and not draft.around.has_scheduler:
         raise ConfigError.of(texts.NO_SCHEDULER)
@@ -255,7 +255,7 @@ def _rehearse_prompt(_draft: InitDraft) -> Prompt:
 
 
 def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
-    """Keep the answer; a rehearsal needs a CA with a test server."""
+    """Keep the answer. A dry run needs a CA with a staging server."""
     wanted = _flag("rehearse", value)
     if wanted and not draft.can_rehearse:
         raise ConfigError.of(texts.NO_REHEARSAL, ca=draft.ca)
@@ -263,7 +263,7 @@ def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
 
 
 def questions() -> tuple[Question, ...]:
-    """Return the questions in order: at most seven."""
+    """Return the questions in order, at most seven."""
     return (
         Question("domains", _domain_prompt, read_list, check_domains),
         Question("contact", _contact_prompt, read_list, check_contact, missing=()),

@@ -1,4 +1,4 @@
-"""What is known about a server on this machine, and what helps to find it out."""
+"""The known facts about a server on this machine, and helpers to find them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from dnsrenew.base.values import Frozen, field
 from dnsrenew.errors import Phrase
 
 _LARGEST: Final = 1 << 18
-"""Bytes that are read of a configuration."""
+"""The number of bytes that are read of a configuration."""
 _LONGEST: Final = 2_000
-"""Characters of a line that is looked at: what looks for words in a longer one would take long."""
+"""The maximum number of characters of a line that is checked, because searching for words in a longer one would take
+long.
+"""
 
 
 class ServerHost(Frozen, kw_only=True):
-    """The machine that is looked at; the real one, or a folder in a test.
+    """The examined machine, which is a folder in a test.
 
     :ivar root: the folder that stands for ``/``.
     :ivar home: the home folder of the user.
-    :ivar programs: what runs.
+    :ivar programs: the running programs.
     :ivar user: the user of this process.
-    :ivar is_admin: whether that is root.
-    :ivar discovery: judges what is found.
+    :ivar is_admin: whether the user is root.
+    :ivar discovery: checks found files and processes.
     """
 
     root: Path
@@ -37,9 +39,9 @@ class ServerHost(Frozen, kw_only=True):
     discovery: Discovery = field(default_factory=Discovery)
 
     def read(self, path: str) -> str:
-        """Return the text of a configuration file, without lines of any length.
+        """Return the text of a configuration file, without overlong lines.
 
-        "" if it cannot be read, or others can change it.
+        It is "" if the file cannot be read, or others can change it.
         """
         try:
             text = self.discovery.read(self.inside(path), _LARGEST).decode("utf-8", "replace")
@@ -48,25 +50,25 @@ class ServerHost(Frozen, kw_only=True):
         return "\n".join(line for line in text.splitlines() if len(line) <= _LONGEST)
 
     def weakness(self, path: str, *, any_entry: bool = False) -> Weakness | None:
-        """Return the part of the way to a file or folder that others can change; None: nothing."""
+        """Return the part of a file's or folder's path that others can change, or None."""
         return self.discovery.weakness(self.inside(path), any_entry=any_entry)
 
     def inside(self, path: str) -> Path:
-        """Return where a path of this machine is."""
+        """Return the real path of a path on this machine."""
         return Path(path) if os.name == "nt" else self.root / path.lstrip("/")
 
     def first_file(self, *paths: str) -> str:
-        """Return the first path that is a file, or ""."""
+        """Return the first existing file, or ""."""
         return next((path for path in paths if path and self.inside(path).is_file()), "")
 
 
 class ConfiguredPair(Frozen):
     """A certificate that a server is configured to serve.
 
-    :ivar names: the names that it serves with it; empty if they are not known.
+    :ivar names: the names that it serves with it; empty if unknown.
     :ivar certificate: the file of the certificate with its chain, or of everything.
-    :ivar key: the file of the key; "" if that is in the same file.
-    :ivar port: where it serves TLS.
+    :ivar key: the file of the key; "" if it is in the same file.
+    :ivar port: the port where it serves TLS.
     """
 
     names: tuple[str, ...]
@@ -80,7 +82,7 @@ class PlainBlock(Frozen):
 
     :ivar names: its names that a certificate can have.
     :ivar file: the file that it is in.
-    :ivar port: where it has TLS already; None: nowhere.
+    :ivar port: the port where it already has TLS, or None.
     """
 
     names: tuple[str, ...]
@@ -89,23 +91,23 @@ class PlainBlock(Frozen):
 
 
 class FoundServer(Frozen, kw_only=True, hidden=("secrets",)):
-    """A server that runs.
+    """A running server.
 
     :ivar pid: the number of its process, and in ``user`` the name of its user.
-    :ivar is_root_s: whether root has started it: only root can signal it.
+    :ivar is_root_s: whether root has started it, so that only root can signal it.
     :ivar is_own: whether root or the running user has started it; a service of another user is not chosen by default.
-    :ivar distrust: why nothing of it is believed, in which case nothing else than its names is known; "" otherwise.
-    :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, are those of its kind.
-    :ivar config: its configuration file; "" if it is not known.
-    :ivar pairs: what it serves by TLS.
+    :ivar distrust: why it is not trusted, in which case only its names are known; "" if it is trusted.
+    :ivar key: its name in an answer, such as ``nginx``; it and ``title``, its name for people, come from its kind.
+    :ivar config: its configuration file; "" if unknown.
+    :ivar pairs: the certificates that it serves.
     :ivar names: all the names in its configuration.
     :ivar to: the target of its deployment.
     :ivar options: the options of the entry, without files and ``verify``.
-    :ivar secrets: the secret options, in plain.
-    :ivar owner: the user that has to be able to read new files; "" if that is root or the running user.
+    :ivar secrets: the secret options in plain text.
+    :ivar owner: the user that must be able to read new files; "" for root or the running user.
     :ivar settings: the settings of its configuration that name the files, for people.
     :ivar plain: its sites without a certificate.
-    :ivar where: says where the lines go that turn on TLS for a site; None: the settings are all there is to it.
+    :ivar where: returns where the lines go that turn on TLS for a site; None if the settings are enough.
     :ivar lines: these lines, with fields.
     """
 
@@ -138,7 +140,7 @@ def words(program: RunningProgram) -> list[str]:
 
 
 def argument(command: Sequence[str], *flags: str) -> str:
-    """Return the value of an option of a command line; "" if it is not given."""
+    """Return the value of an option of a command line, or ""."""
     for word, following in zip(command, [*command[1:], ""], strict=True):
         flag, equals, value = word.partition("=")
         if flag in flags:
@@ -147,12 +149,12 @@ def argument(command: Sequence[str], *flags: str) -> str:
 
 
 def config_file(host: ServerHost, program: RunningProgram, flags: Sequence[str], *usual: str) -> str:
-    """Return the configuration that a command line names, or the first usual one; "" if there is none."""
+    """Return the configuration that a command line names, or the first usual one, or ""."""
     given = argument(words(program), *flags)
     return os.path.join(program.folder or os.sep, given) if given else host.first_file(*usual)
 
 
 def reload(program: RunningProgram, verb: str, *otherwise: str) -> dict[str, Any]:
-    """Return the option with the command that has a server load its files: of its systemd service, or its own."""
+    """Return the option with the command that makes a server load its files, through systemd or by itself."""
     command = ["systemctl", verb, program.unit] if program.unit else list(otherwise)
     return {"reload": command} if command else {}

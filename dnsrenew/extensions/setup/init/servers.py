@@ -45,7 +45,7 @@ _JELLYFIN_PORT: Final = 8920
 
 
 def jellyfin(host: ServerHost, program: RunningProgram) -> FoundServer:
-    """Describe Jellyfin; it reads a PKCS#12 file, which its configuration names."""
+    """Describe Jellyfin, which reads a PKCS#12 file that its configuration names."""
     folder = config_file(host, program, ("--configdir", "-c"))
     config = host.first_file(os.path.join(folder, "network.xml") if folder else "", "/etc/jellyfin/network.xml")
     text = host.read(config)
@@ -70,12 +70,12 @@ _HASS_PORT: Final = 8123
 
 
 def is_home_assistant(program: RunningProgram) -> bool:
-    """Return whether the command line is that of Home Assistant: Python can run anything."""
+    """Return whether the command line is Home Assistant's, because Python can run anything."""
     return any(os.path.basename(word) in _HASS for word in words(program)[:4])
 
 
 def home_assistant(host: ServerHost, program: RunningProgram) -> FoundServer:
-    """Describe Home Assistant Core; it loads its certificate when it is started."""
+    """Describe Home Assistant Core, which loads its certificate when it starts."""
     folder = config_file(host, program, ("-c", "--config")) or str(host.home / ".homeassistant")
     config = host.first_file(os.path.join(folder, "configuration.yaml"))
     text = host.read(config)
@@ -94,7 +94,7 @@ _MOST_FILES: Final = 100
 
 
 def mosquitto(host: ServerHost, program: RunningProgram) -> FoundServer:
-    """Describe Mosquitto; it loads its files again at SIGHUP."""
+    """Describe Mosquitto, which loads its files again at SIGHUP."""
     config = config_file(host, program, ("-c", "--config-file"), "/etc/mosquitto/mosquitto.conf")
     port: int | None = None
     files = {"certfile": "", "keyfile": ""}
@@ -128,15 +128,15 @@ def _mosquitto_lines(host: ServerHost, config: str) -> Iterator[tuple[str, str]]
 
 # ── servers ────────────────────────────────────────────────────────────────────────────
 
-# Finds the servers on this machine that can get the certificate: by their processes, ports and configurations.
+# Finds the servers on this machine that can get the certificate, by their processes, ports and configurations.
 
 
 class _KnownServer(Frozen):
     """A kind of server.
 
-    :ivar names: names of its program.
-    :ivar find: describes a trusted process of it; None: it gets no certificate from us.
-    :ivar is_one: tells whether a process of these names is one.
+    :ivar names: the names of its program.
+    :ivar find: describes a trusted process; None if it gets no certificate from us.
+    :ivar is_one: returns whether a process with these names is this server.
     """
 
     key: str
@@ -160,9 +160,9 @@ SERVER_NAMES: Final = tuple(kind.key for kind in _KINDS)
 
 
 def find_servers(host: ServerHost) -> list[FoundServer]:
-    """Return the servers that run, each configuration once, those that are not trusted last, once for each user.
+    """Return the running servers, one for each configuration, untrusted ones last and once for each user.
 
-    A second one of a kind is ``nginx-2``.
+    The second one of a kind is called ``nginx-2``.
     """
     servers: list[FoundServer] = []
     for kind in _KINDS:
@@ -190,7 +190,7 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
     server = FoundServer(key=kind.key, title=kind.title, distrust=texts.NOT_YOURS)
     if host.discovery.is_trusted_process(program):
         is_own = host.discovery.is_own_process(program)
-        # A service's process can change its command line: its configuration is then at the usual place.
+        # A service's process can change its command line, and then its configuration is at the usual place.
         found = kind.find(host, program if is_own else replace(program, command=(program.name,)))
         if found is None:
             return None
@@ -202,7 +202,7 @@ def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> 
 
 
 def this_server_host() -> ServerHost:
-    """Return the machine that this process runs on."""
+    """Return the machine of this process."""
     is_admin, home = hasattr(os, "geteuid") and os.geteuid() == 0, Path(os.path.expanduser("~"))
     programs = tuple(running_programs())
     return ServerHost(root=Path("/"), home=home, programs=programs, user=this_user(), is_admin=is_admin)

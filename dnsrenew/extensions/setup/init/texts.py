@@ -1,4 +1,4 @@
-"""The texts of ``dnsrenew init``: its questions in plain words, and what is wrong with an answer."""
+"""The texts of ``dnsrenew init``: its questions in plain words, and faults of answers."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ HOST_EXPECTED: Final = Phrase("a name that `dnsrenew providers` lists")
 DOMAIN_EXPECTED: Final = Phrase("a domain, such as www.example.org")
 TERMS_EXPECTED: Final = Phrase("true (--agree-terms) if you agree to the terms of service of the CA")
 ANSWERS_EXPECTED: Final = {"domains": DOMAIN_EXPECTED, "agree_terms": TERMS_EXPECTED, "provider": HOST_EXPECTED}
-"""What is expected of the answers that a script has to give."""
+"""The description of an answer that a script must give."""
 DEPLOY_EXPECTED: Final = Phrase('names of servers, `deploy` entries, or "none"')
 
 ANSWER_KIND: Final = Text("init-answer-wrong", "The answer {key} is not {expected}.", "Correct it in your answers.")
@@ -371,7 +371,7 @@ UNWRITABLE: Final = Text(
     "Run the command in a folder of your own, or name another file with --config FILE.",
 )
 
-# Comments in the file that is written.
+# Comments in the written file.
 FILE_HEAD: Final = Phrase("Written by `dnsrenew init`. Change it as you like; `dnsrenew check` names every mistake.")
 FILE_TERMS: Final = Phrase("the terms of service of the CA")
 FILE_KEY: Final = Phrase("or rsa2048 for old clients")

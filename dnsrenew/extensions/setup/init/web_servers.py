@@ -17,16 +17,16 @@ from dnsrenew.extensions.setup.init.server import ConfiguredPair, FoundServer, P
 
 _MOST_FILES: Final = 500
 _MOST: Final = 1 << 20
-"""Characters of a configuration with all that it includes."""
+"""Maximum characters of a configuration with all its included files."""
 _DEEPEST: Final = 50
-"""Files that include each other."""
+"""The maximum nesting of included files."""
 _INHERITED: Final = ("ssl_certificate", "ssl_certificate_key")
-"""What a ``server`` block has from those around it."""
+"""The directives that a ``server`` block inherits from outer blocks."""
 _FILE: Final = "#file"
-"""Stands for a directive that names the file; no configuration can have it, because it is a comment there."""
+"""The pseudo directive that names the file. No configuration can have it, because it is a comment there."""
 _MOST_ABOVE: Final = 5
 _MOST_WILDCARDS: Final = 2
-"""Parts of a path with wildcards: more would look through the whole machine."""
+"""The maximum number of path parts with wildcards, because more would search the whole machine."""
 _TOKEN: Final = re.compile(r"""#[^\n]*|"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([{};])|([^\s{};]+)""")
 
 Block = list[list[str]]
@@ -78,7 +78,7 @@ def _public(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _server_blocks(host: ServerHost, config: str) -> Iterator[Block]:
-    """Yield the directives of each ``server`` block; those that it has from blocks around it come last."""
+    """Yield the directives of each ``server`` block; directives of outer blocks come last."""
     left, size = _MOST_FILES, _MOST
     stack: list[tuple[str, Block, dict[str, list[str]]]] = [("", [], {})]
 
@@ -164,9 +164,9 @@ _VIRTUAL_HOST: Final = (
 
 
 def _apache_sites(host: ServerHost, config: str) -> tuple[dict[str, Any], set[str]]:
-    """Return the ``pairs``, the ``plain`` virtual hosts and all ``names``; and what TLS lacks: the port, the module.
+    """Return the ``pairs``, the ``plain`` virtual hosts, all ``names``, and what TLS lacks (port, module).
 
-    What stands outside of virtual hosts is for any name.
+    Directives outside virtual hosts are for any name.
     """
     main_port: int | None = None
     blocks: list[tuple[int | None, dict[str, list[str]]]] = [(None, {})]
@@ -234,7 +234,7 @@ _SOCKET: Final = re.compile(r"^[ \t]*stats[ \t]+socket[ \t]+(?:unix@)?(/\S+)[ \t
 
 
 def haproxy(host: ServerHost, program: RunningProgram) -> FoundServer:
-    """Describe HAProxy; with an admin socket that others cannot replace it needs no reload."""
+    """Describe HAProxy. With an admin socket that others cannot replace, it needs no reload."""
     config = config_file(host, program, ("-f",), "/etc/haproxy/haproxy.cfg")
     text = host.read(config)
     binds = [(_port(bind[1]), crt[1]) for bind in _BIND.finditer(text) if (crt := _CRT.search(bind[2]))]
@@ -265,7 +265,7 @@ _HTTPS: Final = 443
 
 
 def caddy(host: ServerHost, program: RunningProgram) -> FoundServer | None:
-    """Describe Caddy, if its configuration names certificate files: any other it obtains itself."""
+    """Describe Caddy, if its configuration names certificate files. It obtains any others itself."""
     config = config_file(host, program, ("--config", "-c"), "/etc/caddy/Caddyfile")
     text = host.read(config)
     pair = _TLS.search(text)

@@ -1,4 +1,4 @@
-"""Writes the configuration with its comments, and the secrets to private files beside it: all of it, or nothing."""
+"""Writes the configuration with its comments, and the secrets to private files beside it; all or nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9_-]+")
 
 
 class InitFiles(Frozen, hidden=("secrets",)):
-    """What will be written.
+    """The files to write.
 
     :ivar text: the content of the configuration.
     :ivar secrets: the content of the secret files, by name.
@@ -58,9 +58,9 @@ def make_files(draft: InitDraft, say: Callable[[str], str] = str) -> InitFiles:
 
 
 def write_files(draft: InitDraft, found: InitFiles) -> list[str]:
-    """Write everything, the configuration last; return the paths. After a failure nothing of it is left.
+    """Write everything, the configuration last; return the paths. A failure leaves no files.
 
-    :raises ConfigError: the configuration has a mistake (of a table that was given).
+    :raises ConfigError: the configuration has a mistake (in a given table).
     :raises StoreError: ``init-unwritable``.
     """
     config = draft.around.config
@@ -94,7 +94,7 @@ def _make_folder(folder: Path, made: list[Path]) -> None:
 
 
 def _check(draft: InitDraft, text: str, made: list[Path]) -> None:
-    """Read the configuration as it will be read, under another name."""
+    """Read the configuration under another name, as it will be read later."""
     draft_file = draft.around.config.with_name(f".{draft.around.config.name}.new")
     draft_file.unlink(missing_ok=True)
     made.append(draft_file)
@@ -104,7 +104,7 @@ def _check(draft: InitDraft, text: str, made: list[Path]) -> None:
     except ConfigError as error:
         if error.code != "config-invalid":
             raise
-        raise tables_wrong(error) from None  # without places: the draft_file file is removed
+        raise tables_wrong(error) from None  # without places, because the draft file is removed
     made.remove(draft_file)
     draft_file.unlink()
 
@@ -135,7 +135,7 @@ class _ConfigText:
                 yield from config_file.assignment(key, value)
 
     def tables(self) -> Iterator[str]:
-        """Yield the tables that were given, as they are."""
+        """Yield the given tables unchanged."""
         for key, value in self._draft.tables.items():
             if isinstance(value, Mapping):
                 yield from _table((key,), value)
@@ -179,14 +179,14 @@ class _ConfigText:
             yield '# verify = "localhost:443"'
 
     def _secret(self, name: str, value: str) -> str:
-        """Return the reference to a new secret file; one with other content is left alone."""
+        """Return the reference to a new secret file. A file with other content is not changed."""
         plain = _NOT_PLAIN.sub("-", name).replace("_", "-")
         return config_file.keep_secret(self.secrets, self._taken, f"{plain}.txt", value)
 
 
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a table with those below it."""
-    # A table of a CA, such as [ca.lab], is one of its own; deeper ones stand on one line.
+    """Yield a table with its inner tables."""
+    # A table of a CA, such as [ca.lab], is a separate one. Deeper tables are on one line.
     plain = {key: value for key, value in table.items() if path != ("ca",) or not isinstance(value, Mapping)}
     if plain:
         yield from ("", f"[{'.'.join(map(config_file.key, path))}]")
@@ -199,14 +199,14 @@ def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
 
 # ── appending ──────────────────────────────────────────────────────────────────────────
 
-# One more certificate for a configuration that is there: every line of it stays, and tables are added at its end.
+# Adds a certificate to an existing configuration: every line of it stays, and tables are added at its end.
 
 
 def completed(existing: ExistingConfig, answers: Answers) -> Answers:
-    """Return the answers with those that the configuration has given, and with its tables in place of theirs.
+    """Return the answers completed with the configuration's, and with its tables instead of theirs.
 
-    :raises ConfigError: something is given that the configuration has otherwise, or it agrees to no terms: a line of it
-        would have to be changed.
+    :raises ConfigError: an answer differs from the configuration, or the configuration does not agree to terms, so that
+        one of its lines would have to change.
     """
     document, path = tomllib.loads(existing.text), str(existing.config.path)
     if not existing.config.agree_terms:
@@ -222,7 +222,7 @@ def completed(existing: ExistingConfig, answers: Answers) -> Answers:
 
 
 def _others(existing: Mapping[str, Any], given: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """Yield the keys whose values are not those of the configuration; a table may have more keys there."""
+    """Yield the keys whose values differ from the configuration's. A table may have more keys there."""
     for key, value in given.items():
         known = existing.get(key)
         if isinstance(value, Mapping) and isinstance(known, Mapping):
@@ -232,7 +232,7 @@ def _others(existing: Mapping[str, Any], given: Mapping[str, Any], path: str = "
 
 
 def _account(existing: ExistingConfig, draft: InitDraft) -> str:
-    """Return the name of the account that the answers describe and the configuration has; "" if it has none."""
+    """Return the name of the configured account that the answers describe, or ""."""
     zones = set(draft.zones.values())
     for name, account in existing.config.accounts.items():
         if account.zones and not zones <= {f"{zone.rstrip('.')}." for zone in account.zones}:
@@ -262,9 +262,9 @@ def _value(option: Any) -> Any:
 
 
 def read_existing(path: Path, *, insist: bool) -> ExistingConfig:
-    """Read the configuration that gets one more certificate.
+    """Read the configuration that gets another certificate.
 
-    :raises ConfigError: it has a mistake, or cannot be read.
+    :raises ConfigError: the configuration has a mistake, or cannot be read.
     """
     config = Config.load(path, insist=insist)
     return ExistingConfig(files.read(path), config)
@@ -285,9 +285,9 @@ def appended(existing: ExistingConfig, draft: InitDraft, writer: _ConfigText) ->
 
 
 def replace_config(path: Path, existing: ExistingConfig, text: str) -> None:
-    """Replace the configuration in one step; its mode and owner stay.
+    """Replace the configuration in one step, and keep its mode and owner.
 
-    :raises StoreError: it cannot be written, or somebody has changed it meanwhile.
+    :raises StoreError: the file cannot be written, or was changed in the meantime.
     """
     content = text.encode("utf-8-sig" if existing.data.startswith(BOM_UTF8) else "utf-8")
     try:
