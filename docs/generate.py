@@ -277,8 +277,10 @@ def pages() -> dict[str, str]:
     made["reference/providers/left-out.md"] = left_out()
     made["reference/providers/others.md"] = others()
     made["reference/command-line.md"] = command_line.page()
+    made["reference/command-line.zh.md"] = command_line.page("zh")
     made["man/dnsrenew.1"] = command_line.man_page()
     made["reference/deployments.md"] = deployments.page()
+    made["reference/deployments.zh.md"] = deployments.page("zh")
     made["internals/floors.md"] = floors.page()
     made["how-it-works/diagnosis.md"] = checks.causes()
     return made | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}
