@@ -323,8 +323,8 @@ def test_sentences_of_others_are_set_apart() -> None:
     """A space follows the full stop of a CA, none that of dnsrenew."""
     ours = Text("", "Use the key {expected}.", "").fill(expected='"ca"')[1]
     for first, shown in (
-        ("It is paused.", 'It is paused. 可用的键："ca"。'),
-        (ours, '可用的键："ca"。可用的键："ca"。'),
+        ("It is paused.", 'It is paused. 可以使用的键是 "ca"。'),
+        (ours, '可以使用的键是 "ca"。可以使用的键是 "ca"。'),
     ):
         assert Translator("zh").message(series([first, ours], " ")) == shown
 
@@ -359,7 +359,7 @@ def test_a_mistake_is_translated() -> None:
     error = config_error([one, other])
     assert Translator("zh").message(error.message) == (
         'dnsrenew.toml:7: 证书 home，第 2 条途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
-        '可用的有："home"、"backup" 或 "third"。\n'
+        '可以使用 "home"、"backup" 或 "third"。\n'
         "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写入 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'The DNS account "hom" is unknown.'
