@@ -195,6 +195,11 @@ TERMS: Final = {
     "委派": "委托",
     "端口 after its number": r"端口 \{port\}",
     "限额 (of a CA)": "速率限制",
+    "或 (after 可以使用), 之一 (without 或)": r"可用的[有键值]?：?\{|\{keys\} 之一",
+    "用户组, 权限 (of a file)": "(?<!用户)组(?:也能|必须能)读取|（模式 0",
+    "记录 (not a server) 生效": "域名服务器(?:均|都)?已生效",
+    "跟随, 应答 (plain verbs)": "不予|作出应答",
+    "您": "你",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
@@ -206,7 +211,8 @@ LAYOUT: Final = {
     "a quotation mark of another style": r"[\u4e00-\u9fff]\"|\"[\u4e00-\u9fff]|[‘’『』]|「(?!\{character\}」)"
     r"|没有名为 \{(?:name|answer|key)\}",
     "an English unit": r"\} ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b",
-    "a command without backquotes": rf"(?<![\w/.-])dnsrenew (?:{'|'.join(name.split()[0] for name in COMMANDS)})\b",
+    "a command without backquotes": rf"(?<![\w/.-])dnsrenew (?:{'|'.join(name.split()[0] for name in COMMANDS)})\b"
+    r"|\b(?:sudo|w32tm|ulimit|a2enmod|openssl) [a-z/-]|运行：\{command\}",
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
