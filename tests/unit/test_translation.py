@@ -216,7 +216,11 @@ LAYOUT: Final = {
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
-    *(path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))),
+    *(
+        path
+        for folder in (".", "docs", "docs/guides", "docs/how-it-works")
+        for path in sorted((_PARENT / folder).glob("*.zh.md"))
+    ),
     *(_PARENT / "docs" / "reference" / f"{name}.zh.md" for name in ("configuration", "deployments")),
 ]
 
