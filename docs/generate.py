@@ -29,6 +29,7 @@ PARTLY = (
     "reference/events.md",
     "reference/python.md",
     "how-it-works/fallback.md",
+    "how-it-works/fallback.zh.md",
     "how-it-works/limits.md",
 )
 """Pages written by people, with parts that are generated."""
