@@ -31,6 +31,7 @@ PARTLY = (
     "how-it-works/fallback.md",
     "how-it-works/fallback.zh.md",
     "how-it-works/limits.md",
+    "how-it-works/limits.zh.md",
 )
 """Pages written by people, with parts that are generated."""
 BLOCKS = {**tables.BLOCKS, **configuration.BLOCKS}

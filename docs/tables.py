@@ -189,6 +189,13 @@ def pace_list() -> str:
     return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 
 
+def _limits_in_chinese(made: Callable[[], str]) -> str:
+    text = made()
+    for words, other in meanings()["limits-in-chinese"].items():
+        text = re.sub(words, other, text)
+    return text
+
+
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "errors": error_list,
     "warnings": warning_list,
@@ -199,5 +206,7 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "decisions-in-chinese": partial(decision_list, "zh"),
     "limits": limit_list,
     "pace": pace_list,
+    "limits-in-chinese": partial(_limits_in_chinese, limit_list),
+    "pace-in-chinese": partial(_limits_in_chinese, pace_list),
     "python-names": python_reference.section,
 }

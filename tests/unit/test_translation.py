@@ -200,6 +200,7 @@ TERMS: Final = {
     "记录 (not a server) 生效": "域名服务器(?:均|都)?已生效",
     "跟随, 应答 (plain verbs)": "不予|作出应答",
     "您": "你",
+    "请把, 请给": "请将",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
