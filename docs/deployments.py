@@ -42,6 +42,8 @@ TYPES: Final[Mapping[str, str]] = {
 _HEAD: Final = """\
 # Deployments
 
+[简体中文](deployments.zh.md)
+
 A deployment makes a server use a new certificate. This page has every option; for a block to copy, see [put the
 certificate into your server](../guides/servers.md). Each entry of `deploy` of a `[[certificate]]` is one target:
 
@@ -104,46 +106,67 @@ or leave `verify` out.
 In Python, `deploy` also takes any function of a `Certificate`. A package can add a target with the entry point group
 `dnsrenew.deployers`; the docstring of `dnsrenew.Deployer` is the contract.
 """
+_WORDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "en": {
+        "target": "target",
+        "options": ("option", "type", "default", "what it is"),
+        "required": "required",
+        "and": " and ",
+        "or": " or ",
+        "one of": "At least one of {names} is required.",
+    },
+    "zh": {
+        "target": "部署目标",
+        "options": ("选项", "类型", "默认值", "含义"),
+        "required": "必填",
+        "and": " 和 ",
+        "or": "、",
+        "one of": "必须填写 {names} 中的至少一个。",
+    },
+}
 
 
 @cache
-def described() -> Mapping[str, Mapping[str, Any]]:
-    """Return the data file: what the page says of each target and its options, with an example."""
-    return tomllib.loads(DATA.read_text("utf-8"))
+def described(language: str = "en") -> Mapping[str, Any]:
+    """Return the data file of a language: what the page says of each target and its options; in English, an example."""
+    return tomllib.loads((DATA if language == "en" else DATA.with_suffix(f".{language}.toml")).read_text("utf-8"))
 
 
-def page() -> str:
+def page(language: str = "en") -> str:
     """Return the page, in Markdown."""
+    said, words = described(language), _WORDS[language]
     kinds = [kind for name in catalogue.built_in() if (kind := catalogue.target(name))]
-    rows = [(f"[`{kind.to}`](#{kind.to})", described()[kind.to]["title"]) for kind in kinds]
-    targets = "\n".join(_target(kind) for kind in kinds)
-    reloaded = " and ".join(f"`{kind.to}`" for kind in kinds if kind.has_reload)
-    end = _COMMON.format(reloaded=reloaded, common=_options("every", COMMON), reload=_options("reloaded", RELOAD))
-    return f"{_HEAD}\n{table(('`to`', 'target'), rows)}\n\n{targets}\n{end}"
+    rows = [(f"[`{kind.to}`](#{kind.to})", said[kind.to]["title"]) for kind in kinds]
+    targets = "\n".join(_target(kind, language) for kind in kinds)
+    end = said.get("common", _COMMON).format(
+        reloaded=words["and"].join(f"`{kind.to}`" for kind in kinds if kind.has_reload),
+        common=_options("every", COMMON, language),
+        reload=_options("reloaded", RELOAD, language),
+    )
+    return f"{said.get('head', _HEAD)}\n{table(('`to`', words['target']), rows)}\n\n{targets}\n{end}"
 
 
-def _target(kind: TargetKind) -> str:
-    said = described()[kind.to]
+def _target(kind: TargetKind, language: str) -> str:
+    said = described(language)[kind.to]
     parts = [f"## `{kind.to}`", *(said[key] for key in ("title", "note") if key in said)]
-    parts.append(_options(kind.to, kind.options))
+    parts.append(_options(kind.to, kind.options, language))
     if kind.one_of:
-        parts.append(f"At least one of {', '.join(f'`{name}`' for name in kind.one_of)} is required.")
-    entry = {**({} if kind.to == "run" else {"to": kind.to}), **said["example"]}
+        names = (", " if language == "en" else "、").join(f"`{name}`" for name in kind.one_of)
+        parts.append(_WORDS[language]["one of"].format(names=names))
+    entry = {**({} if kind.to == "run" else {"to": kind.to}), **described()[kind.to]["example"]}
     parts.append(f"```toml\n{_entry(entry)}\n```")
     return "\n\n".join(parts) + "\n"
 
 
-def _options(target: str, options: Mapping[str, TargetOption]) -> str:
-    helps = described()[target]["options"]
-    rows = [
-        (f"`{name}`", _type(option), "**required**" if option.required else _default(option.default), helps[name])
-        for name, option in options.items()
-    ]
-    return table(("option", "type", "default", "what it is"), rows)
-
-
-def _type(option: TargetOption) -> str:
-    return " or ".join(f'`"{choice}"`' for choice in option.choices) if option.choices else TYPES[option.kind]
+def _options(target: str, options: Mapping[str, TargetOption], language: str) -> str:
+    helps, words = described(language)[target]["options"], _WORDS[language]
+    rows = []
+    for name, option in options.items():
+        kind = words["or"].join(f'`"{choice}"`' for choice in option.choices) or TYPES[option.kind]
+        kind = described(language).get("types", {}).get(kind, kind)
+        default = f"**{words['required']}**" if option.required else _default(option.default)
+        rows.append((f"`{name}`", kind, default, helps[name]))
+    return table(words["options"], rows)
 
 
 def _default(value: Any) -> str:

@@ -29,7 +29,9 @@ PARTLY = (
     "reference/events.md",
     "reference/python.md",
     "how-it-works/fallback.md",
+    "how-it-works/fallback.zh.md",
     "how-it-works/limits.md",
+    "how-it-works/limits.zh.md",
 )
 """Pages written by people, with parts that are generated."""
 BLOCKS = {**tables.BLOCKS, **configuration.BLOCKS}
@@ -277,8 +279,10 @@ def pages() -> dict[str, str]:
     made["reference/providers/left-out.md"] = left_out()
     made["reference/providers/others.md"] = others()
     made["reference/command-line.md"] = command_line.page()
+    made["reference/command-line.zh.md"] = command_line.page("zh")
     made["man/dnsrenew.1"] = command_line.man_page()
     made["reference/deployments.md"] = deployments.page()
+    made["reference/deployments.zh.md"] = deployments.page("zh")
     made["internals/floors.md"] = floors.page()
     made["how-it-works/diagnosis.md"] = checks.causes()
     return made | checks.pages() | {page: filled(HERE / page, BLOCKS) for page in PARTLY}

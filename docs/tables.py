@@ -139,13 +139,15 @@ def event_list() -> str:
     return table(("kind", "what happened", "`data`"), rows)
 
 
-def decision_list() -> str:
+def decision_list(language: str = "en") -> str:
     """Return the table of decisions."""
-    words = {step: step.name.lower().replace("_", " ") for step in NextAction}
-    rows = [(f"`{row.code}`", f"**{words[row.step]}**", row.why) for row in TABLE]
-    steps = [(f"**{words[step]}**", step.value) for step in NextAction]
-    what = table(("step", "what happens next"), steps)
-    return f"{table(('error', 'step', 'reason'), rows)}\n\n{what}"
+    is_english, words = language == "en", {step: step.name.lower().replace("_", " ") for step in NextAction}
+    said = {} if is_english else meanings()["decisions-in-chinese"]
+    rows = [(f"`{row.code}`", words[row.step], row.why if is_english else said[row.code]) for row in TABLE]
+    rows = [(code, f"**{said.get(step, step)}**", why) for code, step, why in rows]
+    steps = [(f"**{said.get(words[step], words[step])}**", said.get(step.value, step.value)) for step in NextAction]
+    what = table(("step", "what happens next") if is_english else ("步骤", "接下来"), steps)
+    return f"{table(('error', 'step', 'reason') if is_english else ('错误', '步骤', '原因'), rows)}\n\n{what}"
 
 
 def limit_list() -> str:
@@ -187,6 +189,13 @@ def pace_list() -> str:
     return f"{table(('what', 'at once', 'after that'), rows)}\n\n{said}"
 
 
+def _limits_in_chinese(made: Callable[[], str]) -> str:
+    text = made()
+    for words, other in meanings()["limits-in-chinese"].items():
+        text = re.sub(words, other, text)
+    return text
+
+
 BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "errors": error_list,
     "warnings": warning_list,
@@ -194,7 +203,10 @@ BLOCKS: Final[Mapping[str, Callable[[], str]]] = {
     "warnings-in-chinese": partial(warning_list, "zh"),
     "events": event_list,
     "decisions": decision_list,
+    "decisions-in-chinese": partial(decision_list, "zh"),
     "limits": limit_list,
     "pace": pace_list,
+    "limits-in-chinese": partial(_limits_in_chinese, limit_list),
+    "pace-in-chinese": partial(_limits_in_chinese, pace_list),
     "python-names": python_reference.section,
 }

@@ -79,7 +79,7 @@ def _result_lines(result: DeploymentResult, columns: int | None) -> list[str]:
     if not result.ok or result.changed:
         return deployment_lines(result, columns)
     template = texts.NOTHING_TO_DO if result.served else texts.DEPLOYED_BEFORE
-    line = template.format(target=f"{result.to} {result.target}")
+    line = template.format(target=texts.TARGET.format(to=result.to, target=result.target))
     return formatting.wrap(line, columns, f"  {dim('·')} ", "    ")
 
 

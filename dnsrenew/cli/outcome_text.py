@@ -307,7 +307,7 @@ def deployment_lines(result: DeploymentResult, columns: int | None, name: str = 
     :param name: the certificate, if the lines are not below it.
     """
     indent = "" if name else "  "
-    target = f"{result.to} {result.target}"
+    target = texts.TARGET.format(to=result.to, target=result.target)
     if result.ok:
         template = texts.DEPLOYED
         if result.served and (result.changed or result.seconds):  # otherwise the port was not asked now

@@ -110,9 +110,7 @@ def _run(invocation: Invocation, progress: Progress, schedule: schedule_note.Sch
             in_progress[event.certificate] = _IN_PROGRESS[event.kind]
         if event.kind == "certificate-finished":
             finished[event.certificate] = event.data
-            if (
-                not gc.isenabled()
-            ):  # more work may follow; to collect what is there takes a tenth of a short run
+            if not gc.isenabled():  # more work may follow; to collect what is there takes a tenth of a short run
                 gc.freeze()
                 gc.enable()
         elif event.kind == "challenges-answered" and shows_schedule:  # from here on this process waits

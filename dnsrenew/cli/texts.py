@@ -381,6 +381,7 @@ EXPIRED: Final = "The stored certificate expired {distance}."
 STAYS: Final = "The stored certificate stays in use: valid until {expiry}."
 STAYS_NOT_DUE: Final = "The stored certificate stays in use: valid until {expiry}. It is not due before {renewal}."
 
+TARGET: Final = "{to} {target}"
 DEPLOYED: Final = "deployed: {target}"
 DEPLOYED_AND_SERVED: Final = "deployed: {target}, now served"
 DEPLOYED_BEFORE_AND_SERVED: Final = "deployed and served: {target}"

@@ -66,8 +66,8 @@ def test_a_failed_certificate_with_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("import --from x", "可用的值：certbot、lego、acme.sh、caddy、hfs、pem。"),
-        ("status --expiring x", "可用的值：时间"),
+        ("import --from x", "可以是 certbot、lego、acme.sh、caddy、hfs、pem。"),
+        ("status --expiring x", "可以是时间"),
         ("renew --config empty.toml", "certificate：缺少此键。请添加 [[certificate]] 表并写明 domains。"),
     ],
 )

@@ -195,6 +195,12 @@ TERMS: Final = {
     "委派": "委托",
     "端口 after its number": r"端口 \{port\}",
     "限额 (of a CA)": "速率限制",
+    "或 (after 可以使用), 之一 (without 或)": r"可用的[有键值]?：?\{|\{keys\} 之一",
+    "用户组, 权限 (of a file)": "(?<!用户)组(?:也能|必须能)读取|（模式 0",
+    "记录 (not a server) 生效": "域名服务器(?:均|都)?已生效",
+    "跟随, 应答 (plain verbs)": "不予|作出应答",
+    "您": "你",
+    "请把, 请给": "请将",
 }
 """For one thing one term, and the words that are not used for it."""
 LAYOUT: Final = {
@@ -206,38 +212,46 @@ LAYOUT: Final = {
     "a quotation mark of another style": r"[\u4e00-\u9fff]\"|\"[\u4e00-\u9fff]|[‘’『』]|「(?!\{character\}」)"
     r"|没有名为 \{(?:name|answer|key)\}",
     "an English unit": r"\} ?(?:ms|s|min|h|d|days?|hours?|minutes?|seconds?)\b",
-    "a command without backquotes": rf"(?<![\w/.-])dnsrenew (?:{'|'.join(name.split()[0] for name in COMMANDS)})\b",
+    "a command without backquotes": rf"(?<![\w/.-])dnsrenew (?:{'|'.join(name.split()[0] for name in COMMANDS)})\b"
+    r"|\b(?:sudo|w32tm|ulimit|a2enmod|openssl) [a-z/-]|运行：\{command\}",
 }
 _PARENT: Final = Path(__file__).parents[2]
 CHINESE_PAGES: Final = [
-    *(path for folder in (".", "docs", "docs/guides") for path in sorted((_PARENT / folder).glob("*.zh.md"))),
-    _PARENT / "docs" / "reference" / "configuration.zh.md",
+    *(
+        path
+        for folder in (".", "docs", "docs/guides", "docs/how-it-works")
+        for path in sorted((_PARENT / folder).glob("*.zh.md"))
+    ),
+    *(_PARENT / "docs" / "reference" / f"{name}.zh.md" for name in ("configuration", "deployments")),
 ]
 
 
 def written_in_chinese() -> list[str]:
-    """Return the translations, and the sources of the Chinese pages, each without code and links."""
+    """Return the translations, and the lines of the sources of the Chinese pages."""
     checks = tomllib.loads((_PARENT / "docs" / "checks.toml").read_text("utf-8"))
     pages = [page.read_text("utf-8") for page in CHINESE_PAGES]
     lines = [line for page in pages for line in re.sub(r"(?ms)^```.*?^```$", "", page).splitlines()]
     lines += [text for check in checks.values() for text in check.get("zh", {}).values()]
     codes = tomllib.loads((_PARENT / "docs" / "error_codes.toml").read_text("utf-8"))
     lines += [text for kind in ("errors", "warnings") for text in codes[f"{kind}-in-chinese"].values()]
-    return [
-        re.sub(r"`[^`]*`|\]\([^)]*\)|https?://[\w./#-]+", "", each) for each in (*CATALOGUES["zh"].values(), *lines)
-    ]
+    return [*CATALOGUES["zh"].values(), *lines]
 
 
 @pytest.mark.parametrize("term", TERMS)
 def test_one_chinese_term_for_one_thing(term: str) -> None:
     """No message, help or page in Chinese has a word for which another one was chosen."""
-    assert [text for text in written_in_chinese() if re.search(TERMS[term], text)] == [], term
+    words = (re.sub(r"`[^`]*`|\]\([^)]*\)|https?://[\w./#-]+", "", each) for each in written_in_chinese())
+    assert [text for text in words if re.search(TERMS[term], text)] == [], term
 
 
 @pytest.mark.parametrize("fault", LAYOUT)
 def test_chinese_is_set_as_chinese(fault: str) -> None:
     """Marks have full width and no space beside them; Latin words and numbers have one; units are Chinese."""
-    assert [text for text in CATALOGUES["zh"].values() if re.search(LAYOUT[fault], re.sub("`[^`]*`", "x", text))] == []
+    parts = [re.sub("`[^`]*`", "x", text) for text in CATALOGUES["zh"].values()]
+    for line in written_in_chinese()[len(parts) :]:
+        words = re.sub(r"`[^`]*`|<https?://[^>]*>", "x", re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", line))
+        parts += re.sub(r"(?<=[。？：])\*\* |\*\*", "", words).strip("|# ").split(" | ")
+    assert [text for text in parts if re.search(LAYOUT[fault], text)] == []
 
 
 @pytest.mark.parametrize("language", locale.LANGUAGES)
@@ -320,8 +334,8 @@ def test_sentences_of_others_are_set_apart() -> None:
     """A space follows the full stop of a CA, none that of dnsrenew."""
     ours = Text("", "Use the key {expected}.", "").fill(expected='"ca"')[1]
     for first, shown in (
-        ("It is paused.", 'It is paused. 可用的键："ca"。'),
-        (ours, '可用的键："ca"。可用的键："ca"。'),
+        ("It is paused.", 'It is paused. 可以使用的键是 "ca"。'),
+        (ours, '可以使用的键是 "ca"。可以使用的键是 "ca"。'),
     ):
         assert Translator("zh").message(series([first, ours], " ")) == shown
 
@@ -356,7 +370,7 @@ def test_a_mistake_is_translated() -> None:
     error = config_error([one, other])
     assert Translator("zh").message(error.message) == (
         'dnsrenew.toml:7: 证书 home，第 2 条途径，dns：没有名为 "hom" 的 DNS 账户。您是不是想输入 home？'
-        '可用的有："home"、"backup" 或 "third"。\n'
+        '可以使用 "home"、"backup" 或 "third"。\n'
         "dnsrenew.toml:9: agree_terms：缺少此键。请阅读 lab 的服务条款；如果同意，请写入 agree_terms = true。"
     )
     assert json.loads(json.dumps(error.evidence))["mistakes"][0]["found"] == 'The DNS account "hom" is unknown.'

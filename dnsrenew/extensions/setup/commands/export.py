@@ -67,15 +67,15 @@ def _lines(result: archive.ExportResult, columns: int | None) -> list[str]:
     file = texts.STANDARD_OUTPUT if result.file == "-" else result.file
     head = template.format(certificates=certificates, accounts=accounts, file=file)
     lines = formatting.wrap(head, columns, f"{green('✓')} ", "  ")
-    found = [(dim("·"), texts.MASKED.format(place=_place(each), key=each.key)) for each in result.masked]
-    found += [(yellow("!"), texts.KEPT_ARGUMENTS.format(place=_place(each), key=each.key)) for each in result.kept]
-    found += [(dim("·"), texts.REFERRED.format(**{**vars(each), "place": _place(each)})) for each in result.references]
+    found = [(dim("·"), texts.MASKED.format(**_place(each))) for each in result.masked]
+    found += [(yellow("!"), texts.KEPT_ARGUMENTS.format(**_place(each))) for each in result.kept]
+    found += [(dim("·"), texts.REFERRED.format(**{**vars(each), **_place(each)})) for each in result.references]
     found += [(yellow("!"), texts.LEFT_OUT.format(path=each.path, reason=say(each.reason))) for each in result.left_out]
     return [*lines, *(line for mark, text in found for line in formatting.wrap(text, columns, f"{mark} ", "  "))]
 
 
-def _place(place: PlaceInConfig) -> str:
-    return f"{place.file}:{place.line}" if place.line else place.file
+def _place(place: PlaceInConfig) -> dict[str, str]:
+    return {"place": f"{place.file}:{place.line}" if place.line else place.file, "key": say(place.key)}
 
 
 # ── passphrase ─────────────────────────────────────────────────────────────────────────

@@ -67,7 +67,7 @@ def _request(invocation: Invocation) -> ImportRequest:
         discovery=Discovery(insist=options.insist),
     )
     path = None if options.path is None else absolute(options.path)
-    return ImportRequest(path, getattr(options, "from"), config, bool(options.config), host)  # from: a keyword
+    return ImportRequest(path, getattr(options, "from"), config, bool(options.config), host, formatting.say)
 
 
 def _target(named: str | None, cwd: str, *, insist: bool) -> Path:

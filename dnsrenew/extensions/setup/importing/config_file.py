@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -17,34 +17,36 @@ from dnsrenew.base.names import InvalidName, to_a_labels
 from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import loader
 from dnsrenew.config.cas import BUILT_IN
-from dnsrenew.extensions.setup.importing import model, reading
+from dnsrenew.extensions.setup.importing import model, reading, texts
 
-MARK: Final = "# Written by `dnsrenew import`"
-"""The beginning of every file that an import writes."""
+MARK: Final = "`dnsrenew import`"
+"""A part of the first line of every file that an import writes, in each language."""
 PLACEHOLDER: Final = "change-me"
 """The value of a missing option that is not a secret."""
 _DEFAULT_CA: Final = "letsencrypt"
+Say = Callable[[str], str]
 
 
 def document(
-    plan: model.Plan, tools: Sequence[str], notes: Sequence[model.NotUnderstood], taken: Mapping[str, str]
+    plan: model.Plan, tools: Sequence[str], notes: Sequence[model.NotUnderstood], taken: Mapping[str, str], say: Say
 ) -> tuple[str, dict[str, str]]:
     """Return the configuration of a plan, and the contents of its secret files by name.
 
     :param tools: the tools that were read, such as ``certbot in /etc/letsencrypt``.
     :param notes: the notes about parts that were not imported.
     :param taken: the existing secret files, by name, with their contents. A file with other content is not changed.
+    :param say: shows a message in the language of the reader.
     """
-    writer = _Writer(plan, taken)
-    lines = [f"{MARK} from {', '.join(tools)}.", *writer.head(), *writer.tables()]
-    lines += ["", "# Not imported, or only in part:"] if notes else []
-    lines += [comment(note.placed(note.message)) for note in notes]
+    writer = _Writer(plan, taken, say)
+    lines = [comment(say(texts.FILE_HEAD.format(tools=tools))), *writer.head(), *writer.tables()]
+    lines += ["", comment(say(texts.FILE_NOT_IMPORTED))] if notes else []
+    lines += [comment(note.placed(say(note.message))) for note in notes]
     return "\n".join([*lines, ""]), writer.secrets
 
 
 class _Writer:
-    def __init__(self, plan: model.Plan, taken: Mapping[str, str], default_ca: str | None = None) -> None:
-        self._plan = plan
+    def __init__(self, plan: model.Plan, taken: Mapping[str, str], say: Say, default_ca: str | None = None) -> None:
+        self._plan, self._say = plan, say
         self._taken = taken
         self.secrets: dict[str, str] = {}
         used = Counter(each.ca for each in plan.certificates if each.ca)
@@ -54,7 +56,7 @@ class _Writer:
         """Yield the lines above the first table."""
         yield from ("", *assignments({"contact": list(self._plan.contact)}))
         agrees = any(ca.account is not None for ca in self._plan.cas)
-        yield "agree_terms = true # as when the accounts were created" if agrees else "# agree_terms = true"
+        yield f"agree_terms = true # {self._say(texts.FILE_AGREED)}" if agrees else "# agree_terms = true"
         if self._default != _DEFAULT_CA:
             yield from assignment("default_ca", self._default)
 
@@ -64,14 +66,14 @@ class _Writer:
             if lines := self._ca(ca):
                 yield from ("", f"[ca.{key(ca.name)}]", *lines)
         for name, account in self._plan.dns.items():
-            yield from ("", f"[dns.{key(name)}]", comment(f"from {account.source}"))
+            yield from ("", f"[dns.{key(name)}]", self._from(account.source))
             yield from assignments({"provider": account.provider, **self._options(name, account)})
         for certificate in self._plan.certificates:
             yield from ("", *self._certificate(certificate))
 
     def _ca(self, ca: model.PlannedCa) -> list[str]:
         """Return the table of a CA, or nothing if it does not need one."""
-        head = [] if ca.is_built_in or ca.account is None else [comment(f"its account: {ca.account.source}")]
+        head = [] if ca.is_built_in or ca.account is None else [self._from(ca.account.source)]
         directory = None if ca.is_built_in else ca.directory
         return [*head, *assignments({"directory": directory, "trust": ca.trust, "eab": self._eab(ca)})]
 
@@ -98,6 +100,9 @@ class _Writer:
             options[key] = f"file:{reading.secret_file(f'{name}-{key}')}" if is_secret else PLACEHOLDER
         return options
 
+    def _from(self, source: str) -> str:
+        return comment(self._say(texts.FILE_FROM.format(source=source)))
+
     def _secret(self, name: str, value: str) -> str:
         """Return the reference to a new secret file."""
         return keep_secret(self.secrets, self._taken, reading.secret_file(name), value)
@@ -105,7 +110,7 @@ class _Writer:
     def _certificate(self, planned: model.PlannedCertificate) -> Iterator[str]:
         """Yield the table of a certificate."""
         found = planned.found
-        yield from ("[[certificate]]", comment(f"from {found.source}"))
+        yield from ("[[certificate]]", self._from(found.source))
         settings: dict[str, object] = {
             "name": planned.name,
             "domains": list(found.domains),
@@ -124,7 +129,7 @@ class _Writer:
         if planned.deploy:
             yield "deploy = ["
             for number, deployment in enumerate(planned.deploy, 1):
-                yield f"    {comment(f'from {deployment.source}')}"
+                yield f"    {self._from(deployment.source)}"
                 yield f"    {toml_value(self._deployment(f'{planned.name}-{deployment.to}-{number}', deployment))},"
             yield "]"
 
@@ -162,14 +167,12 @@ _WIDEST: Final = 110
 
 
 def toml_value(given: object) -> str:
-    """Return a text, a number, a boolean, a list or a table on one line."""
-    if isinstance(given, str):
-        return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """Return a text, a number, a truth value, a list or a table on one line."""
     if isinstance(given, Mapping):
         return "{ " + ", ".join(f"{key(name)} = {toml_value(item)}" for name, item in given.items()) + " }"
-    if isinstance(given, Sequence):
+    if isinstance(given, Sequence) and not isinstance(given, str):
         return f"[{', '.join(map(toml_value, given))}]"
-    return json.dumps(given)
+    return json.dumps(given, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def key(name: str) -> str:
@@ -186,10 +189,8 @@ def assignment(name: str, given: object) -> list[str]:
 
 
 def assignments(values: Mapping[str, object]) -> Iterator[str]:
-    """Yield ``name = value`` for each non-empty value."""
-    for name, value in values.items():
-        if value:
-            yield from assignment(name, value)
+    """Yield ``name = value`` for each value that is not empty."""
+    return chain.from_iterable(assignment(*each) for each in values.items() if each[1])
 
 
 def comment(text: str) -> str:
@@ -236,8 +237,8 @@ class LaterImport:
     :ivar secrets: the contents of the secret files that the tables name, by file.
     """
 
-    def __init__(self, plan: model.Plan, config: Path, taken: Mapping[str, str]) -> None:
-        self._plan = plan
+    def __init__(self, plan: model.Plan, config: Path, taken: Mapping[str, str], say: Say) -> None:
+        self._plan, self._say = plan, say
         self._taken = taken
         tables = loader.read_file(str(config), found=False, insist=True).report.tables.values()
         default = next(iter(tables), {}).get("default_ca")
@@ -271,7 +272,7 @@ class LaterImport:
         own = replace(planned, name=name, ca=self._ca(planned.ca), dns=dns)
         new = {"cas": tuple(self.cas[cas:]), "dns": dict([*self._dns.items()][accounts:])}
         part, taken = replace(self._plan, certificates=(own,), **new), {**self._taken, **self.secrets}
-        writer = _Writer(part, taken, self._default)
+        writer = _Writer(part, taken, self._say, self._default)
         lines = list(writer.tables())[1:]
         self.secrets |= writer.secrets
         return TablesToAdd(name, "\n".join(lines))

@@ -140,7 +140,7 @@ def _was_imported(config: Path) -> bool:
     if not os.path.lexists(config):
         return False
     text = reading.Notes(Discovery(insist=True)).text(config) or ""
-    if text.startswith(config_file.MARK):
+    if config_file.MARK in text.partition("\n")[0]:
         return True
     raise ConfigError.of(texts.CONFIG_EXISTS, path=str(config), other=str(config.with_name("imported.toml")))
 

@@ -17,7 +17,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
@@ -62,6 +62,7 @@ class ImportRequest(Frozen):
     :ivar kind: the tool; None for any tool.
     :ivar config: the configuration to write; absolute.
     :ivar is_named: whether the user named it, so that the next commands must name it too.
+    :ivar say: shows a message in the language of the reader, for the comments of the configuration.
     """
 
     path: Path | None
@@ -69,6 +70,7 @@ class ImportRequest(Frozen):
     config: Path
     is_named: bool
     host: HostView
+    say: Callable[[str], str] = str
 
     @property
     def live(self) -> Path:

@@ -20,6 +20,10 @@ NO_DOMAINS: Final = Phrase("its domains are unknown, because {file} is missing o
 NO_CERTIFICATE: Final = Phrase("it contains no certificate")
 PEM_FILES: Final = Phrase("PEM files")
 TOOL_IN_FOLDER: Final = Phrase("{tool} in {folder}")
+FILE_HEAD: Final = Phrase("Written by `dnsrenew import` from {tools}.")
+FILE_FROM: Final = Phrase("from {source}")
+FILE_AGREED: Final = Phrase("as when the accounts were created")
+FILE_NOT_IMPORTED: Final = Phrase("Not imported, or only in part:")
 
 # ── any tool ────────────────────────────────────────────────────────────────────────────
 

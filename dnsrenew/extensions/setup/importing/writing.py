@@ -56,8 +56,8 @@ class ImportWriter:
 
     def write(self, tools: list[str]) -> list[str]:
         """Write everything; return the new files."""
-        folder = self.config.parent
-        encoded(self.config, config_file.document(self.plan, tools, [], {})[0])  # before the store
+        folder, say = self.config.parent, self.request.say
+        encoded(self.config, config_file.document(self.plan, tools, [], {}, say)[0])  # before the store
         make_folder(folder)
         self.store.check_ground()
         self._fill_store(self.plan.cas, self.plan.certificates)
@@ -66,7 +66,7 @@ class ImportWriter:
                 make_folder(self.live / each.name)
         if not any(ca.account for ca in self.plan.cas):
             self.notes.add(texts.TERMS, self.config)
-        text, secrets = config_file.document(self.plan, tools, self.notes.found, secret_files(folder))
+        text, secrets = config_file.document(self.plan, tools, self.notes.found, secret_files(folder), say)
         written = [*(write(folder / name, value) for name, value in secrets.items()), write(self.config, text)]
         self._deploy()
         return [path for path in written if path]
@@ -86,7 +86,7 @@ class ImportWriter:
         """
         folder = self.config.parent
         try:
-            missing = config_file.LaterImport(self.plan, self.config, secret_files(folder))
+            missing = config_file.LaterImport(self.plan, self.config, secret_files(folder), self.request.say)
         except ConfigError:  # the next steps report the fault
             return self.note_stored()
         self.to_add = missing.to_add
