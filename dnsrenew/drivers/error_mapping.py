@@ -338,9 +338,7 @@ def _host_message(found: Findings, code: str, redactor: Redactor) -> str:
     text = found.answer if found.status else found.message
     if not text.strip() or text.lstrip().startswith("<"):
         return ""
-    message = printable(redactor.redact(text)).rstrip(
-        "."
-    )  # before it is cut, because half a secret is not found
+    message = printable(redactor.redact(text)).rstrip(".")  # before it is cut, because half a secret is not found
     if len(message) <= _MAX_ANSWER:
         return message
     # For a host, the first line has the reason; for a program, the last.
