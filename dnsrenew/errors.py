@@ -4,22 +4,22 @@
 
     DnsRenewError            .code .message .evidence .fix
     ├── ConfigError          a mistake in dnsrenew.toml or in an argument
-    ├── SecretError          a secret reference that leads to nothing
+    ├── SecretError          a secret reference that cannot be resolved
     ├── StoreError           the store cannot be read or written
     ├── LockedError          another run holds the lock
     ├── Cancelled            Ctrl-C, SIGTERM or the caller's event
-    ├── DeployError          the new certificate could not be put to work
+    ├── DeployError          the new certificate could not be deployed
     ├── RenewalFailed        no certificate, and why          .attempts   (in dnsrenew.base.model)
     └── AttemptError         this route failed, another may work
-        ├── ProviderError    the DNS host's API said no
+        ├── ProviderError    the DNS host's API refused
         ├── DnsError         no zone, a CNAME loop, CAA …
         ├── PropagationError the TXT values were not seen in time
         ├── ChallengeError   the challenge could not be prepared
-        └── CAError          the CA said no    .type .detail .subproblems .retry_after
+        └── CAError          the CA refused    .type .detail .subproblems .retry_after
 
-The class of an error decides what happens next (only an ``AttemptError`` moves on to
-another route), its ``code`` is stable and meant for programs, its ``message`` says what
-was seen and its ``fix`` is the one sentence that says what to do.
+The class of an error decides what happens next: only an ``AttemptError`` moves on to another
+route. Its ``code`` is stable and meant for programs. Its ``message`` says what was seen, and its
+``fix``, one sentence, what to do.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ class Together:
 
     :param members: the number of calls; each is made by :meth:`member`.
     :param limit: how many of them work at once; those that wait do not count.
-    :ivar turn: what was done before, for all of them; each looks at its error.
+    :ivar turn: the task done before, for all of them; each looks at its error.
     """
 
     def __init__(self, members: int, limit: int, turn: Task[None]) -> None:

@@ -71,7 +71,7 @@ CHALLENGES: Final[Mapping[str, ChallengeType]] = {
     "dns-persist-01": ChallengeType(
         "dns_persist01.DnsPersist01", is_unfit=is_ip, unfit=texts.PERSIST_NO_IP, propagates=True, has_token=False
     ),
-    "dns-account-01": ChallengeType(  # no second try, because drafts differ, so that what a CA offers may never pass
+    "dns-account-01": ChallengeType(  # no second try, because drafts differ, so that a CA's offer may never pass
         "dns01.DnsAccount01", is_unfit=is_ip, unfit=texts.DNS_ACCOUNT_NO_IP, writes_dns=True
     ),
     "dns-01": ChallengeType(  # no IP addresses: RFC 8738 section 7

@@ -147,9 +147,6 @@ RENEWING: Final = 6 * 3600.0
 
 The longest waits without an event are the waits that a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
 configuration. A certificate has days or weeks left when its renewal starts, so a restart after hours is in time.
-
-The longest waits without an event are what a CA asks for (5 minutes), and ``settle`` and ``timeout`` of the
-configuration. A certificate has days or weeks left when its renewal starts, so that a restart after hours is in time.
 """
 
 

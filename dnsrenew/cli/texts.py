@@ -617,7 +617,7 @@ ROUTES_TO_ADD: Final = {
     "entry": "Add this as the first entry of `routes` to the certificate {certificate} in {path}:",
     "table": "Add this before the first [[certificate.routes]] of the certificate {certificate} in {path}:",
 }
-"""What a person does with the lines of a route, by the form of the certificate."""
+"""How a person adds the lines of a route, by the form of the certificate."""
 PERSIST_WANTED: Final = "The CA {ca} needs this at the DNS host of the domain:"
 PERSIST_ACCEPTED: Final = "{name}: the CA {ca} would accept the TXT record there"
 PERSIST_REFUSED: Final = "{name}: the CA {ca} would not accept it: the TXT record {reason}"

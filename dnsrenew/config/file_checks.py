@@ -71,7 +71,7 @@ class FileChecks:
         try:
             handle, weakness = self._ground.open(path)
         except FileNotFoundError:
-            files.open_to_read(path).close()  # it raises what a link in /proc leads to, such as a pipe
+            files.open_to_read(path).close()  # for a link in /proc to a pipe: raises its error
             raise
         with os.fdopen(handle, "rb") as file:
             if weakness is None and any_entry:

@@ -163,8 +163,6 @@ _KINDS: Final = {"files": "", "pkcs12": "targets", "hfs": "", **dict.fromkeys(_O
 """The kinds of dnsrenew in the order of listings, each with its extension, or "" for the core.
 
 Each is a module with ``TARGET``.
-
-Each is a module with ``TARGET``.
 """
 
 

@@ -206,8 +206,6 @@ OTHERS: Final = 180.0
 """Seconds to wait for another process that works on a certificate, if no usable one is stored.
 
 A server may start several workers at once, and each of them needs the certificate. A renewal seldom takes longer.
-
-A server may start several workers at once, and each of them asks for the certificate. A renewal seldom takes longer.
 """
 
 

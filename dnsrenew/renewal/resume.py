@@ -27,8 +27,6 @@ _PATIENCE: Final = timedelta(days=1)
 """How long to wait out refusals while the order may still succeed. After that, a new order is made.
 
 CAs count certificates by the week, so one more is less harmful than a missing one.
-
-CAs count certificates by the week: one more does less harm than none.
 """
 
 

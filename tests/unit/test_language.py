@@ -53,7 +53,7 @@ DOCSTRINGS: Final = {
     r"\bthose (?:of|that|which)\b": 20,
     r"\bnobody\b|\bwhoever\b|\beach once\b": 0,
     r"\bnone (?:is|are|was|of|has)\b": 6,
-    r"\bwhat (?:is|was|are|were|it|they|an?|the)\b": 55,
+    r"\bwhat (?:is|was|are|were|it|they|an?|the)\b": 48,
     r"(?:None|False|True|\"\"): ": 0,
     r"\bkilled runs?\b|\bin force\b": 0,
 }

@@ -42,8 +42,8 @@ again.
 RenewalReason = Literal["missing", "expired", "ari", "renew-before", "revoked", "changed", "forced"]
 """Why a certificate is renewed.
 
-``missing``: it has not been obtained yet. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC
-9773). ``renew-before``: the configured or default time before the expiry has come. ``revoked``: it was revoked.
+``missing``: there is no certificate. ``expired``: it is no longer valid. ``ari``: the CA suggests this time (RFC 9773).
+``renew-before``: the configured or default time before the expiry has come. ``revoked``: it was revoked.
 ``changed``: its domains, key type or CA were edited. ``forced``: by ``force``.
 """
 

@@ -238,8 +238,6 @@ _ESCAPES: Final[tuple[tuple[str, re.Pattern[str], _Decoder], ...]] = (
 """The character that every escape has ("" if no ASCII character is), the pattern of one escape, and its decoder.
 
 Line breaks and invisible characters count as escapes too.
-
-A line break is an escape too, and so are invisible characters.
 """
 
 

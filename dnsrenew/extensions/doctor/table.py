@@ -24,9 +24,7 @@ from dnsrenew.extensions.doctor.router import outside
 Scope = Literal["host", "certificate", "ca", "account", "certificate-ca", "certificate-account"]
 """The subject of a check. ``host``: only this machine. All other scopes get the certificate, the name of a CA, or both.
 
-A check of a certificate and an account writes to DNS, so it is made only with ``--probe``.
-
-What is about a certificate and an account writes to DNS, so that it is made only with ``--probe``.
+A check about a certificate and an account writes to DNS, so that it is made only with ``--probe``.
 """
 
 

@@ -295,7 +295,7 @@ class AccountServer:
     :param base: the address that its URLs begin with.
     :cvar verifies: whether it checks the signatures of requests and CSRs.
     :ivar accounts: by URL; the CA adds new ones.
-    :ivar meta: what the directory says beside the resources.
+    :ivar meta: the values of the directory beside the resources.
     """
 
     verifies = True

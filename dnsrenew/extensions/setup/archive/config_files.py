@@ -210,7 +210,7 @@ def _is_installed(path: str) -> bool:
 
 # ── arguments ──────────────────────────────────────────────────────────────────────────
 
-# Finds what an export without secrets keeps although it may contain one: arguments of programs, and addresses.
+# Finds texts that an export keeps even if they may contain a secret: arguments of programs, and addresses.
 
 _PROGRAMS: Final = frozenset({"run", "reload", "before", "after", "command", "program"})
 """Keys with a program and its arguments."""

@@ -187,7 +187,7 @@ class _Restoration:
                     new.write(self._paths[name], member)
 
     def _put_stored(self, name: str, member: Member, builder: StoreBuilder) -> None:
-        """Write a file of the store. For a certificate without its key, write only what is independent of the version.
+        """Write a file of the store. Without its key, a certificate gets only files that do not depend on a version.
 
         A version without its key would be reported as damage.
         """
@@ -251,14 +251,14 @@ class ArchiveContents:
     :ivar main: the name of the configuration in the archive.
     :ivar main_member: its file.
     :ivar names: the names of the files of the configuration.
-    :ivar masked: what was taken out of them, as JSON values.
+    :ivar masked: the values taken out of them, as JSON.
     :ivar references: the secrets that are in no file of it, as JSON values; none in an archive of an earlier version.
     :ivar left_out: the files that the configuration uses and that are not in the archive.
     :ivar in_force: the current version of each certificate that has its key in the archive.
     :ivar keyless: the number of certificates whose key is not in the archive.
     :ivar accounts: the number of accounts with their key.
     :ivar old_paths: the files of the configuration that name the folder in which it was.
-    :ivar digests: of every file, in their order: what is read again to be used must be the same.
+    :ivar digests: of every file, in their order; a file that is read again must be the same.
     """
 
     def __init__(self, file: BinaryIO) -> None:
