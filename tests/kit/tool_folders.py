@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -79,9 +79,11 @@ class OldMachine:
         file.chmod(mode)
         return file
 
-    def imported(self, path: Path | None = None, kind: str | None = None) -> ImportResult:
+    def imported(
+        self, path: Path | None = None, kind: str | None = None, say: Callable[[str], str] = str
+    ) -> ImportResult:
         """Import, as the command does."""
-        request = ImportRequest(path, kind, self.target, True, self.host())
+        request = ImportRequest(path, kind, self.target, True, self.host(), say)
         return run_import(request, self.store, Context(clock=SystemClock()))
 
     # ── certbot ─────────────────────────────────────────────────────────────────────────

@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from dnsrenew.base.translation import Translator
 from dnsrenew.cli import main
 from dnsrenew.config import sources
 from tests.kit.tool_folders import OldMachine, rsa_key
@@ -58,6 +60,15 @@ def test_the_document(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -
     }
     assert (account["ca"], account["contact"], account["stored"]) == ("letsencrypt", ["mailto:a1@example.test"], True)
     assert (note["text"], note["loses"], document["written"]) == ("odd", False, [str(machine.target)])
+
+
+def test_the_comments_are_in_the_language_of_the_reader(machine: OldMachine) -> None:
+    """What an import writes beside the settings is Chinese for a Chinese reader; a later import knows the file."""
+    machine.imported(machine.letsencrypt, say=Translator("zh").message)
+    comments = re.findall("# .*", machine.target.read_text("utf-8"))
+    assert [line for line in comments if not re.search("[\u4e00-\u9fff]", line)] == []
+    assert len(comments) > 2
+    assert machine.imported(machine.letsencrypt).written == []
 
 
 def test_a_file_that_is_not_there_is_named_once(machine: OldMachine, capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,16 @@ def test_an_error_with_json(tmp_path: Path, line: str, lang: str, *, chinese: bo
     assert CHINESE.search(err)
 
 
+def test_a_place_in_the_configuration_is_translated(tmp_path: Path) -> None:
+    """What an export says of a key names its place in Chinese."""
+    table = '[[certificate]]\ndomains = ["a.test"]\nroutes = [{ challenge = "http-01" }]\n'
+    config = tmp_path / "c.toml"
+    config.write_text(f'agree_terms = true\n{table}deploy = [{{ run = ["/bin/x", "--pin"] }}]\n', "utf-8")
+    config.chmod(0o600)
+    out, _ = run(tmp_path, "export a.tgz --config c.toml")
+    assert "c.toml:5：证书 1，第 1 个部署，run 原样写入文件" in out
+
+
 def test_a_failed_certificate_with_json(tmp_path: Path) -> None:
     """So is a failure in a run; lines of JSON on standard error are like the document."""
     out, err = run(tmp_path, "renew --json", "-c", FAILS)

@@ -386,7 +386,7 @@ KEY_FOR_ALL: Final = Text(
 DEPLOY_SCRIPT: Final = Text(
     "import-not-understood",
     "The deploy hook {script} of {name} has no equivalent.",
-    "Look for a similar target in the deployment reference.",
+    "Look for a similar target in docs/reference/deployments.md.",
 )
 NOTIFY: Final = Text(
     "import-not-understood",
