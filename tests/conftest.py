@@ -31,6 +31,9 @@ settings.load_profile("dnsrenew")
 # The disk is not tested in this process, and fsync waits for it; the programs that tests start wait too.
 os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
 
+# Collections of garbage took a tenth of a worker's time. A test that needs one calls it.
+gc.set_threshold(20_000)
+
 
 LONGEST = (
     *("integration/test_image.py", "integration/test_systemd.py", "integration/test_systemd_power.py"),
@@ -51,9 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.split("::")[0].endswith(LONGEST))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_heap() -> None:
-    """Leave what was collected, and what earlier files keep, out of every later collection of garbage."""
+def pytest_collection_finish() -> None:
+    """Leave the collected tests out of every later collection of garbage."""
     gc.collect()
     gc.freeze()
 
