@@ -31,9 +31,6 @@ settings.load_profile("dnsrenew")
 # The disk is not tested in this process, and fsync waits for it; the programs that tests start wait too.
 os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
 
-# Collections of garbage took a tenth of a worker's time. A test that needs one calls it.
-gc.set_threshold(20_000)
-
 
 LONGEST = (
     *("integration/test_image.py", "integration/test_systemd.py", "integration/test_systemd_power.py"),
@@ -55,9 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave the collected tests out of every later collection of garbage."""
+    """Leave the collected tests out of every later collection of garbage, and collect less often.
+
+    It took a tenth of a worker's time. A test that needs a collection calls it.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
