@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import functools
 import hashlib
 import hmac
 import os
@@ -70,7 +71,9 @@ _SETTINGS: Final = {
     "dynamic_shared_memory_type": "mmap",  # files in its folder, which go with it: the servers are killed
 }
 _SHARED_MEMORY: Final = "/dev/shm"
+_PREFIX: Final = "dnsrenew-pg-"
 _ROOM: Final = 4 << 30
+_OLD: Final = 24 * 3600
 _HBA: Final = f"""
 local all {SUPERUSER} trust
 host  all all {LOOPBACK}/32 scram-sha-256
@@ -152,7 +155,7 @@ class Postgres:
         :param small_disk: MiB of a file system that fills up: see :attr:`small_disk`; root only.
         :param tls: clients have to use TLS.
         """
-        folder = Path(tempfile.mkdtemp(prefix="dnsrenew-pg-", dir=_memory()))
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_memory()))
         try:
             with ports.reserve(LOOPBACK) as port:
                 server = cls(folder, port.number, small_disk=small_disk, tls=tls, **settings)
@@ -330,8 +333,17 @@ def _runs(process: psutil.Process) -> bool:
         return False
 
 
+@functools.cache
 def _memory() -> str | None:
-    """Return a folder in memory for the databases, because their removal from a disk takes seconds; or None."""
+    """Return a folder in memory for the databases, because their removal from a disk takes seconds; or None.
+
+    What was left there a day ago is removed: tests that are killed leave forty megabytes for each server.
+    """
+    for folder in Path(_SHARED_MEMORY).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            server = int((folder / "data/postmaster.pid").read_text().partition("\n")[0])
+            if time.time() - folder.stat().st_mtime > _OLD and not psutil.pid_exists(server):
+                shutil.rmtree(folder, ignore_errors=True)
     with contextlib.suppress(OSError):
         if shutil.disk_usage(_SHARED_MEMORY).free > _ROOM:
             return _SHARED_MEMORY

@@ -208,7 +208,7 @@ def _main() -> int:
     sys.argv = [str(__main__.__file__), *wanted["arguments"]]
     status = cli.main()
     # As the interpreter ends, but for the loaded modules: to take them apart would copy all of the shared memory.
-    threading._shutdown()
+    threading._shutdown()  # type: ignore[attr-defined]  # as the interpreter does: it waits for threads
     atexit._run_exitfuncs()
     with contextlib.suppress(OSError):  # of a closed pipe the interpreter tells in its own way
         sys.stdout.flush()

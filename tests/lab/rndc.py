@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import secrets
 import socket
 import struct
 import time
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .zones import TsigKey
@@ -32,7 +33,7 @@ def control(port: int, key: TsigKey, command: str) -> str:
         return "" if said["result"] == b"0" else f"{said.get('err', said)!r}"
 
 
-def _ask(stream: BinaryIO, key: TsigKey, command: str, nonce: bytes) -> dict[str, Any]:
+def _ask(stream: io.BufferedRWPair[Any, Any], key: TsigKey, command: str, nonce: bytes) -> dict[str, Any]:
     now = int(time.time())  # a number may not come twice within a minute, from whichever process
     times = {"_ser": b"%d" % secrets.randbits(31), "_tim": b"%d" % now, "_exp": b"%d" % (now + 60)}
     body = _written({"_ctrl": times | ({"_nonce": nonce} if nonce else {}), "_data": {"type": command.encode()}})
