@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
@@ -163,7 +164,7 @@ class _Search:
             found |= self._made_from(module, names, function.body) if names else set()
         return found
 
-    def _made_from(self, where: str, names: set[str], body: Sequence[ast.AST]) -> set[str]:
+    def _made_from(self, where: str, names: AbstractSet[str], body: Sequence[ast.AST]) -> set[str]:
         """Return what statements make from names, or from what they assign from these."""
         nodes = [node for statement in body for node in nodes_in(statement)]
         for node in nodes:
