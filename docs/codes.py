@@ -24,7 +24,7 @@ from dnsrenew.base.values import Frozen
 from dnsrenew.errors import Text
 from dnsrenew.extensions.doctor.table import TABLE
 from docs import uses
-from docs.syntax import UNKNOWN, Function, called_name, source, tidy
+from docs.syntax import UNKNOWN, Function, called_name, files, module_of, source, tidy
 
 NOTICE: Final = uses.NOTICE
 classes_of = uses.classes_of
@@ -83,8 +83,8 @@ class Entry:
 def catalogue() -> Mapping[tuple[str, str], tuple[Text, ...]]:
     """Return the texts of every module constant that holds some, by the names of module and constant."""
     found: dict[tuple[str, str], tuple[Text, ...]] = {}
-    for name, module in source().items():
-        if module.makes_texts:
+    for name, text in files().items():
+        if "Text(" in text and (module := module_of(name)).makes_texts:
             values = vars(importlib.import_module(name))
             constants = {constant: tuple(_texts_in(values[constant])) for constant in module.top if constant in values}
             found |= {(name, constant): texts for constant, texts in constants.items() if texts}

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
-from docs.syntax import Function, called_name, source, subclasses_of
+from docs.syntax import Function, called_name, children, nodes_in, source, subclasses_of
 
 NOTICE: Final = "Notice"
 CHECK: Final = "Check"
@@ -58,7 +59,7 @@ class _Index:
 
     def add(self, module: str, node: ast.AST) -> None:
         """Add one node of a module."""
-        self.parents.update(dict.fromkeys(ast.iter_child_nodes(node), node))
+        self.parents.update(dict.fromkeys(children(node), node))
         if isinstance(node, Function):
             self.functions.setdefault(node.name, []).append((module, node))
         elif isinstance(node, ast.ClassDef):
@@ -143,7 +144,7 @@ class _Search:
     def _from_function(self, where: str, function: Function, node: ast.stmt) -> set[str]:
         if own := _returned(function):
             return own
-        names = set(_names(node, ast.Store))
+        names = _names(node, ast.Store)
         inner: ast.AST = node
         while names and inner is not function:
             parent = self.index.parents[inner]
@@ -163,13 +164,13 @@ class _Search:
             found |= self._made_from(module, names, function.body) if names else set()
         return found
 
-    def _made_from(self, where: str, names: set[str], body: Sequence[ast.AST]) -> set[str]:
+    def _made_from(self, where: str, names: AbstractSet[str], body: Sequence[ast.AST]) -> set[str]:
         """Return what statements make from names, or from what they assign from these."""
-        nodes = [node for statement in body for node in ast.walk(statement)]
+        nodes = [node for statement in body for node in nodes_in(statement)]
         for node in nodes:
             value = node.iter if isinstance(node, (ast.For, ast.comprehension)) else getattr(node, "value", None)
             if isinstance(node, (ast.Assign, ast.AnnAssign, ast.For, ast.comprehension)) and value is not None:
-                names = names | (set(_names(node, ast.Store)) if names & set(_names(value)) else set())
+                names = names | (_names(node, ast.Store) if names & _names(value) else set())
         calls = [node for node in nodes if isinstance(node, ast.Call) and names & set(_arguments(node))]
         return {kind for call in calls for kind in self._made_by(where, call) or self._given(where, call)}
 
@@ -187,7 +188,7 @@ class _Search:
                 return set()
             self.followed.add(("except", name))
             handlers = self.index.handlers[name]
-            calls = [(at, each) for at, body in handlers for each in ast.walk(body) if isinstance(each, ast.Call)]
+            calls = [(at, each) for at, body in handlers for each in nodes_in(body) if isinstance(each, ast.Call)]
             return {kind for at, each in calls for kind in self._made_by(at, each)}
         return {kind for _, each in self.index.nearest(where, name) for kind in _returned(each)}
 
@@ -202,7 +203,7 @@ def _from_checks(where: str) -> set[str]:
 
 
 def _returned(function: Function) -> set[str]:
-    return _index().kinds & set(_names(function.returns)) if function.returns is not None else set()
+    return _index().kinds & _names(function.returns) if function.returns is not None else set()
 
 
 def _means(use: _Use, module: str, name: str) -> bool:
@@ -219,11 +220,11 @@ def _last_name(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
 
 
-def _names(node: ast.AST, context: type[ast.expr_context] = ast.Load) -> Iterator[str]:
-    """Yield the names in a node, without the objects they belong to."""
-    for each in ast.walk(node):
-        if isinstance(each, (ast.Name, ast.Attribute)) and isinstance(each.ctx, context):
-            yield _last_name(each)
+@cache
+def _names(node: ast.AST, context: type[ast.expr_context] = ast.Load) -> frozenset[str]:
+    """Return the names in a node, without the objects they belong to."""
+    every = (each for each in nodes_in(node) if isinstance(each, (ast.Name, ast.Attribute)))
+    return frozenset(_last_name(each) for each in every if isinstance(each.ctx, context))
 
 
 def _arguments(call: ast.Call) -> Iterator[str]:
@@ -232,7 +233,7 @@ def _arguments(call: ast.Call) -> Iterator[str]:
 
 
 def _has_text(annotation: ast.expr | None) -> bool:
-    names = [] if annotation is None else list(_names(annotation))
+    names = [] if annotation is None else _names(annotation)
     return any(name == "tuple" or name.endswith(("Text", "Texts")) for name in names)
 
 

@@ -138,6 +138,15 @@ def test_each_example_of_an_error_is_used() -> None:
     assert unused == []
 
 
+def test_a_text_is_used() -> None:
+    """Each text with a code is used by an error or a warning."""
+    assert [
+        name
+        for name, found in codes.catalogue().items()
+        if all(text.code and not text.code.startswith("ari-") for text in found) and not codes.classes_of(*name)
+    ] == []
+
+
 def test_no_code_is_overlooked() -> None:
     """Each text in the source that looks like a code is a code, an event, or listed here."""
     known = (

@@ -29,7 +29,7 @@ pytestmark = [
 SECONDS: Final = float(os.environ.get("DNSRENEW_FUZZ_SECONDS", "600"))
 """How long the fuzz run takes: ``make soak FUZZ_SECONDS=60``."""
 SEED: Final = 1
-FEW: Final = 3
+FEW: Final = 2
 """Examples for each parser in the normal tests."""
 MANY: Final = 100
 """Examples for each parser in one round of the fuzz run."""

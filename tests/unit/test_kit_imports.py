@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import itertools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,10 @@ SHARED = ("tests.kit", "tests.lab")
 
 def imported(path: Path) -> Iterator[str]:
     """Yield the test modules that a file imports, including those in the code of a child process."""
-    package = path.relative_to(TESTS.parent).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    package, text = path.relative_to(TESTS.parent).with_suffix("").parts[:-1], path.read_text("utf-8")
+    if not re.search(r"\btests\b|import\s+\.|from\s+\.", text):
+        return
+    for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "tests")
         elif isinstance(node, ast.ImportFrom):

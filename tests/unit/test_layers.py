@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,7 @@ def test_the_core_has_few_floors() -> None:
     assert len(floors.CORE) <= MOST_FLOORS
 
 
+@cache
 def counted(source: str) -> tuple[int, int]:
     """Return the lines of code of a file, without comments and docstrings, and its imports within functions."""
     words, late = set[int](), set[int]()

@@ -56,12 +56,3 @@ def test_a_field_is_a_name() -> None:
     """Each field of a template is a name, not an expression."""
     fields = {name: fields_of(f"{text.message} {text.fix}") for name, text in texts().items()}
     assert [name for name, its in fields.items() if not all(field.isidentifier() for field in its)] == []
-
-
-def test_a_text_is_used() -> None:
-    """Each text with a code is used by an error or a warning."""
-    assert [
-        name
-        for name, found in codes.catalogue().items()
-        if all(text.code and not text.code.startswith("ari-") for text in found) and not codes.classes_of(*name)
-    ] == []
