@@ -10,6 +10,7 @@ module.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import re
 import shutil
@@ -92,21 +93,23 @@ class RunningProgram(Frozen):
 def running_programs() -> list[RunningProgram]:
     """Return the processes that this user may see, the lowest number first."""
     ports: dict[int, set[int]] = {}
-    for pid, one in _sockets():
-        if one.status == psutil.CONN_LISTEN and one.laddr:
-            ports.setdefault(pid, set()).add(one.laddr[1])
+    for pid, port, _ in listening_processes() if sys.platform == "linux" else _listening():
+        ports.setdefault(pid, set()).add(port)
     found = (running_program(pid, ports.get(pid, ())) for pid in psutil.pids())
     return [program for program in found if program is not None]
 
 
-def _sockets() -> Iterator[tuple[int, Any]]:
-    """Yield each TCP socket with the number of its process."""
+def _listening() -> Iterator[tuple[int, int, int]]:
+    """Yield process and port of each TCP socket that listens, and -1 for its user, which psutil does not know."""
+    sockets: list[tuple[int | None, Any]] = []
     try:
-        yield from ((one.pid, one) for one in psutil.net_connections("tcp") if one.pid is not None)
+        sockets = [(one.pid, one) for one in psutil.net_connections("tcp")]
     except (psutil.Error, OSError):  # macOS shows all of them only to root
         for pid in psutil.pids():
             with contextlib.suppress(psutil.Error, OSError):
-                yield from ((pid, one) for one in psutil.Process(pid).net_connections("tcp"))
+                sockets += [(pid, one) for one in psutil.Process(pid).net_connections("tcp")]
+    listening = (one for one in sockets if one[1].status == psutil.CONN_LISTEN and one[1].laddr)
+    yield from ((pid or 0, one.laddr[1], -1) for pid, one in listening)
 
 
 def running_program(pid: int, ports: Iterable[int] = ()) -> RunningProgram | None:
@@ -171,17 +174,33 @@ def _control_groups(pid: int | str, proc: str = "/proc") -> str:
         return ""
 
 
-def listening_sockets(port: int, proc: str = "/proc") -> Iterator[tuple[int, str]]:
-    """Yield the user of each socket that listens on a TCP port, and its inode (Linux)."""
+def listening_processes(port: int = 0, proc: str = "/proc") -> Iterator[tuple[int, int, int]]:
+    """Yield the process of each socket that listens on a TCP port, the port, and the user that opened it (Linux).
+
+    psutil reads all other connections too, of which a server has thousands. The lowest number of a process is the
+    first: the workers of a server hold the socket too.
+
+    :param port: 0: any.
+    """
+    sockets = {f"socket:[{inode}]": (at, uid) for at, uid, inode in listening_sockets(proc) if port in {0, at}}
+    for pid in sorted(int(path[len(proc) + 1 :]) for path in glob.glob(f"{proc}/[0-9]*")) if sockets else ():
+        for handle in glob.glob(f"{proc}/{pid}/fd/*"):
+            with contextlib.suppress(OSError):
+                if found := sockets.get(os.readlink(handle)):
+                    yield pid, *found
+
+
+def listening_sockets(proc: str = "/proc") -> Iterator[tuple[int, int, str]]:
+    """Yield the port of each TCP socket that listens, its user and its inode (Linux)."""
     for table in ("tcp", "tcp6"):
         try:
             with open(f"{proc}/net/{table}", encoding="ascii", errors="replace") as stream:
-                rows = [line.split() for line in stream][1:]
+                rows = [line.split() for line in stream if f" {_LISTENING} " in line]
         except OSError:
             continue
         for row in rows:  # columns 1 (address), 3 (state), 7 (user) and 9 (inode)
-            if len(row) > 9 and row[3] == _LISTENING and int(row[1].split(":")[-1], 16) == port:
-                yield int(row[7]), row[9]
+            if len(row) > 9 and row[3] == _LISTENING:
+                yield int(row[1].split(":")[-1], 16), int(row[7]), row[9]
 
 
 class Discovery:
@@ -244,7 +263,7 @@ class Discovery:
         listening = [program for program in programs if port in program.ports]
         trusted = [program for program in listening if self.is_trusted_process(program)]
         if sys.platform == "linux":
-            owners = {user for user, _ in listening_sockets(port)}
+            owners = {user for at, user, _ in listening_sockets() if at == port}
             return bool(owners) and owners <= {0, self._uid, *(program.uid for program in trusted)}
         return bool(listening) and trusted == listening
 

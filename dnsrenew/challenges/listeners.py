@@ -17,7 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 from dnsrenew.base import host_port
 from dnsrenew.base.clients import Clients
 from dnsrenew.base.clock import SystemClock
-from dnsrenew.base.found import listening_sockets, printable
+from dnsrenew.base.found import listening_processes, printable
 from dnsrenew.base.users import user_name
 from dnsrenew.base.values import Frozen
 from dnsrenew.errors import ChallengeError, Text
@@ -298,28 +298,12 @@ def owner_of(port: int, proc: str = "/proc") -> PortOwner | None:
 
     Only root sees the processes of other users. Systems other than Linux have no /proc.
     """
-    sockets = {f"socket:[{inode}]": uid for uid, inode in listening_sockets(port, proc)}
-    if not sockets:
-        return None
-    # The lowest process ID first: the workers of a server hold the socket too.
-    for pid in sorted(int(name) for name in _names(proc) if name.isdigit()):
-        handles = f"{proc}/{pid}/fd"
-        for handle in _names(handles):
-            if (uid := sockets.get(_seen(os.readlink, f"{handles}/{handle}", ""))) is not None:
-                name = _seen(lambda path: Path(path).read_text("ascii", "replace"), f"{proc}/{pid}/comm", "")
-                return PortOwner(pid, printable(name) or "a program", user_name(uid))
+    for pid, _, uid in listening_processes(port, proc):
+        name = ""
+        with contextlib.suppress(OSError):  # it may have just ended
+            name = Path(f"{proc}/{pid}/comm").read_text("ascii", "replace")
+        return PortOwner(pid, printable(name) or "a program", user_name(uid))
     return None
-
-
-def _names(folder: str) -> list[str]:
-    return _seen(lambda path: [entry.name for entry in os.scandir(path)], folder, [])
-
-
-def _seen(look: Callable[[str], T], path: str, missing: T) -> T:
-    try:
-        return look(path)
-    except OSError:
-        return missing
 
 
 # ── server ─────────────────────────────────────────────────────────────────────────────
