@@ -31,6 +31,7 @@ from tests.kit.processes import wait_until
 from tests.kit.program import named_in
 from tests.kit.users import NOBODY, as_root, started
 from tests.lab import Lab
+from tests.lab.forks import Forks
 from tests.lab.settings import to_toml
 from tests.lab.workspace import Workspace
 
@@ -63,30 +64,24 @@ class Newcomer:
 
     :ivar given: tables for the file of answers: the CA and the resolver of the lab.
     :ivar cron: the folder for root's schedules.
+    :ivar forks: what has loaded the program, on that machine.
     """
 
     workspace: Workspace
     given: dict[str, Any]
     cron: Path
-
-    def argv(self, *arguments: str) -> list[str]:
-        """The command line of `dnsrenew init`, on that machine."""
-        argv = self.workspace.argv("init", *arguments)
-        if os.geteuid() != 0:  # the schedule of an ordinary user is in the home folder, or in the crontab of a script
-            return argv
-        return ["unshare", "--mount", "sh", "-ec", _WITH_CRON, "sh", str(self.cron), *argv]
+    forks: Forks
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `dnsrenew init` without a terminal."""
+        folder, env, words = self.workspace.path, self.workspace.env, ("init", *arguments)
+        if self.forks.serves(words, env):
+            with self.forks.start(words, folder, env) as process:
+                out, err = process.communicate(timeout=60)
+            return subprocess.CompletedProcess(words, process.returncode, out, err)
+        argv, null = on_machine(self.cron, *self.workspace.argv(*words)), subprocess.DEVNULL
         return subprocess.run(
-            self.argv(*arguments),
-            cwd=self.workspace.path,
-            env=self.workspace.env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
+            argv, cwd=folder, env=env, stdin=null, capture_output=True, text=True, timeout=60, check=False
         )
 
     def run_json(self, *arguments: str) -> tuple[int, Any]:
@@ -120,9 +115,15 @@ class Newcomer:
     def talk(
         self, columns: int = 80, *arguments: str, term: str = "xterm", **more: Any
     ) -> AbstractContextManager[Dialogue]:
+        """Start `dnsrenew init` at a terminal, with a file of answers."""
+        return self.dialogue("--answers", str(self.answers(**more)), *arguments, columns=columns, term=term)
+
+    def dialogue(self, *arguments: str, columns: int = 80, term: str = "xterm") -> AbstractContextManager[Dialogue]:
         """Start `dnsrenew init` at a terminal."""
-        argv = self.argv("--answers", str(self.answers(**more)), *arguments)
-        return Dialogue.start(argv, self.workspace.path, self.workspace.env, columns=columns, term=term)
+        env, words = self.workspace.env, ("init", *arguments)
+        forks = self.forks if self.forks.serves(words, env) else None
+        argv = words if forks else on_machine(self.cron, *self.workspace.argv(*words))
+        return Dialogue.start(argv, self.workspace.path, env, columns=columns, term=term, forks=forks)
 
     def left(self) -> list[str]:
         """Return what is in the folder besides the home folder."""
@@ -136,15 +137,30 @@ class Newcomer:
         return "".join(path.read_text() for path in paths if path.exists())
 
 
+def on_machine(cron: Path, *argv: str) -> list[str]:
+    """Return the command line that runs another one on that machine."""
+    if os.geteuid() != 0:  # the schedule of an ordinary user is in the home folder, or in the crontab of a script
+        return list(argv)
+    return ["unshare", "--mount", "sh", "-ec", _WITH_CRON, "sh", str(cron), *argv]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Forks, Path]]:
+    """What has loaded the program on that machine, and the machine's folder for root's schedules."""
+    cron = tmp_path_factory.mktemp("cron.d")
+    with contextlib.closing(Forks(*on_machine(cron))) as forks:
+        yield forks, cron
+
+
 @pytest.fixture
-def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
+def newcomer(lab: Lab, loaded: tuple[Forks, Path], tmp_path: Path) -> Iterator[Newcomer]:
     """The newcomer."""
+    forks, cron = loaded
     lab.add_zone(ZONE, "@ A 192.0.2.1\nwww A 192.0.2.1\n")
     folder = tmp_path / "certificates"
     folder.mkdir(mode=0o700)
     workspace = Workspace(lab, folder)
     workspace.config_path.unlink()
-    (tmp_path / "cron.d").mkdir()
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, text in {"crontab": _CRONTAB, "systemctl": _QUIET, "loginctl": _QUIET}.items():
@@ -153,7 +169,9 @@ def newcomer(lab: Lab, tmp_path: Path) -> Newcomer:
     workspace.env["PATH"] = f"{programs}:{os.environ['PATH']}"
     ca = {"directory": lab.directory_url, "trust": str(lab.ca.trust_pem), "staging": "letsencrypt"}
     resolver = {"nameservers": [lab.nameserver], "authoritative_port": lab.port}
-    return Newcomer(workspace, {"ca": {"letsencrypt": ca}, "resolver": resolver}, tmp_path / "cron.d")
+    yield Newcomer(workspace, {"ca": {"letsencrypt": ca}, "resolver": resolver}, cron, forks)
+    for path in cron.iterdir():
+        path.unlink()
 
 
 def first_questions(talk: Dialogue, domain: str = f"www.{ZONE}") -> None:
@@ -900,12 +918,15 @@ def test_a_second_domain_at_a_terminal(newcomer: Newcomer) -> None:
     assert (done.returncode, "provder" in done.stderr, "domain:" in done.stderr) == (2, True, True), done.stderr
     newcomer.config.write_text(before)
     assert named_in(before, "init") == "init"
-    with Dialogue.start(newcomer.argv(), newcomer.workspace.path, newcomer.workspace.env) as talk:
+    with newcomer.dialogue() as talk:
         talk.answer("There already is a configuration", "n")
         assert talk.end() == 2
     assert newcomer.config.read_text() == before
-    argv = newcomer.argv("--deploy", "none")
-    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+    options = (
+        "--deploy",
+        "none",
+    )
+    with newcomer.dialogue(*options) as talk:
         talk.answer("There already is a configuration", "")
         talk.answer("Which domain", ZONE)
         talk.answer("Can the account", "n")
@@ -925,13 +946,20 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
     """
     assert answered(newcomer, f"www.{ZONE}")[0] == 0
     lab.add_zone("third-init.test", "@ A 192.0.2.1\n", key=lab.other_key)
-    argv = newcomer.argv("--deploy", "none", "--schedule", "no", "--rehearse", "no")
-    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+    options = (
+        "--deploy",
+        "none",
+        "--schedule",
+        "no",
+        "--rehearse",
+        "no",
+    )
+    with newcomer.dialogue(*options) as talk:
         talk.expect("Add a certificate to it?")
         talk.interrupt()
         talk.expect("Stopped; no configuration was written.")
         assert talk.end() == 130
-    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+    with newcomer.dialogue(*options) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", "third-init.test")
         talk.answer("Can the account rfc2136 in dnsrenew.toml", "perhaps")
@@ -943,7 +971,7 @@ def test_the_account_that_is_there_comes_first(newcomer: Newcomer, lab: Lab) -> 
         talk.interrupt()
         assert talk.end() == 130
     before = newcomer.config.read_text()
-    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+    with newcomer.dialogue(*options) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", f"WWW.{ZONE}")
         talk.expect("already has a certificate for these domains")
@@ -968,8 +996,11 @@ def test_a_configuration_that_has_its_schedule(newcomer: Newcomer) -> None:
     assert done.returncode == 0, done.stderr
     halted = "so nothing renews" in " ".join(done.stderr.split())  # this machine may have no cron daemon
     assert ("Done, except that nothing renews automatically yet" in " ".join(done.stdout.split())) is halted
-    argv = newcomer.argv("--deploy", "none")
-    with Dialogue.start(argv, newcomer.workspace.path, newcomer.workspace.env) as talk:
+    options = (
+        "--deploy",
+        "none",
+    )
+    with newcomer.dialogue(*options) as talk:
         talk.answer("Add a certificate to it?", "")
         talk.answer("Which domain", ZONE)
         talk.answer("Can the account", "")

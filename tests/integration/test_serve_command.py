@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from dnsrenew.testing import AcmeBox, acme_box
-from tests.kit.serve_command import FASTAPI, PATIENCE, ROOT, Serving, configure, failed, serving
+from tests.kit.serve_command import FASTAPI, PATIENCE, ROOT, Serving, configure, failed, run, serving
 from tests.kit.tls_load import TlsLoad
 from tests.kit.users import as_root
 from tests.lab.ports import reserve
@@ -81,9 +80,7 @@ def http_port() -> Iterator[int]:
 
 def renew(folder: Path) -> None:
     """Renew in another process, due or not."""
-    command = [sys.executable, "-m", "dnsrenew", "renew", "--force", "--all"]
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder)}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, timeout=60, check=False)
+    done = run(folder, "renew", "--force", "--all")
     assert done.returncode == 0, done.stderr
 
 

@@ -17,7 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from tests.lab.forks import Forks
 
 PATIENCE: Final = 40.0
 _TAKE_TERMINAL: Final = """import fcntl, os, sys, termios
@@ -34,7 +36,7 @@ class Dialogue:
     :ivar shown: all that was on the terminal, escape sequences too.
     """
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
     handle: int
     shown: str = ""
     _read_to: int = 0
@@ -42,20 +44,35 @@ class Dialogue:
     @classmethod
     @contextmanager
     def start(
-        cls, argv: Sequence[str], folder: Path, env: Mapping[str, str], *, columns: int = 80, term: str = "xterm"
+        cls,
+        argv: Sequence[str],
+        folder: Path,
+        env: Mapping[str, str],
+        *,
+        columns: int = 80,
+        term: str = "xterm",
+        forks: Forks | None = None,
     ) -> Iterator[Dialogue]:
-        """Start a program, and end it with the block."""
+        """Start a program, and end it with the block.
+
+        :param forks: what has loaded dnsrenew and forks it; ``argv`` are its arguments then.
+        """
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        process = subprocess.Popen(
-            [sys.executable, "-c", _TAKE_TERMINAL, *argv],
-            cwd=folder,
-            env={**env, "TERM": term},
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
+        env = {**env, "TERM": term}
+        process: subprocess.Popen[Any]
+        if forks is not None:
+            process = forks.start(argv, folder, env, [theirs, theirs])
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-c", _TAKE_TERMINAL, *argv],
+                cwd=folder,
+                env=env,
+                stdin=theirs,
+                stdout=theirs,
+                stderr=theirs,
+                start_new_session=True,
+            )
         os.close(theirs)
         dialogue = cls(process, ours)
         try:

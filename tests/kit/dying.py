@@ -22,19 +22,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-import dnsrenew.acme.client
-import dnsrenew.base.http
-import dnsrenew.base.x509  # loaded here once, and not in each process
-import dnsrenew.challenges.leftovers
-import dnsrenew.cli.renew
 import dnsrenew.renewal.renew
-import dnsrenew.renewal.services
 from dnsrenew.base.events import Emitter
 from dnsrenew.base.model import TxtRecord
 from dnsrenew.cli import main
 from dnsrenew.cli.signals import SignalHandler
 from dnsrenew.drivers.rfc2136 import Rfc2136Driver
 from dnsrenew.store.atomic_io import AtomicFiles
+from tests.lab import forks
 
 _CHANGES: Final = {"mkdir", "create", "write", "rename", "symlink", "unlink", "rmdir"}
 """Operations whose result the next process can see; that of an fsync it cannot."""
@@ -149,6 +144,7 @@ def serve(death: type[Death] = Death) -> None:
 
     fsync does nothing: the next process sees what was written without it.
     """
+    forks.load()
     os.fsync = os.fstat  # type: ignore[assignment]  # it still refuses what is no open file
     for line in sys.stdin:
         wanted = json.loads(line)

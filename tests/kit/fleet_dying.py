@@ -16,8 +16,6 @@ from typing import Any
 import procrastinate.periodic
 import procrastinate.utils
 
-import dnsrenew.extensions.fleet.certificate_job
-import dnsrenew.extensions.fleet.database.database_store  # noqa: F401  # loaded here once, and not in each process
 from dnsrenew.base.clock import SystemClock
 from dnsrenew.extensions.fleet import queue, worker
 from tests.kit.dying import serve

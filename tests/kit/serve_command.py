@@ -13,8 +13,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dnsrenew.testing import AcmeBox
+from tests.lab.forks import forks
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30.0
@@ -48,7 +50,7 @@ class Serving:
     :ivar log: what it has written to standard error; standard output is in ``out``.
     """
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
     port: int
     trusted: str
     log: Path
@@ -109,13 +111,23 @@ def serving(
     :param wrapper: a program that starts it.
     """
     at = ("--bind", f"127.0.0.1:{port}") if bind else ()
-    command = [*wrapper, sys.executable, "-m", "dnsrenew", "serve", *arguments, *at]
+    words = ["serve", *arguments, *at]
     log, out = folder / "log.txt", folder / "out.txt"
     environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder), **(env or {})}
+    process: subprocess.Popen[Any]
     with log.open("wb") as errors, out.open("wb") as output:
-        process = subprocess.Popen(
-            command, cwd=folder, env=environ, stdout=output, stderr=errors, pass_fds=pass_fds, start_new_session=True
-        )
+        if not wrapper and forks().serves(words, environ):
+            process = forks().start(words, folder, environ, [output.fileno(), errors.fileno()])
+        else:
+            process = subprocess.Popen(
+                [*wrapper, sys.executable, "-m", "dnsrenew", *words],
+                cwd=folder,
+                env=environ,
+                stdout=output,
+                stderr=errors,
+                pass_fds=pass_fds,
+                start_new_session=True,
+            )
     try:
         yield Serving(process, port, trusted, log, out)
     except BaseException as error:
@@ -128,13 +140,16 @@ def serving(
 
 
 def failed(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run ``dnsrenew serve``, which ends by itself."""
+    return run(folder, "serve", *arguments, env=env)
+
+
+def run(folder: Path, *arguments: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "dnsrenew", "serve", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder), **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(folder), **(env or {})}
+    if forks().serves(arguments, environ):
+        with forks().start(arguments, folder, environ) as process:
+            out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+    command = [sys.executable, "-m", "dnsrenew", *arguments]
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=60, check=False)

@@ -30,16 +30,11 @@ _AT_THE_START: Final = ("PYTHON", "LANG", "LC_", "LD_")
 """Variables that an interpreter reads when it starts."""
 _LATE: Final = (
     *("cli", "renewal", "acme", "challenges", "deploy", "drivers.rfc2136", "operations", "schedule", "store"),
-    *(
-        "extensions.doctor",
-        "extensions.fleet",
-        "extensions.fleet.database",
-        "extensions.setup",
-        "extensions.setup.init",
-    ),
-    *("extensions.setup.importing", "extensions.watch"),
+    *("extensions.doctor", "extensions.fleet", "extensions.serve", "extensions.setup", "extensions.watch"),
 )
 """Packages whose modules are loaded."""
+_LIBRARIES: Final = ("tenacity", "tldextract")
+"""Libraries that are loaded when they are needed."""
 
 
 def python_path(env: Mapping[str, str]) -> str:
@@ -50,15 +45,19 @@ def python_path(env: Mapping[str, str]) -> str:
 class Forks:
     """The process that forks."""
 
-    def __init__(self) -> None:
-        """Start it."""
+    def __init__(self, *before: str) -> None:
+        """Start it. `before`: a command line that starts it, such as ``unshare``."""
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [sys.executable, "-m", "tests.lab.forks", str(theirs.fileno())]
+        argv = [*before, sys.executable, "-m", "tests.lab.forks", str(theirs.fileno())]
         self.environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
         subprocess.Popen(  # it ends when its socket is closed
             argv, cwd=_ROOT, env=self.environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()]
         ).returncode = 0
         theirs.close()
+
+    def close(self) -> None:
+        """End it, when what it has forked has ended."""
+        self._ours.close()
 
     def serves(self, arguments: Sequence[str], env: Mapping[str, str]) -> bool:
         """Return whether a fork is like a new process. The texts of the program are loaded, in English."""
@@ -70,28 +69,37 @@ class Forks:
             and all(env.get(name) == plain.get(name) for name in names)
         )
 
-    def start(self, arguments: Sequence[str], folder: Path, env: Mapping[str, str]) -> Forked:
-        """Start the program in a folder."""
-        wanted = {"arguments": arguments, "folder": str(folder), "environ": dict(env)}
-        pipes = [os.pipe() for _ in ("output", "error", "end")]
+    def start(
+        self, arguments: Sequence[str], folder: Path, env: Mapping[str, str], streams: Sequence[int] = ()
+    ) -> Forked:
+        """Start the program in a folder.
+
+        `streams`: its standard output and error, in place of pipes; it has a session of its own then, and a terminal
+        among them is that of the session, and its standard input.
+        """
+        wanted = {"arguments": arguments, "folder": str(folder), "environ": dict(env), "session": bool(streams)}
+        pipes = [os.pipe() for _ in range(3 - len(streams))]
         try:
-            socket.send_fds(self._ours, [json.dumps(wanted).encode()], [written for _, written in pipes])
+            handles = [*streams, *(written for _, written in pipes)]
+            socket.send_fds(self._ours, [json.dumps(wanted).encode()], handles)
         finally:
             for _, written in pipes:
                 os.close(written)
-        return Forked(arguments, *(read for read, _ in pipes))
+        *outputs, told = (read for read, _ in pipes)
+        return Forked(arguments, told, *outputs)
 
 
 class Forked(subprocess.Popen[str]):
     """A run of the program, like one that was started as a program."""
 
-    def __init__(self, arguments: Sequence[str], out: int, err: int, told: int) -> None:
+    def __init__(self, arguments: Sequence[str], told: int, *outputs: int) -> None:
         """It has been started.
 
-        `out`, `err`: where its output comes from; `told`: where the process that forks tells its PID and its end.
+        `told`: where the process that forks tells its PID and its end; `outputs`: where its output comes from.
         """
         self.args = arguments
-        self.stdin, self.stdout, self.stderr = None, open(out), open(err)  # noqa: SIM115  # the caller closes them
+        self.stdin = None
+        self.stdout, self.stderr = map(open, outputs) if outputs else (None, None)  # the caller closes them
         self.returncode: Any = None
         self._told = open(told, "rb", buffering=0)  # noqa: SIM115
         self.pid = int(self._told.readline())
@@ -128,11 +136,15 @@ def forks() -> Forks:
     return Forks()
 
 
-def _load() -> None:
+def load() -> None:
+    """Load the program, so that no process that is forked from this one has to."""
     for name in _LATE:
         package = importlib.import_module(f"dnsrenew.{name}")
-        for module in pkgutil.iter_modules(getattr(package, "__path__", ())):
-            importlib.import_module(f"{package.__name__}.{module.name}")
+        for module in pkgutil.walk_packages(getattr(package, "__path__", ()), f"{package.__name__}."):
+            importlib.import_module(module.name)
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    gc.freeze()  # so that memory stays shared
 
 
 def _serve(requests: socket.socket) -> dict[str, Any] | None:
@@ -172,14 +184,18 @@ def _serve(requests: socket.socket) -> dict[str, Any] | None:
 
 
 def _main() -> int:
-    _load()
-    gc.freeze()  # so that memory stays shared
+    load()
     os.fsync = os.fstat  # type: ignore[assignment]  # the next process sees what was written without it
     with socket.socket(fileno=int(sys.argv[1])) as requests:
         wanted = _serve(requests)
         if wanted is None:
             return 0
         requests.detach()
+    if wanted["session"]:
+        os.setsid()
+    if os.isatty(1):
+        os.dup2(os.open(os.ttyname(1), os.O_RDWR), 0)  # the first one that is opened becomes that of the session
+        sys.stdin = open(0, closefd=False)  # noqa: SIM115
     os.environ.clear()
     os.environ.update(wanted["environ"])
     os.chdir(wanted["folder"])
@@ -188,6 +204,7 @@ def _main() -> int:
     time.tzset()
     from dnsrenew import __main__, cli
 
+    sys.modules["__main__"] = __main__  # it is what a process of multiprocessing imports
     sys.argv = [str(__main__.__file__), *wanted["arguments"]]
     status = cli.main()
     # As the interpreter ends, but for the loaded modules: to take them apart would copy all of the shared memory.
