@@ -2,10 +2,9 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,22 +117,32 @@ def box(pebble: Pebble, lab_ca: LabCA) -> Iterator[Box]:
         yield Box(pebble, lab_ca, proxy)
 
 
+@pytest.fixture(scope="module")
+def other_pebbles(lab_ca: LabCA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Pebble]]:
+    """Return a function that returns a CA with these options, which is run once for all tests of a file."""
+    running: dict[str, Pebble] = {}
+    with ExitStack() as stack:
+
+        def run(**options: Any) -> Pebble:
+            chosen = PebbleOptions(**options)
+            if repr(chosen) not in running:
+                folder = tmp_path_factory.mktemp("pebble")
+                running[repr(chosen)] = stack.enter_context(Pebble(folder, lab_ca, NO_DNS, chosen))
+            return running[repr(chosen)]
+
+        yield run
+
+
 @pytest.fixture
-def run_pebble(lab_ca: LabCA, tmp_path: Path) -> Iterator[Callable[..., Box]]:
-    """Return a function that runs another CA with its own options."""
-    opened: list[AbstractContextManager[Any]] = []
+def run_pebble(lab_ca: LabCA, other_pebbles: Callable[..., Pebble]) -> Iterator[Callable[..., Box]]:
+    """Return a function that puts a proxy in front of another CA with its own options."""
+    with ExitStack() as stack:
 
-    def run(**options: Any) -> Box:
-        pebble = Pebble(tmp_path / f"pebble-{len(opened)}", lab_ca, NO_DNS, PebbleOptions(**options))
-        opened.append(pebble)
-        pebble.__enter__()
-        proxy = AcmeProxy(pebble, lab_ca)
-        opened.append(proxy)
-        return Box(pebble, lab_ca, proxy.__enter__())
+        def run(**options: Any) -> Box:
+            pebble = other_pebbles(**options)
+            return Box(pebble, lab_ca, stack.enter_context(AcmeProxy(pebble, lab_ca)))
 
-    yield run
-    for each in reversed(opened):
-        each.__exit__(None, None, None)
+        yield run
 
 
 def not_offered(resource: str) -> Callable[[Request, Response], Response]:
