@@ -33,11 +33,14 @@ PATIENCE: Final = 60.0
 
 
 def wait_until(condition: Callable[[], object], what: str = "") -> None:
-    """Wait until a condition is true."""
-    end = time.monotonic() + PATIENCE
+    """Wait until a condition is true. One that is costly to look at is looked at less often."""
+    began = time.monotonic()
+    end = began + PATIENCE
     while not condition():
-        assert time.monotonic() < end, f"it did not happen: {what or condition}"
-        time.sleep(0.02)
+        now = time.monotonic()
+        assert now < end, f"it did not happen: {what or condition}"
+        time.sleep(max(0.02, min(2 * (now - began), 0.5)))
+        began = time.monotonic()
 
 
 @dataclass
