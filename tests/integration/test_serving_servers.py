@@ -80,8 +80,8 @@ os.execv(sys.argv[2], sys.argv[2:])
 SPEC = CertificateSpec(name=DOMAIN, domains=(DOMAIN,), identifiers=(DOMAIN,), ca="lab")
 SECONDS = 2.0
 """How long after a new certificate is in the store the old one may be served."""
-STARTED = 20
-RATE = 50.0
+STARTED = 10
+RATE = 25.0
 """New connections a second: hundreds of renewals under more of them are a part of `make soak`."""
 PATIENCE = 60.0
 """Seconds for the start and the end of a server."""
