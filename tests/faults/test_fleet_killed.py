@@ -121,7 +121,7 @@ def test_a_worker_that_wakes_up_sends_nothing_more(workers: WorkerProcesses, duc
         ca__lab__directory=workers.ca.directory_url, dns={"duck": token}, dns__home__tsig_secret=None, dns__home=None
     )
     stage.add("home", domains=["home.duckdns.org"])
-    with workers.worker("event dns-visible", number=signal.SIGSTOP, FLEET_PATIENCE="1") as sleeper:
+    with workers.worker("event dns-visible", number=signal.SIGSTOP, FLEET_PATIENCE="3") as sleeper:
         wait_until(lambda: psutil.Process(sleeper.pid).status() == psutil.STATUS_STOPPED)
         first = duck.values["home"]
         workers.wait_until_dead()
