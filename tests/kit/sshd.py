@@ -59,6 +59,7 @@ def sshd(folder: Path) -> Iterator[Sshd]:
             f"AuthorizedKeysFile {folder}/authorized_keys\n"
             "StrictModes no\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\nPidFile none\n"
             "PermitRootLogin prohibit-password\nPerSourcePenalties no\nSubsystem sftp internal-sftp\n"
+            "KexAlgorithms curve25519-sha256\n"
         )
         argv = [find_program("sshd"), "-D", "-e", "-f", str(config)]
         if os.geteuid() == 0:
