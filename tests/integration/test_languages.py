@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -191,12 +192,28 @@ def third(tmp_path: Path) -> Mapping[str, str]:
     return {"PYTHONPATH": str(package.parent), "LANG": "xx_XX.UTF-8", "LC_ALL": "", "LC_MESSAGES": ""}
 
 
+_ONE_AFTER_THE_OTHER: Final = """
+import contextlib, io, json, sys
+from dnsrenew.cli import program
+def run(line):
+    with contextlib.redirect_stdout(io.StringIO()) as said, contextlib.redirect_stderr(said):
+        program.run(line.split())
+    return said.getvalue()
+print(json.dumps([run(line) for line in sys.argv[1:]]))
+"""
+"""Runs command lines, and prints what they say: a process for each takes longer to start than to run."""
+
+
 def escaped(workspace: Workspace, third: Mapping[str, str], *lines: str) -> list[tuple[str, str]]:
     """Run commands in the third language; return what they say in English, with the command."""
     found = []
-    for line in lines:
-        done = workspace.run(*line.split(), env=third)
-        said = [*done.stdout.splitlines(), *done.stderr.splitlines()]
+    workspace.lab.flush()
+    env, argv = {**workspace.env, **third}, [sys.executable, "-c", _ONE_AFTER_THE_OTHER, *lines]
+    done = subprocess.run(argv, cwd=workspace.path, env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    workspace.captured += [done.stdout, done.stderr]
+    for line, text in zip(lines, json.loads(done.stdout), strict=True):
+        said = text.splitlines()
         assert any("⟦" in each for each in said), (line, said)
         for each in said:
             rest = re.sub(LABEL, "", each) if "--help" in line else each
@@ -209,10 +226,11 @@ def escaped(workspace: Workspace, third: Mapping[str, str], *lines: str) -> list
 
 def test_a_third_language_is_one_file(workspace: Workspace, third: Mapping[str, str]) -> None:
     """With one more file the program speaks one more language, in each of its screens; no text escapes it."""
-    screens = ["--help", "renew --help", "fleet --help", "check", "status", "doctor", "renew", "renew -v --force"]
-    screens += ["status -v", "doctor -v", "account", "cleanup", "deploy", "revoke home --yes", "status", "export x.tar"]
-    screens += ["--lang xx status home", "schedule show", "statu", "status --nix", "renew 'nix'", "notify test"]
+    screens = ["--help", "renew --help", "fleet --help", "check", "status", "doctor", "renew"]
     assert escaped(workspace, third, *screens) == []
+    screens = ["renew -v --force", "status -v", "doctor -v", "account", "cleanup", "deploy", "revoke home --yes"]
+    screens += ["status", "export x.tar", "--lang xx status home", "schedule show", "statu", "status --nix"]
+    assert escaped(workspace, third, *screens, "renew 'nix'", "notify test") == []
 
 
 def test_failures_in_a_third_language(workspace: Workspace, third: Mapping[str, str]) -> None:

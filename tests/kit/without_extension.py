@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,10 +14,13 @@ PACKAGE: Final = Path(dnsrenew.__file__).parent
 
 
 def copy_without(folder: Path, extension: str) -> dict[str, str]:
-    """A copy of the package without an extension; the environment of a process that uses it."""
-    shutil.copytree(PACKAGE, folder / "dnsrenew")  # with what is compiled
-    shutil.copytree(PACKAGE.parent / "providers", folder / "dnsrenew" / "_providers")
-    shutil.rmtree(folder / "dnsrenew" / ("testing" if extension == "testing" else f"extensions/{extension}"))
+    """A copy of the package, by links, without an extension; the environment of a process that uses it."""
+    package = folder / "dnsrenew"
+    (package / "extensions").mkdir(parents=True)
+    for part in (*PACKAGE.iterdir(), *(PACKAGE / "extensions").iterdir()):  # with what is compiled
+        if part.name not in {"extensions", extension}:
+            (package / part.relative_to(PACKAGE)).symlink_to(part)
+    (package / "_providers").symlink_to(PACKAGE.parent / "providers")
     return {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
