@@ -21,7 +21,8 @@ _WAITING = (
     "The processor time is about that of the bare script: some 50 ms more that do not depend on the number of names "
     "(most of it loads dnsrenew's modules and josepy, the rest is finding the zone, CAA, the store, and two "
     "connections to the CA instead of one), and less for each name. Before the order is finalized "
-    "and polled there is a short wait (30 ms for 100 names), which keeps the number of requests at 4 + 2 N"
+    "and polled there is a short wait (30 ms for 100 names, more on a busy machine), "
+    "which keeps the number of requests at 4 + 2 N"
 )
 _FAR = (
     "The rest is round trips that cannot run in parallel: the CA and the name servers answer a limited number of "

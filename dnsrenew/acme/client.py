@@ -234,8 +234,11 @@ class CAClient(Orders):
 
         :raises CAError: the CA refused a response.
         """
-        self._poll.responded.update(challenge.authorization_url for challenge in challenges)
+        responded, started = self._poll.responded, context.clock.monotonic()
+        responded.update((challenge.authorization_url, 0.0) for challenge in challenges)
         self._fetcher.each(context, [partial(self._respond, context, challenge) for challenge in challenges])
+        seconds = context.clock.monotonic() - started
+        responded.update((challenge.authorization_url, seconds) for challenge in challenges)
 
     def _respond(self, context: Context, challenge: Challenge) -> None:
         try:

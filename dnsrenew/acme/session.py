@@ -196,9 +196,10 @@ class Fetcher:
 # Polls orders until they are ready or issued, and collects the problems of invalid ones.
 
 _VALIDATION: Final = 0.01
-_VALIDATION_EACH: Final = 0.0002
 _ISSUANCE: Final = 0.01
 """Seconds that a CA on the local network needs to validate and to issue. Polling earlier costs one more request."""
+_STILL_VALIDATING: Final = 0.2
+"""The time of the validations after the last response, as a part of the time of all responses."""
 _AUTHORIZATION_GAP: Final = (1.0, 10.0)
 """The first and the longest interval in seconds between polls of the authorizations."""
 
@@ -207,6 +208,7 @@ class OrderPoll:
     """Polls orders at one CA; shared by all threads.
 
     :param timeout: seconds that the CA has to validate, and again to issue.
+    :ivar responded: the answered authorizations, each with the seconds that the responses of its batch took.
     """
 
     def __init__(self, transport: Transport, fetcher: Fetcher, accounts: AccountSession, timeout: float) -> None:
@@ -214,7 +216,7 @@ class OrderPoll:
         self._accounts = accounts
         self._fetcher = fetcher
         self._timeout = timeout
-        self.responded: set[str] = set()
+        self.responded: dict[str, float] = {}
         self.valid: set[str] = set()
 
     def schedule(self, context: Context) -> PollSchedule:
@@ -231,7 +233,8 @@ class OrderPoll:
         """
         if self.valid.issuperset(order.authorizations):
             return order
-        context.wait(self._without_round_trip(_VALIDATION + _VALIDATION_EACH * len(order.authorizations)))
+        took = max((self.responded.get(url, 0.0) for url in order.authorizations), default=0.0)
+        context.wait(self._without_round_trip(_VALIDATION + _STILL_VALIDATING * took))
         if self._transport.is_near and not self._accounts.is_slow:
             return order
         return self.until_ready(context, order, schedule)

@@ -55,12 +55,11 @@ def status_of(
     :param with_versions: also list the stored versions.
     """
     now, known, read = context.clock.now(), True, None
-    its: Context | None = None  # one for each of ten thousand takes time
+    its = context.for_certificate(spec.name)
     try:
         read = state = store.read_state(spec.name, quarantine=False)
         reason = why(spec, state, store, context, _USUAL)
         if reason == "missing":
-            its = context.for_certificate(spec.name)
             store.report_damage(spec.name, state, its)
     except StoreError as error:  # must not hide the status of the other certificates
         known = False
@@ -68,7 +67,6 @@ def status_of(
         state = replace(read or in_current(spec.name, store) or State(), last_failure=_failure(error, now))
         reason = due.why_due(spec, state, now, whole=True)
     for notice in due.state_warnings(spec, state, store):
-        its = its or context.for_certificate(spec.name)
         its.warn_of(notice)
     debts = [Notice(*renewal_texts.DEBT.fill(**debt.fields)) for debt in owed]
     for notice in debts:
@@ -90,7 +88,7 @@ def status_of(
         "csr_since": _awaited_since(spec.name, store, state.not_before),
         "known": known,
         "after_owed": bool(debts),
-        "warnings": (*(its.notices if its else ()), *debts),
+        "warnings": (*its.notices, *debts),
     }
     fields |= _NOTHING_STORED if reason == "missing" else {}
     return unconfigured_status(spec.name, state, store, with_versions=with_versions, **fields)

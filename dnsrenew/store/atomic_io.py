@@ -11,7 +11,7 @@ import errno
 import itertools
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final, TypeVar
 
@@ -221,12 +221,20 @@ class AtomicFiles:
                     self._sync(handle, path)
             self.do("close", path, lambda: os.close(handle))  # NFS reports a full disk here
 
-    def sync_files(self, paths: Sequence[str]) -> None:
-        """Sync files that were created without, at the same time: for the disk that is about one fsync."""
+    def fill(self, folder: str, files: Mapping[str, tuple[bytes, int]], unsynced: str = "") -> None:
+        """Write new files into a temporary folder, and sync all at the same time: for the disk that is about one fsync.
+
+        :param files: the content and the mode of each.
+        :param unsynced: a file that a power cut may damage.
+        """
+        for name, (data, mode) in files.items():
+            self.create(os.path.join(folder, name), data, mode, sync=False)
+        paths = [os.path.join(folder, name) for name in files if name != unsynced]
         tasks = threads.start_all([partial(_flush, path) for path in paths], len(paths))
         for path, task in zip(paths, tasks, strict=True):
             self.fsyncs += 1
             self.do("fsync", path, task.wait)
+        self.sync_folder(folder)
 
     def new_folder(self, folder: str) -> str:
         """Create a temporary folder in ``folder`` and return its path."""

@@ -562,11 +562,8 @@ class DocumentFiles(StoreFolder):
         self._disk.remove_temp(folder)
         temp = self._disk.new_folder(folder)
         with undone(self._disk.discard, temp):
-            for part, data in parts.items():
-                mode = PUBLIC if part == "csr.pem" else PRIVATE
-                self._disk.create(os.path.join(temp, part), data, mode, sync=False)
-            self._disk.sync_files([os.path.join(temp, part) for part in parts])
-            self._disk.sync_folder(temp)
+            modes = {"csr.pem": PUBLIC}
+            self._disk.fill(temp, {part: (data, modes.get(part, PRIVATE)) for part, data in parts.items()})
             self.remove(name, kind)
             self._disk.rename(temp, self._path(name, kind))
         self._disk.sync_folder(folder)

@@ -123,16 +123,12 @@ class Versions:
 
         leaf, chain = split_chain(fullchain_pem)
         pems = {"cert.pem": leaf, "chain.pem": chain, "fullchain.pem": leaf + chain}
-        contents = {name: pem.encode("ascii") for name, pem in pems.items()} | {META: meta.to_json()}
-        if key_pem:  # the key of a given request is elsewhere
-            contents = {_KEY: key_pem, **contents}
+        contents = {name: pem.encode("ascii") for name, pem in pems.items()} | {_KEY: key_pem, META: meta.to_json()}
         temp = self._disk.new_folder(self._versions)
         with undone(self._disk.discard, temp):
-            for name, data in contents.items():
-                self._disk.create(os.path.join(temp, name), data, _MODES[name], sync=False)
+            written = [name for name in _MODES if key_pem or name != _KEY]  # the key of a given request is elsewhere
             # No fsync for meta.json, because state.json and the certificate have the same data.
-            self._disk.sync_files([os.path.join(temp, name) for name in contents if name != META])
-            self._disk.sync_folder(temp)
+            self._disk.fill(temp, {name: (contents[name], _MODES[name]) for name in written}, unsynced=META)
             number = max([above, *self.numbers()]) + 1
             self._disk.rename(temp, self.path(number))
         self._disk.sync_folder(self._versions)

@@ -72,6 +72,11 @@ def test_a_near_ca_is_not_polled() -> None:
     assert SlowCA(Visit({})).requests() == (0, 1)
 
 
+def test_a_near_ca_that_responds_slowly_gets_more_time() -> None:
+    """On a busy machine the responses take longer, and so do the validations: the order is finalized later."""
+    assert SlowCA(Visit({}), seconds=0.017, round_trip=0.009).requests() == (0, 1)
+
+
 def test_a_far_ca_is_polled_first_and_refuses_nothing() -> None:
     """The order of a far CA is polled until it is ready, and finalized once."""
     polled, finalized = SlowCA(Visit({}), seconds=3, round_trip=FAR).requests()
