@@ -173,7 +173,7 @@ def send(method: str, url: str, data: bytes | None, headers: Mapping[str, str] |
         return client.request(method, url, data=data, headers=headers, timeout=time_limit(seconds))
 
 
-def answer(
+def response_to(
     context: DeployerContext, request: Callable[[], Response], url: str, seconds: float, silent: Text = texts.NO_ANSWER
 ) -> Response:
     """Return the answer to a request.

@@ -25,7 +25,7 @@ from dnsrenew.base.users import this_user
 from dnsrenew.base.values import Frozen
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import TargetFile, is_in_place, replace_files, restore_files, write_file
-from dnsrenew.deploy.http_api import answer, basic_login, is_safe, send
+from dnsrenew.deploy.http_api import basic_login, is_safe, response_to, send
 from dnsrenew.deploy.protocol import DeployerContext, TargetDeployer, TargetKind, TargetOption
 from dnsrenew.deploy.staged_file import inspect
 from dnsrenew.errors import DeployError, printable
@@ -326,7 +326,7 @@ class HfsApi:
         :raises DeployError: HFS does not answer, or refuses.
         """
         body, seconds = json.dumps(arguments or {}).encode(), self._seconds
-        response = answer(self._context, lambda: self._post(name, body), self.url, seconds, texts.HFS_SILENT)
+        response = response_to(self._context, lambda: self._post(name, body), self.url, seconds, texts.HFS_SILENT)
         if response.status in _CLOSED:
             raise DeployError.of(texts.HFS_CLOSED, url=self.url, status=response.status)
         if response.status == 404:

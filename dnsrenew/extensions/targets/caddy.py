@@ -8,7 +8,7 @@ from dnsrenew.base.http import Response
 from dnsrenew.base.model import Certificate
 from dnsrenew.deploy import texts
 from dnsrenew.deploy.file_set import FileDeployer, TargetFile
-from dnsrenew.deploy.http_api import answer, is_safe, send
+from dnsrenew.deploy.http_api import is_safe, response_to, send
 from dnsrenew.deploy.protocol import PEM_FILES, DeployerContext, TargetKind, TargetOption
 from dnsrenew.errors import DeployError, printable
 
@@ -43,7 +43,7 @@ class CaddyDeployer(FileDeployer):
 
     def _request(self, method: str, path: str, data: bytes | None = None, headers: Any = None) -> Response:
         where, seconds = f"{self._url}{path}", self._options.get("timeout", _SECONDS)
-        return answer(self._context, lambda: send(method, where, data, headers, seconds), self._url, seconds)
+        return response_to(self._context, lambda: send(method, where, data, headers, seconds), self._url, seconds)
 
 
 TARGET = TargetKind(

@@ -13,7 +13,7 @@ from dnsrenew.base import host_port
 from dnsrenew.base.http import Response
 from dnsrenew.base.model import Certificate, rfc3339
 from dnsrenew.deploy import texts
-from dnsrenew.deploy.http_api import answer, is_safe, send
+from dnsrenew.deploy.http_api import is_safe, response_to, send
 from dnsrenew.deploy.protocol import TargetDeployer, TargetKind, TargetOption
 from dnsrenew.errors import DeployError
 
@@ -32,7 +32,7 @@ class WebhookDeployer(TargetDeployer):
     def deploy(self, certificate: Certificate) -> None:
         """Post the certificate; any answer except 2xx is an error."""
         shown, seconds = _describe(self._options), self._options.get("timeout", _SECONDS)
-        response = answer(self._context, lambda: self._post(certificate, seconds), shown, seconds)
+        response = response_to(self._context, lambda: self._post(certificate, seconds), shown, seconds)
         if not 200 <= response.status < 300:
             raise DeployError.of(texts.WEBHOOK_REFUSED, url=shown, status=response.status)
 
