@@ -47,15 +47,13 @@ STALLED: Final = 30.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _HEARTBEAT: Final = 5.0
 _POLL: Final = 1.0
-"""Seconds between two looks for jobs of a worker that has none."""
+"""Seconds between two looks for jobs of a worker that has none, and for the lock of a scan."""
 _LAST_SECONDS: Final = 8.0
 """Seconds in which a job that is handed back can withdraw what it published."""
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a job that is handed back may run again: not a time of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
 _TRY: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
-_BETWEEN: Final = 0.1
-"""Seconds between two tries; a statement that waits for a lock would look like a database that does not answer."""
 
 
 class HandedBack(Exception):
@@ -228,15 +226,14 @@ class WorkQueue:
         A lost connection ends the session, as one of procrastinate's statements does: the pool would only replace it,
         and the version of the tables would not be looked at again.
         """
-        alone = False
         try:
-            while not alone:
+            while True:
                 async with self._connector.pool.connection() as connection, connection.transaction():
                     ((alone,),) = await (await connection.execute(_TRY, (f"dnsrenew:{what}",))).fetchall()
                     if alone or not wait:
                         yield alone
                         return
-                await asyncio.sleep(_BETWEEN)
+                await asyncio.sleep(_POLL)  # a statement that waits would look like a lost database
         except psycopg.Error as error:
             self._note_lost(error)
             raise
@@ -338,8 +335,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
             timeout=DEADLINE,
             pool_factory=_pool,
         )
-        self._on_lost = on_lost
-        self._conninfo, self._options = conninfo, dict(options)
+        self._on_lost, self._connect = on_lost, partial(_LimitedConnection.connect, conninfo, **options)
 
     async def open_async(self, pool: Any = None) -> None:
         """Connect.
@@ -349,8 +345,8 @@ class QueueConnector(procrastinate.PsycopgConnector):
         try:
             # The pool connects in the background, and says only that it took too long: this one tells the reason.
             async with asyncio.timeout(DEADLINE):
-                await (await _LimitedConnection.connect(self._conninfo, **self._options)).close()
-            await super().open_async(pool)
+                await (await self._connect()).close()
+                await super().open_async(pool)
         except (TimeoutError, psycopg.Error) as error:
             raise exceptions.ConnectorException from error
 
@@ -383,14 +379,6 @@ class QueueConnector(procrastinate.PsycopgConnector):
             raise
 
 
-class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
-    """A pool that gives up at the deadline."""
-
-    async def open(self, wait: bool = False, timeout: float = 0) -> None:  # noqa: ARG002, FBT001, FBT002, ASYNC109
-        """Connect."""
-        await super().open(wait, DEADLINE)
-
-
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not try each connection before it is used: a dead one makes the worker start anew."""
-    return _LimitedPool(**{**options, "check": None})
+    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})
