@@ -154,8 +154,7 @@ def pay_debts(debts: Debts | None, context: Context, *, insist: bool, later: Col
         return []
     try:
         with debts.using_port(context, 0):
-            known = debts.written_down()
-            return [debt for debt in known if debt in later or not _pay(debts, debt, context, insist=insist)]
+            return [one for one in debts.written_down() if one in later or not _pay(debts, one, context, insist=insist)]
     except LockedError:  # a live run pays its own
         return []
     except StoreError as error:  # no lock can be taken, as on a read-only disk

@@ -49,15 +49,13 @@ STALLED: Final = 30.0
 """Seconds without a heartbeat after which a worker counts as dead."""
 _HEARTBEAT: Final = 5.0
 _POLL: Final = 1.0
-"""Seconds between two checks for jobs by an idle worker."""
+"""Seconds between two checks by an idle worker for jobs, and by a scan for its lock."""
 _LAST_SECONDS: Final = 8.0
 """Seconds in which a handed-back job can withdraw its published values."""
 _AT_ONCE_AGAIN: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When a handed-back job may run again, independent of this machine's clock, which may be wrong."""
 _HIGHEST: Final = 2**31 - 1
 _TRY: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))"
-_BETWEEN: Final = 0.1
-"""Seconds between two tries; a statement that waits for a lock would look like a database that does not answer."""
 
 
 class HandedBack(Exception):
@@ -230,15 +228,14 @@ class WorkQueue:
         A lost connection ends the session, as in a statement of procrastinate. The pool alone would only replace the
         connection, without another check of the version of the tables.
         """
-        alone = False
         try:
-            while not alone:
+            while True:
                 async with self._connector.pool.connection() as connection, connection.transaction():
                     ((alone,),) = await (await connection.execute(_TRY, (f"dnsrenew:{what}",))).fetchall()
                     if alone or not wait:
                         yield alone
                         return
-                await asyncio.sleep(_BETWEEN)
+                await asyncio.sleep(_POLL)  # a statement that waits would look like a lost database
         except psycopg.Error as error:
             self._note_lost(error)
             raise
@@ -340,8 +337,7 @@ class QueueConnector(procrastinate.PsycopgConnector):
             timeout=DEADLINE,
             pool_factory=_pool,
         )
-        self._on_lost = on_lost
-        self._conninfo, self._options = conninfo, dict(options)
+        self._on_lost, self._connect = on_lost, partial(_LimitedConnection.connect, conninfo, **options)
 
     async def open_async(self, pool: Any = None) -> None:
         """Connect.
@@ -351,8 +347,8 @@ class QueueConnector(procrastinate.PsycopgConnector):
         try:
             # The pool connects in the background, and reports only that it took too long. This one reports the reason.
             async with asyncio.timeout(DEADLINE):
-                await (await _LimitedConnection.connect(self._conninfo, **self._options)).close()
-            await super().open_async(pool)
+                await (await self._connect()).close()
+                await super().open_async(pool)
         except (TimeoutError, psycopg.Error) as error:
             raise exceptions.ConnectorException from error
 
@@ -385,14 +381,6 @@ class QueueConnector(procrastinate.PsycopgConnector):
             raise
 
 
-class _LimitedPool(psycopg_pool.AsyncConnectionPool[Any]):
-    """A pool that gives up at the deadline."""
-
-    async def open(self, wait: bool = False, timeout: float = 0) -> None:  # noqa: ARG002, FBT001, FBT002, ASYNC109
-        """Connect."""
-        await super().open(wait, DEADLINE)
-
-
 def _pool(**options: Any) -> psycopg_pool.AsyncConnectionPool[Any]:
     """Return a pool that does not test each connection before use. A dead one makes the worker start again."""
-    return _LimitedPool(**{**options, "check": None})
+    return psycopg_pool.AsyncConnectionPool(**{**options, "check": None})

@@ -358,8 +358,7 @@ class WorkerSession:
             if debts is None or lately.keys() >= {*debts.owed()}:
                 return
             with run.context.redactor.guard_logs(*DRIVEN):
-                context = replace(run.context, cancel=cancel)
-                unpaid = pay_debts(debts, context, insist=run.config.insist, later=lately)
+                unpaid = pay_debts(debts, replace(run.context, cancel=cancel), insist=run.config.insist, later=lately)
             worker.tried = {} if cancel.is_set() else {debt: lately.get(debt, now) for debt in unpaid}
 
     def _clean_up(self, cancel: threading.Event) -> None:
