@@ -47,7 +47,7 @@ def deploy(
 
 
 def fault(context: Context, entry: Entry, certificate: Certificate, saved: SavedFiles) -> str | None:
-    """Return what is wrong with the files of a successful entry, or None if they are correct or cannot be checked."""
+    """Return the fault of the files of a successful entry, or None if they are correct or cannot be checked."""
     try:
         gone = next((path for path in entry.files if not os.path.lexists(path)), None)
         if gone is not None:

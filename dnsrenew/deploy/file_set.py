@@ -39,7 +39,7 @@ def is_in_place(files: Iterable[TargetFile]) -> bool:
 
 
 def first_fault(files: Iterable[TargetFile]) -> Message | None:
-    """Return what is wrong with the first incorrect file, or None if all files are correct.
+    """Return the fault of the first incorrect file, or None if all files are correct.
 
     :raises DeployError: as :func:`is_in_place`.
     """

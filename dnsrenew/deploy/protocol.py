@@ -159,7 +159,7 @@ class TargetDeployer(ABC):
         return False
 
     def fault(self, _certificate: Certificate) -> Message | None:
-        """Return what is wrong with the files of a deployed certificate, or None if they are correct or unknown."""
+        """Return the fault of the files of a deployed certificate, or None if they are correct or unknown."""
         return None
 
     def verify_addresses(self) -> Sequence[str]:

@@ -82,7 +82,7 @@ def stored(machine: SystemdMachine) -> dict[str, str]:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("times", [5, *(pytest.param(50, id=f"50-{n}", marks=pytest.mark.slow) for n in range(4))])
+@pytest.mark.parametrize("times", [10, *(pytest.param(50, id=f"50-{n}", marks=pytest.mark.slow) for n in range(4))])
 def test_power_cuts_at_any_moment_lose_nothing(machine: SystemdMachine, own_lab: Lab, times: int) -> None:
     """The next run completes what a power cut stopped: twenty certificates, deployed, of twenty that were issued."""
     seed = time.time_ns()
