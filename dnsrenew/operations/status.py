@@ -95,7 +95,7 @@ def status_of(
 
 
 def settled(spec: CertificateSpec, store: Store, index: DueIndex) -> CertificateStatus | None:
-    """Return the status of a certificate of which a run found that there is nothing to do; None: read its state."""
+    """Return the status of a certificate for which a run found nothing to do, or None if its state must be read."""
     found = index.outcome(spec)
     if found is None or (issued := index.issued(spec.name)) is None:
         return None

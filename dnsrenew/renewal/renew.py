@@ -95,8 +95,7 @@ class Renewals(Run):
     def renew(self, spec: CertificateSpec, before: Due | None, pool: threads.ThreadPool | None = None) -> Outcome:
         """Renew one certificate, and deploy it if the options say so.
 
-        :param pool: the pool of a run with several certificates; None: there is no other certificate to deploy together
-            with it.
+        :param pool: the pool of a run with several certificates, or None if there is no other one to deploy together.
         """
         self._warm_up(spec)
         options = self.options if pool is None else replace(self.options, deploy=False)

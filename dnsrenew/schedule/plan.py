@@ -89,8 +89,8 @@ class ScheduledJob(Frozen, kw_only=True):
     :ivar config: the absolute path of the configuration.
     :ivar minute: the minute of the day of the first run, 0 … 359; the next runs follow every six hours.
     :ivar insist: whether the run reads a configuration that other users can change.
-    :ivar name: of its entry at the scheduler.
-    :ivar language: of what its runs say; "": that of their environment.
+    :ivar name: the name of its entry at the scheduler.
+    :ivar language: the language of the output of its runs, or "" for the language of their environment.
     """
 
     program: tuple[str, ...]

@@ -142,7 +142,7 @@ class FolderStore(StoreFolder, DamageReports, Store):
 
     def unreadable_key(self, name: str, state: State) -> StoreError | None:
         path = f"{self._paths.certificate(name)}/versions/{state.version}/{KEY}"
-        with contextlib.suppress(OSError):  # no key, or a damage, or a closed folder, which is told elsewhere
+        with contextlib.suppress(OSError):  # no key, damage or a closed folder, which is reported elsewhere
             if getattr(os, "geteuid", int)() and os.stat(path):  # root can
                 try:
                     open(path, "rb").close()

@@ -160,7 +160,7 @@ class StorePlace(Protocol):
         """
 
     def unreadable_key(self, name: str, state: State) -> StoreError | None:
-        """Return why this user cannot read the private key of a version whose other files stand open; None: nothing."""
+        """Return why this user can read the other files of a version but not its private key, or None."""
 
     def report_damage(self, name: str, state: State, context: Context) -> None:
         """Warn about damaged or missing files of the current version, before it is renewed.
