@@ -85,7 +85,7 @@ class DueIndex:
         return Outcome(name=name, status="not-due", domains=spec.domains, **facts)
 
     def issued(self, name: str) -> tuple[str, tuple[str, ...]] | None:
-        """Return the CA and the keys of the routes of a certificate with an outcome, or None if only its state has them."""
+        """Return the CA and the route keys of a certificate with an outcome, or None if only its state has them."""
         ca, routes = self._lines[name].split("\t")[-2:]
         return None if routes == _UNKNOWN else (ca, tuple(routes.split()))
 
