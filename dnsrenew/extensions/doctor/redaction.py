@@ -276,8 +276,7 @@ class Redaction:
 
     def masked(self, value: F) -> F:
         """Return a diagnosis, or a part of one, with every field masked except those with words of the program."""
-        kept = ("code", "result", "blocks", "challenge")
-        fields = [name for name in vars(value) if name not in kept]
+        fields = [name for name in vars(value) if name not in {"code", "result", "blocks", "challenge"}]
         fields.sort(key=lambda name: name not in {"evidence", "names"})  # their names are counted first
         return replace(value, **{name: self._value(getattr(value, name)) for name in fields})
 

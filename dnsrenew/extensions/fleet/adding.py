@@ -94,8 +94,7 @@ class FleetAdder(Frozen):
                 try:
                     gathered.take(number, document_of(spec))
                 except ConfigError as error:
-                    found = [Mistake(**each) for each in error.evidence["mistakes"]]
-                    gathered.refuse(found, number)
+                    gathered.refuse([Mistake(**each) for each in error.evidence["mistakes"]], number)
             return gathered.write()
 
 

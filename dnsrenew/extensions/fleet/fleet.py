@@ -129,8 +129,7 @@ class Fleet:
         """
         self._store.check_ground()
         names = self._wanted.stored() if tag is None else (each.name for each in self._wanted.all(tag))
-        stored = map(self._stored, names)
-        return (found for found in stored if found is not None)
+        return (found for found in map(self._stored, names) if found is not None)
 
     def status(self, tag: str | None = None) -> FleetStatus:
         """Return the numbers of certificates, the live workers, and the remaining limits of the CAs.

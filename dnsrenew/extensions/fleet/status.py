@@ -15,6 +15,7 @@ from dnsrenew.challenges import CHALLENGES
 from dnsrenew.config.documents import CertificateDocuments, needed
 from dnsrenew.extensions.fleet.database.connection import Database
 from dnsrenew.extensions.fleet.database.served_certificates import Why, words_of
+from dnsrenew.extensions.fleet.database.wanted import OF_TAG
 from dnsrenew.store.ledger import ANY, NEW_ORDERS
 from dnsrenew.store.records import Debts
 from dnsrenew.store.state import LONGEST
@@ -31,58 +32,44 @@ IS_DUE: Final = """due <= now() AND (
 )"""
 """The condition of a certificate that a worker should renew now."""
 _COUNTS: Final = f"""
-SELECT
-    count(*) FILTER (WHERE state = 'valid'),
-    count(*) FILTER (WHERE state = 'missing'),
-    count(*) FILTER (WHERE state = 'expired'),
-    count(*) FILTER (WHERE state = 'revoked'),
-    count(*) FILTER (WHERE is_due),
-    count(*) FILTER (WHERE is_failing),
-    (SELECT count(*) FROM dnsrenew_certificate
-     WHERE wanted IS NULL AND version IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]))
+SELECT count(*) FILTER (WHERE state = 'valid'), count(*) FILTER (WHERE state = 'missing'),
+  count(*) FILTER (WHERE state = 'expired'), count(*) FILTER (WHERE state = 'revoked'),
+  count(*) FILTER (WHERE is_due), count(*) FILTER (WHERE is_failing),
+  (SELECT count(*) FROM dnsrenew_certificate WHERE wanted IS NULL AND version IS NOT NULL AND {OF_TAG})
 FROM (
-    SELECT
-        CASE
-            WHEN version IS NULL OR expires IS NULL THEN 'missing'
-            WHEN expires <= now() THEN 'expired'
-            WHEN state -> 'revoked' = 'true' THEN 'revoked'
-            ELSE 'valid'
-        END AS state,
-        {IS_DUE} AS is_due,
-        COALESCE(state -> 'failures' > '0', false) AS is_failing
-    FROM dnsrenew_certificate
-    WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
+  SELECT {IS_DUE} AS is_due, COALESCE(state -> 'failures' > '0', false) AS is_failing,
+    CASE
+      WHEN version IS NULL OR expires IS NULL THEN 'missing'
+      WHEN expires <= now() THEN 'expired'
+      WHEN state -> 'revoked' = 'true' THEN 'revoked'
+      ELSE 'valid'
+    END AS state
+  FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND {OF_TAG}
 ) AS certificate
 """  # noqa: S608  # of constants
 _OVERDUE: Final = f"""
 SELECT name, due FROM dnsrenew_certificate
-WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
-    AND {IS_DUE} AND name <> ALL(%(doing)s)
-ORDER BY due, name LIMIT %(shown)s
+WHERE wanted IS NOT NULL AND {OF_TAG} AND {IS_DUE} AND name <> ALL(%(doing)s) ORDER BY due, name LIMIT %(shown)s
 """  # noqa: S608  # of constants
 _WORKERS: Final = """
 WITH held AS MATERIALIZED (
-    SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  SELECT (classid::bigint << 32) | objid::bigint AS lock FROM pg_locks
+  WHERE locktype = 'advisory' AND objsubid = 1 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 ), doing AS (
-    SELECT holder, array_agg(substr(key, length('certificate-') + 1) ORDER BY key) AS names
-    FROM dnsrenew_lock
-    WHERE key LIKE 'certificate-%' AND hashtextextended('dnsrenew:' || key, 0) IN (SELECT lock FROM held)
-    GROUP BY holder
+  SELECT holder, array_agg(substr(key, length('certificate-') + 1) ORDER BY key) AS names FROM dnsrenew_lock
+  WHERE key LIKE 'certificate-%' AND hashtextextended('dnsrenew:' || key, 0) IN (SELECT lock FROM held)
+  GROUP BY holder
 )
 SELECT host, pid, COALESCE(names, '{}')
 FROM dnsrenew_holder JOIN dnsrenew_alive USING (id) LEFT JOIN doing ON doing.holder = id
-WHERE worker
-ORDER BY host, pid
+WHERE worker ORDER BY host, pid
 """
 _ISSUED: Final = "SELECT ca, count(*) FROM dnsrenew_issued WHERE issued > now() - %(window)s GROUP BY ca ORDER BY ca"
-_ISSUED_OF_TAG: Final = """
-SELECT ca, count(*) FROM dnsrenew_version
-WHERE issued > now() - %(window)s AND ca IS NOT NULL
-    AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND tags @> ARRAY[%(tag)s::text])
-GROUP BY ca ORDER BY ca
-"""
+_ISSUED_OF_TAG: Final = f"""
+SELECT ca, count(*) FROM dnsrenew_version WHERE issued > now() - %(window)s AND ca IS NOT NULL
+  AND name IN (SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND {OF_TAG}) GROUP BY ca ORDER BY ca
+"""  # noqa: S608  # of constants
 # As in dnsrenew.store.state, a wait from a wrong clock does not count.
 _LIMITS: Final = """
 WITH held AS (
@@ -96,11 +83,10 @@ WITH held AS (
 SELECT directory, until, COALESCE(sets, 0), url
 FROM (SELECT directory FROM dnsrenew_account UNION SELECT directory FROM held) AS known LEFT JOIN held USING (directory)
 """
-_NOTED: Final = """
+_NOTED: Final = f"""
 SELECT name, content FROM dnsrenew_document JOIN dnsrenew_certificate USING (name)
-WHERE kind = %(kind)s AND wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
-ORDER BY name LIMIT %(lacking)s
-"""
+WHERE kind = %(kind)s AND wanted IS NOT NULL AND {OF_TAG} ORDER BY name LIMIT %(lacking)s
+"""  # noqa: S608  # of constants
 
 
 class WorkerStatus(Result, kw_only=True, public=True):
@@ -290,11 +276,10 @@ _HAS: Final = """(
         ))
 )"""
 """Whether a file has everything that a document needs. For a few without an account, the document itself decides."""
-_CANDIDATES: Final = """
+_CANDIDATES: Final = f"""
 SELECT name, wanted FROM dnsrenew_certificate
-WHERE wanted IS NOT NULL AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text]) AND ({condition})
-ORDER BY name LIMIT %(most)s
-"""
+WHERE wanted IS NOT NULL AND {OF_TAG} AND ({{condition}}) ORDER BY name LIMIT %(most)s
+"""  # noqa: S608  # of constants
 
 
 _File = tuple[str, ...]

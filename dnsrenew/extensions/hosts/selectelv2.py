@@ -39,8 +39,7 @@ class SelectelDriver(RecordSetDriver):
         """Yield all TXT record sets of the zone."""
         for item in self._pages(zone[0], rrset_types="TXT"):
             if pick(item, "type", kind=str) == "TXT":
-                name = names.relative(pick(item, "name", kind=str))
-                inside = name.removesuffix(zone[1]).removesuffix(".")
+                inside = names.relative(pick(item, "name", kind=str)).removesuffix(zone[1]).removesuffix(".")
                 contents = [pick(each, "content", kind=str) for each in pick(item, "records", kind=list)]
                 yield RecordSet(owner(inside, zone[2]), contents, pick(item, "ttl", kind=int), item)
 

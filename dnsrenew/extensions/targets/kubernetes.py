@@ -173,8 +173,7 @@ def in_pod(environ: Mapping[str, str] = os.environ, folder: str = POD_FOLDER) ->
     except (OSError, ValueError, KeyError):
         raise DeployError.of(texts.KUBE_OUTSIDE, path=str(Path(folder, "token"))) from None
     text = {name: content.decode("utf-8", "replace").strip() for name, content in found.items()}
-    namespace = text["namespace"] or _DEFAULT
-    return Cluster(f"https://{where}", root, namespace, text["token"], None)
+    return Cluster(f"https://{where}", root, text["namespace"] or _DEFAULT, text["token"], None)
 
 
 def read(path: str) -> Cluster:

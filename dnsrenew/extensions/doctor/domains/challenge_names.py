@@ -86,8 +86,7 @@ def txt_stale(facts: Facts, spec: CertificateSpec) -> Check:
         its = [identifier for identifier, each in known if each.name == name]
         findings.append(judge_values(name, its, served.get(name), live))
         findings.append(judge_doubled(f"{name}{zone}", zone, its, served.get(f"{name}{zone}")))
-    shown = {names.relative(name): its for name, its in served.items() if its}
-    return combined(findings, {"values": shown})
+    return combined(findings, {"values": {names.relative(name): its for name, its in served.items() if its}})
 
 
 def judge_values(name: str, about: Sequence[str], served: Served | None, live: set[tuple[str, str]]) -> NameFinding:

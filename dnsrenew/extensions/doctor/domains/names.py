@@ -186,8 +186,7 @@ def worst(checks: Mapping[str, Check], ttl: Mapping[str, int | None], *, unknown
         for name, each in checks.items()
     }
     about = {} if chosen.result == "ok" else {"names": alike}
-    evidence = {**about, "found": shown, "ours": chosen.evidence["ours"]}
-    return replace(chosen, evidence=evidence)
+    return replace(chosen, evidence={**about, "found": shown, "ours": chosen.evidence["ours"]})
 
 
 def proxied(facts: Facts, spec: CertificateSpec) -> Check | None:

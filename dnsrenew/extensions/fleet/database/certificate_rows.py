@@ -256,8 +256,7 @@ class CertificateRows(DamageReports, Store):
             self._activate(name, replace(found, rebuilt=False))
 
     def _write(self, name: str, statement: str, values: dict[str, Any]) -> None:
-        key = f"certificate-{check_name(name)}"
-        self.locks.run_fenced(key, statement, {"name": name, **values})
+        self.locks.run_fenced(f"certificate-{check_name(name)}", statement, {"name": name, **values})
 
     def _version_values(self, name: str, chain: str, key: bytes, meta: Meta, state: State) -> dict[str, Any]:
         """Return the values of a new version, whose number is above all other versions and the state's."""

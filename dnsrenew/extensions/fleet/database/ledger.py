@@ -258,8 +258,7 @@ class DemandRate(Frozen):
 
     def is_wanted(self, name: str) -> bool:
         """Return whether the fleet already wants a certificate for a name."""
-        fields = {"name": name, "wildcard": f"*.{name.partition('.')[2]}"}
-        return bool(self.database.fetch(_WANTED, fields))
+        return bool(self.database.fetch(_WANTED, {"name": name, "wildcard": f"*.{name.partition('.')[2]}"}))
 
     def take(self, name: str) -> datetime | None:
         """Take the token of a name; return None, or the time when one is available.

@@ -144,17 +144,13 @@ RENEW: Final = "dnsrenew.renew"
 
 # NOT IN instead of NOT EXISTS, because it is hashed once, even with bad statistics of a busy table.
 _DUE: Final = """
-SELECT name, left_
-FROM (
-    SELECT name, COALESCE(EXTRACT(EPOCH FROM expires - now()), 0)::double precision AS left_
-    FROM dnsrenew_certificate
-    WHERE wanted IS NOT NULL AND due <= now()
-    ORDER BY COALESCE(expires, now()), name
-    LIMIT %s
+SELECT name, left_ FROM (
+  SELECT name, COALESCE(EXTRACT(EPOCH FROM expires - now()), 0)::double precision AS left_ FROM dnsrenew_certificate
+  WHERE wanted IS NOT NULL AND due <= now() ORDER BY COALESCE(expires, now()), name LIMIT %s
 ) AS most_urgent
 WHERE 'dnsrenew:' || name NOT IN (
-    SELECT queueing_lock FROM procrastinate_jobs
-    WHERE status IN ('todo', 'doing') AND task_name = 'dnsrenew.renew' AND queueing_lock IS NOT NULL
+  SELECT queueing_lock FROM procrastinate_jobs
+  WHERE status IN ('todo', 'doing') AND task_name = 'dnsrenew.renew' AND queueing_lock IS NOT NULL
 )
 ORDER BY left_, name
 """

@@ -47,12 +47,9 @@ SELECT number, name, wanted, tags, identifiers FROM jsonb_to_recordset(%(rows)s:
 _FEW: Final = f"WITH staged AS MATERIALIZED ({_ROWS})"
 """Before a statement: a few rows are given with it, so that adding one certificate creates no table."""
 _COUNT: Final = """
-SELECT
-  count(*) FILTER (WHERE existing.wanted IS NULL),
-  count(*) FILTER (
-    WHERE existing.wanted IS NOT NULL AND (existing.wanted <> staged.wanted OR existing.tags <> staged.tags)
-  ),
-  count(*) FILTER (WHERE existing.wanted = staged.wanted AND existing.tags = staged.tags)
+SELECT count(*) FILTER (WHERE existing.wanted IS NULL),
+  count(existing.wanted) FILTER (WHERE (existing.wanted, existing.tags) <> (staged.wanted, staged.tags)),
+  count(existing.wanted) FILTER (WHERE (existing.wanted, existing.tags) = (staged.wanted, staged.tags))
 FROM staged LEFT JOIN dnsrenew_certificate AS existing USING (name)
 """
 # A missing or changed certificate is due at once: a worker checks whether it must be renewed. All changes
@@ -69,11 +66,10 @@ WHERE (existing.wanted, existing.tags, existing.origin)
   IS DISTINCT FROM (EXCLUDED.wanted, EXCLUDED.tags, EXCLUDED.origin)
 """
 
+OF_TAG: Final = "(%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])"
+"""The condition of a certificate with the given tag; without one, of every certificate."""
 _READ: Final = "SELECT name, wanted, tags, origin FROM dnsrenew_certificate WHERE wanted IS NOT NULL"
-_PAGE: Final = f"""
-{_READ} AND name > %(after)s AND (%(tag)s::text IS NULL OR tags @> ARRAY[%(tag)s::text])
-ORDER BY name LIMIT {_AT_ONCE}
-"""
+_PAGE: Final = f"{_READ} AND name > %(after)s AND {OF_TAG} ORDER BY name LIMIT {_AT_ONCE}"
 _ADDED: Final = """
 SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add' AND name = ANY(%s) ORDER BY name
 """

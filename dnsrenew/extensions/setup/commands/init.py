@@ -434,8 +434,7 @@ def _is_to_be_extended(invocation: Invocation, path: str, answers: Answers, pers
     """Return whether a certificate is added to the configuration. A file of answers says so."""
     if answers.file or not invocation.terminal.is_attended:
         return bool(answers.given)
-    shown = formatting.relative_path(path, sources.here())
-    text = init_texts.ASK_APPEND.format(path=shown)
+    text = init_texts.ASK_APPEND.format(path=formatting.relative_path(path, sources.here()))
     return drafts.ask_flag(person, Prompt(text, init_texts.HELP_APPEND, "y", init_texts.SHOWN_YES))
 
 

@@ -137,11 +137,9 @@ def _by_cname(
     context: Context, config: Config, services: Services, chosen: DelegatedDomains, account: DelegateAccount
 ) -> Delegated:
     """Ask for CNAME records that lead to an account."""
-    zones = _own_zones(context, services, chosen.domains)
-    records = _records(context, account, zones)
+    records = _records(context, account, _own_zones(context, services, chosen.domains))
     CnameWait(context, services.dns, records).until_there(account.name)
-    targets = _targets(context, services, records)
-    placements = _placements(config, services, account.name, targets)
+    placements = _placements(config, services, account.name, _targets(context, services, records))
     is_tested = probe(context, config, services, placements, chosen.specs[0].propagation)
     route = Route("dns-01", dns=account.name)
     first = partial(_first_accounts, config, services, records)
@@ -427,8 +425,7 @@ def _wanted(context: Context, services: Services, placements: Placements, ca_nam
     if blocked is not None:
         raise blocked
     order = ca.new_order(context, identifiers)
-    authorizations = ca.authorizations(context, order)
-    challenges = {each.identifier: _challenge(each, ca_name) for each in authorizations}
+    challenges = {each.identifier: _challenge(each, ca_name) for each in ca.authorizations(context, order)}
     ca.deactivate_authorizations(context, order)  # a CA limits the number of pending ones
     made = [
         value

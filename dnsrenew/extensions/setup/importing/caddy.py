@@ -182,8 +182,7 @@ def _document(folder: Path, notes: Notes) -> dict[str, Any]:
 
 def _server(document: Mapping[str, Any]) -> str:
     data = document.get("issuer_data")
-    found = data.get("ca") if isinstance(data, dict) else None
-    return reading.valid(found)
+    return reading.valid(data.get("ca") if isinstance(data, dict) else None)
 
 
 def _certificate(folder: Path, document: dict[str, Any], caddy: _Caddy, notes: Notes) -> model.FoundCertificate | None:

@@ -199,6 +199,5 @@ def _key(settings: RenewalSettings) -> KeyKind | None:
 
 
 def _renew_before(settings: RenewalSettings) -> str | None:
-    value = settings.top.get("renew_before_expiry", "")
-    number, _, unit = value.partition(" ")
+    number, _, unit = settings.top.get("renew_before_expiry", "").partition(" ")
     return f"{number} {unit}" if number.isdecimal() and unit in {"days", "weeks", "hours"} else None

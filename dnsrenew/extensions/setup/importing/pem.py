@@ -42,8 +42,7 @@ def is_here(folder: Path) -> bool:
 def read(folder: Path, host: HostView) -> FoundData:
     """Return the pairs in a folder; for a file, only its own pair."""
     notes = Notes(host.discovery)
-    found = _pem_files(folder, notes)
-    certificates = list(_certificates(found, notes))
+    certificates = list(_certificates(_pem_files(folder, notes), notes))
     if os.path.isfile(folder):
         certificates = [each for each in certificates if str(folder) in each.files]
     if not certificates:

@@ -435,8 +435,7 @@ def _template(name: str) -> str:
 
 def _unescaped(instance: str) -> str:
     r"""Return the name of an instance without systemd's escapes: ``-`` for a slash, ``\xNN`` for another character."""
-    slashes = instance.replace("-", "/")
-    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), slashes)
+    return re.sub(r"\\x([0-9a-f]{2})", lambda match: chr(int(match[1], 16)), instance.replace("-", "/"))
 
 
 def _words(text: str) -> list[str]:

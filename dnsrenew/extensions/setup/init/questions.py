@@ -201,8 +201,7 @@ def _deploy_prompt(draft: InitDraft) -> Prompt:
         holder = deployments.holder(server, draft)
         taken = texts.NOTE_TAKEN.format(name=holder, config=draft.config) if holder else ""
         why = taken or deployments.problem(server, draft)
-        planned = [] if why else deployments.plan(server, draft)
-        has_changes = any(each.changes for each in planned)
+        has_changes = not why and any(each.changes for each in deployments.plan(server, draft))
         ready = texts.NOTE_CHANGE if has_changes else texts.NOTE_READY
         note = why or (texts.NOTE_HTTPS if server.options.get("https") else ready)
         config = server.config or server.title
