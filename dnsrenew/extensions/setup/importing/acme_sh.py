@@ -140,8 +140,7 @@ def _pair(settings: ShellSettings, notes: Notes) -> PemPair | None:
     if not settings.get("Le_CertCreateTime") and not os.path.lexists(chain) and not os.path.lexists(leaf):
         notes.add(texts.NEVER_ISSUED, settings.file, name=settings.name)
         return None
-    whole = [chain] if os.path.lexists(chain) else []
-    return read_pair([*whole, leaf, folder / "ca.cer"], key, notes)
+    return read_pair([*([chain] if os.path.lexists(chain) else []), leaf, folder / "ca.cer"], key, notes)
 
 
 def _server(settings: ShellSettings) -> str:

@@ -154,10 +154,8 @@ def keep_secret(secrets: dict[str, str], taken: Mapping[str, str], file: str, va
 
     :param taken: the existing files with their contents.
     """
-    number, name = 1, file
-    while {**taken, **secrets}.get(name, value) != value:
-        number += 1
-        name = f"{file.removesuffix('.txt')}-{number}.txt"
+    others = (name.removesuffix(".txt") for name, content in {**taken, **secrets}.items() if content != value)
+    name = f"{reading.free_name(file.removesuffix('.txt'), others)}.txt"
     secrets[name] = value
     return f"file:{name}"
 

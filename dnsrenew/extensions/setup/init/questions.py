@@ -243,10 +243,9 @@ def _can_schedule(draft: InitDraft) -> bool:
 
 def check_schedule(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Keep the answer. A schedule needs a machine with a scheduler."""
-    wanted = _flag("schedule", value)
-    if wanted and not draft.around.has_scheduler:
+    draft.schedule = _flag("schedule", value)
+    if draft.schedule and not draft.around.has_scheduler:
         raise ConfigError.of(texts.NO_SCHEDULER)
-    draft.schedule = wanted
 
 
 def _rehearse_prompt(_draft: InitDraft) -> Prompt:
@@ -255,10 +254,9 @@ def _rehearse_prompt(_draft: InitDraft) -> Prompt:
 
 def check_rehearse(draft: InitDraft, value: Any, _doubt: Doubt) -> None:
     """Keep the answer. A dry run needs a CA with a staging server."""
-    wanted = _flag("rehearse", value)
-    if wanted and not draft.can_rehearse:
+    draft.rehearse = _flag("rehearse", value)
+    if draft.rehearse and not draft.can_rehearse:
         raise ConfigError.of(texts.NO_REHEARSAL, ca=draft.ca)
-    draft.rehearse = wanted
 
 
 def questions() -> tuple[Question, ...]:

@@ -8,6 +8,7 @@ import re
 import tomllib
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from dnsrenew.base.values import Frozen, replace
 from dnsrenew.config import Config
 from dnsrenew.errors import ConfigError, DnsRenewError, StoreError, system_reason
 from dnsrenew.extensions.setup.delegate.route import replace_file
-from dnsrenew.extensions.setup.importing import config_file, writing
+from dnsrenew.extensions.setup.importing import config_file, reading, writing
 from dnsrenew.extensions.setup.init import texts
 from dnsrenew.extensions.setup.init.answers import TABLES, Answers, is_reference, tables_wrong
 from dnsrenew.extensions.setup.init.draft import ExistingConfig, InitDraft
@@ -125,14 +126,10 @@ class _ConfigText:
     def top(self) -> Iterator[str]:
         """Yield the lines above the first table."""
         draft = self._draft
-        if draft.contact:
-            yield from config_file.assignment("contact", list(draft.contact))
-        else:
-            yield '# contact = ["me@example.com"]'
+        contact = config_file.assignment("contact", list(draft.contact))
+        yield from contact if draft.contact else ['# contact = ["me@example.com"]']
         yield f"agree_terms = {config_file.toml_value(draft.agree_terms)} # {self._say(texts.FILE_TERMS)}"
-        for key, value in draft.tables.items():
-            if not isinstance(value, Mapping):
-                yield from config_file.assignment(key, value)
+        yield from _assignments({key: value for key, value in draft.tables.items() if not isinstance(value, Mapping)})
 
     def tables(self) -> Iterator[str]:
         """Yield the given tables unchanged."""
@@ -144,16 +141,12 @@ class _ConfigText:
         """Yield the table of the DNS account."""
         draft, provider = self._draft, self._draft.provider
         assert provider is not None  # noqa: S101  # the questions come in this order
-        yield f"[dns.{draft.account}]"
-        yield config_file.comment(self._say(provider.title))
-        yield from config_file.assignment("provider", provider.name)
-        if draft.account_zones:
-            yield from config_file.assignment("zones", list(draft.account_zones))
+        yield from (f"[dns.{draft.account}]", config_file.comment(self._say(provider.title)))
+        yield from config_file.assignments({"provider": provider.name, "zones": list(draft.account_zones)})
         options = dict(draft.options)
         for key, value in draft.secrets.items():
             options[key] = value if is_reference(value) else self._secret(f"{draft.account}-{key}", str(value))
-        for key, value in options.items():
-            yield from config_file.assignment(key, value)
+        yield from _assignments(options)
         for key, spec in provider.options.items():
             if key not in options and key not in asked_options(provider):
                 yield config_file.comment(f"{key}: {self._say(spec.help)}")
@@ -168,10 +161,8 @@ class _ConfigText:
             yield from ("", "[[certificate.deploy]]")
             if each.comment:
                 yield config_file.comment(self._say(each.comment))
-            for key, value in each.entry.items():
-                yield from config_file.assignment(key, value)
-            for key, value in each.secrets.items():
-                yield from config_file.assignment(key, self._secret(f"deploy-{number}-{key}", value))
+            secrets = {key: self._secret(f"deploy-{number}-{key}", value) for key, value in each.secrets.items()}
+            yield from (*_assignments(each.entry), *_assignments(secrets))
         if not draft.deployments:
             yield f"# {self._say(texts.FILE_DEPLOY)}"
             yield from ("# [[certificate.deploy]]", '# to = "files"', '# certificate = "/etc/nginx/tls/fullchain.pem"')
@@ -184,14 +175,17 @@ class _ConfigText:
         return config_file.keep_secret(self.secrets, self._taken, f"{plain}.txt", value)
 
 
+def _assignments(values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield ``name = value`` for each value, also for an empty one."""
+    return chain.from_iterable(config_file.assignment(*each) for each in values.items())
+
+
 def _table(path: tuple[str, ...], table: Mapping[str, Any]) -> Iterator[str]:
     """Yield a table with its inner tables."""
     # A table of a CA, such as [ca.lab], is a separate one. Deeper tables are on one line.
     plain = {key: value for key, value in table.items() if path != ("ca",) or not isinstance(value, Mapping)}
     if plain:
-        yield from ("", f"[{'.'.join(map(config_file.key, path))}]")
-        for key, value in plain.items():
-            yield from config_file.assignment(key, value)
+        yield from ("", f"[{'.'.join(map(config_file.key, path))}]", *_assignments(plain))
     for key, value in table.items():
         if key not in plain:
             yield from _table((*path, key), value)
@@ -273,11 +267,8 @@ def read_existing(path: Path, *, insist: bool) -> ExistingConfig:
 def appended(existing: ExistingConfig, draft: InitDraft, writer: _ConfigText) -> str:
     """Return the text of the configuration with the tables of an account and of a certificate at its end."""
     lines = [existing.text.rstrip("\n"), ""]
-    known, number, wanted = _account(existing, draft), 1, draft.account
-    draft.account_name = known or wanted
-    while not known and draft.account_name in existing.config.accounts:
-        number += 1
-        draft.account_name = f"{wanted}-{number}"
+    known = _account(existing, draft)
+    draft.account_name = known or reading.free_name(draft.account, existing.config.accounts)
     if not known:
         draft.account_zones = draft.account_zones or tuple(sorted({zone.rstrip(".") for zone in draft.zones.values()}))
         lines += [*writer.account(), ""]
