@@ -42,10 +42,8 @@ def delegation(facts: Facts, spec: CertificateSpec) -> Check | None:
     findings = []
     for cut, inside in reversed(cuts.items()):  # the zones of the names themselves first
         its = lookups.identifiers_of(spec, inside)
-        if cut.zone in known:
-            findings.append(judge_delegation(known[cut.zone], its))
-        else:
-            findings.append(NameFinding("unknown", texts.DELEGATION_UNKNOWN, its, {"zone": cut.zone}, ALL))
+        unknown = NameFinding("unknown", texts.DELEGATION_UNKNOWN, its, {"zone": cut.zone}, ALL)
+        findings.append(judge_delegation(known[cut.zone], its) if cut.zone in known else unknown)
     shown = [{**vars(zone), "servers": [dict(vars(each)) for each in zone.servers]} for zone in known.values()]
     return combined(findings, {"zones": shown})
 

@@ -7,14 +7,14 @@ certificate without tags has no owner, and can be given tags.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Final, Literal
 
 from dnsrenew.base.runtime import Context
 from dnsrenew.base.values import Frozen
-from dnsrenew.extensions.fleet.database.connection import Database, in_parts
+from dnsrenew.extensions.fleet.database.connection import Database, Row, in_parts
 from dnsrenew.extensions.fleet.database.locks import acquire
 
 Origin = Literal["add", "sync"]
@@ -74,7 +74,7 @@ _ADDED: Final = """
 SELECT name FROM dnsrenew_certificate WHERE wanted IS NOT NULL AND origin = 'add' AND name = ANY(%s) ORDER BY name
 """
 _STORED: Final = f"""
-SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %s ORDER BY name LIMIT {_AT_ONCE}
+SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name > %(after)s ORDER BY name LIMIT {_AT_ONCE}
 """  # noqa: S608  # of constants
 _OBTAINED: Final = "SELECT name FROM dnsrenew_certificate WHERE version IS NOT NULL AND name = ANY(%s) ORDER BY name"
 _ONLY_STORED: Final = """
@@ -202,10 +202,7 @@ class WantedCertificates(Frozen):
 
         :param tag: only certificates with this tag.
         """
-        after = ""
-        while rows := self.database.fetch(_PAGE, {"after": after, "tag": tag}):
-            yield from map(_wanted, rows)
-            after = rows[-1][0]
+        yield from map(_wanted, self._in_pages(_PAGE, {"tag": tag}))
 
     def count(self, without: Sequence[str] = ()) -> int:
         """Return the number of certificates.
@@ -225,9 +222,13 @@ class WantedCertificates(Frozen):
 
     def stored(self) -> Iterator[str]:
         """Yield the names of all certificates that were obtained, wanted or not, a thousand at a time."""
+        yield from (name for (name,) in self._in_pages(_STORED, {}))
+
+    def _in_pages(self, statement: str, given: Mapping[str, Any]) -> Iterator[Row]:
+        """Yield all rows of a statement that returns a thousand in the order of their names, after a name."""
         after = ""
-        while rows := self.database.fetch(_STORED, (after,)):
-            yield from (name for (name,) in rows)
+        while rows := self.database.fetch(statement, {**given, "after": after}):
+            yield from rows
             after = rows[-1][0]
 
     def only_stored(self, names: Sequence[str] | None = None) -> dict[str, str]:

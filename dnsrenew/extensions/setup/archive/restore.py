@@ -148,12 +148,9 @@ def _check_ground(path: Path, file: BinaryIO) -> None:
 
 class _Restoration:
     def __init__(self, found: ArchiveContents, target: Path, *, passphrase: Secret | None, insist: bool) -> None:
-        self._passphrase = passphrase
-        self._found = found
-        self._target = target
+        self._found, self._target, self._passphrase, self._insist = found, target, passphrase, insist
         self._paths = {name: target if name == found.main else target.parent / name for name in found.names}
         self._store = found.store(target)
-        self._insist = insist
         self._now = 0.0
 
     def run(self, context: Context) -> RestoreResult:

@@ -273,9 +273,7 @@ class _TlsReader:
     """Reads the lines about certificates."""
 
     def __init__(self, environment: Mapping[str, str], host: model.HostView, notes: Notes) -> None:
-        self._environment = environment
-        self._host = host
-        self._notes = notes
+        self._environment, self._host, self._notes = environment, host, notes
 
     def sites(self, caddyfile: Caddyfile) -> Iterator[SiteTls]:
         """Yield the settings of each site, with the global options as defaults."""

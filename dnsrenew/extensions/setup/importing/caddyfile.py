@@ -158,8 +158,7 @@ class _Imports:
         for found in sorted(glob.iglob(name, root_dir=line.file.parent)):
             file = line.file.parent / found
             self._spend(_FILE_COST)
-            text = None if os.path.isdir(file) else self._notes.text(file)
-            if text is not None:
+            if not os.path.isdir(file) and (text := self._notes.text(file)) is not None:
                 yield file, text
 
 

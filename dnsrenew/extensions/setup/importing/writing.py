@@ -46,10 +46,7 @@ class ImportWriter:
     def __init__(self, request: ImportRequest, plan: Plan, store: Store, context: Context, notes: Notes) -> None:
         self.request = request
         self.config, self.live = request.config, request.live
-        self.plan = plan
-        self.store = store
-        self.context = context
-        self.notes = notes
+        self.plan, self.store, self.context, self.notes = plan, store, context, notes
         self.accounts: set[str] = set()
         self.certificates: set[str] = set()
         self.to_add: tuple[config_file.TablesToAdd, ...] = ()

@@ -176,14 +176,11 @@ def find_servers(host: ServerHost) -> list[FoundServer]:
 
 
 def _found(host: ServerHost, kind: _KnownServer) -> Iterator[FoundServer]:
-    """Yield the servers of a kind."""
+    """Return the servers of a kind."""
     programs = [one for one in host.programs if not one.is_elsewhere and one.is_called(*kind.names)]
     its = {one.pid: one for one in programs if kind.is_one(one)}
-    for program in its.values():
-        if program.parent not in its:  # not a worker
-            server = _describe(host, kind, program)
-            if server is not None:
-                yield server
+    masters = (program for program in its.values() if program.parent not in its)  # no workers
+    return filter(None, (_describe(host, kind, program) for program in masters))
 
 
 def _describe(host: ServerHost, kind: _KnownServer, program: RunningProgram) -> FoundServer | None:

@@ -118,9 +118,7 @@ def _remove(made: list[Path]) -> None:
 
 class _ConfigText:
     def __init__(self, draft: InitDraft, taken: Mapping[str, str], say: Callable[[str], str]) -> None:
-        self._draft = draft
-        self._say = say
-        self._taken = taken
+        self._draft, self._taken, self._say = draft, taken, say
         self.secrets: dict[str, str] = {}
 
     def top(self) -> Iterator[str]:
