@@ -77,11 +77,8 @@ class FleetCertificates(Frozen):
                     raise
         ordered = [*(chosen[name] for name in tables if name in chosen)]
         ordered += [found for name, found in sorted(chosen.items()) if name not in tables]
-        return ChosenCertificates(
-            [found for found in ordered if isinstance(found, CertificateSpec)],
-            left,
-            [found for found in ordered if isinstance(found, UnreadableCertificate)],
-        )
+        specs, unreadable = _parted(ordered)
+        return ChosenCertificates(specs, left, unreadable)
 
     def only_stored(self, names: Iterable[str] | None) -> dict[str, str]:
         """Return the certificates that are stored but named nowhere, each with its last asker.
@@ -114,9 +111,8 @@ class FleetCertificates(Frozen):
         :param warn: as for :meth:`chosen`.
         """
         tables = self._tables
-        found = [self._read(each) for each in self.wanted.troubled(_EXAMINED, without=[*tables])]
-        specs = [spec for spec in found if isinstance(spec, CertificateSpec)]
-        unreadable = [each for each in found if isinstance(each, UnreadableCertificate)]
+        troubled = self.wanted.troubled(_EXAMINED, without=[*tables])
+        specs, unreadable = _parted(list(map(self._read, troubled)))
         return _readable([*tables.values(), *specs], unreadable, warn)
 
     def domains_of(self, name: str) -> tuple[str, ...] | None:
@@ -182,6 +178,12 @@ def _readable(
         shown = names if len(names) <= _NAMED else [*names[:_NAMED], "…"]
         warn(*texts.LEFT_OUT.fill(count=len(names), names=shown))
     return specs
+
+
+def _parted(found: Sequence[_Read]) -> tuple[list[CertificateSpec], list[UnreadableCertificate]]:
+    """Return the certificates, and those that this configuration cannot renew."""
+    specs = [each for each in found if isinstance(each, CertificateSpec)]
+    return specs, [each for each in found if isinstance(each, UnreadableCertificate)]
 
 
 def _listed(names: Iterable[str] | None) -> list[str] | None:

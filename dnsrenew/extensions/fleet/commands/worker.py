@@ -52,9 +52,7 @@ class _Work:
     """
 
     def __init__(self, invocation: Invocation, config: Config, watch: RunWatch) -> None:
-        self._invocation = invocation
-        self._terminal = invocation.terminal
-        self._watch = watch
+        self._invocation, self._terminal, self._watch = invocation, invocation.terminal, watch
         self._progress = event_progress(invocation)
         self._waits_for: str | None = None
         self._is_stopping = False

@@ -224,9 +224,7 @@ class TerminalPerson:
     """The person at the terminal: questions on standard error, answers on standard input."""
 
     def __init__(self, invocation: Invocation, memory: AnswerMemory | None = None) -> None:
-        self._signals = invocation.signals
-        self._terminal = invocation.terminal
-        self._clock = invocation.clock
+        self._signals, self._terminal, self._clock = invocation.signals, invocation.terminal, invocation.clock
         self._memory = memory or AnswerMemory(None)
         self._typed: list[str] = []
         self._progress: Progress | None = None

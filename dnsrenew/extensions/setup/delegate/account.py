@@ -113,9 +113,7 @@ def choose_account(config: Config, to: str | None, domains: Sequence[str]) -> De
     writers = writers_of(config.accounts, config.providers)
     if to is None:
         return _only_one(writers, domains)
-    if to in writers:
-        return _checked([writers[to]], domains)
-    return _of_zone(writers, to, domains)
+    return _checked([writers[to]], domains) if to in writers else _of_zone(writers, to, domains)
 
 
 def _only_one(writers: Mapping[str, RecordWriter], domains: Sequence[str]) -> DelegateAccount:
