@@ -348,7 +348,7 @@ def in_tables(config: Config, found: Sequence[tuple[str, Mistake]]) -> list[Mist
     for name, mistake in found:
         if name in places:
             scope, path = places[name]
-            key = (*path, *_path(mistake.key))
+            key = (*path, *(int(number) if number else word for number, word in _PART.findall(mistake.key)))
             report.add(Unlocated(scope.file, key, mistake.found, mistake.expected, mistake.nearest, mistake.fix))
         else:
             report.add_located(replace(mistake, key=f"{name}.{mistake.key}", file=str(config.path or ""), line=None))
@@ -362,7 +362,3 @@ def _places(config: Config) -> Mapping[str, tuple[FieldScope, KeyPath]]:
     with contextlib.suppress(ConfigError):
         return read_file(str(config.path), found=False, insist=config.insist).certificates.places
     return {}
-
-
-def _path(key: str) -> KeyPath:
-    return tuple(int(number) if number else word for number, word in _PART.findall(key))

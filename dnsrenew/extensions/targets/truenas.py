@@ -90,8 +90,7 @@ class TruenasDeployer(TargetDeployer):
     @contextlib.contextmanager
     def _logged_in(self) -> Iterator[None]:
         """Find out which API exists, and log in: by WebSocket if TrueNAS supports it, otherwise by REST."""
-        options = self._context.options
-        if "token" not in options and not {"user", "password"} <= options.keys():
+        if "token" not in self._options and not {"user", "password"} <= self._options.keys():
             raise self._http.error(texts.API_NO_LOGIN)
         try:
             self._is_rpc = bool(self._asked(self._rpc.open))

@@ -225,8 +225,7 @@ def _register_once(context: Context, writer: RecordWriter, file: str) -> Mapping
     try:
         disk.discard(disk.probe(folder, b"{}")[0])  # before the server is asked for what could not be kept
         registration = _register(context, writer, file)
-        content = json.dumps(registration, indent=2) + "\n"
-        temp = disk.write_temp(file, content.encode(), PRIVATE)
+        temp = disk.write_temp(file, f"{json.dumps(registration, indent=2)}\n".encode(), PRIVATE)
         disk.do("rename", file, partial(_keep, OpenFolder(folder, None), *map(os.path.basename, (temp, file))))
         disk.sync_folder(folder)
     except StoreError as error:

@@ -174,7 +174,7 @@ class _ConfigText:
 
 
 def _assignments(values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield ``name = value`` for each value, also for an empty one."""
+    """Yield ``name = value`` for each value, even an empty one."""
     return chain.from_iterable(config_file.assignment(*each) for each in values.items())
 
 
