@@ -65,7 +65,7 @@ def test_a_taken_port_names_its_program(host: NetHost) -> None:
     check = host.check("port-80-free", routes=LISTEN)
     assert verdict(check) == ("bad", HTTP)
     assert check["evidence"] | {"address": ""} == {
-        "listen": ":80", "port": 80, "errno": 98, "error": "EADDRINUSE", "owner": "ng[31minx", "pid": pid,
+        "listen": ":80", "port": 80, "errno": 98, "error": "EADDRINUSE", "owner": "ng [31minx", "pid": pid,
         "user": "root",
         "address": "",
     }  # fmt: skip

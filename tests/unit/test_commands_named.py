@@ -828,6 +828,7 @@ SAID: Final = {
     "setup.archive.ARCHIVE_UNREADABLE": "what has written the file",
     "setup.archive.DAMAGED_CERTIFICATE": "what the next run does",
     "setup.archive.FOREIGN_ARCHIVE": "what has written the file",
+    "setup.importing.FILE_HEAD": "what has written the file",
     "setup.archive.NO_ARCHIVE": "what has written the file",
     "setup.archive.TEMPORARY": "what the next run does",
 }

@@ -520,7 +520,7 @@ def test_the_servers_of_another_user(others: Machine) -> None:
         "4. caddy (process 105 of nobody): it belongs to another user; name its files yourself",
     ]
     assert (
-        Translator("zh").message(strange[1]) == "3. nginx-2（用户 nobody 的进程 100）：属于其他用户：请自行指定其文件"
+        Translator("zh").message(strange[1]) == "3. nginx-2（用户 nobody 的进程 100）：属于其他用户，请自行指定其文件"
     )
 
 

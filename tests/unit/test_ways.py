@@ -118,9 +118,8 @@ def test_an_installed_script(
     }
 
 
-@pytest.mark.parametrize(("name", "fix"), [("cyon", 'script = "dns_cyon"'), ("mittwald", "dnsrenew delegate NAME")])
-def test_the_name_of_a_host_without_a_file(name: str, fix: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_name_of_a_host_without_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     """`dnsrenew providers NAME` says what to do instead."""
-    assert main(["providers", name]) == 2
-    assert fix in " ".join(capsys.readouterr().err.split())
-    assert find_other(name.upper()) is not None
+    assert main(["providers", "mittwald"]) == 2
+    assert "dnsrenew delegate NAME" in " ".join(capsys.readouterr().err.split())
+    assert find_other("MITTWALD") is not None
