@@ -68,8 +68,13 @@ _OF_BUILT_IN: Final[Mapping[Text, Text]] = {
 """The texts whose fix concerns the configuration."""
 
 
-_Place = tuple[str, CheckResult, Text, Mapping[str, Any]]
-"""The stage at which an examination of the stages ended, with the result, its text, and more evidence."""
+class _Place(Frozen):
+    """The point where an examination of the stages ended."""
+
+    stage: str
+    result: CheckResult
+    text: Text
+    more: Mapping[str, Any]
 
 
 def ca_reachable(facts: Facts, ca: str) -> Check:
@@ -110,7 +115,8 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
         return Check.of(texts.CA_ANSWERS, "ok", {**evidence, "stage": "acme"})
     if stages is None:
         return Check.of(texts.TRUST_UNREADABLE, "bad", {**evidence, "stage": "tls", "path": str(ca.trust)}, blocks=ALL)
-    stage, result, text, more = _in_connection(stages, now) or _in_answer(answer.error)
+    place = _in_connection(stages, now) or _in_answer(answer.error)
+    stage, result = place.stage, place.result
     listed: list[dict[str, Any]] = [
         {"stage": each.name, "result": result if each.fault else "ok", "seconds": each.seconds}
         for each in stages.stages
@@ -119,8 +125,9 @@ def judge(ca: CA, answer: DirectoryAnswer, stages: ConnectionStages | None, now:
         listed.append({"stage": "http", "result": "ok"})
     if stage in {"http", "acme"}:
         listed.append({"stage": stage, "result": result})
-    evidence |= {"stage": stage, **_address(ca, stages), "stages": listed, **more}
-    return Check.of(_OF_BUILT_IN.get(text, text) if is_built_in(ca) else text, result, evidence, blocks=ALL)
+    evidence |= {"stage": stage, **_address(ca, stages), "stages": listed, **place.more}
+    text = _OF_BUILT_IN.get(place.text, place.text) if is_built_in(ca) else place.text
+    return Check.of(text, result, evidence, blocks=ALL)
 
 
 def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
@@ -132,22 +139,23 @@ def _in_connection(stages: ConnectionStages, now: datetime) -> _Place | None:
     more: dict[str, Any] = {"error": last.detail} if last.detail else {}
     if last.name == "tls" and result == "bad":
         more |= {"error": last.detail, "issuer": _issuer(last.certificate), "now": rfc3339(now)}
-    return last.name, result, (stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key], more
+    return _Place(last.name, result, text=(stages.through_proxy and _PROXY_FAULTS.get(key)) or _FAULTS[key], more=more)
 
 
 def _in_answer(error: CAError | None) -> _Place:
     """Return the fault after the connection was established."""
     if error is None or (error.code == "ca-unreachable" and error.evidence["stage"] == "timeout"):
-        return "http", "unknown", texts.HTTP_SILENT, {}
+        return _Place("http", "unknown", text=texts.HTTP_SILENT, more={})
     status, more = error.evidence.get("status", 0), {"error": error.code}
     if status >= 400:
         text = texts.HTTP_BUSY if status >= 500 or status == 429 else texts.HTTP_STATUS
-        return "http", "bad", text, {"status": status, **more}
+        return _Place("http", "bad", text=text, more={"status": status, **more})
     if error.code == "ca-unreachable" and error.evidence["stage"] == "reset":
-        return "http", "bad", texts.HTTP_RESET, more
+        return _Place("http", "bad", text=texts.HTTP_RESET, more=more)
     if error.code in {"ca-unreachable", "ca-untrusted"}:  # at a stage that has worked since
-        return "http", "unknown", texts.HTTP_UNSTEADY, more
-    return "acme", "bad", texts.NOT_ACME, {"content_type": error.evidence.get("content_type", ""), **more}
+        return _Place("http", "unknown", text=texts.HTTP_UNSTEADY, more=more)
+    more = {"content_type": error.evidence.get("content_type", ""), **more}
+    return _Place("acme", "bad", text=texts.NOT_ACME, more=more)
 
 
 def _address(ca: CA, stages: ConnectionStages) -> dict[str, Any]:
