@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -89,7 +90,8 @@ def test_a_first_run_has_all_that_it_needs(workspace: Workspace, webroot: Path) 
 def test_a_folder_that_is_not_in_the_unit_is_read_only(workspace: Workspace) -> None:
     """A store that was moved after the installation fails with its error code."""
     unit = installed(workspace)
-    workspace.write({"store": "elsewhere"})
-    status, document = renew(workspace, unit)
+    with tempfile.TemporaryDirectory(dir="/srv") as elsewhere:  # /dev stays writable, where the workspace may be
+        workspace.write({"store": f"{elsewhere}/state"})
+        status, document = renew(workspace, unit)
     assert status == 1
     assert {outcome["error"]["code"] for outcome in document["outcomes"]} == {"store-read-only"}

@@ -181,7 +181,7 @@ def _readable(
 
 
 def _parted(found: Sequence[_Read]) -> tuple[list[CertificateSpec], list[UnreadableCertificate]]:
-    """Return the certificates, and those that this configuration cannot renew."""
+    """Return the renewable certificates, and the certificates that this configuration cannot renew."""
     specs = [each for each in found if isinstance(each, CertificateSpec)]
     return specs, [each for each in found if isinstance(each, UnreadableCertificate)]
 
