@@ -255,8 +255,8 @@ HFS_TOO_OLD: Final = Text(
 )
 HFS_FOREIGN: Final = Text(
     "deploy-unsupported",
-    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}. The private key was "
-    "not written there, because a program of theirs could answer in place of HFS.",
+    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}. The private "
+    "key was not written there, because one of these users could run a program that answers in place of HFS.",
     "If this is the folder of your HFS, set `folder` to it in the `deploy` entry.",
 )
 HFS_HTTPS_OFF: Final = Text(

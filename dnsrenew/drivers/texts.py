@@ -113,12 +113,12 @@ _REPORT: Final = (
 
 UNAUTHORIZED: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}.",
     _CHECK_CREDENTIALS,
 )
 UNAUTHORIZED_ANSWER: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}: {answer}.",
     _CHECK_CREDENTIALS,
 )
 UNSENDABLE: Final = Text(
@@ -129,12 +129,12 @@ UNSENDABLE: Final = Text(
 )
 UNAUTHORIZED_PLUG_IN: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}.",
     _CHECK_OPTIONS,
 )
 UNAUTHORIZED_PLUG_IN_ANSWER: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}: {answer}.",
     _CHECK_OPTIONS,
 )
 ZONE_UNKNOWN: Final = Text(

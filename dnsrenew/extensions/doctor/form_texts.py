@@ -121,8 +121,8 @@ NODES: Final = {
     "servers": "Name servers",
     "account": "DNS account",
 }
-ONE_WRONG: Final = "✗ 1 is wrong"
-SEVERAL_WRONG: Final = "✗ {count} are wrong"
+ONE_WRONG: Final = "✗ 1 problem"
+SEVERAL_WRONG: Final = "✗ {count} problems"
 NODE_STATES: Final = {
     "worth-knowing": "! worth knowing",
     "unknown": "? not known",

@@ -136,7 +136,8 @@ LAST_RUN_FORCE_MENDED: Final = LAST_RUN_MENDED._replace(
 """It was not due, so it needs no other run."""
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
-    "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its schedule is.",
+    "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its "
+    "schedule does not run.",
     "Renew it now: dnsrenew renew {name}",
 )
 
