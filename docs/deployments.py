@@ -109,7 +109,7 @@ In Python, `deploy` also takes any function of a `Certificate`. A package can ad
 _WORDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "en": {
         "target": "target",
-        "options": ("option", "type", "default", "what it is"),
+        "options": ("option", "type", "default", "meaning"),
         "required": "required",
         "and": " and ",
         "or": " or ",

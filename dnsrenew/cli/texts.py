@@ -732,8 +732,8 @@ ONE_VALUE_A_NAME: Final = "A name can have only one TXT value, so values are val
 TWO_VALUES: Final = "A name can have only its two newest TXT values, so other names are validated one after the other."
 DELEGATED: Final = "It writes only names that a CNAME record points to. To set one, run: dnsrenew delegate NAME"
 BY_HAND: Final = "You set the records by hand, so renewals need a terminal."
-EXCLUSIVE: Final = "Only one run at a time writes to it."
-REMOVES_NOTHING: Final = "It needs no cleanup."
+EXCLUSIVE: Final = "Only one run at a time can write to this DNS host."
+REMOVES_NOTHING: Final = "You don't have to remove its values."
 MUST_SHOWN: Final = "{must}."
 MUST_NOT_TESTED: Final = "Not tested: {must} {reason}"
 CHECK_WAITS: Final = "Waiting until the name servers show the change at {name}, for up to {duration}."
@@ -849,13 +849,13 @@ PASSPHRASE_ALONE: Final = Text(
 )
 PASSPHRASE_MISSING: Final = Text(
     "usage",
-    "A passphrase is needed, but there is no terminal to ask for it.",
+    "The command needs a passphrase, but there is no terminal to ask for it.",
     "Add --passphrase-file FILE; FILE can be a pipe, such as that of a password manager.",
 )
 PASSPHRASE_SHORT: Final = Text(
     "usage",
     "The passphrase has fewer than {least} characters.",
-    "Choose a longer one: anyone with the file can try any number of passphrases.",
+    "Choose a longer one: anyone who gets the file can try passphrases without limit.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."

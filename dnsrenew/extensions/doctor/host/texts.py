@@ -238,8 +238,8 @@ LISTENS_NOTHING: Final = Text(
 )
 LISTENS_NOTHING_BEHIND: Final = Text(
     "port-80-listens",
-    "Nothing listens on port {port} of this machine. That is fine only if the router forwards port {port} to "
-    "another port or machine.",
+    "Nothing listens on port {port} of this machine. That is right only if the router forwards port {port} "
+    "to another port or machine.",
     "Check where the router forwards port {port}; if it is this machine and this port, start the web server.",
 )
 LISTENS_NOTHING_SEEN: Final = Text(

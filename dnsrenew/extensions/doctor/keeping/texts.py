@@ -105,8 +105,8 @@ SCHEDULE_UNKNOWN: Final = Text(
     "As administrator, run: dnsrenew schedule show",
 )
 
-LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to retry.", "")
-LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
+LAST_RUN_OK: Final = Text("last-run", "Nothing from the last run has to be tried again.", "")
+LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
     "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "

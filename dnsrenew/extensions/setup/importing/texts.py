@@ -103,7 +103,7 @@ CREDENTIALS_UNKNOWN: Final = Text(
 )
 ENVIRONMENT_UNKNOWN: Final = Text(
     "import-dns-unknown",
-    "The validation method of {name} is unknown: {tool} stores it in no file.",
+    "The validation method of {name} is unknown, because {tool} does not store it.",
     "Add a route to the certificate. To list the DNS hosts, run: dnsrenew providers",
 )
 EDITS_SERVER: Final = Text(
