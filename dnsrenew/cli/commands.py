@@ -134,14 +134,18 @@ _COMMANDS: Final = {
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
-        (Option("--force", "load and verify it even if the server has it already"), WORKERS, wait_option(OTHER_RUN)),
+        (
+            Option("--force", "reload and verify even if the server has the certificate already"),
+            WORKERS,
+            wait_option(OTHER_RUN),
+        ),
         (
             ("dnsrenew deploy", "check every target, and deploy where it differs"),
-            ("dnsrenew deploy home --force", "reload the server even if it has the files"),
+            ("dnsrenew deploy home --force", "reload and verify the server even if it has the files"),
         ),
         "The `deploy` entries of the configuration name the servers. This command renews nothing. Every renew "
-        "also runs the entries that have not succeeded yet.\nPrograms, webhooks, containers and Synology DSM do "
-        "not show which certificate they have. Such an entry runs again only with --force, or if a port of "
+        "also runs the entries that have not succeeded yet.\nEntries for programs, webhooks, containers and "
+        "Synology DSM, which do not show their certificate, run again only with --force, or if a port of "
         "`verify` serves another certificate.\nThe exit status is 1 if a certificate is not deployed.",
     ),
     "check": Command(

@@ -174,12 +174,12 @@ UNREACHABLE_ANSWER: Final = Text(
 )
 REDIRECTED: Final = Text(
     _UNREACHABLE,
-    "{title} (account {account}), or something in between, redirects the request.",
+    "{title} (account {account}), or a proxy on the way, redirects the request.",
     _CHECK_PORTAL,
 )
 REDIRECTED_ANSWER: Final = Text(
     _UNREACHABLE,
-    "{title} (account {account}), or something in between, redirects the request: {answer}.",
+    "{title} (account {account}), or a proxy on the way, redirects the request: {answer}.",
     _CHECK_PORTAL,
 )
 UNTRUSTED: Final = Text(

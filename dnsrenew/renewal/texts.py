@@ -67,8 +67,8 @@ DEBT_NOT_PAID: Final = Text(
 DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it did not run")
 DEBT: Final = Text(
     "listen-after-owed",
-    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
-    "or has failed: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that should start it "
+    "again has not run, or has failed: {command}",
     "Run `dnsrenew cleanup`, which runs it; the next renewal runs it too.",
 )
 DEBT_UNREADABLE: Final = Text(

@@ -109,8 +109,8 @@ LAST_RUN_OK: Final = Text("last-run", "Nothing from the last run has to be tried
 LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
-    "or has failed: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that should start it "
+    "again has not run, or has failed: {command}",
     "Run `dnsrenew cleanup`: it runs this program.",
 )
 LAST_RUN_FAILED: Final = Text(
@@ -144,8 +144,8 @@ LAST_RUN_OVERDUE: Final = Text(
 PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was validated by dns-persist-01 at {ca}.", "")
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
-    "Only an order shows whether the CA {ca} offers dns-persist-01.",
-    "Run `dnsrenew renew {name}`: the order shows it.",
+    "Whether the CA {ca} offers dns-persist-01 is known only after an order.",
+    "To find out, run: dnsrenew renew {name}",
 )
 PERSIST_NOT_OFFERED: Final = Text(
     "last-run",
