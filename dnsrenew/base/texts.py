@@ -71,7 +71,7 @@ REDIRECT_PORT: Final = Phrase("it redirects to {host} itself, port {port}, witho
 REDIRECT_PORT_TLS: Final = Phrase("it redirects to {host} itself, port {port}, with TLS, which is not followed")
 REDIRECT_NO_TLS: Final = Phrase("it redirects to an address without TLS, which is not followed")
 REDIRECT_INVALID: Final = Phrase("it redirects to an invalid address")
-REDIRECT_NOWHERE: Final = Phrase("it redirects to no address")
+REDIRECT_NOWHERE: Final = Phrase("it redirects without saying where to")
 
 
 # ── texts ──────────────────────────────────────────────────────────────────────────────

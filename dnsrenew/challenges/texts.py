@@ -10,7 +10,7 @@ LIKELY_CAUSE: Final = Text("", "{ca_message} {likely}", "{likely_fix}")
 """The CA's own error with its own code, and a likely cause."""
 
 # Clauses for the field {cause} or {reason}.
-NO_TIME_LEFT: Final = Phrase("there was no time left")
+NO_TIME_LEFT: Final = Phrase("no time was left")
 LISTENER_SILENT: Final = Phrase("the listener does not respond ({reason})")
 
 

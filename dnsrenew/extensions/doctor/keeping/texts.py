@@ -144,7 +144,7 @@ LAST_RUN_OVERDUE: Final = Text(
 PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was validated by dns-persist-01 at {ca}.", "")
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
-    "Whether the CA {ca} offers dns-persist-01 is known only after an order.",
+    "Only an order shows whether the CA {ca} offers dns-persist-01.",
     "To find out, run: dnsrenew renew {name}",
 )
 PERSIST_NOT_OFFERED: Final = Text(
