@@ -202,10 +202,9 @@ _COMMANDS: Final = {
             ("dnsrenew rollback home", "the version before the current one"),
             ("dnsrenew rollback home --to 3", "a number from dnsrenew status home -v"),
         ),
-        "The store keeps three versions. You cannot go back to a version that is revoked or expired.\nRenewals "
-        "keep the older version until its renewal time, or until you change the table of the certificate in "
-        "the configuration. If that time has passed already, dnsrenew sets a new one from the lifetime that is "
-        "left.",
+        "The store keeps three versions. You cannot go back to a version that is revoked or expired.\nRenewals keep "
+        "the older version until its renewal time, or until you change the table of the certificate in the "
+        "configuration. If that time has passed already, dnsrenew sets a new one from the lifetime that is left.",
     ),
     "remove": Command(
         "delete a certificate that is no longer in the configuration",
