@@ -367,7 +367,7 @@ SYNOLOGY_REFUSED: Final = Text(
 )
 TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
-    "{name} at {url} has neither its WebSocket API nor its REST API.",
+    "{name} at {url} offers neither its WebSocket API nor its REST API.",
     'Set `url` in the `deploy` entry to the address of {name}, or use to = "ssh" with a `reload` that imports the '
     "files with midclt.",
 )
