@@ -94,8 +94,8 @@ class Renewer:
         :param names: names of certificates; None for all.
         :param force: renew certificates that are not due too, even if an earlier failure defers them.
         :param now: renew a due certificate even if an earlier failure or the ledger defers it.
-        :param attended: a person waits for the result. Only a CA that asked to wait and the ledger defer a certificate
-            then, an earlier failure does not. In the ledger, five failed orders within an hour are enough.
+        :param attended: a person waits for the result: an earlier failure does not defer a certificate, but a CA that
+            asked to wait does, and the ledger does after five failed orders within an hour.
         :param dry_run: use the staging CA: do everything, store nothing.
         :param workers: certificates worked on at once.
         :param wait: seconds to wait for another run that holds a lock.

@@ -78,13 +78,13 @@ expired. Every run retries a failed deployment, and the exit status is 1 until i
 - With several certificates, dnsrenew writes all files first, then runs each `reload` once. If it fails, dnsrenew tries
   each certificate alone.
 - `dnsrenew deploy` deploys the stored certificate to every target that does not have it. With `--force` it also
-  reloads and verifies the others. dnsrenew cannot look into a program, a webhook, a container or Synology DSM: such an
-  entry runs again only with `--force`, or if a port of its `verify` serves another certificate.
+  reloads and verifies the others. A program, a webhook, a container or Synology DSM does not show which certificate it
+  has, so its entry runs again only with `--force`, or if a port of its `verify` serves another certificate.
 - If you change an entry, or the value of one of its secrets, dnsrenew deploys it again. For a secret from a command or
   a keyring, only a change of its reference counts.
-- dnsrenew writes files beside their place and renames them, so it replaces a pair within milliseconds. The next run
-  completes an interrupted one. A file replaces a link. dnsrenew creates no missing folder, except with `dnsrenew
-  deploy` below the folder of the configuration.
+- dnsrenew writes each new file under another name in the same folder, then renames it, so it replaces a pair within
+  milliseconds. The next run completes an interrupted one. If there is a symbolic link, the file replaces it. Missing
+  folders are an error, except for `dnsrenew deploy`, which creates them below the folder of the configuration.
 - The store keeps the old files, with their modes and owners, until the next change of the target.
 """
 _COMMON: Final = """\
@@ -109,7 +109,7 @@ In Python, `deploy` also takes any function of a `Certificate`. A package can ad
 _WORDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "en": {
         "target": "target",
-        "options": ("option", "type", "default", "what it is"),
+        "options": ("option", "type", "default", "meaning"),
         "required": "required",
         "and": " and ",
         "or": " or ",

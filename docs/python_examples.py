@@ -48,7 +48,7 @@ def serve(app: Any, token: dnsrenew.Secret) -> None:
 
 def follow(app: Any) -> None:
     context = dnsrenew.follow("/etc/letsencrypt/live/home.example.com")
-    context.minimum_version = ssl.TLSVersion.TLSv1_3  # holds for every later certificate too
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # applies to every later certificate too
     app.run(port=443, ssl_context=context)
 
 

@@ -182,12 +182,12 @@ RATE_LIMITED_UNTIL: Final = Text(
 PAUSED: Final = Text(
     "ca-rate-limited",
     _REFUSED,
-    "Open the address in the message: the CA refuses these names until you allow it to continue there.",
+    "Open the address in the message, and end the pause there: until then, the CA refuses these names.",
 )
 PAUSED_AT: Final = Text(
     "ca-rate-limited",
     "The CA {ca} refused {request}: {reason} See {url}",
-    "Open the address in the message: the CA refuses these names until you allow it to continue there.",
+    "Open the address in the message, and end the pause there: until then, the CA refuses these names.",
 )
 
 # ── refusals without a problem document ─────────────────────────────────────────────────

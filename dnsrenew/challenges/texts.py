@@ -55,7 +55,7 @@ BY_HAND_ALONE: Final = Text(
     BY_HAND_UNATTENDED.code,
     BY_HAND_UNATTENDED.message,
     "Run `dnsrenew renew` in a terminal, or give the certificate an account that dnsrenew can write to: "
-    "`dnsrenew providers --search WORD` lists the ways.",
+    "`dnsrenew providers --search WORD` shows the ways for your DNS host.",
 )
 CNAME_ELSEWHERE: Final = Text(
     "cname-elsewhere",
@@ -70,14 +70,14 @@ CNAME_ELSEWHERE: Final = Text(
 FOREIGN_LOST: Final = Text(
     "foreign-values-lost",
     "The script of the account {account} has removed or changed TXT values of other programs at {names}: {values}.",
-    "Set these values again, and give the certificates another account: `dnsrenew providers --search WORD` lists the "
-    "ways.",
+    "Set these values again, and give the certificates another account: `dnsrenew providers --search WORD` "
+    "shows the ways for your DNS host.",
 )
 FOREIGN_STOPPED: Final = Text(
     "foreign-values-lost",
     "The account {account} writes nothing more in this run, because its script has removed or changed TXT values "
     "of other programs.",
-    "Give the certificates another account: `dnsrenew providers --search WORD` lists the ways.",
+    "Give the certificates another account: `dnsrenew providers --search WORD` shows the ways for your DNS host.",
 )
 STILL_SERVED: Final = Text(
     "acme-sh-not-removed",

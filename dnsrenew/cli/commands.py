@@ -13,8 +13,7 @@ from dnsrenew.cli.command_types import Argument, Command, CommandTable, Option
 from dnsrenew.locale import LANGUAGES
 
 SUMMARY: Final = (
-    "Gets the free certificates that https:// needs from Let's Encrypt and other CAs, and renews them, without an open "
-    "port 80."
+    "Gets free certificates for https:// from Let's Encrypt and other CAs, and renews them, without an open port 80."
 )
 
 
@@ -48,7 +47,7 @@ WAIT_LONG: Final = 86_400.0
 
 def wait_option(other: str) -> Option:
     """Return the option ``--wait``, for a resource that another run holds."""
-    help_text = f"wait up to TIME (30, 5m, 2h) for {other}; without TIME, up to a day"
+    help_text = f"wait up to TIME (such as 30s, 5m, 2h) for {other}; without TIME, up to a day"
     return Option("--wait", help_text, "TIME", "duration", default=0.0, value_if_bare=WAIT_LONG)
 
 
@@ -94,7 +93,7 @@ _COMMANDS: Final = {
         "obtain missing certificates and renew those that are due",
         (Argument("names", "NAME", f"certificates to renew: {NAMES} (default: all)", "certificates", many=True),),
         (
-            Option("--force", "renew even if not due; with several certificates, name some or use --all"),
+            Option("--force", "renew even if not due; name the certificates, or add --all"),
             Option("--all", "with --force: renew all certificates"),
             Option("--now", "do not wait after a failure or for a known rate limit of the CA"),
             Option("--dry-run", "test at the CA's staging server; saves only an account there"),
@@ -135,20 +134,24 @@ _COMMANDS: Final = {
     "deploy": Command(
         "put stored certificates into the servers that do not have them",
         (Argument("names", "NAME", f"certificates to deploy: {NAMES} (default: all)", "certificates", many=True),),
-        (Option("--force", "load and verify it even if the server has it already"), WORKERS, wait_option(OTHER_RUN)),
+        (
+            Option("--force", "reload and verify even if the server has the certificate already"),
+            WORKERS,
+            wait_option(OTHER_RUN),
+        ),
         (
             ("dnsrenew deploy", "check every target, and deploy where it differs"),
-            ("dnsrenew deploy home --force", "reload the server even if it has the files"),
+            ("dnsrenew deploy home --force", "reload and verify the server even if it has the files"),
         ),
-        "The `deploy` entries of the configuration name the servers. Nothing is renewed. Every renew also deploys, "
-        "if an entry has not succeeded yet.\nPrograms, webhooks, containers and Synology DSM do not show which "
-        "certificate they have. Such an entry runs again only with --force, or if a port of `verify` serves another "
-        "certificate.\nThe exit status is 1 if a certificate is not deployed.",
+        "The `deploy` entries of the configuration name the servers. This command renews nothing. Every renew "
+        "also runs the entries that have not succeeded yet.\nEntries for programs, webhooks, containers and "
+        "Synology DSM, which do not show their certificate, run again only with --force, or if a port of "
+        "`verify` serves another certificate.\nThe exit status is 1 if a certificate is not deployed.",
     ),
     "check": Command(
         "validate the configuration and its secrets, offline",
         examples=(("dnsrenew check --config /etc/dnsrenew/dnsrenew.toml", ""),),
-        notes="You see all mistakes with their lines, but only the first of syntax, and nothing is sent. The exit "
+        notes="It lists all mistakes with their lines (of syntax errors only the first), and sends nothing. The exit "
         "status is 2 if there is a mistake.",
     ),
     "providers": Command(
@@ -201,7 +204,7 @@ _COMMANDS: Final = {
         ),
         "The store keeps three versions. You cannot go back to a version that is revoked or expired.\nRenewals keep "
         "the older version until its renewal time, or until you change the table of the certificate in the "
-        "configuration. If that time is over already, dnsrenew sets a new one from the lifetime that is left.",
+        "configuration. If that time has passed already, dnsrenew sets a new one from the lifetime that is left.",
     ),
     "remove": Command(
         "delete a certificate that is no longer in the configuration",
@@ -268,7 +271,7 @@ _COMMANDS: Final = {
         (Option("--compromised", "others may have the key: if the CA has closed the account, make a new one"),),
         (
             ("dnsrenew account roll letsencrypt", ""),
-            ("dnsrenew account roll letsencrypt --compromised", "after the key was copied, or reported to the CA"),
+            ("dnsrenew account roll letsencrypt --compromised", "someone may have copied the key"),
         ),
         "dnsrenew keeps both keys until the CA has the new one, so a crash loses none.\nA CA closes an account whose "
         "key is reported as compromised. With --compromised, dnsrenew then creates a new account, even if the CA "
@@ -304,7 +307,7 @@ _COMMANDS: Final = {
             ("dnsrenew schedule install", "with systemd, cron, launchd or the Task Scheduler"),
             ("dnsrenew schedule install --kind cron", ""),
         ),
-        "It runs as the current user, four times a day, each time up to an hour later at random.",
+        "It runs as the current user, four times a day, each time with a random delay of up to an hour.",
     ),
     "schedule show": Command(
         "show the installed schedule, or print the files of another kind",

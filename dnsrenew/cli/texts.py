@@ -53,7 +53,7 @@ FORCE_FLEET: Final = Text(
 )
 UNCONFIRMED: Final = Text(
     "usage",
-    "{command} asks for confirmation first, but there is no terminal to ask at.",
+    "{command} needs your confirmation, but there is no terminal.",
     "Add --yes if you are sure.",
 )
 DECLINED: Final = Text("declined", "Nothing was changed, because the answer was not yes.", "Answer y, or add --yes.")
@@ -73,26 +73,27 @@ NO_SCHEDULE_KIND: Final = Text("usage", "{kind} is not available on this machine
 SCHEDULE_INSTALLED: Final = Text(
     "schedule-twice", "A schedule is already installed: {title}.", "Run `dnsrenew schedule remove` first."
 )
-_OTHER_ACCOUNT: Final = "add an account at another host (`dnsrenew providers acme-dns` shows one that needs no domain)"
+_OTHER_ACCOUNT: Final = "add the block of `dnsrenew providers acme-dns` to your configuration"
 _OTHER_WAYS: Final = (
-    f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`: you set one CNAME record, once (developers: `dnsrenew "
-    "providers --new NAME`)."
+    f"{_OTHER_ACCOUNT}, and run `dnsrenew delegate NAME`: you set one CNAME record, once. (Developers: `dnsrenew "
+    "providers --new NAME`.)"
 )
 UNKNOWN_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Search with `dnsrenew providers --search WORD`. If your host is not listed, {_OTHER_WAYS}",
+    f"Run `dnsrenew providers --search WORD` to find it. If your host is not listed, {_OTHER_WAYS}",
 )
 MISSPELT_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    f"Did you mean {{nearest}}? Otherwise search with `dnsrenew providers --search WORD`, or {_OTHER_WAYS}",
+    "Did you mean {nearest}? If not, run `dnsrenew providers --search WORD`. If your host is not listed, "
+    f"{_OTHER_WAYS}",
 )
 NOTHING_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", f"If your host is not listed, {_OTHER_WAYS}"
 )
 NEARLY_FOUND: Final = Text(
-    "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? Otherwise {_OTHER_WAYS}"
+    "provider-unknown", "Nothing matches '{name}'.", f"Did you mean {{nearest}}? If not, {_OTHER_WAYS}"
 )
 SHORTER_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", "Search for a shorter word: dnsrenew providers --search {shorter}"
@@ -503,7 +504,7 @@ RENEWED_BY: Final = {
     "cron": "cron renews automatically.",
     "launchd": "launchd renews automatically.",
     "windows": "The Task Scheduler renews automatically.",
-    "run": "A running `dnsrenew run` renews automatically.",
+    "run": "`dnsrenew run` is running, and renews automatically.",
 }
 """What renews automatically, by the kind of schedule."""
 RENEWED_BY_NAME: Final = "{renewed_by} Active: {name}."
@@ -731,8 +732,8 @@ ONE_VALUE_A_NAME: Final = "A name can have only one TXT value, so values are val
 TWO_VALUES: Final = "A name can have only its two newest TXT values, so other names are validated one after the other."
 DELEGATED: Final = "It writes only names that a CNAME record points to. To set one, run: dnsrenew delegate NAME"
 BY_HAND: Final = "You set the records by hand, so renewals need a terminal."
-EXCLUSIVE: Final = "Only one run at a time writes to it."
-REMOVES_NOTHING: Final = "It needs no cleanup."
+EXCLUSIVE: Final = "Only one run at a time can write to this DNS host."
+REMOVES_NOTHING: Final = "You don't have to remove its values."
 MUST_SHOWN: Final = "{must}."
 MUST_NOT_TESTED: Final = "Not tested: {must} {reason}"
 CHECK_WAITS: Final = "Waiting until the name servers show the change at {name}, for up to {duration}."
@@ -758,7 +759,7 @@ SCHEDULE_INACTIVE: Final = "The schedule is installed ({title}), but not active,
 SCHEDULE_HALTED: Final = "The schedule is installed ({title}), but {reason}, so nothing renews."
 SCHEDULE_NOW: Final = "`dnsrenew renew` now runs automatically: {title}"
 SCHEDULE_ALREADY: Final = "`dnsrenew renew` already runs automatically: {title}"
-SCHEDULE_TIMES: Final = "daily at {times} and {last}, or up to an hour later"
+SCHEDULE_TIMES: Final = "daily at {times} and {last}, each time with a random delay of up to an hour"
 SCHEDULE_REMOVE: Final = "dnsrenew schedule remove"
 SCHEDULE_INSTALL: Final = "Run: dnsrenew schedule install"
 SCHEDULE_OTHER_MACHINE: Final = "This is for another machine, because this one has no {kind}. Adapt the paths."
@@ -841,20 +842,20 @@ INIT_DONE: Final = "Done. To see the certificate, run `dnsrenew status{option}`.
 
 STDOUT_AND_JSON: Final = Text("usage", "- cannot be combined with --json.", "Name a file, or leave --json out.")
 STDOUT_IS_TERMINAL: Final = Text(
-    "usage", "An archive is not written to a terminal.", "Name a file, or send the output to another program."
+    "usage", "An export cannot be written to a terminal.", "Name a file, or send the output to another program."
 )
 PASSPHRASE_ALONE: Final = Text(
     "usage", "--passphrase-file needs --secrets.", "Add --secrets, or leave --passphrase-file out."
 )
 PASSPHRASE_MISSING: Final = Text(
     "usage",
-    "A passphrase is needed, but there is no terminal to ask for it.",
+    "The command needs a passphrase, but there is no terminal to ask for it.",
     "Add --passphrase-file FILE; FILE can be a pipe, such as that of a password manager.",
 )
 PASSPHRASE_SHORT: Final = Text(
     "usage",
     "The passphrase has fewer than {least} characters.",
-    "Choose a longer one: anyone with the file can try any number of passphrases.",
+    "Choose a longer one: anyone who gets the file can try passphrases without limit.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."
@@ -914,17 +915,18 @@ FLEET_HEADINGS: Final = {
     "limits": "Limits of the CAs",
     "lacking": "Not renewed: a DNS account or CA is missing from the configuration of the workers",
     "refused": "Not renewed: the workers refuse their settings in the database (to see why: `dnsrenew status NAME`)",
-    "owed": "Servers of this machine may be stopped: these programs did not run (to run them: `dnsrenew cleanup`)",
+    "owed": "Servers of this machine may still be stopped, because these programs have not run (to run them: "
+    "`dnsrenew cleanup`)",
 }
 FLEET_NO_WORKER: Final = "start one: dnsrenew worker"
 FLEET_WORKER: Final = "{pid} on {host}"
 FLEET_IDLE: Final = "nothing to do"
 FLEET_NONE: Final = "none"
 FLEET_SINCE: Final = "for {span}"
-FLEET_TAKES_ORDERS: Final = "takes orders"
-FLEET_LEFT: Final = "takes about {orders} now"
+FLEET_TAKES_ORDERS: Final = "accepts orders"
+FLEET_LEFT: Final = "accepts about {orders} now"
 FLEET_ORDERS: Final = "order"
-FLEET_UNTIL: Final = "takes no orders until {time}"
+FLEET_UNTIL: Final = "accepts no orders until {time}"
 FLEET_PAUSED: Final = "has paused the account: {url}"
 FLEET_HELD: Final = "{limits}; would refuse {sets} now"
 FLEET_SETS: Final = "name set"

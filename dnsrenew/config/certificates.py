@@ -67,7 +67,8 @@ def _domains(value: Any, scope: FieldScope, path: KeyPath) -> list[tuple[str, st
             is_usual = type(item) is str and is_a_labels(item)
             written, identifier = (item, item) if is_usual else fields.domain(item, scope, item_path)
             if identifier in first:
-                raise FieldError(texts.DOMAIN_TWICE.format(domain=quoted(first[identifier])))
+                same = texts.SAME_DOMAIN.format(domain=quoted(first[identifier]))
+                raise FieldError(same, found=texts.DOMAIN_TWICE)
             first[identifier] = written
             domains[index] = written, identifier
     return domains

@@ -291,7 +291,7 @@ FILE_MODE: Final = Phrase('an octal file mode in quotes, such as "0640"')
 RENEW_BEFORE: Final = Phrase('a fraction of the lifetime such as "1/3", or a time such as "10 days" or "36 hours"')
 LIFETIME: Final = Phrase('a time from 5 minutes to 10 years, such as "7 days"')
 FRACTION: Final = Phrase("a fraction of the lifetime between 0 and 1")
-TIME_UNIT: Final = Phrase("a time in {units}")
+TIME_UNIT: Final = Phrase('a time such as "20 days", in {units}')
 TIME_ABOVE_ZERO: Final = Phrase("a time longer than zero")
 REQUEST: Final = Phrase("a certificate request (CSR, PEM or DER) for the domains of a server")
 REQUEST_INLINE: Final = Phrase("the request")
@@ -348,7 +348,8 @@ IP_NO_ZONE: Final = Phrase("an IP address without a zone such as %eth0: CAs cann
 IP_NO_NETWORK: Final = Phrase("one IP address, not a network: remove the / and everything after it")
 IP_NO_STAR: Final = Phrase("an IP address without a star: only domain names can have wildcards")
 IP_MAPPED: Final = Phrase('the IPv4 address itself: "{address}"')
-DOMAIN_TWICE: Final = Phrase("Remove it: it is the same domain as {domain}.")
+DOMAIN_TWICE: Final = Phrase("This domain is in the list twice.")
+SAME_DOMAIN: Final = Phrase("Remove it: it is the same domain as {domain}.")
 
 # ── phrases: include ────────────────────────────────────────────────────────────────────
 
@@ -441,9 +442,8 @@ DNS_HOST_NAME: Final = Phrase("the name of a DNS host, of letters, digits, dots,
 UNKNOWN_HOST: Final = Phrase("The DNS host {provider} is unknown.")
 HOST_WITHOUT_DRIVER: Final = Phrase("dnsrenew has no driver for {title}.")
 _OTHER_ACCOUNT: Final = (
-    "replace this table with an account that can write for your domain: `dnsrenew providers acme-dns` shows one that "
-    "needs no domain, `dnsrenew providers duckdns` one with a free domain. Then run `dnsrenew delegate NAME` with the "
-    "name of the certificate."
+    "replace this table with the block of `dnsrenew providers acme-dns`, and run `dnsrenew delegate NAME` for the "
+    "certificate: you set one CNAME record, once."
 )
 USE_SCRIPT: Final = Phrase(
     f'If acme.sh is installed, write provider = "acme.sh" and script = "{{script}}". If not, {_OTHER_ACCOUNT}'
@@ -451,7 +451,7 @@ USE_SCRIPT: Final = Phrase(
 DELEGATE: Final = Phrase(f"Instead, {_OTHER_ACCOUNT}")
 HOST_LEFT_OUT: Final = Phrase("{provider} cannot be used. {why}.")
 OTHER_HOST: Final = Phrase(
-    f"Run `dnsrenew providers --search WORD` to find its name. If it is not listed, {_OTHER_ACCOUNT}"
+    f"Run `dnsrenew providers --search WORD` to find its name. If your host is not listed, {_OTHER_ACCOUNT}"
 )
 NO_DRIVER: Final = Phrase("The driver {driver} of {provider} is not installed.")
 SUPPORTED_HOST: Final = Phrase("a DNS host with a built-in or installed driver, see `dnsrenew providers`")
@@ -498,7 +498,7 @@ KEY_MODE: Final = Phrase('a mode that lets only its owner read the key, such as 
 OPEN_MODE: Final = Phrase('a mode that does not let others write, such as "0644"')
 FILE_OF_TWO: Final = Phrase("Certificates {first} and {name} both write {path}.")
 LINE: Final = Phrase("{name} ({file}:{line})")
-FILE_OF_ITS_OWN: Final = Phrase("Use a file of its own for each, or one certificate with all names.")
+FILE_OF_ITS_OWN: Final = Phrase("Use a separate file for each, or one certificate with all names.")
 OWN_FILE: Final = Phrase("another file: `{key}` already uses this one")
 SOCKET: Final = Phrase("the path of a socket, or HOST:PORT on this machine, because the key is sent unencrypted")
 SAFE_URL: Final = Phrase("a URL that starts with https://, or with http:// if it is on this machine")
@@ -547,7 +547,7 @@ NOTIFY_NEEDED: Final = Phrase('a list of addresses, such as ["file:ntfy.txt"], o
 NO_APPRISE: Final = Phrase("The package apprise, which sends the messages, is not installed.")
 APPRISE: Final = Phrase("an installed package apprise")
 INSTALL: Final = Phrase("Run: {command}")
-OTHER_ADDRESS: Final = Phrase("a text that is not such an address")
+OTHER_ADDRESS: Final = Phrase("a text that is not a known address")
 APPRISE_ADDRESS: Final = Phrase(
     "an address that apprise supports, such as ntfys://TOPIC or mailtos://USER:PASSWORD@HOST"
 )

@@ -183,8 +183,8 @@ NO_TLS: Final = Text(
 NOT_SERVED: Final = Text(
     "deploy-not-served",
     "{address} still serves another certificate for {name} after {seconds} s: {subject}, valid until {not_after}.",
-    "Check that the server's configuration names these files, and that the `reload` command loads them. If that only "
-    "takes longer, write verify_timeout = {longer} in the `deploy` entry.",
+    "Check that the server's configuration names these files, and that the `reload` command loads them. If "
+    "it only needs more time, write verify_timeout = {longer} in the `deploy` entry.",
 )
 NOT_LOADED: Final = Text(
     NOT_SERVED.code,
@@ -196,8 +196,8 @@ OTHER_KEY_SERVED: Final = Text(
     "deploy-not-served",
     "{address} serves another certificate for {name} after {seconds} s, with an {key} key instead of {expected}: "
     "{subject}, valid until {not_after}.",
-    "Check that the server loads these files. If it has a certificate of each type, allow TLS 1.2 there, "
-    "or leave `verify` out: with TLS 1.3 alone, dnsrenew cannot choose one.",
+    "Check that the server loads these files. If it has both an RSA and an ECDSA certificate, allow TLS "
+    "1.2 there, or leave `verify` out: with TLS 1.3 alone, dnsrenew cannot choose one.",
 )
 
 # ── putting back ────────────────────────────────────────────────────────────────────────
@@ -255,8 +255,8 @@ HFS_TOO_OLD: Final = Text(
 )
 HFS_FOREIGN: Final = Text(
     "deploy-unsupported",
-    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}. The private key was "
-    "not written there, because a program of theirs could answer in place of HFS.",
+    "HFS at {url} names the folder {folder}, but users other than {user} can change {path}. The private "
+    "key was not written there, because one of these users could run a program that answers in place of HFS.",
     "If this is the folder of your HFS, set `folder` to it in the `deploy` entry.",
 )
 HFS_HTTPS_OFF: Final = Text(
@@ -367,7 +367,7 @@ SYNOLOGY_REFUSED: Final = Text(
 )
 TRUENAS_NO_API: Final = Text(
     "deploy-unsupported",
-    "{name} at {url} has neither its WebSocket API nor its REST API.",
+    "{name} at {url} offers neither its WebSocket API nor its REST API.",
     'Set `url` in the `deploy` entry to the address of {name}, or use to = "ssh" with a `reload` that imports the '
     "files with midclt.",
 )

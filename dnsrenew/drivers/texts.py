@@ -113,12 +113,12 @@ _REPORT: Final = (
 
 UNAUTHORIZED: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}.",
     _CHECK_CREDENTIALS,
 )
 UNAUTHORIZED_ANSWER: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}: {answer}.",
     _CHECK_CREDENTIALS,
 )
 UNSENDABLE: Final = Text(
@@ -129,12 +129,12 @@ UNSENDABLE: Final = Text(
 )
 UNAUTHORIZED_PLUG_IN: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}.",
     _CHECK_OPTIONS,
 )
 UNAUTHORIZED_PLUG_IN_ANSWER: Final = Text(
     "provider-unauthorized",
-    "{title} (account {account}) did not accept the credentials, or they may not edit {zones}: {answer}.",
+    "{title} (account {account}) did not accept the credentials, or they are not allowed to edit {zones}: {answer}.",
     _CHECK_OPTIONS,
 )
 ZONE_UNKNOWN: Final = Text(
@@ -174,12 +174,12 @@ UNREACHABLE_ANSWER: Final = Text(
 )
 REDIRECTED: Final = Text(
     _UNREACHABLE,
-    "{title} (account {account}), or something in between, redirects the request.",
+    "{title} (account {account}), or a proxy on the way, redirects the request.",
     _CHECK_PORTAL,
 )
 REDIRECTED_ANSWER: Final = Text(
     _UNREACHABLE,
-    "{title} (account {account}), or something in between, redirects the request: {answer}.",
+    "{title} (account {account}), or a proxy on the way, redirects the request: {answer}.",
     _CHECK_PORTAL,
 )
 UNTRUSTED: Final = Text(

@@ -221,7 +221,7 @@ _TO: Final = "delegate-account"
 DELEGATE_NO_ACCOUNT: Final = Text(
     _TO,
     "The configuration has no DNS account for a CNAME record of {domains} to point to.",
-    "Add one, then run this again: `dnsrenew providers acme-dns` shows one that needs no domain, "
+    "Add one, and run this command again. `dnsrenew providers acme-dns` shows one that needs no domain, "
     "`dnsrenew providers duckdns` one with a free domain.",
 )
 DELEGATE_CHOOSE: Final = Text(

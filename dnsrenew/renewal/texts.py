@@ -67,14 +67,15 @@ DEBT_NOT_PAID: Final = Text(
 DEBT_UNTRUSTED: Final = Phrase("others can change {part} on the way to {path}, so it did not run")
 DEBT: Final = Text(
     "listen-after-owed",
-    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
-    "or has failed: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that should start it "
+    "again has not run, or has failed: {command}",
     "Run `dnsrenew cleanup`, which runs it; the next renewal runs it too.",
 )
 DEBT_UNREADABLE: Final = Text(
     "store-damaged",
     "{path} cannot be read. It names a program that starts a server again after a renewal.",
-    "Start the server by hand, then delete {path}. If a newer dnsrenew wrote it, run `dnsrenew cleanup` with that one.",
+    "Start the server by hand, then delete {path}. If a newer version of dnsrenew wrote it, run `dnsrenew "
+    "cleanup` of that version.",
 )
 NO_PRIVATE_KEY: Final = Phrase("it contains no private key")
 NO_STAGING: Final = Text(
@@ -85,7 +86,7 @@ NO_STAGING: Final = Text(
 STAGING_STAND_IN: Final = Text(
     "staging-stand-in",
     "The CA {ca} has no staging server. The dry run uses {staging} instead.",
-    "Check the rest: a dry run does not test your account at {ca}.",
+    "This dry run does not test your account at {ca}; only a real renewal does.",
 )
 FAILED_BEFORE: Final = Text(
     "failed-before",
@@ -101,7 +102,7 @@ DEFERRED: Final = Text(
 ARI_EXPLANATION: Final = Text(
     "ari-explanation",
     "The CA explains the suggested renewal window at {url}",
-    "Read the explanation.",
+    "Open that page: it says why the CA wants an earlier renewal.",
 )
 RENEW_BEFORE_LONG: Final = Text(
     "renew-before-too-long",
@@ -116,7 +117,7 @@ CSR_COMPROMISED: Final = Text(
 )
 LIFETIME_DIFFERS: Final = Text(
     "lifetime-differs",
-    "The certificate ends at {not_after}, but `lifetime` asked for {wanted}: the CA did not follow it.",
+    "The certificate ends at {not_after}, but `lifetime` asked for {wanted}: the CA chose another lifetime.",
     "Remove `lifetime`, or set it to a value that the CA accepts.",
 )
 ARI_PAST_WINDOW: Final = Text(

@@ -19,13 +19,13 @@ NOT_RENEWED: Final = Text(
 FOLLOW_BROKEN: Final = Text(
     "follow-broken",
     "The certificate in {path} cannot be served: {reason}.",
-    "Let the program that renews it write both files again, and check their paths and modes.",
+    "Check the paths and modes of both files, and write them again with the program that renews the certificate.",
 )
 FOLLOW_KEPT: Final = Text(
     "follow-broken",
     "The new certificate in {path} cannot be used, so the old one stays: {reason}.",
-    "Let the program that renews it write both files again; the server reads them within a second of the next "
-    "handshake.",
+    "Write both files again with the program that renews the certificate; the server reads them within a "
+    "second of the next handshake.",
 )
 FOLLOW_PASSWORD: Final = Text(
     "follow-password",

@@ -371,7 +371,7 @@ def test_what_a_known_limit_leaves(stage: FleetStage) -> None:
     assert found.to_dict()["limits"]["le"]["left"] == 298
     stage.add("x")
     text = "\n".join(status_lines(fleet_status(stage.database, cas), stage.database.clock.now(), 60))
-    assert "takes about 298 orders now" in text
+    assert "accepts about 298 orders now" in text
     ledger.note_retry_after(3600, None)
     assert fleet_status(stage.database, cas).limits["le"].left == 0
 

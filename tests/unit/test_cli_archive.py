@@ -128,12 +128,12 @@ def test_standard_output_that_is_full(folder: Path) -> None:
     [
         ("export - --json", "- cannot be combined with --json"),
         ("export x --passphrase-file y", "--passphrase-file needs --secrets"),
-        ("export x --secrets", "A passphrase is needed, but there is no terminal"),
+        ("export x --secrets", "The command needs a passphrase, but there is no terminal"),
         ("export x --secrets --passphrase-file nothing", "nothing cannot be read"),
         ("export x --secrets --passphrase-file short.secret", "fewer than 8 characters"),
         ("export", "Missing argument FILE"),
         ("restore a.tgz --config new/x.toml --passphrase-file short.secret", "a.tgz is not sealed"),
-        ("restore a.dr --config new/x.toml", "A passphrase is needed, but there is no terminal"),
+        ("restore a.dr --config new/x.toml", "The command needs a passphrase, but there is no terminal"),
     ],
 )
 def test_wrong_usage(folder: Path, capsys: Captured, line: str, said: str) -> None:

@@ -98,14 +98,14 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["unheard-of"], "If your host is not listed, add an account at another host"),
-        (["cloudfare"], "Did you mean cloudflare? Otherwise search with `dnsrenew providers --search WORD`"),
-        (["bind"], "Did you mean rfc2136? Otherwise search with `dnsrenew providers --search WORD`"),
+        (["unheard-of"], "If your host is not listed, add the block of `dnsrenew providers acme-dns`"),
+        (["cloudfare"], "Did you mean cloudflare? If not, run `dnsrenew providers --search WORD`"),
+        (["bind"], "Did you mean rfc2136? If not, run `dnsrenew providers --search WORD`"),
         (["alidns"], "Did you mean aliyun?"),
         (["alibaba"], "Did you mean aliyun?"),
         (["tencentcloud"], "Did you mean qcloud?"),
         (["--search", "unheard-of"], "Nothing matches 'unheard-of'."),
-        (["--search", "unheard-of"], "If your host is not listed, add an account at another host"),
+        (["--search", "unheard-of"], "If your host is not listed, add the block of `dnsrenew providers acme-dns`"),
         (["--search", "cloudfare"], "Did you mean cloudflare?"),
     ],
 )

@@ -72,7 +72,7 @@ def test_a_life(machine: Machine, capsys: pytest.CaptureFixture[str], tmp_path: 
     out = said(capsys)
     undo = named_in(out, "schedule remove")
     assert "✓ `dnsrenew renew` now runs automatically: a systemd timer of user joe" in out
-    assert ", or up to an hour later\n" in out
+    assert ", each time with a random delay of up to an hour\n" in out
     assert f"{tmp_path}/.config/systemd/user/dnsrenew.timer:\n  # Written by" in out
     assert "  Persistent=true" in out
     assert main(["schedule", "install"]) == 0

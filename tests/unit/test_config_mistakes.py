@@ -502,7 +502,7 @@ def test_two_certificates_write_the_same_file(tmp_path: Path) -> None:
     said = mistake(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/./x", 1))
     assert (said["line"], said["key"]) == (10, "certificate[1].deploy[0].path")
     assert str(Mistake(**said)).endswith(
-        f"Certificates example.test (dnsrenew.toml:6) and b both write {tmp_path}/x. Use a file of its own for each, "
+        f"Certificates example.test (dnsrenew.toml:6) and b both write {tmp_path}/x. Use a separate file for each, "
         "or one certificate with all names."
     )
     load(tmp_path, GOOD + both[0] + other + both[1].replace("/x", "/y"))

@@ -159,8 +159,8 @@ def test_parts_have_the_colour_of_their_worst_check() -> None:
     """Each part states its worst result in words."""
     found = report(SCENES["nothing"])
     nodes = dict(re.findall(r'class="label">([^<]+)</b><span class="state">([^<]+)<', found))
-    assert nodes["Port 80"] == "✗ 1 is wrong"
-    assert nodes["DNS account"] == "✗ 1 is wrong"
+    assert nodes["Port 80"] == "✗ 1 problem"
+    assert nodes["DNS account"] == "✗ 1 problem"
     assert nodes["Port 443"] == "not examined"
     assert nodes["Internet provider"] == "! worth knowing"
     assert nodes["Name servers"] == "✓ OK"

@@ -120,7 +120,7 @@ def test_a_check_through_one_account_says_so() -> None:
 def test_certificates_are_counted() -> None:
     """The summary counts only the states that occur."""
     can, cannot, unknown = diagnoses.HEALTHY, diagnoses.NOTHING_WORKS, diagnoses.NOT_KNOWN
-    assert "dnsrenew found nothing to do for the 2 certificates." in shown([can, can])
+    assert "There is nothing to do: no problem was found for the 2 certificates." in shown([can, can])
     assert "Of 2 certificates, 1 can be renewed and 1 cannot." in shown([can, cannot])
     assert "Of 2 certificates, 1 can be renewed; for 1, dnsrenew could not find out." in shown([can, unknown])
     assert "1 can be renewed and 1 cannot; for 1, dnsrenew could not find out." in shown([can, cannot, unknown])

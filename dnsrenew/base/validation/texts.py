@@ -133,10 +133,10 @@ TOML_CAUSES: Final = (
         Phrase("This table is not closed."),
         Phrase("Write a comma between its keys, and }} on the same line."),
     ),
-    ("Expected ']' at the end", Phrase("This [table] has no closing bracket."), Phrase("Write ] after its name.")),
+    ("Expected ']' at the end", Phrase("This [table] needs a closing bracket."), Phrase("Write ] after its name.")),
     (
         "Expected ']]' at the end",
-        Phrase("This [[table]] has no two closing brackets."),
+        Phrase("This [[table]] needs two closing brackets."),
         Phrase("Write ]] after its name."),
     ),
     ("Expected '=' after a key", Phrase("This key has no =."), Phrase("Write KEY = VALUE.")),

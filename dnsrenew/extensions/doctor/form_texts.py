@@ -30,8 +30,8 @@ NEXT: Final = "Next: {action}"
 NEXT_FOR: Final = "Next, for {name}: {action}"
 NOTHING_TO_DO: Final = "There is nothing to do: {challenges} at {ca} works."
 NOTHING_TO_DO_WITH: Final = "There is nothing to do: {challenges} with {accounts} at {ca} works."
-NOTHING_FOUND: Final = "dnsrenew found nothing to do for {challenges} with {accounts} at {ca}."
-ALL_UNTESTED: Final = "dnsrenew found nothing to do for the {count} certificates."
+NOTHING_FOUND: Final = "There is nothing to do: no problem was found for {challenges} with {accounts} at {ca}."
+ALL_UNTESTED: Final = "There is nothing to do: no problem was found for the {count} certificates."
 ALL_CAN: Final = "There is nothing to do: all {count} certificates can be renewed."
 NO_ACTION: Final = "dnsrenew found nothing that you can change on this machine."
 HOST_DONE: Final = "dnsrenew could not find out which certificates can be renewed: only this machine was examined."
@@ -121,8 +121,8 @@ NODES: Final = {
     "servers": "Name servers",
     "account": "DNS account",
 }
-ONE_WRONG: Final = "✗ 1 is wrong"
-SEVERAL_WRONG: Final = "✗ {count} are wrong"
+ONE_WRONG: Final = "✗ 1 problem"
+SEVERAL_WRONG: Final = "✗ {count} problems"
 NODE_STATES: Final = {
     "worth-knowing": "! worth knowing",
     "unknown": "? not known",

@@ -13,6 +13,6 @@ MISTAKES_FIRST: Final = Phrase("Correct the mistakes in the configuration, then 
 CHECK_LATE: Final = Text("", "The check did not finish in time.", "Run `dnsrenew doctor` again.")
 CHECK_FAILED: Final = Text(
     "",
-    "The check itself failed ({cause}).",
+    "The check could not run ({cause}).",
     "Report this as a bug of dnsrenew, with the output of `dnsrenew doctor -vv`.",
 )

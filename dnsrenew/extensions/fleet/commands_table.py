@@ -37,7 +37,7 @@ _ROWS: Final = {
             ("dnsrenew fleet add customers.jsonl", "add certificates"),
             ("dnsrenew worker", "obtain and renew them, on any number of machines"),
         ),
-        notes="The store of the configuration is a PostgreSQL database. Without a command, you see the status.",
+        notes="`store` in the configuration must be a PostgreSQL database. Without a command, you see the status.",
     ),
     "fleet init": Command(
         "create the tables, or upgrade them to this version",
@@ -48,7 +48,7 @@ _ROWS: Final = {
         ),
         examples=(("dnsrenew fleet init", "in the database in `store`"),),
         notes="You can run it again at any time.\nIf you have put a new seal first in `seal` of [fleet], it seals the "
-        "private keys with that one. If [fleet] has a seal, it refuses private keys that are not sealed.",
+        "private keys with the new one. If [fleet] has a seal, it refuses private keys that are not sealed.",
     ),
     "fleet add": Command(
         "add or change certificates (all lines of the file, or none)",

@@ -38,7 +38,7 @@ DUCKDNS_MALFORMED: Final = Text(
 
 CLOUDFLARE_NO_ZONE_READ: Final = Text(
     "provider-unauthorized",
-    "Cloudflare (account {account}): the API token is valid, but it may not look up the Zone ID of {zone}.",
+    "Cloudflare (account {account}): the API token is valid, but it is not allowed to look up the Zone ID of {zone}.",
     "Add the permission Zone → Zone → Read for {zone} to the token at https://dash.cloudflare.com/profile/api-tokens, "
     "or set `zone_id` to the Zone ID on the overview page of {zone}.",
 )

@@ -47,13 +47,13 @@ _ROWS: Final = {
             ),
         ),
         "The app is an ASGI app (FastAPI, Starlette, Django) or a WSGI app (Flask) in the current folder, or a "
-        "function without arguments that returns it. uvicorn runs it.\nMissing certificates are obtained first. "
-        "Later ones are renewed in the background, and new connections get them without a restart. With --domain and "
-        "--redirect, without --dns, certificates are obtained through port 80 (http-01).\nSockets that systemd "
-        "opened are used instead of --bind; one named http redirects.\nCtrl-C ends it with exit status 130, SIGTERM "
-        "with 143: requests get 8 seconds to finish. SIGHUP starts new processes, and ends the old ones when those "
-        "answer. The exit status is 1 if the app cannot be imported or a port cannot be opened. The log goes to "
-        "standard error; with --json each line of it is a JSON object.",
+        "function without arguments that returns it. uvicorn runs it.\nIt obtains missing certificates first. Then it "
+        "renews in the background, and new connections get the new certificate without a restart. With --domain and "
+        "--redirect but without --dns, it obtains certificates through port 80 (http-01).\nIf systemd has opened "
+        "sockets, they are used instead of --bind; the one named http redirects to HTTPS.\nCtrl-C ends it with exit "
+        "status 130, SIGTERM with 143: requests get 8 seconds to finish. SIGHUP starts new processes, and ends the old "
+        "ones when those answer. The exit status is 1 if the app cannot be imported or a port cannot be opened. The "
+        "log goes to standard error; with --json each line of it is a JSON object.",
     )
 }
 

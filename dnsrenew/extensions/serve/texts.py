@@ -25,12 +25,12 @@ BAD_OPTION: Final = Text(
 )
 ONLY_WITH_DOMAIN: Final = Text(
     "usage",
-    "{option} is for a certificate without a configuration, but --domain is missing.",
+    "{option} works only with --domain, which is missing.",
     "Name the domains of the certificate with --domain, or leave out {option}.",
 )
 NOT_WITH_DOMAIN: Final = Text(
     "usage",
-    "{option} is for certificates of a configuration, but --domain is for a certificate without one.",
+    "{option} works only with a configuration, and --domain only without one.",
     "Leave out {option}, or --domain.",
 )
 NO_ROUTE: Final = Text(

@@ -73,8 +73,8 @@ _ROWS: Final = {
         (
             Option(
                 "--to",
-                "the DNS account that writes, or its zone (default: the acme-dns account, or the only one "
-                "with another zone); or dns-persist-01, to set its TXT record",
+                "the DNS account that writes, or its zone (default: the acme-dns account, or the only account with "
+                "another zone); or dns-persist-01, to set its TXT record",
                 "ZONE|ACCOUNT",
                 "text",
             ),
@@ -83,7 +83,7 @@ _ROWS: Final = {
         (
             ("dnsrenew delegate home", "register at the acme-dns server, and show the record that you set"),
             ("dnsrenew delegate home --to example.net", "with the account that writes to this zone"),
-            ("dnsrenew delegate home --to dns-persist-01 --check", "is the permanent record still right?"),
+            ("dnsrenew delegate home --to dns-persist-01 --check", "check the permanent record"),
         ),
         "First add a DNS account to the configuration: at an acme-dns server, or at a supported host where you have "
         "another domain. dnsrenew writes the TXT values there.\nThe command prints the CNAME record that you set by "
@@ -113,9 +113,9 @@ _ROWS: Final = {
             ("dnsrenew restore backup.dnsrenew", ""),
             ("dnsrenew restore backup.dnsrenew --config /etc/dnsrenew/dnsrenew.toml", "to this place"),
         ),
-        "The configuration goes to the path of --config (default: /etc/dnsrenew/dnsrenew.toml for root, otherwise in "
-        "your config folder), the store to the path in it. Nothing is overwritten, and after an error nothing is "
-        "left behind.\nA configuration can run programs, so restore only files that you trust.",
+        "The configuration goes to the path of --config (default: /etc/dnsrenew/dnsrenew.toml for root, "
+        "otherwise in your config folder), the store to the path in it. It overwrites nothing, and leaves "
+        "nothing behind after an error.\nA configuration can run programs, so restore only files that you trust.",
     ),
 }
 

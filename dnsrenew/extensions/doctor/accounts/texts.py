@@ -9,7 +9,7 @@ from dnsrenew.errors import Text
 SECRETS_OK: Final = Text("secrets", "Every secret of the DNS account {dns} can be read.", "")
 SECRET_LATE: Final = Text(
     "secrets",
-    "The secret {reference} was not read in time: its program or keyring may be waiting for an answer.",
+    "The secret {reference} was not read in time: its program or keyring may be waiting for your input.",
     "Make sure that {reference} can be read without your help, because scheduled runs cannot ask you.",
 )
 SECRET_FORM: Final = Text(

@@ -14,7 +14,7 @@ from dnsrenew.errors import Text
 DOMAIN_OK: Final = Text("domain", "The domain of every name exists: {zones}.", "")
 DOMAIN_SUFFIX: Final = Text(
     "domain",
-    "{domain} is a public suffix: everybody can register names below it, so no public CA issues a certificate for it.",
+    "{domain} is a public suffix: anyone can register names below it, so no public CA issues a certificate for it.",
     "Request a certificate for a domain of your own, such as www.{domain}, instead of {domain} itself.",
 )
 DOMAIN_NOT_PUBLIC: Final = Text(

@@ -173,14 +173,14 @@ PORT_TAKEN_TLS: Final = Text(
 PORT_TAKEN_STRANGE: Final = Text(
     "port-80-free",
     "Port {port} is in use by {owner} (process {pid} of {user}).",
-    "Check the program with `ps -fp {pid}`, since any user can choose this name; then stop it, or use a dns-01 "
-    "route, which needs no port.",
+    "Check the program with `ps -fp {pid}`, because any user can choose this name, and stop it; or use a "
+    "dns-01 route, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN: Final = Text(
     "port-80-free",
     "Port {port} is in use by another program.",
-    "Find the program with `sudo ss -ltnp 'sport = :{port}'`, then stop it with `before`, or use a dns-01 route, which "
-    "needs no port.",
+    "Find the program with `sudo ss -ltnp 'sport = :{port}'`, and stop it with `before`; or use a dns-01 "
+    "route, which needs no port.",
 )
 PORT_TAKEN_UNKNOWN_WINDOWS: Final = Text(
     "port-80-free",
@@ -238,8 +238,8 @@ LISTENS_NOTHING: Final = Text(
 )
 LISTENS_NOTHING_BEHIND: Final = Text(
     "port-80-listens",
-    "Nothing listens on port {port} of this machine. That is fine only if the router forwards port {port} to "
-    "another port or machine.",
+    "Nothing listens on port {port} of this machine. That is right only if the router forwards port {port} "
+    "to another port or machine.",
     "Check where the router forwards port {port}; if it is this machine and this port, start the web server.",
 )
 LISTENS_NOTHING_SEEN: Final = Text(

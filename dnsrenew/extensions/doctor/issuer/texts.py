@@ -192,7 +192,7 @@ CLOCK_UNKNOWN: Final = Text(
 _TERMS: Final = "ca-terms"
 
 TERMS_ACCOUNT: Final = Text(_TERMS, "There is an account at the CA {ca}.", "")
-TERMS_OK: Final = Text(_TERMS, "Everything for an account at the CA {ca} is there; the first renewal creates it.", "")
+TERMS_OK: Final = Text(_TERMS, "Nothing is missing for an account at the CA {ca}; the first renewal creates it.", "")
 TERMS_UNKNOWN: Final = Text(
     _TERMS,
     "The requirements of the CA {ca} for an account are unknown, because it did not answer.",

@@ -105,12 +105,12 @@ SCHEDULE_UNKNOWN: Final = Text(
     "As administrator, run: dnsrenew schedule show",
 )
 
-LAST_RUN_OK: Final = Text("last-run", "The last run left nothing to retry.", "")
-LAST_RUN_NONE: Final = Text("last-run", "No run has handled {name} yet.", "")
+LAST_RUN_OK: Final = Text("last-run", "Nothing from the last run has to be tried again.", "")
+LAST_RUN_NONE: Final = Text("last-run", "No run has worked on {name} yet.", "")
 LAST_RUN_OWES: Final = Text(
     "last-run",
-    "A server may be stopped since {since}, for the renewal of {name}: the program that starts it again has not run, "
-    "or has failed: {command}",
+    "A server may be stopped since {since}, for the renewal of {name}: the program that should start it "
+    "again has not run, or has failed: {command}",
     "Run `dnsrenew cleanup`: it runs this program.",
 )
 LAST_RUN_FAILED: Final = Text(
@@ -136,7 +136,8 @@ LAST_RUN_FORCE_MENDED: Final = LAST_RUN_MENDED._replace(
 """It was not due, so it needs no other run."""
 LAST_RUN_OVERDUE: Final = Text(
     "last-run",
-    "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its schedule is.",
+    "{name} has been due since {due}, but nothing has tried to renew it: this machine was off, or its "
+    "schedule does not run.",
     "Renew it now: dnsrenew renew {name}",
 )
 
@@ -144,7 +145,7 @@ PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was vali
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
     "Only an order shows whether the CA {ca} offers dns-persist-01.",
-    "Run `dnsrenew renew {name}`: the order shows it.",
+    "To find out, run: dnsrenew renew {name}",
 )
 PERSIST_NOT_OFFERED: Final = Text(
     "last-run",

@@ -40,7 +40,7 @@ TAKEN_OVER: Final = Text(
 REMOVED: Final = Text(
     "store-unreachable",
     "The {what} was removed from the fleet, or another run has locked it since then; nothing was written.",
-    "If it was removed from the fleet, do nothing about the {what}; otherwise check the network between this "
+    "If you removed the {what} from the fleet, ignore this; otherwise check the network between this "
     "machine and {server}.",
 )
 BAD_ADDRESS: Final = Text(

@@ -103,7 +103,7 @@ CREDENTIALS_UNKNOWN: Final = Text(
 )
 ENVIRONMENT_UNKNOWN: Final = Text(
     "import-dns-unknown",
-    "The validation method of {name} is unknown: {tool} stores it in no file.",
+    "The validation method of {name} is unknown, because {tool} does not store it.",
     "Add a route to the certificate. To list the DNS hosts, run: dnsrenew providers",
 )
 EDITS_SERVER: Final = Text(
@@ -141,7 +141,7 @@ HOOK_CLEANS: Final = Text(
 )
 HOOK_BEFORE: Final = Text(
     "import-not-understood",
-    "A program that ran before each renewal was not imported, because no port must be freed for {name}.",
+    "A program that ran before each renewal was not imported, because {name} needs no free port.",
     "If the program only freed a port, do nothing; otherwise run it yourself.",
 )
 HOOK_AFTER: Final = Text(
@@ -164,14 +164,14 @@ TWO_TOOLS: Final = Text(
 )
 HOOK_READS: Final = Text(
     "import-hook-reads",
-    "A program for new certificates of {name} uses {path}, which the other tool no longer updates.",
+    "The program that runs after each new certificate of {name} uses {path}, which the other tool no longer updates.",
     "Make it read the files in RENEWED_LINEAGE, or in DNSRENEW_FULLCHAIN and DNSRENEW_PRIVKEY.",
 )
 CLIENT_AUTH_GONE: Final = Text(
     "client-auth-gone",
-    "{server} ({file}) also shows this certificate to other servers as their client. Public CAs have not issued "
+    "{server} ({file}) also uses this certificate to log in to other servers. Public CAs have not issued "
     "client certificates since 2026-07-08.",
-    "Let it log in to other servers in another way, or use a certificate from a CA of your own for that.",
+    "For these logins, use a client certificate from a CA of your own, or another method.",
 )
 SEVERAL_WEBROOTS: Final = Text(
     "import-not-understood",

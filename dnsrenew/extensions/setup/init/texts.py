@@ -188,7 +188,7 @@ NAME_ABSENT: Final = Text(
     "{names} does not exist in DNS, though {zone} does.",
     "Check your spelling. If you will add the name later, enter the same answer again.",
 )
-NAME_LATER: Final = Text(NAME_ABSENT.code, "{names} does not exist in DNS yet.", "Add it before people use it.")
+NAME_LATER: Final = Text(NAME_ABSENT.code, "{names} does not exist in DNS yet.", "Add its record before people use it.")
 CONTACT_WRONG: Final = Text(
     "init-answer-wrong", "{answer} is not an email address.", "Enter one such as me@example.com, or none."
 )
@@ -325,7 +325,7 @@ ANSWERS_OPEN: Final = Text(
 )
 ANSWERS_MISSING: Final = Text(
     "init-no-answers",
-    "These answers are missing, and there is no terminal to ask at: {keys}.",
+    "These answers are missing, and there is no terminal to ask for them: {keys}.",
     "Run it in a terminal, or pass the answers as options or with --answers FILE.",
 )
 
