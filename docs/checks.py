@@ -80,8 +80,8 @@ _WORDS: Final = {
         "原因",
         "dnsrenew 如何判断",
         "消息与处理办法",
-        "可能妨碍：{challenges}。",
-        "不妨碍续期本身，但请按下面的建议处理。",
+        "可能影响：{challenges}。",
+        "不影响续期本身，但请按下面的建议处理。",
         "此检查会写入 DNS，因此只在使用 `--probe` 时进行。",
         "[全部检查](README.md)",
         "[English](../{code}.md)",
@@ -184,7 +184,7 @@ certain problem is `bad`. Problems of http-01 or tls-alpn-01 seldom stop dns-01.
 `dnsrenew doctor` 检查本机、网络、DNS、CA 和存储目录，\
 并针对每个证书说明现在可以通过哪条途径续期，或者下一步该做的一件事。\
 每项检查的结果是 `ok`、`bad` 或 `unknown`（终端显示 ✓、✗ 或 ?）；只有确定的问题才是 `bad`。\
-妨碍 http-01 或 tls-alpn-01 的问题很少会妨碍 dns-01。\
+影响 http-01 或 tls-alpn-01 的问题很少会影响 dns-01。\
 各页“现象”中的错误代码见于 `dnsrenew renew -v` 和 JSON 输出。
 
 | 代码 | 内容 | 结果为 bad 时的问题 |

@@ -80,6 +80,8 @@ def _show(invocation: Invocation) -> int:
         others = [host for host in scripts.without_driver() if is_named(options.search, host)]
     elif options.names and not found and (other := scripts.find_other(options.names)) is not None and other.script:
         others = [other]
+    elif options.names and not found and not options.names.isascii():  # a Chinese name of one host
+        found = called if len(called := scripts.providers_called(options.names, folders)) == 1 else []
     if word and not found and not others:
         raise _unknown(word, known, folders, is_search=not options.names)
     terminal = invocation.terminal

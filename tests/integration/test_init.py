@@ -301,7 +301,7 @@ def test_in_chinese(newcomer: Newcomer, tmp_path: Path) -> None:
         talk.answer("服务条款", "否")
         talk.answer("服务条款", "是")
         talk.answer("DNS 由哪家服务商", "\uff1f")
-        talk.expect("指您在哪家公司修改")
+        talk.expect("也就是您修改该域名")
         talk.answer("DNS 由哪家服务商", "\uff1f阿里")
         talk.expect("阿里云边缘安全加速")
         talk.answer("DNS 由哪家服务商", "rfc2136")

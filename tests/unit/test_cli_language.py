@@ -59,7 +59,7 @@ def test_a_place_in_the_configuration_is_translated(tmp_path: Path) -> None:
     config.write_text(f'agree_terms = true\n{table}deploy = [{{ run = ["/bin/x", "--pin"] }}]\n', "utf-8")
     config.chmod(0o600)
     out, _ = run(tmp_path, "export a.tgz --config c.toml")
-    assert "c.toml:5：证书 1，第 1 个部署，run 原样写入文件" in out
+    assert "c.toml:5：第 1 个证书，第 1 个部署，run 原样写入文件" in out
 
 
 def test_a_failed_certificate_with_json(tmp_path: Path) -> None:

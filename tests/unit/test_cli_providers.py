@@ -127,6 +127,14 @@ def test_a_host_that_is_left_out(folder: Path, capsys: pytest.CaptureFixture[str
     assert "The DNS host 'CloudXNS' cannot be used. The service has ended" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize(("name", "provider"), [("阿里云", "aliyun"), ("华为", "huaweicloud")])
+def test_a_host_has_a_chinese_name(capsys: pytest.CaptureFixture[str], name: str, provider: str) -> None:
+    """A Chinese name that only one host has shows this host. Several hosts are named in the error."""
+    assert main(["providers", name]) == 0
+    assert f'provider = "{provider}"' in capsys.readouterr().out
+    assert main(["providers", "腾讯"]) == 2
+
+
 @pytest.mark.parametrize("is_installed", [False, True])
 def test_a_host_with_a_script_of_acme_sh(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_installed: bool

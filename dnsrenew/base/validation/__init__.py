@@ -205,10 +205,8 @@ def shown_place(path: KeyPath, table: Mapping[str, Any]) -> str:
         if isinstance(step, str):
             keys = (*keys, step)
             continue
-        if not parts and keys == ("certificate",):
-            name = _certificate_name(table, step)
-            named = texts.CERTIFICATE_NAMED.format(name=name)
-            parts.append(named if name else texts.CERTIFICATE_NAMED.format(name=step + 1))
+        if not parts and keys == ("certificate",) and (name := _certificate_name(table, step)):
+            parts.append(texts.CERTIFICATE_NAMED.format(name=name))
         else:
             key = shown_key(keys)
             parts.append(texts.ITEMS.get(key, texts.ITEM).format(number=step + 1, key=key))

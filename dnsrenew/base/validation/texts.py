@@ -86,6 +86,7 @@ OTHERS: Final = Phrase("one of {count:,} more")
 CERTIFICATE_NAMED: Final = Phrase("certificate {name}")
 ITEM: Final = Phrase("item {number} of {key}")
 ITEMS: Final = {
+    "certificate": Phrase("certificate {number}"),
     "routes": Phrase("route {number}"),
     "domains": Phrase("domain {number}"),
     "deploy": Phrase("deployment {number}"),

@@ -349,8 +349,8 @@ def markdown(diagnoses: Sequence[Diagnosis], *, version: str, system: str) -> st
 
 
 def _with_code(text: str) -> str:
-    """Return an escaped sentence, except for its plain names in backticks, which stay code."""
-    parts = re.split(r"(`[\w.=-]+`)", visible(text))
+    """Return an escaped sentence, except for its plain names and commands in backticks, which stay code."""
+    parts = re.split(r"(`[\w.=-]+(?: [\w.=/:-]+)*`)", visible(text))
     return "".join(part if number % 2 else escaped(part) for number, part in enumerate(parts))
 
 

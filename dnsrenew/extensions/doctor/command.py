@@ -134,7 +134,7 @@ def _show(invocation: Invocation, config: Config | None, found: Sequence[Diagnos
 
 def _system() -> str:
     """Return the name of the operating system, for people."""
-    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{platform.system()} {platform.machine()} · Python {platform.python_version()}"
 
 
 def _write_report(invocation: Invocation, found: Sequence[Diagnosis], statuses: Sequence[CertificateStatus]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from html import escape
@@ -70,7 +71,7 @@ def _verdict(arranged: Arranged, found: Sequence[Sequence[Section]]) -> str:
     for number, (tone, mark, said) in enumerate(map(_headline, found), 1):
         items += f'<li class="{tone}">{mark}<a href="#s{number}">{said}</a></li>'
     concluded = forms.conclusion([section.diagnosis for section in arranged.sections])
-    lines = "".join(f"<p>{text(line)}</p>" for line in concluded)
+    lines = "".join(f"<p>{_sentence(line)}</p>" for line in concluded)
     return f'<section class="verdict"><ul>{items}</ul><div class="conclusion">{lines}</div></section>'
 
 
@@ -130,9 +131,9 @@ def _finding(finding: Finding, identity: str) -> str:
     check, group = finding.check, finding.group
     mark = f'<span class="mark" aria-hidden="true">{MARKS[group]}</span>'
     spoken = f'<span class="spoken">{text(texts.MARK_WORDS[group])} </span>'
-    parts = f'<p class="summary">{mark}{spoken}{text(say(check.summary))}</p>'
+    parts = f'<p class="summary">{mark}{spoken}{_sentence(say(check.summary))}</p>'
     if finding.fix:
-        parts += f'<p class="fix">{text(say(finding.fix))}</p>'
+        parts += f'<p class="fix">{_sentence(say(finding.fix))}</p>'
     about = " ".join(map(text, finding.about))
     parts += f'<p class="about">{about} <code title="{text(texts.CODE_OF)}">{text(check.code)}</code></p>'
     if check.evidence:
@@ -311,6 +312,11 @@ def _state(found: Placed, state: str) -> str:
 def text(value: str) -> str:
     """Return a text without active markup, for use between tags and in a quoted attribute."""
     return escape(visible(value), quote=True)
+
+
+def _sentence(value: str) -> str:
+    """Return a text with its names and commands in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", text(value))
 
 
 def anchor(section: int, code: str) -> str:
