@@ -86,8 +86,8 @@ UNKNOWN_PROVIDER: Final = Text(
 MISSPELT_PROVIDER: Final = Text(
     "provider-unknown",
     "No DNS host is named '{name}'.",
-    "Did you mean {nearest}? If not, run `dnsrenew providers --search WORD`: it also says what to do if your host is "
-    "not listed.",
+    "Did you mean {nearest}? If not, search with `dnsrenew providers --search WORD`; if your host is not listed, "
+    f"{_OTHER_WAYS}",
 )
 NOTHING_FOUND: Final = Text(
     "provider-unknown", "Nothing matches '{name}'.", f"If your host is not listed, {_OTHER_WAYS}"

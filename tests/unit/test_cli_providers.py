@@ -99,8 +99,8 @@ def test_search(folder: Path, capsys: pytest.CaptureFixture[str], word: str, nam
     ("arguments", "said"),
     [
         (["unheard-of"], "If your host is not listed, add the block of `dnsrenew providers acme-dns`"),
-        (["cloudfare"], "Did you mean cloudflare? If not, run `dnsrenew providers --search WORD`"),
-        (["bind"], "Did you mean rfc2136? If not, run `dnsrenew providers --search WORD`"),
+        (["cloudfare"], "Did you mean cloudflare? If not, search with `dnsrenew providers --search WORD`"),
+        (["bind"], "Did you mean rfc2136? If not, search with `dnsrenew providers --search WORD`"),
         (["alidns"], "Did you mean aliyun?"),
         (["alibaba"], "Did you mean aliyun?"),
         (["tencentcloud"], "Did you mean qcloud?"),
