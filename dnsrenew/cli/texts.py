@@ -855,7 +855,7 @@ PASSPHRASE_MISSING: Final = Text(
 PASSPHRASE_SHORT: Final = Text(
     "usage",
     "The passphrase has fewer than {least} characters.",
-    "Choose a longer one: anyone who gets the file can try passphrases without limit.",
+    "Choose a longer one: short passphrases can be guessed.",
 )
 PASSPHRASES_DIFFER: Final = Text(
     "declined", "Nothing was exported, because the two passphrases differ.", "Run the command again."
