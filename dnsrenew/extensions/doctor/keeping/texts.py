@@ -145,7 +145,7 @@ PERSIST_WORKED: Final = Text("last-run", "The certificate {name} in use was vali
 PERSIST_UNKNOWN: Final = Text(
     "last-run",
     "Only an order shows whether the CA {ca} offers dns-persist-01.",
-    "To find out, run: dnsrenew renew {name}",
+    "Run `dnsrenew renew {name}`: the order shows it.",
 )
 PERSIST_NOT_OFFERED: Final = Text(
     "last-run",
