@@ -125,7 +125,13 @@ def running(home: Path, script: Path) -> Iterator[tuple[Reader, hfs.Hfs]]:
         add_zone(lab, "127.0.0.1")
         duck.lag = _LAG
         reader = Reader(lab, duck, home)
-        reader.get_ready(blocks(GUIDE.read_text("utf-8"), "toml")[1].replace("/home/me/", f"{home}/"))
+        guide = GUIDE.read_text("utf-8")
+        config, routes = (
+            blocks(guide, "toml")[0],
+            next(each for each in blocks(guide, "text") if "webroot" in each),
+        )
+        config = config.replace("]\n\n[[certificate.deploy]]", f"]\n{routes}\n[[certificate.deploy]]")
+        reader.get_ready(config.replace("/home/me/", f"{home}/"))
         if any(each.status for each in reader.type([Typed(line, "") for line in _FIRST])):
             raise RuntimeError(_FIRST)
         with hfs.running(script, folder, settings) as server:
