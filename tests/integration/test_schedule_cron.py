@@ -88,7 +88,7 @@ def test_what_replaces_a_cron_that_cannot_be_started(machine: CronMachine, lab: 
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
         number = run.stdout.readline().strip()
-        wait_until(lambda: "`dnsrenew run` is running, and renews" in machine.dnsrenew("anna", "status")[1])
+        wait_until(lambda: "run` is running, and renews" in machine.dnsrenew("anna", "status")[1])
         assert machine.run("anna", "kill", number).returncode == 0
     assert OFF in machine.dnsrenew("anna", "status")[1]
 
