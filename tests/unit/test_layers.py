@@ -24,7 +24,7 @@ MOST_FLOORS = 10
 MOST_IN_A_FOLDER = 33
 LEAST_MEDIAN = 100
 """Net lines of the file in the middle, without empty ones: it was 73."""
-BUDGET = {"files": 438, "files of the core": 203, "late imports": 118, "lines": 55_963, "lines of the core": 29_954}
+BUDGET = {"files": 438, "files of the core": 203, "late imports": 117, "lines": 55_963, "lines of the core": 29_954}
 """What the package may have: what it has today. Whoever needs more makes room first, and whoever makes room lowers it.
 
 The goals: 500 files, 300 of the core, 120 late imports, 56,000 lines, 32,000 of the core.

@@ -122,16 +122,22 @@ class CallServer:
                 self._send({})
 
 
+def _resolved(options: Mapping[str, Any]) -> Any:
+    """Return a configuration of lexicon."""
+    from lexicon.config import ConfigResolver
+
+    resolver: Any = ConfigResolver  # lexicon has no annotations
+    return resolver().with_dict(options)
+
+
 def provider_class(name: str, limits: patches.RequestLimits) -> Callable[[Any], Any]:
     """Import lexicon, and return the class of one of its providers."""
     patches.patch_libraries(limits)
     with patches.without_metadata():
         from lexicon.client import Client
-        from lexicon.config import ConfigResolver
 
-        resolver: Any = ConfigResolver  # lexicon has no annotations
         # No zone yet: each call makes an object of this class with its own zone.
-        found: Any = Client(resolver().with_dict({"provider_name": name, "domain": "example.com"})).provider_class
+        found: Any = Client(_resolved({"provider_name": name, "domain": "example.com"})).provider_class
     patch_provider(name, found, limits)
     return found  # type: ignore[no-any-return]
 
@@ -170,12 +176,9 @@ def perform(make: Callable[[Any], Any], request: Mapping[str, Any]) -> TxtRecord
 @contextlib.contextmanager
 def _session(make: Callable[[Any], Any], request: Mapping[str, Any], domain: str, ttl: int) -> Iterator[Any]:
     """Yield an authenticated provider of lexicon. It is always new, because providers change their configuration."""
-    from lexicon.config import ConfigResolver
-
-    resolver: Any = ConfigResolver  # lexicon has no annotations
     name = request["provider"]
     options = {"provider_name": name, "domain": domain, "delegated": domain, "ttl": ttl, name: request["options"]}
-    provider = make(resolver().with_dict(options))
+    provider = make(_resolved(options))
     provider.authenticate()
     try:
         yield provider
